@@ -1,0 +1,28 @@
+# The commands of the README. Safe to repeat. `make help` lists them.
+
+MODEL := build/demo/larql-demo.vindex
+BIN   := build/release/bin
+
+.PHONY: help deps build demo test check clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+
+deps: ## install what building needs (Debian 12 packages; root or sudo)
+	@deploy/install-deps.sh build
+
+build: deps ## build larql and larql-node into build/release/bin
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release
+
+demo: build ## two expert nodes on loopback and a prompt
+	@deploy/local/demo.sh
+
+test: build ## all tests
+	@ctest --preset release
+
+check: build ## what .ci/run checks beside the tests: lint, formatting
+	@tests/check.sh
+
+clean: ## remove everything built
+	rm -rf build

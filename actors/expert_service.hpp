@@ -1,0 +1,62 @@
+// What a node does with a call: check it, compute, pack the answer. No actors, no network.
+//
+// Errors    Whatever is wrong with a call becomes a wire::Failed that names the field and the
+// value;
+//           no input makes this throw, crash or allocate more than the call's own size implies.
+// Threads   One caller (the shard's thread); computing spreads over the pool.
+
+#pragma once
+
+#include "runtime/experts/expert_bank.hpp"
+#include "runtime/experts/expert_engine.hpp"
+#include "schema/messages.hpp"
+
+#include <chrono>
+#include <span>
+#include <vector>
+
+namespace larql::actors {
+
+class expert_service {
+public:
+  expert_service(kernels::compute compute, const experts::expert_bank& bank,
+                 schema::node_description self);
+
+  [[nodiscard]] const schema::node_description& self() const noexcept { return self_; }
+
+  /// Answers one call message with a whole frame: a result or a failure. `arrived` is when the call
+  /// came in. `ok` says which it was.
+  struct answer {
+    std::vector<char> frame;
+    bool ok = false;
+  };
+  [[nodiscard]] answer run(std::span<const char> body,
+                           std::chrono::steady_clock::time_point arrived);
+
+private:
+  [[nodiscard]] result<void> check(const schema::expert_call& call) const;
+  [[nodiscard]] result<void> load_rows(const schema::expert_call& call);
+  [[nodiscard]] result<void> load_picks(const schema::expert_call& call);
+  [[nodiscard]] result<void> compute(const schema::expert_call& call);
+  [[nodiscard]] answer refuse(std::uint64_t id, schema::failure_code code,
+                              const std::string& text) const;
+
+  kernels::compute compute_;
+  const experts::expert_bank& bank_;
+  schema::node_description self_;
+  experts::expert_engine engine_;
+  kernels::activation_rows rows_;
+  std::vector<experts::pick> picks_;
+  std::vector<std::uint16_t> picks_per_row_;
+  std::vector<std::int64_t> sums_;
+  std::vector<std::byte> widths_;
+  std::vector<std::byte> packed_;
+};
+
+/// What a node with this bank says it is.
+[[nodiscard]] schema::node_description describe(const vindex::model_config& model,
+                                                const experts::expert_bank& bank,
+                                                const schema::fingerprint& weights,
+                                                std::string name, std::uint64_t incarnation);
+
+} // namespace larql::actors

@@ -1,0 +1,71 @@
+#include "actors/net/listener.hpp"
+
+#include "actors/net/handshake.hpp"
+#include "runtime/base/log.hpp"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+namespace larql::actors {
+
+namespace {
+
+constexpr auto poll_interval = std::chrono::milliseconds{200};
+
+} // namespace
+
+listener::listener(socket listening, node_actor node, description_ptr self,
+                   listener_options options)
+    : listening_(std::move(listening)),
+      node_(std::move(node)),
+      self_(std::move(self)),
+      options_(options),
+      acceptor_([this] { accept_loop(); }) {}
+
+listener::~listener() {
+  stop_.store(true);
+  acceptor_.join();
+  // Handshake threads end by their deadline and use nothing of ours after the last count-down.
+  while (handshakes_.load() != 0)
+    std::this_thread::sleep_for(std::chrono::milliseconds{5});
+}
+
+void listener::accept_loop() {
+  while (!stop_.load()) {
+    auto p = pollfd{listening_.fd(), POLLIN, 0};
+    if (::poll(&p, 1, static_cast<int>(poll_interval.count())) <= 0)
+      continue;
+    auto s = socket{::accept4(listening_.fd(), nullptr, nullptr, SOCK_CLOEXEC)};
+    if (!s) {
+      // Out of descriptors, or the peer is gone already: try again in a moment.
+      std::this_thread::sleep_for(std::chrono::milliseconds{10});
+      continue;
+    }
+    if (handshakes_.load() >= options_.max_handshakes)
+      continue; // closes it
+    handshakes_.fetch_add(1);
+    try {
+      std::thread{[this, s = std::move(s)]() mutable {
+        greet(std::move(s));
+        handshakes_.fetch_sub(1);
+      }}.detach();
+    } catch (const std::system_error& e) { // no thread to be had
+      handshakes_.fetch_sub(1);
+      log_warning("listener", "cannot start a handshake: {}", e.what());
+    }
+  }
+}
+
+void listener::greet(socket s) {
+  const auto until = std::chrono::steady_clock::now() + options_.handshake_timeout;
+  const auto peer = s.peer();
+  if (auto ok = prepare(s); !ok)
+    return log_warning("listener", "{}", ok.error().text);
+  const auto hello = greet_laptop(s, *self_, until);
+  if (!hello)
+    return log_warning("listener", "{}", hello.error().text);
+  log_info("listener", "{}: connected as \"{}\"", peer, hello->name);
+  caf::anon_send(node_, connect_atom::value, s.release(), peer);
+}
+
+} // namespace larql::actors

@@ -1,0 +1,210 @@
+#include "actors/net/socket.hpp"
+
+#include "runtime/base/mapped_file.hpp" // errno_text
+
+#include <arpa/inet.h>
+#include <cerrno>
+#include <fcntl.h>
+#include <memory>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <utility>
+
+namespace larql::actors {
+
+namespace {
+
+int milliseconds_left(time_limit until) {
+  using namespace std::chrono;
+  const auto left = duration_cast<milliseconds>(until - steady_clock::now()).count();
+  return left < 0 ? 0 : static_cast<int>(std::min<std::int64_t>(left, 1 << 30));
+}
+
+// Waits until the descriptor is ready; false at the deadline.
+bool wait_for(int fd, short events, time_limit until) {
+  for (;;) {
+    auto p = pollfd{fd, events, 0};
+    const auto n = ::poll(&p, 1, milliseconds_left(until));
+    if (n > 0)
+      return true;
+    if (n == 0 || errno != EINTR)
+      return false;
+  }
+}
+
+std::string text_of(const sockaddr_storage& address) {
+  char host[NI_MAXHOST], port[NI_MAXSERV];
+  const auto size = address.ss_family == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
+  if (::getnameinfo(reinterpret_cast<const sockaddr*>(&address), static_cast<socklen_t>(size), host,
+                    sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+    return "unknown address";
+  return address.ss_family == AF_INET6 ? fmt::format("[{}]:{}", host, port)
+                                       : fmt::format("{}:{}", host, port);
+}
+
+struct free_addresses {
+  void operator()(addrinfo* p) const noexcept { ::freeaddrinfo(p); }
+};
+using addresses = std::unique_ptr<addrinfo, free_addresses>;
+
+result<addresses> resolve(const endpoint& e, int flags) {
+  auto hints = addrinfo{};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = flags;
+  addrinfo* found = nullptr;
+  const auto code = ::getaddrinfo(e.host.c_str(), std::to_string(e.port).c_str(), &hints, &found);
+  if (code != 0)
+    return fail(errc::unavailable, "{}: {}", to_string(e), ::gai_strerror(code));
+  return addresses{found};
+}
+
+result<socket> dial_address(const addrinfo& a, const std::string& name, time_limit until) {
+  auto s = socket{::socket(a.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+  if (!s)
+    return fail(errc::io, "{}: socket: {}", name, errno_text(errno));
+  if (::connect(s.fd(), a.ai_addr, a.ai_addrlen) != 0) {
+    if (errno != EINPROGRESS)
+      return fail(errc::unavailable, "{}: connect: {}", name, errno_text(errno));
+    if (!wait_for(s.fd(), POLLOUT, until))
+      return fail(errc::deadline, "{}: connect: no answer in time", name);
+    auto code = 0;
+    auto size = socklen_t{sizeof code};
+    ::getsockopt(s.fd(), SOL_SOCKET, SO_ERROR, &code, &size);
+    if (code != 0)
+      return fail(errc::unavailable, "{}: connect: {}", name, errno_text(code));
+  }
+  LARQL_TRY_VOID(prepare(s));
+  return s;
+}
+
+} // namespace
+
+socket::socket(socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+
+socket& socket::operator=(socket&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  return *this;
+}
+
+socket::~socket() {
+  close();
+}
+
+int socket::release() noexcept {
+  return std::exchange(fd_, -1);
+}
+
+void socket::close() noexcept {
+  if (fd_ >= 0)
+    ::close(std::exchange(fd_, -1));
+}
+
+std::string socket::peer() const {
+  auto address = sockaddr_storage{};
+  auto size = socklen_t{sizeof address};
+  if (::getpeername(fd_, reinterpret_cast<sockaddr*>(&address), &size) != 0)
+    return "unconnected";
+  return text_of(address);
+}
+
+result<void> socket::read(std::span<char> out, time_limit until) const {
+  while (!out.empty()) {
+    const auto n = ::recv(fd_, out.data(), out.size(), 0);
+    if (n > 0) {
+      out = out.subspan(static_cast<std::size_t>(n));
+    } else if (n == 0) {
+      return fail(errc::unavailable, "{}: closed the connection", peer());
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      if (!wait_for(fd_, POLLIN, until))
+        return fail(errc::deadline, "{}: no answer in time", peer());
+    } else if (errno != EINTR) {
+      return fail(errc::unavailable, "{}: read: {}", peer(), errno_text(errno));
+    }
+  }
+  return {};
+}
+
+result<void> socket::write(std::span<const char> bytes, time_limit until) const {
+  while (!bytes.empty()) {
+    const auto n = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (n >= 0) {
+      bytes = bytes.subspan(static_cast<std::size_t>(n));
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      if (!wait_for(fd_, POLLOUT, until))
+        return fail(errc::deadline, "{}: took no data in time", peer());
+    } else if (errno != EINTR) {
+      return fail(errc::unavailable, "{}: write: {}", peer(), errno_text(errno));
+    }
+  }
+  return {};
+}
+
+std::string to_string(const endpoint& e) {
+  return e.host.find(':') == std::string::npos ? fmt::format("{}:{}", e.host, e.port)
+                                               : fmt::format("[{}]:{}", e.host, e.port);
+}
+
+result<void> prepare(const socket& s) {
+  const auto flags = ::fcntl(s.fd(), F_GETFL);
+  if (flags < 0 || ::fcntl(s.fd(), F_SETFL, flags | O_NONBLOCK) != 0)
+    return fail(errc::io, "{}: fcntl: {}", s.peer(), errno_text(errno));
+  const auto on = 1;
+  // A decode row is one small message each way: Nagle's algorithm would add 40 ms to each.
+  if (::setsockopt(s.fd(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 ||
+      ::setsockopt(s.fd(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on) != 0)
+    return fail(errc::io, "{}: setsockopt: {}", s.peer(), errno_text(errno));
+  return {};
+}
+
+void hang_up(int fd) noexcept {
+  ::shutdown(fd, SHUT_RDWR);
+}
+
+result<socket> dial(const endpoint& to, time_limit until) {
+  LARQL_TRY(const auto found, resolve(to, 0));
+  auto last = fail(errc::unavailable, "{}: resolves to no address", to_string(to));
+  for (const auto* a = found.get(); a != nullptr; a = a->ai_next) {
+    auto s = dial_address(*a, to_string(to), until);
+    if (s)
+      return s;
+    last = std::move(s).error();
+  }
+  return last;
+}
+
+result<socket> listen_on(const endpoint& at) {
+  LARQL_TRY(const auto found, resolve(at, AI_PASSIVE));
+  const auto on = 1;
+  auto s = socket{::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  if (!s || ::setsockopt(s.fd(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+      ::bind(s.fd(), found->ai_addr, found->ai_addrlen) != 0 || ::listen(s.fd(), 128) != 0)
+    return fail(errc::io, "cannot listen on {}: {}", to_string(at), errno_text(errno));
+  return s;
+}
+
+std::uint16_t local_port(const socket& s) {
+  auto address = sockaddr_storage{};
+  auto size = socklen_t{sizeof address};
+  if (::getsockname(s.fd(), reinterpret_cast<sockaddr*>(&address), &size) != 0)
+    return 0;
+  const auto port = address.ss_family == AF_INET6
+                        ? reinterpret_cast<const sockaddr_in6&>(address).sin6_port
+                        : reinterpret_cast<const sockaddr_in&>(address).sin_port;
+  return ntohs(port);
+}
+
+bool is_loopback(const std::string& host) {
+  auto v4 = in_addr{};
+  if (::inet_pton(AF_INET, host.c_str(), &v4) == 1)
+    return (ntohl(v4.s_addr) >> 24) == 127;
+  auto v6 = in6_addr{};
+  if (::inet_pton(AF_INET6, host.c_str(), &v6) == 1)
+    return IN6_IS_ADDR_LOOPBACK(&v6);
+  return host == "localhost";
+}
+
+} // namespace larql::actors

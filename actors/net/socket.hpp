@@ -1,0 +1,69 @@
+// TCP sockets with deadlines, used outside CAF's network thread: dialling, accepting, and the first
+// messages of a connection. Afterwards the descriptor is handed to a broker.
+//
+// Blocking  Every call returns by its deadline.
+// Errors    Name the peer or the address.
+// Owner     socket owns its descriptor.
+
+#pragma once
+
+#include "runtime/base/result.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <span>
+#include <string>
+
+namespace larql::actors {
+
+using time_limit = std::chrono::steady_clock::time_point;
+
+class socket {
+public:
+  socket() = default;
+  explicit socket(int fd) : fd_(fd) {}
+  socket(socket&& other) noexcept;
+  socket& operator=(socket&& other) noexcept;
+  ~socket();
+
+  [[nodiscard]] int fd() const noexcept { return fd_; }
+  [[nodiscard]] explicit operator bool() const noexcept { return fd_ >= 0; }
+  /// Gives up ownership.
+  [[nodiscard]] int release() noexcept;
+  void close() noexcept;
+
+  /// "127.0.0.1:9470" of the other side, for messages.
+  [[nodiscard]] std::string peer() const;
+
+  [[nodiscard]] result<void> read(std::span<char> out, time_limit until) const;
+  [[nodiscard]] result<void> write(std::span<const char> bytes, time_limit until) const;
+
+private:
+  int fd_ = -1;
+};
+
+struct endpoint {
+  std::string host;
+  std::uint16_t port = 0;
+};
+[[nodiscard]] std::string to_string(const endpoint& e);
+
+/// Connects; tries every address the name resolves to. The result does not block and has
+/// TCP_NODELAY set.
+[[nodiscard]] result<socket> dial(const endpoint& to, time_limit until);
+
+/// Listens on a numeric address or name; port 0 lets the system choose (see local_port).
+[[nodiscard]] result<socket> listen_on(const endpoint& at);
+[[nodiscard]] std::uint16_t local_port(const socket& s);
+
+/// True for addresses that only this machine can reach.
+[[nodiscard]] bool is_loopback(const std::string& host);
+
+/// Ends both directions at once; what is not sent yet is dropped. CAF alone would keep a closed
+/// connection until its peer has read everything, which a hostile or stopped peer never does.
+void hang_up(int fd) noexcept;
+
+/// Makes an accepted descriptor non-blocking and sets TCP_NODELAY and keep-alive.
+[[nodiscard]] result<void> prepare(const socket& s);
+
+} // namespace larql::actors

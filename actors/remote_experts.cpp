@@ -1,0 +1,74 @@
+#include "actors/remote_experts.hpp"
+
+#include "runtime/base/check.hpp"
+#include "runtime/experts/local_experts.hpp"
+#include "runtime/kernels/kernel_set.hpp"
+
+#include <caf/io/all.hpp>
+
+namespace larql::actors {
+
+namespace {
+
+// The router's own deadlines end a job; this margin only covers a laptop that is busy itself.
+constexpr auto margin = std::chrono::seconds{5};
+
+float microseconds(std::chrono::nanoseconds t) {
+  return static_cast<float>(t.count()) * 1e-3f;
+}
+
+} // namespace
+
+remote_experts::remote_experts(caf::actor_system& sys, router_actor router,
+                               const kernels::kernel_set& k,
+                               std::vector<quant::activation_format> formats,
+                               std::chrono::milliseconds call_deadline)
+    : sys_(sys),
+      router_(std::move(router)),
+      kernels_(k),
+      formats_(std::move(formats)),
+      call_deadline_(call_deadline) {}
+
+result<void> remote_experts::start(const experts::expert_batch& batch) {
+  LARQL_CHECK(batch.layer < formats_.size());
+  job_ = std::make_shared<layer_job>();
+  job_->layer = batch.layer;
+  job_->hidden = batch.hidden;
+  job_->row_count = batch.rows;
+  job_->deadline = call_deadline_;
+  job_->rows.reset(formats_[batch.layer], batch.rows, batch.hidden);
+  for (auto r = 0u; r < batch.rows; ++r)
+    job_->rows.set_row(kernels_, r, batch.x.subspan(std::size_t{r} * batch.hidden, batch.hidden));
+  experts::collect_picks(batch, job_->picks);
+  // Run the router on the network thread, where the links are: one thread hand-over less.
+  auto* network = &sys_.middleman().backend();
+  caf::actor_cast<caf::strong_actor_ptr>(router_)->enqueue(
+      caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, route_atom::value, job_),
+      network);
+  return {};
+}
+
+result<void> remote_experts::wait(std::span<float> out) {
+  LARQL_CHECK(job_ != nullptr && out.size() == std::size_t{job_->row_count} * job_->hidden);
+  // A job that is given up on stays with the router, which drops it when its calls end.
+  const auto job = std::move(job_);
+  if (!job->wait(std::chrono::steady_clock::now() + job->deadline + margin))
+    return fail(errc::deadline, "layer {}: the router did not answer within {} ms", job->layer,
+                (job->deadline + margin).count());
+  if (!job->outcome())
+    return job->outcome().error();
+  record(job->stats);
+  kernels_.fixed_to_float(job->sums.data(), out.size(), out.data());
+  return {};
+}
+
+void remote_experts::record(const job_stats& s) {
+  ++stats_.layers;
+  stats_.calls += s.calls;
+  stats_.bytes_sent += s.bytes_sent;
+  stats_.bytes_received += s.bytes_received;
+  stats_.round_trip_us.push_back(microseconds(s.slowest));
+  stats_.round_trip_compute_us.push_back(microseconds(s.slowest_compute));
+}
+
+} // namespace larql::actors

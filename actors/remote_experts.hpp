@@ -1,0 +1,52 @@
+// expert_port over the router: the bridge between a session thread and the actors.
+//
+// Threads   One session thread. start() hands the job over and returns; wait() blocks until the
+//           router has finished it. Every call has a deadline, so wait() ends.
+// Numerics  Rows are rounded here, once, by the rule that a node would apply (docs/numerics.md).
+
+#pragma once
+
+#include "actors/interfaces.hpp"
+#include "actors/layer_job.hpp"
+#include "runtime/experts/expert_port.hpp"
+
+#include <chrono>
+#include <vector>
+
+namespace larql::actors {
+
+/// Totals over the life of a port, for the report.
+struct remote_stats {
+  std::uint64_t layers = 0;
+  std::uint64_t calls = 0;
+  std::uint64_t bytes_sent = 0;
+  std::uint64_t bytes_received = 0;
+  std::vector<float> round_trip_us;         ///< per layer: its slowest call
+  std::vector<float> round_trip_compute_us; ///< kernels of that call
+};
+
+class remote_experts final : public experts::expert_port {
+public:
+  /// `formats[layer]` is what the layer's owners want rows rounded to.
+  remote_experts(caf::actor_system& sys, router_actor router, const kernels::kernel_set& k,
+                 std::vector<quant::activation_format> formats,
+                 std::chrono::milliseconds call_deadline);
+
+  result<void> start(const experts::expert_batch& batch) override;
+  result<void> wait(std::span<float> out) override;
+
+  [[nodiscard]] const remote_stats& stats() const noexcept { return stats_; }
+
+private:
+  void record(const job_stats& s);
+
+  caf::actor_system& sys_;
+  router_actor router_;
+  const kernels::kernel_set& kernels_;
+  std::vector<quant::activation_format> formats_;
+  std::chrono::milliseconds call_deadline_;
+  layer_job_ptr job_;
+  remote_stats stats_;
+};
+
+} // namespace larql::actors

@@ -1,0 +1,70 @@
+// Runs a plain state class as a typed actor or as a broker that owns one connection. The only place
+// that knows which CAF we build against (0.17 has no actor_from_state).
+//
+// A State provides `using handle`, `static constexpr const char* name`, a constructor that takes
+// `pointer self` first, and `make_behavior()`.
+
+#pragma once
+
+#include <caf/all.hpp>
+#include <caf/io/all.hpp>
+
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace larql::actors {
+
+namespace detail {
+
+/// Base is the CAF class that runs the state: an event-based actor or a typed broker.
+template <class State, class Base>
+class state_host final : public Base {
+public:
+  template <class... Ts>
+  explicit state_host(caf::actor_config& cfg, Ts&&... xs)
+      : Base(cfg), state_(std::in_place, this, std::forward<Ts>(xs)...) {}
+
+  typename Base::behavior_type make_behavior() override { return state_->make_behavior(); }
+
+  /// Drops the state and every handle it holds: no reference cycle survives the actor.
+  void on_exit() override {
+    state_.reset();
+    Base::on_exit();
+  }
+
+  /// CAF 0.17 leaves the mailbox of a broker that has ended open: whoever asks it afterwards would
+  /// wait for his deadline. Close it as other actors do, so that he gets an error at once.
+  bool cleanup(caf::error&& reason, caf::execution_unit* host) override {
+    if constexpr (std::is_base_of_v<caf::io::abstract_broker, Base>) {
+      this->close_all();
+      return caf::scheduled_actor::cleanup(std::move(reason), host);
+    } else {
+      return Base::cleanup(std::move(reason), host);
+    }
+  }
+
+  const char* name() const override { return State::name; }
+
+private:
+  std::optional<State> state_;
+};
+
+} // namespace detail
+
+/// Spawns `State` as an event-based actor. `Options` may hold caf::detached.
+template <class State, caf::spawn_options Options = caf::no_spawn_options, class... Ts>
+typename State::handle spawn_state(caf::actor_system& sys, Ts&&... xs) {
+  using host = detail::state_host<State, typename State::handle::base>;
+  return sys.spawn<host, Options>(std::forward<Ts>(xs)...);
+}
+
+/// Spawns `State` as a broker on the network thread. State::handle includes io::connection_handler.
+template <class State, class... Ts>
+typename State::handle spawn_broker(caf::actor_system& sys, Ts&&... xs) {
+  using host = detail::state_host<State, typename State::handle::broker_base>;
+  auto cfg = caf::actor_config{&sys.middleman().backend()};
+  return sys.spawn_class<host, caf::no_spawn_options>(cfg, std::forward<Ts>(xs)...);
+}
+
+} // namespace larql::actors

@@ -1,0 +1,35 @@
+// What every command of `larql` shares: registration, exit codes, error output.
+
+#pragma once
+
+#include "runtime/base/result.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <functional>
+
+namespace larql::cli {
+
+/// Exit codes of both programs. Stable for scripts.
+inline constexpr int exit_ok = 0;
+inline constexpr int exit_failure = 1;
+inline constexpr int exit_usage = 2;
+
+/// What the chosen command does; set by the parser, run by main.
+using action = std::function<int()>;
+
+/// Prints "larql: ..." to stderr and returns the exit code for the error.
+int report(const failure& f);
+
+/// Numbers separated by white space; `option` names where they came from.
+[[nodiscard]] result<std::vector<std::uint32_t>> parse_ids(const std::string& text,
+                                                           std::string_view option);
+
+// One per command, in the file of its name.
+void add_extract(CLI::App& app, action& chosen);
+void add_inspect(CLI::App& app, action& chosen);
+void add_logits(CLI::App& app, action& chosen);
+void add_run(CLI::App& app, action& chosen);
+void add_tokenize(CLI::App& app, action& chosen);
+
+} // namespace larql::cli

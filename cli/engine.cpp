@@ -1,0 +1,89 @@
+#include "cli/engine.hpp"
+
+#include "runtime/topology/shard_map.hpp"
+#include "runtime/vindex/fingerprint.hpp"
+
+#include <cstdlib>
+#include <thread>
+
+namespace larql::cli {
+
+void add_engine_options(CLI::App& command, engine_options& o) {
+  command.add_option("vindex", o.vindex, "Directory of the model")->required();
+  command.add_option("-t,--threads", o.threads, "Threads for computing (default: one per core)");
+  command.add_option("--moe-shards", o.moe_shards,
+                     "Where the experts are: FIRST-LAST=URL,... (default: on this machine)");
+  command
+      .add_option("--call-timeout", o.call_timeout_ms, "Milliseconds a node may take for one layer")
+      ->capture_default_str();
+  command
+      .add_option("--connect-timeout", o.connect_timeout_ms,
+                  "Milliseconds to wait for each node at start")
+      ->capture_default_str();
+  command.add_option("--kv", o.kv, "Numbers of the KV cache: f16 or f32")
+      ->check(CLI::IsMember({"f16", "f32"}))
+      ->capture_default_str();
+  command.add_option("--context", o.context, "Most tokens of prompt and answer together");
+  command.add_option("--chunk", o.chunk, "Prompt tokens per pass")->capture_default_str();
+}
+
+result<const kernels::kernel_set*> choose_kernels() {
+  const auto* wanted = std::getenv("LARQL_SIMD");
+  return kernels::kernels_by_name(wanted != nullptr ? wanted : "");
+}
+
+unsigned choose_threads(unsigned asked) {
+  return asked != 0 ? asked : std::max(1u, std::thread::hardware_concurrency());
+}
+
+engine::engine(const engine_options& options, const kernels::kernel_set& k)
+    : options_(options), kernels_(&k), pool_(choose_threads(options.threads)) {}
+
+result<std::unique_ptr<engine>> engine::start(const engine_options& options) {
+  LARQL_TRY(const auto* k, choose_kernels());
+  auto out = std::unique_ptr<engine>{new engine{options, *k}};
+  LARQL_TRY(out->model_, gemma4::model::load(options.vindex, out->compute()));
+  LARQL_TRY_VOID(options.moe_shards.empty() ? out->open_local_experts() : out->connect_shards());
+  return out;
+}
+
+result<void> engine::open_local_experts() {
+  const auto& c = model_.config;
+  LARQL_TRY(bank_, experts::expert_bank::open(options_.vindex, c,
+                                              {{0, c.layers - 1}, {0, c.experts - 1}}));
+  local_ = std::make_unique<experts::local_experts>(compute(), *bank_);
+  return {};
+}
+
+result<void> engine::connect_shards() {
+  LARQL_TRY(const auto shards, topology::parse_shard_map(options_.moe_shards));
+  LARQL_TRY(const auto weights, vindex::fingerprint(options_.vindex, model_.config));
+  system_config_ = std::make_unique<actors::system_config>();
+  system_ = std::make_unique<caf::actor_system>(*system_config_);
+  auto cluster_options = actors::cluster_options{};
+  cluster_options.connect_timeout = std::chrono::milliseconds{options_.connect_timeout_ms};
+  auto connected =
+      actors::cluster::connect(*system_, model_.config, weights, shards, cluster_options);
+  if (!connected)
+    return std::move(connected).error();
+  cluster_.emplace(*std::move(connected));
+  if (options_.chunk > cluster_->max_rows())
+    return fail(errc::usage, "--chunk is {}, the nodes take at most {} rows at once",
+                options_.chunk, cluster_->max_rows());
+  remote_ = std::make_unique<actors::remote_experts>(
+      *system_, cluster_->router(), *kernels_, cluster_->formats(),
+      std::chrono::milliseconds{options_.call_timeout_ms});
+  return {};
+}
+
+result<std::unique_ptr<generate::session>> engine::new_session(std::uint32_t context) {
+  auto o = generate::session_options{};
+  o.kv = options_.kv == "f32" ? gemma4::kv_format::f32 : gemma4::kv_format::f16;
+  o.max_context = options_.context != 0 ? options_.context : context;
+  o.chunk = options_.chunk;
+  auto& port = remote_ ? static_cast<experts::expert_port&>(*remote_)
+                       : static_cast<experts::expert_port&>(*local_);
+  return generate::session::create(model_, compute(), port, o);
+}
+
+} // namespace larql::cli

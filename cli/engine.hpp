@@ -1,0 +1,72 @@
+// Everything a command needs to run a model: instruction set, threads, weights, and the experts,
+// which are on this machine or behind a shard map.
+
+#pragma once
+
+#include "actors/cluster.hpp"
+#include "actors/remote_experts.hpp"
+#include "actors/system.hpp"
+#include "cli/command.hpp"
+#include "runtime/experts/local_experts.hpp"
+#include "runtime/gemma4/model.hpp"
+#include "runtime/generate/session.hpp"
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+namespace larql::cli {
+
+/// Options of all commands that run a model.
+struct engine_options {
+  std::filesystem::path vindex;
+  unsigned threads = 0; ///< 0: one per core
+  std::string moe_shards;
+  std::uint32_t call_timeout_ms = 10000;
+  std::uint32_t connect_timeout_ms = 5000;
+  std::string kv = "f16";
+  std::uint32_t context = 0; ///< 0: the command's default
+  std::uint32_t chunk = 256;
+};
+
+void add_engine_options(CLI::App& command, engine_options& options);
+
+class engine {
+public:
+  /// Opens the vindex and connects to the nodes.
+  [[nodiscard]] static result<std::unique_ptr<engine>> start(const engine_options& options);
+
+  [[nodiscard]] const gemma4::model& model() const noexcept { return model_; }
+  [[nodiscard]] kernels::compute compute() noexcept { return {*kernels_, pool_}; }
+  [[nodiscard]] result<std::unique_ptr<generate::session>> new_session(std::uint32_t context);
+
+  /// Null when all experts are local.
+  [[nodiscard]] const actors::remote_experts* remote() const noexcept { return remote_.get(); }
+
+private:
+  explicit engine(const engine_options& options, const kernels::kernel_set& k);
+  [[nodiscard]] result<void> open_local_experts();
+  [[nodiscard]] result<void> connect_shards();
+
+  engine_options options_;
+  const kernels::kernel_set* kernels_;
+  compute_pool pool_;
+  gemma4::model model_;
+
+  // Local experts.
+  std::optional<experts::expert_bank> bank_;
+  std::unique_ptr<experts::local_experts> local_;
+
+  // Remote experts; destroyed in reverse order, the system last.
+  std::unique_ptr<actors::system_config> system_config_;
+  std::unique_ptr<caf::actor_system> system_;
+  std::optional<actors::cluster> cluster_;
+  std::unique_ptr<actors::remote_experts> remote_;
+};
+
+/// Kernels as LARQL_SIMD says.
+[[nodiscard]] result<const kernels::kernel_set*> choose_kernels();
+/// `asked`, or the number of cores if that is 0.
+[[nodiscard]] unsigned choose_threads(unsigned asked);
+
+} // namespace larql::cli

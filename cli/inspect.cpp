@@ -1,0 +1,135 @@
+// larql inspect: what a vindex holds.
+
+#include "cli/command.hpp"
+#include "cli/progress.hpp"
+#include "runtime/base/mapped_file.hpp"
+#include "runtime/vindex/format.hpp"
+#include "runtime/vindex/index_json.hpp"
+#include "runtime/vindex/layer_file.hpp"
+#include "runtime/vindex/manifest.hpp"
+
+#include <map>
+
+namespace larql::cli {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+void print_model(const vindex::model_config& c) {
+  const auto sliding = std::count(c.sliding.begin(), c.sliding.end(), true);
+  fmt::print("model       {} ({}, {})\n", c.model, c.family,
+             c.quant == vindex::quant_kind::q4k ? "q4k" : "lossless");
+  fmt::print(
+      "shape       {} layers ({} sliding with window {}, {} full), hidden {}, dense width {}, "
+      "vocabulary {}\n",
+      c.layers, sliding, c.window, c.layers - static_cast<std::size_t>(sliding), c.hidden,
+      c.dense_width, c.vocab);
+  fmt::print("attention   {} heads; sliding: {} KV heads of {}; full: {} KV heads of {}{}\n",
+             c.q_heads, c.kv_heads, c.head_dim, c.global_kv_heads, c.global_head_dim,
+             c.k_eq_v ? ", V is K" : "");
+  fmt::print("experts     {} per layer, {} per token, width {}\n", c.experts, c.top_k,
+             c.expert_width);
+}
+
+// "Q4_K 24, Q6_K 6" for a manifest.
+result<std::string> encodings(const fs::path& manifest, std::uint64_t data_bytes) {
+  LARQL_TRY(const auto entries, vindex::read_matrix_manifest(manifest, data_bytes));
+  auto counts = std::map<std::string_view, int>{};
+  for (const auto& e : entries)
+    ++counts[quant::name_of(e.format)];
+  auto out = std::string{};
+  for (const auto& [name, n] : counts)
+    out += fmt::format("{}{} {}", out.empty() ? "" : ", ", name, n);
+  return out;
+}
+
+result<void> print_part(const fs::path& dir, const char* label, std::string_view data,
+                        std::string_view manifest) {
+  const auto path = dir / data;
+  if (!fs::exists(path)) {
+    fmt::print("{:<11} absent\n", label);
+    return {};
+  }
+  LARQL_TRY(const auto in, file::open(path));
+  auto detail = std::string{};
+  if (!manifest.empty() && fs::exists(dir / manifest)) {
+    LARQL_TRY(detail, encodings(dir / manifest, in.size_bytes()));
+  }
+  fmt::print("{:<11} {:>9}  {}{}{}\n", label, format_bytes(in.size_bytes()), data,
+             detail.empty() ? "" : "  ", detail);
+  return {};
+}
+
+result<void> print_layers(const fs::path& dir, const vindex::model_config& c) {
+  auto formats = std::map<std::string, int>{};
+  auto bytes = std::uint64_t{0};
+  auto missing = std::vector<std::uint32_t>{};
+  auto per_expert = std::uint64_t{0};
+  for (auto l = 0u; l < c.layers; ++l) {
+    const auto path = dir / vindex::layer_file_name(l);
+    if (!fs::exists(path)) {
+      missing.push_back(l);
+      continue;
+    }
+    LARQL_TRY(const auto in, file::open(path));
+    LARQL_TRY(const auto h, vindex::read_layer_header(in, c));
+    bytes += in.size_bytes();
+    per_expert = h.expert_bytes();
+    ++formats[fmt::format("gate_up {}, down {} ({} columns)", quant::name_of(h.gate_up_format),
+                          quant::name_of(h.down_format), h.down_cols)];
+  }
+  if (missing.size() == c.layers) {
+    fmt::print("expert bank absent\n");
+    return {};
+  }
+  fmt::print("expert bank {:>9}  {} of {} layers, {} experts of {} each\n", format_bytes(bytes),
+             c.layers - missing.size(), c.layers, c.experts, format_bytes(per_expert));
+  for (const auto& [format, n] : formats)
+    fmt::print("{:<22} {} layers: {}\n", "", n, format);
+  for (const auto l : missing)
+    fmt::print("{:<22} layer {} is missing\n", "", l);
+  return {};
+}
+
+result<void> run(const fs::path& dir) {
+  LARQL_TRY(const auto c, vindex::read_index(dir));
+  print_model(c);
+  const auto any = fs::exists(dir / vindex::embeddings_any_manifest_file);
+  LARQL_TRY_VOID(print_part(dir, "embeddings",
+                            any ? vindex::embeddings_any_file : vindex::embeddings_file,
+                            any ? vindex::embeddings_any_manifest_file : ""));
+  const auto head_any = fs::exists(dir / vindex::head_any_manifest_file);
+  if (head_any || fs::exists(dir / vindex::head_q4_file)) {
+    LARQL_TRY_VOID(print_part(dir, "output head",
+                              head_any ? vindex::head_any_file : vindex::head_q4_file,
+                              head_any ? vindex::head_any_manifest_file : ""));
+  } else {
+    fmt::print("output head tied to the embeddings\n");
+  }
+  LARQL_TRY_VOID(
+      print_part(dir, "attention", vindex::attention_file, vindex::attention_manifest_file));
+  LARQL_TRY_VOID(print_part(dir, "dense", vindex::dense_file, vindex::dense_manifest_file));
+  LARQL_TRY_VOID(print_part(dir, "norms", vindex::norms_file, ""));
+  LARQL_TRY_VOID(print_layers(dir, c));
+  for (const auto name :
+       {vindex::tokenizer_file, vindex::chat_template_file, vindex::generation_config_file})
+    LARQL_TRY_VOID(print_part(dir, "text", name, ""));
+  return {};
+}
+
+} // namespace
+
+void add_inspect(CLI::App& app, action& chosen) {
+  auto* command = app.add_subcommand("inspect", "Show what a vindex holds");
+  auto dir = std::make_shared<fs::path>();
+  command->add_option("vindex", *dir, "Directory of the model")->required();
+  command->callback([dir, &chosen] {
+    chosen = [dir] {
+      const auto ok = run(*dir);
+      return ok ? exit_ok : report(ok.error());
+    };
+  });
+}
+
+} // namespace larql::cli

@@ -1,0 +1,32 @@
+#include "cli/interrupt.hpp"
+
+#include <csignal>
+#include <unistd.h>
+
+namespace larql::cli {
+
+namespace {
+
+// A signal handler can reach nothing but a global.
+std::atomic<bool> flag{false};
+static_assert(std::atomic<bool>::is_always_lock_free);
+
+void on_signal(int signal) {
+  if (flag.exchange(true))
+    ::_exit(128 + signal);
+}
+
+} // namespace
+
+const std::atomic<bool>& interrupted() noexcept {
+  return flag;
+}
+
+void install_interrupt_handler() noexcept {
+  struct sigaction action {};
+  action.sa_handler = on_signal;
+  ::sigaction(SIGINT, &action, nullptr);
+  ::sigaction(SIGTERM, &action, nullptr);
+}
+
+} // namespace larql::cli

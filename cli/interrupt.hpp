@@ -1,0 +1,15 @@
+// Ctrl-C as a flag: the first one asks the running work to stop cleanly, the second one ends the
+// process at once.
+
+#pragma once
+
+#include <atomic>
+
+namespace larql::cli {
+
+/// Set by SIGINT and SIGTERM after install_interrupt_handler().
+[[nodiscard]] const std::atomic<bool>& interrupted() noexcept;
+
+void install_interrupt_handler() noexcept;
+
+} // namespace larql::cli

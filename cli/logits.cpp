@@ -1,0 +1,49 @@
+// larql logits: raw logits of every position, for comparing models, machines and versions.
+
+#include "cli/command.hpp"
+#include "cli/engine.hpp"
+#include "runtime/base/file_writer.hpp"
+
+namespace larql::cli {
+
+namespace {
+
+struct options {
+  engine_options engine;
+  std::string ids;
+  std::filesystem::path output;
+};
+
+result<void> run(const options& o) {
+  LARQL_TRY(const auto ids, parse_ids(o.ids, "--ids"));
+  LARQL_TRY(const auto e, engine::start(o.engine));
+  LARQL_TRY(const auto session, e->new_session(static_cast<std::uint32_t>(ids.size())));
+  LARQL_TRY(auto out, file_writer::create(o.output));
+  auto written = result<void>{};
+  LARQL_TRY_VOID(session->append(ids, [&](std::span<const float> logits) {
+    if (written)
+      written = out.write(std::as_bytes(logits));
+  }));
+  LARQL_TRY_VOID(std::move(written));
+  return out.commit();
+}
+
+} // namespace
+
+void add_logits(CLI::App& app, action& chosen) {
+  auto* command = app.add_subcommand(
+      "logits", "Write the logits of given token ids as raw little-endian f32 [tokens][vocab]");
+  auto o = std::make_shared<options>();
+  o->engine.kv = "f32";
+  add_engine_options(*command, o->engine);
+  command->add_option("--ids", o->ids, "Token ids, separated by spaces")->required();
+  command->add_option("-o,--output", o->output, "File to write")->required();
+  command->callback([o, &chosen] {
+    chosen = [o] {
+      const auto ok = run(*o);
+      return ok ? exit_ok : report(ok.error());
+    };
+  });
+}
+
+} // namespace larql::cli

@@ -1,0 +1,45 @@
+// larql: the laptop's program. Each command lives in the file of its name.
+
+#include "cli/command.hpp"
+#include "cli/version.hpp"
+#include "runtime/base/log.hpp"
+
+#include <csignal>
+#include <cstdio>
+#include <exception>
+
+namespace larql::cli {
+
+int report(const failure& f) {
+  fmt::print(stderr, "larql: {}\n", one_line(f.text));
+  return f.code == errc::usage ? exit_usage : exit_failure;
+}
+
+} // namespace larql::cli
+
+int main(int argc, char** argv) {
+  using namespace larql::cli;
+  // A peer or a pipe that goes away is an error of the write, not the end of the process.
+  std::signal(SIGPIPE, SIG_IGN);
+  auto app = CLI::App{"Runs a mixture-of-experts model whose experts may live on other machines."};
+  app.name("larql");
+  app.set_version_flag("--version", version_text());
+  app.require_subcommand(1);
+  auto chosen = action{};
+  add_run(app, chosen);
+  add_extract(app, chosen);
+  add_inspect(app, chosen);
+  add_tokenize(app, chosen);
+  add_logits(app, chosen);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? exit_ok : exit_usage;
+  }
+  try {
+    return chosen();
+  } catch (const std::exception& e) { // out of memory, or a bug in a library
+    fmt::print(stderr, "larql: unexpected: {}\n", e.what());
+    return exit_failure;
+  }
+}

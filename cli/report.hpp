@@ -1,0 +1,16 @@
+// The report after an answer: speed, and what the network cost.
+
+#pragma once
+
+#include "actors/remote_experts.hpp"
+#include "runtime/generate/generator.hpp"
+
+namespace larql::cli {
+
+/// Prints to stderr. `remote` is null when all experts are local.
+void print_report(const generate::generation_stats& stats, const actors::remote_experts* remote);
+
+/// The value below which `share` (0..1) of the numbers lie; 0 for none.
+[[nodiscard]] float quantile(std::vector<float> numbers, double share);
+
+} // namespace larql::cli

@@ -1,0 +1,12 @@
+// What --version prints.
+
+#pragma once
+
+#include <string>
+
+namespace larql::cli {
+
+/// "larql 0.1.0 (protocol 1, AVX-512)"
+[[nodiscard]] std::string version_text();
+
+} // namespace larql::cli

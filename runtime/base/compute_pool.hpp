@@ -1,0 +1,69 @@
+// A fixed set of threads that share the iterations of a loop.
+//
+// Blocking  parallel_for returns when every iteration is done; the calling thread works too.
+// Threads   Any thread may call parallel_for; calls from different threads run one after another.
+//           A loop body must not call parallel_for on the same pool.
+// Numerics  The pool decides who computes an iteration, never what it computes: loop bodies write
+//           disjoint outputs, so results do not depend on the number of threads.
+
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+#include <type_traits>
+#include <vector>
+
+namespace larql {
+
+class compute_pool {
+public:
+  /// `threads` counts the caller: 1 means that everything runs inline. 0 is taken as 1.
+  explicit compute_pool(unsigned threads);
+  ~compute_pool();
+  compute_pool(const compute_pool&) = delete;
+  compute_pool& operator=(const compute_pool&) = delete;
+
+  [[nodiscard]] unsigned threads() const noexcept {
+    return static_cast<unsigned>(workers_.size()) + 1;
+  }
+
+  /// Calls `body(begin, end, worker)` for disjoint ranges of at most `grain` iterations that cover
+  /// [0, count). `worker` is below threads() and names the thread, for scratch memory.
+  template <class Body>
+  void parallel_for(std::size_t count, std::size_t grain, Body&& body) {
+    run(count, grain, &body, [](void* self, std::size_t begin, std::size_t end, unsigned worker) {
+      (*static_cast<std::remove_reference_t<Body>*>(self))(begin, end, worker);
+    });
+  }
+
+private:
+  using body_fn = void (*)(void*, std::size_t, std::size_t, unsigned);
+
+  void run(std::size_t count, std::size_t grain, void* self, body_fn body);
+  void work_on_job(unsigned worker) noexcept;
+  void worker_loop(unsigned worker) noexcept;
+
+  // One word holds what a worker must see at once: number of workers inside the job (bits 0-7),
+  // whether the job still takes workers (bit 8), and the job's number (the rest). A worker that
+  // wakes up late finds the job closed and is not waited for.
+  static constexpr std::uint32_t active_mask = 0xff;
+  static constexpr std::uint32_t open_bit = 0x100;
+  static constexpr std::uint32_t job_step = 0x200;
+
+  std::mutex callers_;
+  void* self_ = nullptr;
+  body_fn body_ = nullptr;
+  std::size_t count_ = 0;
+  std::size_t grain_ = 1;
+  alignas(64) std::atomic<std::size_t> next_{0};
+  alignas(64) std::atomic<std::uint32_t> state_{0};
+  alignas(64) std::atomic<std::uint32_t> wake_{0};
+  std::atomic<std::uint32_t> sleepers_{0};
+  std::atomic<bool> stop_{false};
+  std::vector<std::thread> workers_;
+};
+
+} // namespace larql

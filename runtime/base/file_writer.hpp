@@ -1,0 +1,48 @@
+// Writes a file under a temporary name and gives it its real one when it is complete and on disk:
+// whoever finds the real name finds a whole file.
+//
+// Owner     Removes nothing: an unfinished temporary file stays until it is overwritten.
+// Errors    Name the file and the operation; a full disk says so.
+
+#pragma once
+
+#include "runtime/base/result.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string_view>
+
+namespace larql {
+
+class file_writer {
+public:
+  /// Starts `path`.tmp, truncating what a killed run left there.
+  [[nodiscard]] static result<file_writer> create(const std::filesystem::path& path);
+
+  file_writer(file_writer&& other) noexcept;
+  file_writer& operator=(file_writer&& other) noexcept;
+  ~file_writer();
+
+  [[nodiscard]] result<void> write(std::span<const std::byte> bytes);
+  [[nodiscard]] std::uint64_t size_bytes() const noexcept { return written_; }
+
+  /// Flushes to disk and renames. The writer is finished afterwards.
+  [[nodiscard]] result<void> commit();
+
+private:
+  file_writer() = default;
+  [[nodiscard]] failure error(std::string_view what) const;
+
+  std::filesystem::path path_;
+  std::filesystem::path temporary_;
+  int fd_ = -1;
+  std::uint64_t written_ = 0;
+};
+
+/// Writes a small file in one go, the same way.
+[[nodiscard]] result<void> write_text_file(const std::filesystem::path& path,
+                                           std::string_view text);
+
+} // namespace larql

@@ -1,0 +1,95 @@
+#include "runtime/base/json.hpp"
+
+#include "runtime/base/mapped_file.hpp"
+
+namespace larql {
+
+namespace {
+
+// Depth is limited because nlohmann's destructor and our walks recurse.
+constexpr auto max_depth = 64;
+
+} // namespace
+
+result<json> parse_json(std::string_view text, std::string_view name) {
+  try {
+    auto too_deep = false;
+    auto parsed = json::parse(text, [&](int depth, json::parse_event_t, json&) {
+      too_deep = too_deep || depth > max_depth;
+      return !too_deep;
+    });
+    if (too_deep)
+      return fail(errc::corrupt, "{}: nested deeper than {} levels", name, max_depth);
+    return parsed;
+  } catch (const json::exception& e) {
+    return fail(errc::corrupt, "{}: not valid JSON: {}", name, e.what());
+  }
+}
+
+result<json> parse_json_file(const std::filesystem::path& path, std::uint64_t max_bytes) {
+  LARQL_TRY(const auto text, read_text_file(path, max_bytes));
+  return parse_json(text, path.string());
+}
+
+result<const json*> json_fields::field(const char* key) const {
+  if (!object_.is_object())
+    return fail(errc::corrupt, "{}: expected a JSON object, found {}", where_, object_.type_name());
+  const auto it = object_.find(key);
+  if (it == object_.end() || it->is_null())
+    return fail(errc::corrupt, "{}: field \"{}\" is missing", where_, key);
+  return &*it;
+}
+
+failure json_fields::wrong_type(const char* key, const char* expected) const {
+  auto found = object_.at(key).dump(-1, ' ', false, json::error_handler_t::replace);
+  if (found.size() > 60)
+    found = found.substr(0, 60) + "…";
+  return fail(errc::corrupt, "{}: field \"{}\" is {}, expected {}", where_, key, found, expected);
+}
+
+result<std::uint64_t> json_fields::unsigned_integer(const char* key, std::uint64_t max) const {
+  LARQL_TRY(const json* value, field(key));
+  if (!value->is_number_unsigned())
+    return wrong_type(key, "a non-negative integer");
+  const auto n = value->get<std::uint64_t>();
+  if (n > max)
+    return fail(errc::corrupt, "{}: field \"{}\" is {}, expected at most {}", where_, key, n, max);
+  return n;
+}
+
+result<double> json_fields::number(const char* key) const {
+  LARQL_TRY(const json* value, field(key));
+  if (!value->is_number())
+    return wrong_type(key, "a number");
+  return value->get<double>();
+}
+
+result<bool> json_fields::boolean(const char* key) const {
+  LARQL_TRY(const json* value, field(key));
+  if (!value->is_boolean())
+    return wrong_type(key, "true or false");
+  return value->get<bool>();
+}
+
+result<std::string> json_fields::string(const char* key) const {
+  LARQL_TRY(const json* value, field(key));
+  if (!value->is_string())
+    return wrong_type(key, "a string");
+  return value->get<std::string>();
+}
+
+result<const json*> json_fields::array(const char* key) const {
+  LARQL_TRY(const json* value, field(key));
+  if (!value->is_array())
+    return wrong_type(key, "an array");
+  return value;
+}
+
+result<const json*> json_fields::object(const char* key) const {
+  LARQL_TRY(const json* value, field(key));
+  if (!value->is_object())
+    return wrong_type(key, "an object");
+  return value;
+}
+
+} // namespace larql

@@ -1,0 +1,37 @@
+// One line per event on stderr: time, level, component, text. For the daemon and for warnings;
+// results of commands go to stdout without it.
+//
+// Threads   Lines from different threads do not mix.
+
+#pragma once
+
+#include <fmt/format.h>
+
+#include <string>
+#include <string_view>
+
+namespace larql {
+
+enum class log_level { info, warning, error };
+
+/// A text for people in one line: control characters, escape sequences of peers among them, become
+/// spaces.
+[[nodiscard]] std::string one_line(std::string_view text);
+
+/// Writes one line: "2026-11-23T10:00:00.123Z info node: text".
+void write_log(log_level level, std::string_view component, std::string_view text);
+
+template <class... Args>
+void log_info(std::string_view component, fmt::format_string<Args...> f, Args&&... args) {
+  write_log(log_level::info, component, fmt::format(f, std::forward<Args>(args)...));
+}
+template <class... Args>
+void log_warning(std::string_view component, fmt::format_string<Args...> f, Args&&... args) {
+  write_log(log_level::warning, component, fmt::format(f, std::forward<Args>(args)...));
+}
+template <class... Args>
+void log_error(std::string_view component, fmt::format_string<Args...> f, Args&&... args) {
+  write_log(log_level::error, component, fmt::format(f, std::forward<Args>(args)...));
+}
+
+} // namespace larql

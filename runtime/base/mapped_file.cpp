@@ -1,0 +1,148 @@
+#include "runtime/base/mapped_file.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <system_error>
+#include <unistd.h>
+#include <utility>
+
+namespace larql {
+
+std::string errno_text(int code) {
+  return std::generic_category().message(code);
+}
+
+mapped_range::mapped_range(mapped_range&& other) noexcept {
+  *this = std::move(other);
+}
+
+mapped_range& mapped_range::operator=(mapped_range&& other) noexcept {
+  std::swap(base_, other.base_);
+  std::swap(mapped_bytes_, other.mapped_bytes_);
+  std::swap(bytes_, other.bytes_);
+  return *this;
+}
+
+mapped_range::~mapped_range() {
+  if (base_ != nullptr)
+    ::munmap(base_, mapped_bytes_);
+}
+
+file::file(file&& other) noexcept {
+  *this = std::move(other);
+}
+
+file& file::operator=(file&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(fd_, other.fd_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+file::~file() {
+  if (fd_ >= 0)
+    ::close(fd_);
+}
+
+result<file> file::open(const std::filesystem::path& path) {
+  auto out = file{};
+  out.path_ = path;
+  // O_NONBLOCK: opening a pipe would wait for a writer; regular files ignore it.
+  out.fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (out.fd_ < 0) {
+    const auto code = errno == ENOENT || errno == ENOTDIR ? errc::not_found : errc::io;
+    return fail(code, "{}: {}", path.string(), errno_text(errno));
+  }
+  struct stat st {};
+  if (::fstat(out.fd_, &st) != 0)
+    return fail(errc::io, "{}: {}", path.string(), errno_text(errno));
+  if (!S_ISREG(st.st_mode))
+    return fail(errc::io, "{}: not a regular file", path.string());
+  out.size_ = static_cast<std::uint64_t>(st.st_size);
+  return out;
+}
+
+void file::advise(access_pattern pattern) const noexcept {
+  const auto random = pattern == access_pattern::random;
+  (void) ::posix_fadvise(fd_, 0, 0, random ? POSIX_FADV_RANDOM : POSIX_FADV_NORMAL);
+}
+
+result<void> file::read(std::uint64_t offset, std::span<std::byte> out) const {
+  if (offset > size_ || out.size() > size_ - offset)
+    return fail(errc::corrupt, "{}: truncated: {} bytes at offset {} wanted, file has {} bytes",
+                path_.string(), out.size(), offset, size_);
+  while (!out.empty()) {
+    const auto n = ::pread(fd_, out.data(), out.size(), static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n <= 0)
+      return fail(errc::io, "{}: read at offset {}: {}", path_.string(), offset,
+                  n == 0 ? "file became shorter" : errno_text(errno));
+    out = out.subspan(static_cast<std::size_t>(n));
+    offset += static_cast<std::uint64_t>(n);
+  }
+  return {};
+}
+
+result<mapped_range> file::map(std::uint64_t offset, std::uint64_t length,
+                               access_pattern pattern) const {
+  if (offset > size_ || length > size_ - offset)
+    return fail(errc::corrupt, "{}: truncated: {} bytes at offset {} wanted, file has {} bytes",
+                path_.string(), length, offset, size_);
+  auto out = mapped_range{};
+  if (length == 0)
+    return out;
+  const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  const auto start = offset / page * page;
+  const auto bytes = static_cast<std::size_t>(offset - start + length);
+  void* base = ::mmap(nullptr, bytes, PROT_READ, MAP_SHARED, fd_, static_cast<off_t>(start));
+  if (base == MAP_FAILED)
+    return fail(errc::io, "{}: mmap of {} bytes at offset {}: {}", path_.string(), length, offset,
+                errno_text(errno));
+  // Advice only: a kernel that refuses it still serves the pages.
+  (void) ::madvise(base, bytes, pattern == access_pattern::random ? MADV_RANDOM : MADV_NORMAL);
+  out.base_ = base;
+  out.mapped_bytes_ = bytes;
+  out.bytes_ = {static_cast<const std::byte*>(base) + (offset - start),
+                static_cast<std::size_t>(length)};
+  return out;
+}
+
+result<bool> path_exists(const std::filesystem::path& path) {
+  auto error = std::error_code{};
+  const auto found = std::filesystem::exists(path, error);
+  if (error)
+    return fail(errc::io, "{}: {}", path.string(), error.message());
+  return found;
+}
+
+void will_need(std::span<const std::byte> bytes) noexcept {
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto address = reinterpret_cast<std::uintptr_t>(bytes.data());
+  const auto start = address / page * page;
+  (void) ::madvise(reinterpret_cast<void*>(start), address - start + bytes.size(), MADV_WILLNEED);
+}
+
+void release_pages(std::span<const std::byte> bytes) noexcept {
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto address = reinterpret_cast<std::uintptr_t>(bytes.data());
+  const auto begin = (address + page - 1) / page * page;
+  const auto end = (address + bytes.size()) / page * page;
+  if (begin < end)
+    (void) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
+
+result<std::string> read_text_file(const std::filesystem::path& path, std::uint64_t max_bytes) {
+  LARQL_TRY(const auto in, file::open(path));
+  if (in.size_bytes() > max_bytes)
+    return fail(errc::corrupt, "{}: size is {} bytes, expected at most {}", path.string(),
+                in.size_bytes(), max_bytes);
+  auto text = std::string(static_cast<std::size_t>(in.size_bytes()), '\0');
+  LARQL_TRY_VOID(in.read(0, std::as_writable_bytes(std::span{text})));
+  return text;
+}
+
+} // namespace larql

@@ -1,0 +1,88 @@
+// Read-only access to files: an open descriptor with a known size, and memory maps of parts of it.
+//
+// Owner     Both classes own their resource and are movable.
+// Threads   Immutable after construction; reading from several threads is fine.
+// Errors    A missing file, a directory, or a range beyond the end is an error naming the file.
+//           If somebody truncates the file later, touching the lost pages raises SIGBUS.
+
+#pragma once
+
+#include "runtime/base/result.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+
+namespace larql {
+
+/// A mapped part of a file. Pages become resident only when touched.
+class mapped_range {
+public:
+  mapped_range() = default;
+  mapped_range(mapped_range&& other) noexcept;
+  mapped_range& operator=(mapped_range&& other) noexcept;
+  ~mapped_range();
+
+  [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return bytes_; }
+
+private:
+  friend class file;
+  void* base_ = nullptr; // page-aligned start of the mapping
+  std::size_t mapped_bytes_ = 0;
+  std::span<const std::byte> bytes_;
+};
+
+/// How a mapped range will be read; passed on to madvise.
+enum class access_pattern { sequential, random };
+
+/// A file opened for reading.
+class file {
+public:
+  [[nodiscard]] static result<file> open(const std::filesystem::path& path);
+
+  file(file&& other) noexcept;
+  file& operator=(file&& other) noexcept;
+  ~file();
+
+  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+  [[nodiscard]] std::uint64_t size_bytes() const noexcept { return size_; }
+
+  /// How read() will be used: `random` keeps the kernel from reading ahead.
+  void advise(access_pattern pattern) const noexcept;
+
+  /// Copies `out.size()` bytes starting at `offset`.
+  [[nodiscard]] result<void> read(std::uint64_t offset, std::span<std::byte> out) const;
+
+  /// Maps [offset, offset + length). An empty range maps nothing.
+  [[nodiscard]] result<mapped_range> map(std::uint64_t offset, std::uint64_t length,
+                                         access_pattern pattern) const;
+  [[nodiscard]] result<mapped_range> map_all(access_pattern pattern) const {
+    return map(0, size_, pattern);
+  }
+
+private:
+  file() = default;
+  std::filesystem::path path_;
+  int fd_ = -1;
+  std::uint64_t size_ = 0;
+};
+
+/// Asks the kernel to read these mapped bytes soon, and only these.
+void will_need(std::span<const std::byte> bytes) noexcept;
+
+/// Lets go of mapped pages that lie wholly inside these bytes; they are read again if touched.
+void release_pages(std::span<const std::byte> bytes) noexcept;
+
+/// The whole content of a small file; refuses more than `max_bytes`.
+[[nodiscard]] result<std::string> read_text_file(const std::filesystem::path& path,
+                                                 std::uint64_t max_bytes);
+
+/// False if nothing has this name; an error if that cannot be found out (a loop of links, a
+/// directory that may not be searched, a name that is too long).
+[[nodiscard]] result<bool> path_exists(const std::filesystem::path& path);
+
+/// Text of an errno value: "No such file or directory".
+[[nodiscard]] std::string errno_text(int code);
+
+} // namespace larql

@@ -1,0 +1,114 @@
+#include "runtime/experts/expert_bank.hpp"
+
+#include "runtime/base/check.hpp"
+#include "runtime/quant/blocks.hpp"
+#include "runtime/vindex/format.hpp"
+
+#include <algorithm>
+
+namespace larql::experts {
+
+namespace {
+
+// One matrix in the file, and where its address goes once it is mapped.
+struct piece {
+  std::uint64_t begin;
+  std::uint64_t bytes;
+  const std::byte** address;
+};
+
+bool is_finite(const quant::matrix_view& w) {
+  for (auto r = std::size_t{0}; r < w.rows; ++r)
+    if (!quant::row_is_finite(w.format, w.row(r), w.cols))
+      return false;
+  return true;
+}
+
+} // namespace
+
+result<expert_bank::layer_part> expert_bank::open_layer(const std::filesystem::path& path,
+                                                        const vindex::model_config& model,
+                                                        index_range experts) {
+  auto out = layer_part{};
+  out.path = path;
+  LARQL_TRY(const auto in, file::open(path));
+  LARQL_TRY(out.header, vindex::read_layer_header(in, model));
+  out.gate_up.resize(experts.count());
+  out.down.resize(experts.count());
+  out.checked = std::make_unique<std::atomic<bool>[]>(experts.count());
+
+  auto pieces = std::vector<piece>{};
+  for (auto i = 0u; i < experts.count(); ++i) {
+    const auto& entry = out.header.entries[experts.first + i];
+    pieces.push_back({entry.gate_up_offset, out.header.gate_up_bytes, &out.gate_up[i]});
+    pieces.push_back({entry.down_offset, out.header.down_bytes, &out.down[i]});
+  }
+  std::sort(pieces.begin(), pieces.end(),
+            [](const piece& a, const piece& b) { return a.begin < b.begin; });
+  for (auto first = pieces.begin(); first != pieces.end();) {
+    auto end = first->begin + first->bytes;
+    auto next = first + 1;
+    for (; next != pieces.end() && next->begin == end; ++next)
+      end += next->bytes;
+    // Random access: the kernel's read-ahead would pull in neighbours that are not owned.
+    LARQL_TRY(auto map, in.map(first->begin, end - first->begin, access_pattern::random));
+    for (auto p = first; p != next; ++p)
+      *p->address = map.bytes().data() + (p->begin - first->begin);
+    out.maps.push_back(std::move(map));
+    first = next;
+  }
+  return out;
+}
+
+result<expert_bank> expert_bank::open(const std::filesystem::path& dir,
+                                      const vindex::model_config& model, const ownership& owned) {
+  if (owned.experts.first > owned.experts.last || owned.experts.last >= model.experts)
+    return fail(errc::usage, "experts {}: the model has experts 0-{}", to_string(owned.experts),
+                model.experts - 1);
+  if (owned.layers.first > owned.layers.last || owned.layers.last >= model.layers)
+    return fail(errc::usage, "layers {}: the model has layers 0-{}", to_string(owned.layers),
+                model.layers - 1);
+  auto out = expert_bank{};
+  out.owned_ = owned;
+  for (auto l = owned.layers.first; l <= owned.layers.last; ++l) {
+    LARQL_TRY(auto part, open_layer(dir / vindex::layer_file_name(l), model, owned.experts));
+    out.owned_bytes_ += part.header.expert_bytes() * owned.experts.count();
+    out.layers_.push_back(std::move(part));
+  }
+  return out;
+}
+
+quant::encoding expert_bank::input_format(std::uint32_t layer) const {
+  LARQL_CHECK(owned_.layers.contains(layer));
+  return layers_[layer - owned_.layers.first].header.gate_up_format;
+}
+
+result<expert_weights> expert_bank::get(std::uint32_t layer, std::uint32_t expert) const {
+  LARQL_CHECK(owned_.contains(layer, expert));
+  const auto& part = layers_[layer - owned_.layers.first];
+  const auto& h = part.header;
+  const auto i = expert - owned_.experts.first;
+  auto out = expert_weights{};
+  out.gate = {h.gate_up_format, h.width, h.hidden, part.gate_up[i]};
+  out.up = {h.gate_up_format, h.width, h.hidden, part.gate_up[i] + h.gate_up_bytes / 2};
+  out.down = {h.down_format, h.hidden, h.down_cols, part.down[i]};
+  if (!part.checked[i].load(std::memory_order_acquire)) {
+    LARQL_TRY_VOID(check(part, out, expert));
+    part.checked[i].store(true, std::memory_order_release);
+  }
+  return out;
+}
+
+result<void> expert_bank::check(const layer_part& part, const expert_weights& w,
+                                std::uint32_t expert) {
+  will_need({w.gate.data, part.header.gate_up_bytes});
+  will_need({w.down.data, part.header.down_bytes});
+  for (const auto& [name, matrix] :
+       {std::pair{"gate", w.gate}, std::pair{"up", w.up}, std::pair{"down", w.down}})
+    if (!is_finite(matrix))
+      return fail(errc::corrupt, "{}: entry {}: {} holds a scale that is NaN or infinite",
+                  part.path.string(), expert, name);
+  return {};
+}
+
+} // namespace larql::experts

@@ -1,0 +1,147 @@
+#include "runtime/experts/expert_engine.hpp"
+
+#include "runtime/base/check.hpp"
+
+#include <algorithm>
+#include <atomic>
+
+namespace larql::experts {
+
+namespace {
+
+using kernels::activation_view;
+
+// Bounds the scratch memory of a prefill batch; a wave of this size still reads each expert's
+// weights for many rows at once.
+constexpr std::size_t max_picks_per_wave = 2048;
+constexpr std::size_t hidden_rows_per_task = 32;
+constexpr std::size_t output_rows_per_task = 64; // a multiple of 16: tasks split sums at lanes
+
+// The part of a view that holds rows [first, first + count).
+activation_view slice(activation_view v, std::uint32_t first, std::uint32_t count) {
+  v.rows = count;
+  if (v.f32 != nullptr)
+    v.f32 += std::size_t{first} * v.cols;
+  if (v.format != kernels::activation_format::f32) {
+    v.q += std::size_t{first} * v.cols;
+    v.scale += first * v.scale_stride;
+    v.sums += first * v.sum_stride;
+  }
+  return v;
+}
+
+} // namespace
+
+result<void> expert_engine::run(std::uint32_t layer, const activation_view& x,
+                                std::span<const pick> picks, std::span<std::int64_t> sums) {
+  while (!picks.empty()) {
+    auto n = std::min(picks.size(), max_picks_per_wave);
+    // End a wave between experts, if one ends inside it.
+    if (n < picks.size()) {
+      auto cut = n;
+      while (cut > 0 && picks[cut].expert == picks[cut - 1].expert)
+        --cut;
+      n = cut > 0 ? cut : n;
+    }
+    LARQL_TRY_VOID(run_wave(layer, x, picks.first(n), sums));
+    picks = picks.subspan(n);
+  }
+  return {};
+}
+
+result<void> expert_engine::run_wave(std::uint32_t layer, const activation_view& x,
+                                     std::span<const pick> picks, std::span<std::int64_t> sums) {
+  LARQL_TRY_VOID(find_groups(layer, picks));
+  gather(x, picks);
+  compute_hidden(picks);
+  if (!compute_sums(picks, sums))
+    return fail(errc::corrupt,
+                "layer {}, experts {} to {}: an expert's output is not finite or not below 2^22",
+                layer, picks.front().expert, picks.back().expert);
+  return {};
+}
+
+result<void> expert_engine::find_groups(std::uint32_t layer, std::span<const pick> picks) {
+  groups_.clear();
+  for (auto i = 0u; i < picks.size(); ++i) {
+    if (!groups_.empty() && groups_.back().expert == picks[i].expert) {
+      ++groups_.back().count;
+      continue;
+    }
+    LARQL_TRY(const auto weights, bank_.get(layer, picks[i].expert));
+    groups_.push_back({weights, picks[i].expert, i, 1});
+  }
+  return {};
+}
+
+void expert_engine::gather(const activation_view& x, std::span<const pick> picks) {
+  const auto& gate = groups_.front().weights.gate;
+  inputs_.reset(x.format, static_cast<std::uint32_t>(picks.size()), gate.cols, x.cols);
+  for (auto i = 0u; i < picks.size(); ++i)
+    inputs_.copy_row(i, x, picks[i].row);
+}
+
+// Tasks are (expert, block of hidden rows); each writes its block of the hidden rows of its picks.
+void expert_engine::compute_hidden(std::span<const pick> picks) {
+  const auto width = std::size_t{groups_.front().weights.gate.rows};
+  const auto blocks = (width + hidden_rows_per_task - 1) / hidden_rows_per_task;
+  hidden_.resize(picks.size() * width);
+  auto most = std::size_t{0};
+  for (const auto& g : groups_)
+    most = std::max<std::size_t>(most, g.count);
+  const auto scratch =
+      std::max(kernels::gated_scratch(hidden_rows_per_task, most), most * output_rows_per_task);
+  scratch_.resize(scratch * compute_.pool.threads());
+  const auto all = inputs_.view();
+  compute_.pool.parallel_for(
+      groups_.size() * blocks, 1, [&](std::size_t begin, std::size_t end, unsigned worker) {
+        for (auto task = begin; task < end; ++task) {
+          const auto& g = groups_[task / blocks];
+          const auto x = slice(all, g.first, g.count);
+          const auto row = task % blocks * hidden_rows_per_task;
+          kernels::gated_rows(compute_.k, g.weights.gate, g.weights.up, x, x, row,
+                              std::min(row + hidden_rows_per_task, width),
+                              hidden_.data() + g.first * width, width,
+                              scratch_.data() + worker * scratch);
+        }
+      });
+  const auto& down = groups_.front().weights.down;
+  rounded_.reset(quant::activation_for(down.format), static_cast<std::uint32_t>(picks.size()),
+                 static_cast<std::uint32_t>(width), down.cols);
+  compute_.pool.parallel_for(picks.size(), 4, [&](std::size_t begin, std::size_t end, unsigned) {
+    for (auto i = begin; i < end; ++i)
+      rounded_.set_row(compute_.k, static_cast<std::uint32_t>(i),
+                       {hidden_.data() + i * width, width});
+  });
+}
+
+// Tasks are blocks of output rows; each runs all experts of the wave, so that only one thread adds
+// to a part of the sums.
+bool expert_engine::compute_sums(std::span<const pick> picks, std::span<std::int64_t> sums) {
+  const auto hidden = std::size_t{groups_.front().weights.down.rows};
+  const auto blocks = (hidden + output_rows_per_task - 1) / output_rows_per_task;
+  const auto scratch = scratch_.size() / compute_.pool.threads();
+  const auto all = rounded_.view();
+  auto in_range = std::atomic<bool>{true};
+  compute_.pool.parallel_for(blocks, 1, [&](std::size_t begin, std::size_t end, unsigned worker) {
+    auto* y = scratch_.data() + worker * scratch;
+    for (auto task = begin; task < end; ++task) {
+      const auto row = task * output_rows_per_task;
+      const auto n = std::min(output_rows_per_task, hidden - row);
+      for (const auto& g : groups_) {
+        const auto& down = g.weights.down;
+        compute_.k.matmul[static_cast<std::size_t>(down.format)](
+            down, row, row + n, slice(all, g.first, g.count), 0, g.count, y - row, n);
+        for (auto i = 0u; i < g.count; ++i) {
+          const auto& p = picks[g.first + i];
+          if (!compute_.k.accumulate_fixed(sums.data() + p.row * hidden + row, y + i * n, p.weight,
+                                           n))
+            in_range.store(false, std::memory_order_relaxed);
+        }
+      }
+    }
+  });
+  return in_range.load();
+}
+
+} // namespace larql::experts

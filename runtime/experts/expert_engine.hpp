@@ -1,0 +1,64 @@
+// Computes owned experts for a batch of rows: gelu(gate · x) * (up · x), rounded, times down, times
+// the routing weight, summed per row in fixed point.
+//
+// Shapes    sums: [rows][hidden] integers of 2^-32.
+// Numerics  docs/numerics.md, "Sum over experts": addition of integers, so neither the order of
+//           picks nor their spread over nodes changes a bit.
+// Threads   One caller at a time; uses the pool of its `compute`.
+// Memory    Scratch grows with the largest batch, at most max_picks_per_wave picks at once.
+
+#pragma once
+
+#include "runtime/experts/expert_bank.hpp"
+#include "runtime/kernels/products.hpp"
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace larql::experts {
+
+/// Run `expert` on row `row` and add the result times `weight`.
+struct pick {
+  std::uint32_t row = 0;
+  std::uint32_t expert = 0;
+  float weight = 0;
+};
+
+class expert_engine {
+public:
+  expert_engine(kernels::compute compute, const expert_bank& bank)
+      : compute_(compute), bank_(bank) {}
+
+  /// Adds the picks' outputs to `sums`. `x` has the format of bank.input_format(layer).
+  /// Fails with `corrupt` if weights are damaged or a sum leaves the fixed-point range.
+  /// @pre every pick is owned and its row exists; picks are sorted by expert
+  [[nodiscard]] result<void> run(std::uint32_t layer, const kernels::activation_view& x,
+                                 std::span<const pick> picks, std::span<std::int64_t> sums);
+
+private:
+  /// Consecutive picks of one expert.
+  struct group {
+    expert_weights weights;
+    std::uint32_t expert;
+    std::uint32_t first; ///< index of its first pick in the wave
+    std::uint32_t count;
+  };
+
+  result<void> run_wave(std::uint32_t layer, const kernels::activation_view& x,
+                        std::span<const pick> picks, std::span<std::int64_t> sums);
+  result<void> find_groups(std::uint32_t layer, std::span<const pick> picks);
+  void gather(const kernels::activation_view& x, std::span<const pick> picks);
+  void compute_hidden(std::span<const pick> picks);
+  [[nodiscard]] bool compute_sums(std::span<const pick> picks, std::span<std::int64_t> sums);
+
+  kernels::compute compute_;
+  const expert_bank& bank_;
+  std::vector<group> groups_;
+  kernels::activation_rows inputs_;  // one row per pick
+  kernels::activation_rows rounded_; // the hidden rows, rounded for down
+  std::vector<float> hidden_;        // [picks][width]
+  std::vector<float> scratch_;       // per worker
+};
+
+} // namespace larql::experts

@@ -1,0 +1,126 @@
+#include "runtime/gemma4/attention.hpp"
+
+#include <algorithm>
+
+namespace larql::gemma4 {
+
+using kernels::product;
+using vindex::layer_tensors;
+
+void attention::run(std::uint32_t layer, const layer_tensors& t, const rope_table& rope,
+                    std::uint32_t first, std::uint32_t rows, const float* in, kv_cache& cache,
+                    float* out) {
+  project(layer, t, rows, in);
+  normalise_and_store(layer, t, rope, first, rows, cache);
+  attend(layer, first, rows, cache);
+  mixed_input_.set(mixed_.data(), rows, t.q.rows, t.q.rows);
+  const auto o = product{t.o, out, config_.hidden};
+  kernels::multiply(compute_, mixed_input_, {&o, 1});
+}
+
+void attention::project(std::uint32_t, const layer_tensors& t, std::uint32_t rows,
+                        const float* in) {
+  q_.resize(std::size_t{rows} * t.q.rows);
+  k_.resize(std::size_t{rows} * t.k.rows);
+  v_.resize(std::size_t{rows} * t.v.rows);
+  input_.set(in, rows, config_.hidden, config_.hidden);
+  const product all[] = {
+      {t.q, q_.data(), t.q.rows}, {t.k, k_.data(), t.k.rows}, {t.v, v_.data(), t.v.rows}};
+  const auto v_is_k = t.v.data == t.k.data;
+  kernels::multiply(compute_, input_, std::span{all}.first(v_is_k ? 2 : 3));
+  if (v_is_k) // the raw projection, before norm and rotation
+    std::copy(k_.begin(), k_.end(), v_.begin());
+}
+
+// Tasks are rows: each norms and rotates its own heads and writes its own cache slots.
+void attention::normalise_and_store(std::uint32_t layer, const layer_tensors& t,
+                                    const rope_table& rope, std::uint32_t first, std::uint32_t rows,
+                                    kv_cache& cache) {
+  const auto dim = std::size_t{config_.head_dim_of(layer)};
+  const auto kv_heads = config_.kv_heads_of(layer);
+  const auto& k = compute_.k;
+  const auto eps = config_.rms_eps;
+  const auto half = cache.format() == kv_format::f16;
+  compute_.pool.parallel_for(rows, 1, [&](std::size_t begin, std::size_t end, unsigned) {
+    for (auto r = begin; r < end; ++r) {
+      const auto* cos = rope.cos(r);
+      const auto* sin = rope.sin(r);
+      for (auto h = 0u; h < config_.q_heads; ++h) {
+        auto* x = q_.data() + r * t.q.rows + h * dim;
+        k.rms_norm(x, t.q_norm.data(), dim, eps, x);
+        k.rope(x, cos, sin, dim / 2, rope.pairs());
+      }
+      for (auto h = 0u; h < kv_heads; ++h) {
+        auto* key = k_.data() + r * t.k.rows + h * dim;
+        auto* value = v_.data() + r * t.v.rows + h * dim;
+        k.rms_norm(key, t.k_norm.data(), dim, eps, key);
+        k.rope(key, cos, sin, dim / 2, rope.pairs());
+        k.rms_norm(value, nullptr, dim, eps, value);
+        const auto slot = cache.at(layer, h, first + static_cast<std::uint32_t>(r));
+        if (half) {
+          k.store_f16(key, dim, reinterpret_cast<std::uint16_t*>(slot.key));
+          k.store_f16(value, dim, reinterpret_cast<std::uint16_t*>(slot.value));
+        } else {
+          std::copy_n(key, dim, reinterpret_cast<float*>(slot.key));
+          std::copy_n(value, dim, reinterpret_cast<float*>(slot.value));
+        }
+      }
+    }
+  });
+}
+
+// Tasks are (row, group of query heads that share a KV head).
+void attention::attend(std::uint32_t layer, std::uint32_t first, std::uint32_t rows,
+                       const kv_cache& cache) {
+  const auto dim = std::size_t{config_.head_dim_of(layer)};
+  const auto kv_heads = config_.kv_heads_of(layer);
+  const auto width = config_.q_heads * dim;
+  const auto per_kv = config_.q_heads / kv_heads;
+  // Split a group when there are fewer tasks than threads; heads are independent.
+  auto heads = per_kv;
+  while (heads % 2 == 0 && rows * (config_.q_heads / heads) < compute_.pool.threads())
+    heads /= 2;
+  const auto groups = config_.q_heads / heads;
+  const auto most_keys =
+      config_.sliding[layer] ? std::min(config_.window, first + rows) : first + rows;
+  const auto scratch = std::size_t{heads} * most_keys;
+  if (scores_.size() < scratch * compute_.pool.threads())
+    scores_.resize(scratch * compute_.pool.threads());
+  mixed_.resize(rows * width);
+  compute_.pool.parallel_for(
+      std::size_t{rows} * groups, 1, [&](std::size_t begin, std::size_t end, unsigned worker) {
+        for (auto task = begin; task < end; ++task) {
+          const auto r = task / groups;
+          const auto head = static_cast<std::uint32_t>(task % groups) * heads;
+          const auto at = r * width + head * dim;
+          attend_heads(layer, first + static_cast<std::uint32_t>(r), head / per_kv, q_.data() + at,
+                       heads, cache, scores_.data() + worker * scratch, mixed_.data() + at);
+        }
+      });
+}
+
+void attention::attend_heads(std::uint32_t layer, std::uint32_t position, std::uint32_t kv_head,
+                             const float* q, std::uint32_t heads, const kv_cache& cache,
+                             float* scores, float* out) {
+  const auto dim = std::size_t{config_.head_dim_of(layer)};
+  const auto visible =
+      config_.sliding[layer] ? std::min(config_.window, position + 1) : position + 1;
+  const auto oldest = position + 1 - visible;
+  const auto half = cache.format() == kv_format::f16;
+  const auto score = half ? compute_.k.attention_scores_f16 : compute_.k.attention_scores_f32;
+  const auto mix = half ? compute_.k.attention_mix_f16 : compute_.k.attention_mix_f32;
+  const auto runs = cache.read(layer, kv_head, oldest, position);
+  for (auto i = 0; i < runs.count; ++i) {
+    const auto& run = runs.part[i];
+    score(q, heads, dim, run.keys, run.count, scores + (run.first - oldest), visible);
+  }
+  for (auto h = 0u; h < heads; ++h)
+    compute_.k.softmax(scores + std::size_t{h} * visible, visible);
+  std::fill_n(out, heads * dim, 0.0f);
+  for (auto i = 0; i < runs.count; ++i) {
+    const auto& run = runs.part[i];
+    mix(scores + (run.first - oldest), visible, heads, dim, run.values, run.count, out);
+  }
+}
+
+} // namespace larql::gemma4

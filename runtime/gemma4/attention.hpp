@@ -1,0 +1,51 @@
+// The attention block of one layer, for a chunk of consecutive positions of one sequence.
+//
+// Shapes    in, out: [rows][hidden]. Row i is position first + i.
+// Numerics  Scores have scale 1 and no soft-cap; softmax and mix per docs/numerics.md, "Attention".
+//           A row's result does not depend on which chunk it came in.
+// Source    docs/numerics.md.
+
+#pragma once
+
+#include "runtime/gemma4/kv_cache.hpp"
+#include "runtime/gemma4/rope.hpp"
+#include "runtime/kernels/products.hpp"
+#include "runtime/vindex/index_json.hpp"
+#include "runtime/vindex/vindex.hpp"
+
+#include <span>
+#include <vector>
+
+namespace larql::gemma4 {
+
+class attention {
+public:
+  attention(kernels::compute compute, const vindex::model_config& config)
+      : compute_(compute), config_(config) {}
+
+  /// out = o_proj(attend(norm'ed input)); writes the rows' keys and values into the cache.
+  /// `in` has been through input_layernorm. `rope` holds the rows' positions.
+  void run(std::uint32_t layer, const vindex::layer_tensors& t, const rope_table& rope,
+           std::uint32_t first, std::uint32_t rows, const float* in, kv_cache& cache, float* out);
+
+private:
+  void project(std::uint32_t layer, const vindex::layer_tensors& t, std::uint32_t rows,
+               const float* in);
+  void normalise_and_store(std::uint32_t layer, const vindex::layer_tensors& t,
+                           const rope_table& rope, std::uint32_t first, std::uint32_t rows,
+                           kv_cache& cache);
+  void attend(std::uint32_t layer, std::uint32_t first, std::uint32_t rows, const kv_cache& cache);
+  void attend_heads(std::uint32_t layer, std::uint32_t position, std::uint32_t kv_head,
+                    const float* q, std::uint32_t heads, const kv_cache& cache, float* scores,
+                    float* out);
+
+  kernels::compute compute_;
+  const vindex::model_config& config_;
+  kernels::input_forms input_;
+  kernels::input_forms mixed_input_;
+  std::vector<float> q_, k_, v_; // [rows][heads * head_dim]
+  std::vector<float> mixed_;     // [rows][q_heads * head_dim]
+  std::vector<float> scores_;    // per worker: [heads][keys]
+};
+
+} // namespace larql::gemma4

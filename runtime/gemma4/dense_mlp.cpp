@@ -1,0 +1,30 @@
+#include "runtime/gemma4/dense_mlp.hpp"
+
+#include <algorithm>
+
+namespace larql::gemma4 {
+
+void dense_mlp::run(const vindex::layer_tensors& t, std::uint32_t rows, const float* in,
+                    float* out) {
+  const auto width = std::size_t{t.gate.rows};
+  const auto hidden = t.down.rows;
+  input_.set(in, rows, hidden, hidden);
+  input_.prepare(compute_, t.gate);
+  input_.prepare(compute_, t.up);
+  hidden_.resize(rows * width);
+  const auto grain = std::max<std::size_t>(kernels::row_grain(t.gate) / 2, 16);
+  const auto scratch = kernels::gated_scratch(grain, rows);
+  scratch_.resize(scratch * compute_.pool.threads());
+  const auto x_gate = input_.get(t.gate);
+  const auto x_up = input_.get(t.up);
+  compute_.pool.parallel_for(
+      width, grain, [&](std::size_t begin, std::size_t end, unsigned worker) {
+        kernels::gated_rows(compute_.k, t.gate, t.up, x_gate, x_up, begin, end, hidden_.data(),
+                            width, scratch_.data() + worker * scratch);
+      });
+  hidden_input_.set(hidden_.data(), rows, static_cast<std::uint32_t>(width), width);
+  const auto down = kernels::product{t.down, out, hidden};
+  kernels::multiply(compute_, hidden_input_, {&down, 1});
+}
+
+} // namespace larql::gemma4

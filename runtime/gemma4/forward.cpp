@@ -1,0 +1,132 @@
+#include "runtime/gemma4/forward.hpp"
+
+#include "runtime/base/check.hpp"
+#include "runtime/quant/blocks.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace larql::gemma4 {
+
+forward::forward(const model& m, kernels::compute compute, experts::expert_port& experts)
+    : model_(m),
+      compute_(compute),
+      experts_(experts),
+      rope_sliding_(m.config, true),
+      rope_full_(m.config, false),
+      attention_(compute, m.config),
+      dense_(compute),
+      router_(compute, m.config) {}
+
+result<void> forward::run(std::span<const std::uint32_t> tokens, std::uint32_t first,
+                          kv_cache& cache, const std::function<bool()>& cancelled) {
+  LARQL_CHECK(!tokens.empty() && tokens.size() <= cache.max_chunk());
+  LARQL_CHECK(first + tokens.size() <= cache.max_context());
+  rows_ = static_cast<std::uint32_t>(tokens.size());
+  const auto n = rows_ * std::size_t{model_.config.hidden};
+  for (auto* buffer : {&x_, &normed_, &branch_, &moe_in_, &moe_out_})
+    buffer->resize(n);
+  rope_sliding_.set_positions(first, rows_);
+  rope_full_.set_positions(first, rows_);
+  embed(tokens);
+  for (auto l = 0u; l < model_.config.layers; ++l) {
+    if (cancelled && cancelled())
+      return fail(errc::cancelled, "stopped at layer {}", l);
+    LARQL_TRY_VOID(layer(l, first, cache));
+    if (on_layer)
+      on_layer(l, x_);
+  }
+  return check_finite(model_.config.layers - 1); // logits of NaN would be anything
+}
+
+result<void> forward::check_finite(std::uint32_t l) const {
+  const auto hidden = std::size_t{model_.config.hidden};
+  for (auto i = std::size_t{0}; i < x_.size(); ++i)
+    if (!std::isfinite(x_[i]))
+      return fail(errc::corrupt, "layer {}: activations of row {} are not finite", l, i / hidden);
+  return {};
+}
+
+void forward::embed(std::span<const std::uint32_t> tokens) {
+  const auto& e = model_.weights.embeddings;
+  const auto hidden = std::size_t{model_.config.hidden};
+  auto row = std::vector<float>(e.cols); // stored width, which may be padded
+  for (auto i = std::size_t{0}; i < tokens.size(); ++i) {
+    LARQL_CHECK(tokens[i] < e.rows);
+    quant::dequantize_row(e.format, e.row(tokens[i]), e.cols, row.data());
+    std::copy_n(row.begin(), hidden, x_.begin() + static_cast<std::ptrdiff_t>(i * hidden));
+  }
+  compute_.k.scale(x_.data(), model_.config.embed_scale, x_.size());
+}
+
+result<void> forward::layer(std::uint32_t l, std::uint32_t first, kv_cache& cache) {
+  const auto& config = model_.config;
+  const auto& t = model_.weights.layers[l];
+  const auto& k = compute_.k;
+
+  // Attention: x += norm(attend(norm(x)))
+  norm_rows(x_.data(), t.input_norm, normed_.data());
+  attention_.run(l, t, config.sliding[l] ? rope_sliding_ : rope_full_, first, rows_, normed_.data(),
+                 cache, branch_.data());
+  norm_rows(branch_.data(), t.post_attention_norm, branch_.data());
+  k.add(x_.data(), branch_.data(), x_.size());
+  LARQL_TRY_VOID(check_finite(l));
+
+  // Experts start first, so that the dense branch hides their latency.
+  router_.run(t, rows_, x_.data());
+  norm_rows(x_.data(), t.pre_expert_norm, moe_in_.data());
+  LARQL_TRY_VOID(experts_.start(
+      {l, rows_, config.hidden, config.top_k, moe_in_, router_.ids(), router_.weights()}));
+  norm_rows(x_.data(), t.pre_dense_norm, normed_.data());
+  dense_.run(t, rows_, normed_.data(), branch_.data());
+  norm_rows(branch_.data(), t.post_dense_norm, branch_.data());
+  LARQL_TRY_VOID(experts_.wait(moe_out_));
+  norm_rows(moe_out_.data(), t.post_expert_norm, moe_out_.data());
+
+  // x = (x + norm(dense + experts)) * layer_scalar
+  k.add(branch_.data(), moe_out_.data(), branch_.size());
+  norm_rows(branch_.data(), t.post_ffn_norm, branch_.data());
+  k.add(x_.data(), branch_.data(), x_.size());
+  k.scale(x_.data(), t.layer_scalar, x_.size());
+  return {};
+}
+
+void forward::norm_rows(const float* in, std::span<const float> weight, float* out) {
+  const auto hidden = std::size_t{model_.config.hidden};
+  compute_.pool.parallel_for(rows_, 8, [&](std::size_t begin, std::size_t end, unsigned) {
+    for (auto r = begin; r < end; ++r)
+      compute_.k.rms_norm(in + r * hidden, weight.data(), hidden, model_.config.rms_eps,
+                          out + r * hidden);
+  });
+}
+
+std::span<const float> forward::logits(std::uint32_t begin, std::uint32_t end) {
+  LARQL_CHECK(begin < end && end <= rows_);
+  const auto hidden = std::size_t{model_.config.hidden};
+  return logits_of({x_.data() + begin * hidden, (end - begin) * hidden});
+}
+
+std::span<const float> forward::hidden_row(std::uint32_t row) const {
+  LARQL_CHECK(row < rows_);
+  const auto hidden = std::size_t{model_.config.hidden};
+  return {x_.data() + row * hidden, hidden};
+}
+
+std::span<const float> forward::logits_of(std::span<const float> hidden_rows) {
+  const auto& config = model_.config;
+  const auto hidden = std::size_t{config.hidden};
+  const auto n = static_cast<std::uint32_t>(hidden_rows.size() / hidden);
+  normed_.resize(std::max(normed_.size(), hidden_rows.size()));
+  logits_.resize(std::size_t{n} * config.vocab);
+  for (auto r = std::size_t{0}; r < n; ++r)
+    compute_.k.rms_norm(hidden_rows.data() + r * hidden, model_.weights.final_norm.data(), hidden,
+                        config.rms_eps, normed_.data() + r * hidden);
+  head_input_.set(normed_.data(), n, config.hidden, hidden);
+  const auto head = kernels::product{model_.weights.head, logits_.data(), config.vocab};
+  kernels::multiply(compute_, head_input_, {&head, 1});
+  if (config.softcap > 0)
+    compute_.k.softcap(logits_.data(), config.softcap, logits_.size());
+  return logits_;
+}
+
+} // namespace larql::gemma4

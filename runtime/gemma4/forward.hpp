@@ -1,0 +1,79 @@
+// The forward pass: a chunk of tokens of one sequence through all layers.
+//
+// Shapes    hidden rows: [rows][hidden]; logits: [rows][vocab].
+// Numerics  docs/numerics.md. Logits depend on the tokens and the weights only: not on the
+// chunking,
+//           the number of threads, the instruction set, or where experts are computed.
+// Threads   One caller; the work inside spreads over the compute pool.
+// Errors    Experts that cannot be reached, or activations that stop being finite, end the chunk.
+//           The sequence is then as before: positions written by a failed chunk are overwritten by
+//           the next one.
+
+#pragma once
+
+#include "runtime/experts/expert_port.hpp"
+#include "runtime/gemma4/attention.hpp"
+#include "runtime/gemma4/dense_mlp.hpp"
+#include "runtime/gemma4/kv_cache.hpp"
+#include "runtime/gemma4/model.hpp"
+#include "runtime/gemma4/moe_router.hpp"
+#include "runtime/gemma4/rope.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+namespace larql::gemma4 {
+
+class forward {
+public:
+  forward(const model& model, kernels::compute compute, experts::expert_port& experts);
+
+  /// Runs tokens at positions first, first + 1, ... and keeps their final hidden rows.
+  /// `cancelled` is asked once per layer; true ends the chunk with errc::cancelled.
+  /// @pre every token is below the vocabulary size; tokens.size() <= cache.max_chunk() and
+  ///      first + tokens.size() <= cache.max_context()
+  [[nodiscard]] result<void> run(std::span<const std::uint32_t> tokens, std::uint32_t first,
+                                 kv_cache& cache, const std::function<bool()>& cancelled = {});
+
+  /// Logits of rows [begin, end) of the last run, soft cap applied. @pre the run succeeded
+  [[nodiscard]] std::span<const float> logits(std::uint32_t begin, std::uint32_t end);
+
+  /// Final hidden row of the last run, for logits_of() at any later time. @pre the run succeeded
+  [[nodiscard]] std::span<const float> hidden_row(std::uint32_t row) const;
+  /// Logits of [n][hidden] final hidden rows.
+  [[nodiscard]] std::span<const float> logits_of(std::span<const float> hidden_rows);
+
+  /// Called after each layer of a run with its index and the residual stream [rows][hidden]; for
+  /// tests that look for the first layer that departs.
+  std::function<void(std::uint32_t, std::span<const float>)> on_layer;
+
+  [[nodiscard]] const moe_router& router() const noexcept { return router_; }
+
+private:
+  void embed(std::span<const std::uint32_t> tokens);
+  [[nodiscard]] result<void> layer(std::uint32_t l, std::uint32_t first, kv_cache& cache);
+  [[nodiscard]] result<void> check_finite(std::uint32_t l) const;
+  void norm_rows(const float* in, std::span<const float> weight, float* out);
+
+  const model& model_;
+  kernels::compute compute_;
+  experts::expert_port& experts_;
+  rope_table rope_sliding_;
+  rope_table rope_full_;
+  attention attention_;
+  dense_mlp dense_;
+  moe_router router_;
+
+  std::uint32_t rows_ = 0;
+  std::vector<float> x_;      // the residual stream
+  std::vector<float> normed_; // scratch rows
+  std::vector<float> branch_; // attention or dense output
+  std::vector<float> moe_in_;
+  std::vector<float> moe_out_;
+  kernels::input_forms head_input_;
+  std::vector<float> logits_;
+};
+
+} // namespace larql::gemma4

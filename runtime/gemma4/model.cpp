@@ -1,0 +1,77 @@
+#include "runtime/gemma4/model.hpp"
+
+#include "runtime/quant/blocks.hpp"
+
+#include <atomic>
+#include <cmath>
+
+namespace larql::gemma4 {
+
+namespace {
+
+using kernels::compute;
+using quant::matrix_view;
+
+result<void> check_matrix(const compute& c, const matrix_view& w, std::string_view what) {
+  auto bad_row = std::atomic<std::int64_t>{-1};
+  c.pool.parallel_for(w.rows, kernels::row_grain(w), [&](auto begin, auto end, unsigned) {
+    for (auto r = begin; r < end; ++r)
+      if (!quant::row_is_finite(w.format, w.row(r), w.cols))
+        bad_row.store(static_cast<std::int64_t>(r), std::memory_order_relaxed);
+  });
+  if (bad_row.load() < 0)
+    return {};
+  return fail(errc::corrupt, "{}: row {} holds a number that is NaN or infinite", what,
+              bad_row.load());
+}
+
+result<void> check_vector(std::span<const float> v, std::string_view what) {
+  for (auto i = std::size_t{0}; i < v.size(); ++i)
+    if (!std::isfinite(v[i]))
+      return fail(errc::corrupt, "{}: element {} is {}, expected a finite number", what, i, v[i]);
+  return {};
+}
+
+result<void> check_layer(const compute& c, const vindex::layer_tensors& t) {
+  const std::pair<const char*, const matrix_view*> matrices[] = {
+      {"attention q", &t.q},   {"attention k", &t.k},   {"attention v", &t.v},
+      {"attention o", &t.o},   {"dense gate", &t.gate}, {"dense up", &t.up},
+      {"dense down", &t.down}, {"router", &t.router}};
+  for (const auto& [name, w] : matrices)
+    LARQL_TRY_VOID(check_matrix(c, *w, name));
+  const std::pair<const char*, std::span<const float>> vectors[] = {
+      {"input_layernorm", t.input_norm},
+      {"post_attention_layernorm", t.post_attention_norm},
+      {"pre_feedforward_layernorm", t.pre_dense_norm},
+      {"post_feedforward_layernorm_1", t.post_dense_norm},
+      {"pre_feedforward_layernorm_2", t.pre_expert_norm},
+      {"post_feedforward_layernorm_2", t.post_expert_norm},
+      {"post_feedforward_layernorm", t.post_ffn_norm},
+      {"q_norm", t.q_norm},
+      {"k_norm", t.k_norm},
+      {"router.scale", t.router_scale},
+      {"router.per_expert_scale", t.per_expert_scale},
+      {"layer_scalar", {&t.layer_scalar, 1}}};
+  for (const auto& [name, v] : vectors)
+    LARQL_TRY_VOID(check_vector(v, name));
+  return {};
+}
+
+} // namespace
+
+result<model> model::load(const std::filesystem::path& dir, const compute& c) {
+  auto out = model{};
+  LARQL_TRY(out.config, vindex::read_index(dir));
+  LARQL_TRY(out.weights, vindex::dense_weights::open(dir, out.config));
+  for (auto l = 0u; l < out.config.layers; ++l)
+    if (auto ok = check_layer(c, out.weights.layers[l]); !ok)
+      return std::move(ok).error().in(fmt::format("{}: layer {}", dir.string(), l));
+  auto ok = check_vector(out.weights.final_norm, "norm");
+  if (ok)
+    ok = check_matrix(c, out.weights.head, "output head");
+  if (!ok)
+    return std::move(ok).error().in(dir.string());
+  return out;
+}
+
+} // namespace larql::gemma4

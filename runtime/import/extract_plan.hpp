@@ -1,0 +1,41 @@
+// What goes into which file of a new vindex, decided before a byte is written.
+
+#pragma once
+
+#include "runtime/import/checkpoint.hpp"
+#include "runtime/import/convert.hpp"
+#include "runtime/vindex/manifest.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace larql::import {
+
+/// A run of rows of one tensor, in one encoding.
+struct piece {
+  const source_tensor* tensor = nullptr;
+  target to;
+  std::uint64_t first_row = 0;
+  std::uint64_t rows = 0;
+
+  [[nodiscard]] std::uint64_t bytes() const noexcept { return rows * to.row_bytes(); }
+};
+
+/// One output file: a literal beginning, then pieces.
+struct output_file {
+  std::string name; ///< relative to the vindex
+  std::vector<std::byte> head;
+  std::vector<piece> pieces;
+
+  [[nodiscard]] std::uint64_t bytes() const noexcept;
+};
+
+struct extract_plan {
+  std::vector<output_file> files;
+  std::vector<text_file> texts; ///< index.json, manifests, tokenizer; written last
+};
+
+[[nodiscard]] result<extract_plan> plan_extract(const checkpoint& source, vindex::quant_kind quant);
+
+} // namespace larql::import

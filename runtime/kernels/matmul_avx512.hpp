@@ -1,0 +1,258 @@
+// Matrix products with AVX-512 (VNNI, VBMI). Included by kernels_avx512.cpp only.
+//
+// One weight row at a time, its codes unpacked once for up to eight inputs. A block's products are
+// exact integers, so only the few float operations per block follow the order that kernels_ref.cpp
+// defines.
+
+#pragma once
+
+#include "runtime/kernels/blocks_avx512.hpp"
+#include "runtime/kernels/lanes_avx512.hpp"
+
+namespace larql::kernels::avx512 {
+
+// ---- horizontal sums of integers --------------------------------------------------------------
+
+// Lane i of the result is the sum of all lanes of the i-th argument.
+static inline __m128i sum_each(__m512i a, __m512i b, __m512i c, __m512i d) {
+  const auto ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+  const auto cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+  const auto all = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+  const auto half =
+      _mm256_add_epi32(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64(all, 1));
+  return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+}
+static inline __m128i sum_each(__m256i a, __m256i b, __m256i c, __m256i d) {
+  const auto ab = _mm256_add_epi32(_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
+  const auto cd = _mm256_add_epi32(_mm256_unpacklo_epi32(c, d), _mm256_unpackhi_epi32(c, d));
+  const auto all = _mm256_add_epi32(_mm256_unpacklo_epi64(ab, cd), _mm256_unpackhi_epi64(ab, cd));
+  return _mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
+}
+
+// Each argument holds two blocks (lanes 0-7 and 8-15). Lane i of the result is the sum of block i.
+static inline __m512i sum_pairs(const __m512i* z) {
+  const auto four = [](__m512i a, __m512i b, __m512i c, __m512i d) {
+    const auto ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+    const auto cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+    return _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+  };
+  const auto low = four(z[0], z[1], z[2], z[3]); // 128-bit quarters: two of even, two of odd blocks
+  const auto high = four(z[4], z[5], z[6], z[7]);
+  const auto sums = _mm512_add_epi32(_mm512_shuffle_i64x2(low, high, 0x88),
+                                     _mm512_shuffle_i64x2(low, high, 0xdd));
+  // Quarters now hold blocks 0 2 4 6 | 1 3 5 7 | 8 10 12 14 | 9 11 13 15.
+  const auto order = _mm512_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15);
+  return _mm512_permutexvar_epi32(order, sums);
+}
+
+// ---- blocks of 256 ----------------------------------------------------------------------------
+
+// d and d_min of four blocks as floats; the bits are d | d_min << 16 of each block.
+static inline void four_scales(const std::uint32_t* bits, __m128& d, __m128& d_min) {
+  const auto halves = _mm_setr_epi32(static_cast<int>(bits[0]), static_cast<int>(bits[1]),
+                                     static_cast<int>(bits[2]), static_cast<int>(bits[3]));
+  const auto floats = _mm256_cvtph_ps(halves); // d0 m0 d1 m1 d2 m2 d3 m3
+  const auto low = _mm256_castps256_ps128(floats);
+  const auto high = _mm256_extractf128_ps(floats, 1);
+  d = _mm_shuffle_ps(low, high, 0x88);
+  d_min = _mm_shuffle_ps(low, high, 0xdd);
+}
+
+template <encoding E, int Inputs>
+static void dot_256(const std::uint8_t* row, const activation_view& x, std::size_t input,
+                    float* out, std::size_t out_stride) {
+  using traits = traits256<E>;
+  const auto blocks = x.cols / 256;
+  __m128 acc[Inputs];
+  for (int n = 0; n < Inputs; ++n)
+    acc[n] = _mm_setzero_ps();
+  for (std::size_t first = 0; first < blocks; first += 4) {
+    __m512i sum[Inputs][4];
+    __m256i min_sum[Inputs][4];
+    std::uint32_t bits[4] = {0, 0, 0, 0};
+    const auto count = blocks - first < 4 ? blocks - first : 4;
+    for (std::size_t b = 0; b < 4; ++b) {
+      if (b >= count) {
+        for (int n = 0; n < Inputs; ++n) {
+          sum[n][b] = _mm512_setzero_si512();
+          min_sum[n][b] = _mm256_setzero_si256();
+        }
+        continue;
+      }
+      const auto* p = row + (first + b) * traits::bytes;
+      for (std::size_t line = 0; line < traits::bytes; line += 64)
+        _mm_prefetch(reinterpret_cast<const char*>(p) + 4096 + line, _MM_HINT_T0);
+      block256 w;
+      traits::unpack_codes(p, w.code);
+      traits::unpack_scales(p, w);
+      bits[b] = traits::d_bits(p);
+      for (int n = 0; n < Inputs; ++n) {
+        const auto* q = x.q + (input + n) * x.cols + (first + b) * 256;
+        __m512i dot[4];
+        for (int g = 0; g < 4; ++g)
+          dot[g] = _mm512_dpbusd_epi32(_mm512_setzero_si512(), w.code[g],
+                                       _mm512_loadu_si512(q + 64 * g));
+        auto z = _mm512_madd_epi16(_mm512_packs_epi32(dot[0], dot[1]), w.scale01);
+        z = _mm512_dpwssd_epi32(z, _mm512_packs_epi32(dot[2], dot[3]), w.scale23);
+        const auto sums =
+            _mm256_loadu_si256(as256(x.sums + (input + n) * x.sum_stride + (first + b) * 16));
+        const auto offsets = _mm256_madd_epi16(sums, w.min);
+        if constexpr (traits::has_min)
+          min_sum[n][b] = offsets;
+        else
+          z = _mm512_sub_epi32(z, _mm512_zextsi256_si512(offsets));
+        sum[n][b] = z;
+      }
+    }
+    __m128 d, d_min;
+    four_scales(bits, d, d_min);
+    for (int n = 0; n < Inputs; ++n) {
+      const auto scale = _mm_loadu_ps(x.scale + (input + n) * x.scale_stride + first);
+      const auto total = sum_each(sum[n][0], sum[n][1], sum[n][2], sum[n][3]);
+      acc[n] = _mm_fmadd_ps(_mm_mul_ps(d, scale), _mm_cvtepi32_ps(total), acc[n]);
+      if constexpr (traits::has_min) {
+        const auto mins = sum_each(min_sum[n][0], min_sum[n][1], min_sum[n][2], min_sum[n][3]);
+        acc[n] = _mm_fnmadd_ps(_mm_mul_ps(d_min, scale), _mm_cvtepi32_ps(mins), acc[n]);
+      }
+    }
+  }
+  for (int n = 0; n < Inputs; ++n) {
+    const auto pair = _mm_add_ps(acc[n], _mm_movehl_ps(acc[n], acc[n]));
+    out[n * out_stride] = _mm_cvtss_f32(_mm_add_ss(pair, _mm_movehdup_ps(pair)));
+  }
+}
+
+// ---- blocks of 32 -----------------------------------------------------------------------------
+
+// The half-precision number at byte `offset` of up to sixteen blocks; zeros after `count`.
+static inline __m512 sixteen_halves(const std::uint8_t* p, std::size_t stride, std::size_t count) {
+  if (count == 16) {
+    auto low = _mm_setzero_si128();
+    auto high = _mm_setzero_si128();
+    const auto half = [&](std::size_t i) {
+      std::uint16_t h;
+      std::memcpy(&h, p + i * stride, 2);
+      return h;
+    };
+    low = _mm_cvtsi32_si128(half(0));
+    low = _mm_insert_epi16(low, half(1), 1);
+    low = _mm_insert_epi16(low, half(2), 2);
+    low = _mm_insert_epi16(low, half(3), 3);
+    low = _mm_insert_epi16(low, half(4), 4);
+    low = _mm_insert_epi16(low, half(5), 5);
+    low = _mm_insert_epi16(low, half(6), 6);
+    low = _mm_insert_epi16(low, half(7), 7);
+    high = _mm_cvtsi32_si128(half(8));
+    high = _mm_insert_epi16(high, half(9), 1);
+    high = _mm_insert_epi16(high, half(10), 2);
+    high = _mm_insert_epi16(high, half(11), 3);
+    high = _mm_insert_epi16(high, half(12), 4);
+    high = _mm_insert_epi16(high, half(13), 5);
+    high = _mm_insert_epi16(high, half(14), 6);
+    high = _mm_insert_epi16(high, half(15), 7);
+    return _mm512_cvtph_ps(_mm256_set_m128i(high, low));
+  }
+  alignas(32) std::uint16_t halves[16] = {};
+  for (std::size_t i = 0; i < count; ++i)
+    std::memcpy(&halves[i], p + i * stride, 2);
+  return _mm512_cvtph_ps(_mm256_load_si256(as256(halves)));
+}
+
+template <encoding E, int Inputs>
+static void dot_32(const std::uint8_t* row, const activation_view& x, std::size_t input, float* out,
+                   std::size_t out_stride) {
+  using traits = traits32<E>;
+  const std::size_t blocks = x.cols / 32;
+  __m512 acc[Inputs];
+  for (int n = 0; n < Inputs; ++n)
+    acc[n] = _mm512_setzero_ps();
+  for (std::size_t first = 0; first < blocks; first += 16) {
+    const auto count = blocks - first < 16 ? blocks - first : 16;
+    const auto* p = row + first * traits::bytes;
+    __m512i sum[Inputs][8];
+    for (std::size_t pair = 0; pair < 8; ++pair) {
+      if (2 * pair >= count) {
+        for (int n = 0; n < Inputs; ++n)
+          sum[n][pair] = _mm512_setzero_si512();
+        continue;
+      }
+      const auto* a = p + 2 * pair * traits::bytes;
+      const auto whole = 2 * pair + 1 < count;
+      _mm_prefetch(reinterpret_cast<const char*>(a) + 4096, _MM_HINT_T0);
+      const auto codes = traits::unpack(a, whole ? a + traits::bytes : nullptr);
+      const auto mask = whole ? ~__mmask64{0} : __mmask64{0xffffffffu};
+      for (int n = 0; n < Inputs; ++n) {
+        const auto* q = x.q + (input + n) * x.cols + (first + 2 * pair) * 32;
+        sum[n][pair] =
+            _mm512_dpbusd_epi32(_mm512_setzero_si512(), codes, _mm512_maskz_loadu_epi8(mask, q));
+      }
+    }
+    const auto d = sixteen_halves(p, traits::bytes, count);
+    const auto min =
+        traits::has_min ? sixteen_halves(p + 2, traits::bytes, count) : _mm512_setzero_ps();
+    for (int n = 0; n < Inputs; ++n) {
+      const auto scale = _mm512_loadu_ps(x.scale + (input + n) * x.scale_stride + first);
+      const auto sums = _mm512_cvtepi16_epi32(
+          _mm256_loadu_si256(as256(x.sums + (input + n) * x.sum_stride + first)));
+      auto total = sum_pairs(sum[n]);
+      if constexpr (traits::offset_shift >= 0)
+        total = _mm512_sub_epi32(total, _mm512_slli_epi32(sums, traits::offset_shift));
+      acc[n] = _mm512_fmadd_ps(_mm512_mul_ps(d, scale), _mm512_cvtepi32_ps(total), acc[n]);
+      if constexpr (traits::has_min)
+        acc[n] = _mm512_fmadd_ps(_mm512_mul_ps(min, scale), _mm512_cvtepi32_ps(sums), acc[n]);
+    }
+  }
+  for (int n = 0; n < Inputs; ++n)
+    out[n * out_stride] = lanes_avx512::reduce_add({acc[n]});
+}
+
+// ---- plain floats -----------------------------------------------------------------------------
+
+template <encoding E>
+static inline __m512 load_weights(const std::uint8_t* p, std::size_t i, __mmask16 mask) {
+  if constexpr (E == encoding::f32) {
+    return _mm512_maskz_loadu_ps(mask, p + i * 4);
+  } else {
+    const auto halves = _mm256_maskz_loadu_epi16(mask, p + i * 2);
+    if constexpr (E == encoding::f16)
+      return _mm512_cvtph_ps(halves);
+    else
+      return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
+  }
+}
+
+template <encoding E, int Inputs>
+static void dot_float(const std::uint8_t* row, const activation_view& x, std::size_t input,
+                      float* out, std::size_t out_stride) {
+  __m512 acc[Inputs];
+  for (int n = 0; n < Inputs; ++n)
+    acc[n] = _mm512_setzero_ps();
+  const auto* a = x.f32 + input * x.cols;
+  const std::size_t whole = x.cols / 16 * 16;
+  const auto step = [&](std::size_t i, __mmask16 mask) {
+    const auto w = load_weights<E>(row, i, mask);
+    for (int n = 0; n < Inputs; ++n)
+      acc[n] = _mm512_fmadd_ps(w, _mm512_maskz_loadu_ps(mask, a + n * x.cols + i), acc[n]);
+  };
+  for (std::size_t i = 0; i < whole; i += 16)
+    step(i, 0xffff);
+  if (whole < x.cols)
+    step(whole, static_cast<__mmask16>((1u << (x.cols - whole)) - 1));
+  for (int n = 0; n < Inputs; ++n)
+    out[n * out_stride] = lanes_avx512::reduce_add({acc[n]});
+}
+
+// ---- rows × inputs ----------------------------------------------------------------------------
+
+template <encoding E, int Inputs>
+static inline void dot(const std::uint8_t* row, const activation_view& x, std::size_t input,
+                       float* out, std::size_t out_stride) {
+  if constexpr (quant::shape_of(E).weights == 1)
+    dot_float<E, Inputs>(row, x, input, out, out_stride);
+  else if constexpr (quant::shape_of(E).weights == 32)
+    dot_32<E, Inputs>(row, x, input, out, out_stride);
+  else
+    dot_256<E, Inputs>(row, x, input, out, out_stride);
+}
+
+} // namespace larql::kernels::avx512

@@ -1,0 +1,108 @@
+// Attention of the query heads that share one key/value head, over one contiguous run of cached
+// positions. Written once for all instruction sets.
+//
+// Shapes    q, out: [heads][dim]; keys, values: [count][dim] in half or single precision;
+//           scores: [heads][score_stride]. dim is a multiple of 16.
+// Numerics  A score is a 16-lane dot product (ops_rows.hpp). The mix adds p[j] * value[j] by fma in
+//           ascending j, so a run may be split anywhere (ring buffer) without changing a bit.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace larql::kernels {
+
+template <class L>
+struct ops_attention {
+  using vec = typename L::f32x16;
+  static constexpr std::size_t w = L::width;
+
+  static vec load_element(const std::uint16_t* p) { return L::load_f16(p); }
+  static vec load_element(const float* p) { return L::load(p); }
+
+  /// scores[h][j] = q[h] · keys[j]
+  template <class T>
+  static void scores(const float* q, std::size_t heads, std::size_t dim, const void* keys,
+                     std::size_t count, float* out, std::size_t score_stride) {
+    const auto* k = static_cast<const T*>(keys);
+    auto h = std::size_t{0};
+    for (; h + 4 <= heads; h += 4)
+      score_heads<T, 4>(q + h * dim, dim, k, count, out + h * score_stride, score_stride);
+    for (; h + 2 <= heads; h += 2)
+      score_heads<T, 2>(q + h * dim, dim, k, count, out + h * score_stride, score_stride);
+    for (; h < heads; ++h)
+      score_heads<T, 1>(q + h * dim, dim, k, count, out + h * score_stride, score_stride);
+  }
+
+  template <class T, std::size_t Heads>
+  static void score_heads(const float* q, std::size_t dim, const T* keys, std::size_t count,
+                          float* out, std::size_t score_stride) {
+    for (std::size_t j = 0; j < count; ++j) {
+      vec sum[Heads];
+      for (std::size_t h = 0; h < Heads; ++h)
+        sum[h] = L::zero();
+      for (std::size_t i = 0; i < dim; i += w) {
+        const auto key = load_element(keys + j * dim + i);
+        for (std::size_t h = 0; h < Heads; ++h)
+          sum[h] = L::fma(L::load(q + h * dim + i), key, sum[h]);
+      }
+      for (std::size_t h = 0; h < Heads; ++h)
+        out[h * score_stride + j] = L::reduce_add(sum[h]);
+    }
+  }
+
+  /// out[h] += sum over j of p[h][j] * values[j]
+  template <class T>
+  static void mix(const float* p, std::size_t score_stride, std::size_t heads, std::size_t dim,
+                  const void* values, std::size_t count, float* out) {
+    const auto* v = static_cast<const T*>(values);
+    auto h = std::size_t{0};
+    for (; h + 4 <= heads; h += 4)
+      mix_heads<T, 4>(p + h * score_stride, score_stride, dim, v, count, out + h * dim);
+    for (; h + 2 <= heads; h += 2)
+      mix_heads<T, 2>(p + h * score_stride, score_stride, dim, v, count, out + h * dim);
+    for (; h < heads; ++h)
+      mix_heads<T, 1>(p + h * score_stride, score_stride, dim, v, count, out + h * dim);
+  }
+
+  template <class T, std::size_t Heads>
+  static void mix_heads(const float* p, std::size_t score_stride, std::size_t dim, const T* values,
+                        std::size_t count, float* out) {
+    auto i = std::size_t{0};
+    for (; i + 4 * w <= dim; i += 4 * w)
+      mix_columns<T, Heads, 4>(p, score_stride, dim, values + i, count, out + i);
+    for (; i < dim; i += w)
+      mix_columns<T, Heads, 1>(p, score_stride, dim, values + i, count, out + i);
+  }
+
+  // Columns vectors of one head stay in registers while the positions stream by.
+  template <class T, std::size_t Heads, std::size_t Columns>
+  static void mix_columns(const float* p, std::size_t score_stride, std::size_t dim,
+                          const T* values, std::size_t count, float* out) {
+    vec sum[Heads][Columns];
+    for (std::size_t h = 0; h < Heads; ++h)
+      for (std::size_t c = 0; c < Columns; ++c)
+        sum[h][c] = L::load(out + h * dim + c * w);
+    for (std::size_t j = 0; j < count; ++j) {
+      vec v[Columns];
+      for (std::size_t c = 0; c < Columns; ++c)
+        v[c] = load_element(values + j * dim + c * w);
+      for (std::size_t h = 0; h < Heads; ++h) {
+        const auto weight = L::set1(p[h * score_stride + j]);
+        for (std::size_t c = 0; c < Columns; ++c)
+          sum[h][c] = L::fma(weight, v[c], sum[h][c]);
+      }
+    }
+    for (std::size_t h = 0; h < Heads; ++h)
+      for (std::size_t c = 0; c < Columns; ++c)
+        L::store(out + h * dim + c * w, sum[h][c]);
+  }
+
+  static void store_f16(const float* x, std::size_t n, std::uint16_t* out) {
+    for (std::size_t i = 0; i < n; i += w)
+      L::store_f16(out + i, L::load(x + i));
+  }
+};
+
+} // namespace larql::kernels

@@ -1,0 +1,101 @@
+#include "runtime/kernels/products.hpp"
+
+#include "runtime/base/check.hpp"
+
+#include <algorithm>
+
+namespace larql::kernels {
+
+namespace {
+
+constexpr std::size_t bytes_per_task = 64 << 10;
+
+} // namespace
+
+std::size_t row_grain(const quant::matrix_view& w) noexcept {
+  const auto rows = bytes_per_task / std::max<std::uint64_t>(w.stride_bytes(), 1);
+  return std::clamp<std::size_t>(rows / 16 * 16, 16, 256);
+}
+
+void input_forms::set(const float* x, std::uint32_t rows, std::uint32_t cols, std::size_t stride) {
+  x_ = x;
+  rows_ = rows;
+  cols_ = cols;
+  stride_ = stride;
+  for (auto& f : forms_)
+    f.ready = false;
+}
+
+const input_forms::form* input_forms::find(const quant::matrix_view& w) const {
+  const auto format = quant::activation_for(w.format);
+  const auto it = std::find_if(forms_.begin(), forms_.end(), [&](const form& f) {
+    return f.format == format && f.stored_cols == w.cols;
+  });
+  return it == forms_.end() ? nullptr : &*it;
+}
+
+void input_forms::prepare(const compute& c, const quant::matrix_view& w) {
+  const auto* found = find(w);
+  if (found == nullptr) {
+    forms_.push_back({quant::activation_for(w.format), w.cols, false, {}});
+    found = &forms_.back();
+  }
+  auto& f = forms_[static_cast<std::size_t>(found - forms_.data())];
+  if (f.ready)
+    return;
+  f.rows.reset(f.format, rows_, cols_, w.cols);
+  c.pool.parallel_for(rows_, 4, [&](std::size_t begin, std::size_t end, unsigned) {
+    for (auto i = begin; i < end; ++i)
+      f.rows.set_row(c.k, static_cast<std::uint32_t>(i), {x_ + i * stride_, cols_});
+  });
+  f.ready = true;
+}
+
+activation_view input_forms::get(const quant::matrix_view& w) const {
+  const auto* f = find(w);
+  LARQL_CHECK(f != nullptr && f->ready);
+  return f->rows.view();
+}
+
+void multiply(const compute& c, input_forms& x, std::span<const product> products) {
+  // Tasks are numbered through all products: product p starts at task first[p].
+  constexpr std::size_t max_products = 8;
+  LARQL_CHECK(products.size() <= max_products);
+  std::size_t first[max_products + 1] = {};
+  for (auto p = std::size_t{0}; p < products.size(); ++p) {
+    x.prepare(c, products[p].w);
+    const auto grain = row_grain(products[p].w);
+    first[p + 1] = first[p] + (products[p].w.rows + grain - 1) / grain;
+  }
+  c.pool.parallel_for(first[products.size()], 1, [&](std::size_t begin, std::size_t end, unsigned) {
+    for (auto task = begin; task < end; ++task) {
+      auto p = std::size_t{0};
+      while (task >= first[p + 1])
+        ++p;
+      const auto& job = products[p];
+      const auto grain = row_grain(job.w);
+      const auto row = (task - first[p]) * grain;
+      const auto view = x.get(job.w);
+      c.k.matmul[static_cast<std::size_t>(job.w.format)](
+          job.w, row, std::min<std::size_t>(row + grain, job.w.rows), view, 0, view.rows, job.out,
+          job.out_stride);
+    }
+  });
+}
+
+void gated_rows(const kernel_set& k, const quant::matrix_view& gate, const quant::matrix_view& up,
+                const activation_view& x_gate, const activation_view& x_up, std::size_t begin,
+                std::size_t end, float* out, std::size_t out_stride, float* scratch) {
+  const auto n = end - begin;
+  const auto inputs = x_gate.rows;
+  auto* g = scratch;
+  auto* u = scratch + n * inputs;
+  // The kernels index their output by row number, so it starts `begin` before the buffer.
+  k.matmul[static_cast<std::size_t>(gate.format)](gate, begin, end, x_gate, 0, inputs, g - begin,
+                                                  n);
+  k.matmul[static_cast<std::size_t>(up.format)](up, begin, end, x_up, 0, inputs, u - begin, n);
+  for (auto i = std::size_t{0}; i < inputs; ++i)
+    k.gelu_mul(g + i * n, u + i * n, n, out + i * out_stride + begin);
+}
+
+} // namespace larql::kernels

@@ -1,0 +1,76 @@
+// Matrix products spread over the compute pool.
+//
+// Numerics  Defined by the kernel set; the split over threads changes nothing.
+// Threads   One caller at a time per `compute`.
+
+#pragma once
+
+#include "runtime/base/compute_pool.hpp"
+#include "runtime/kernels/activations.hpp"
+#include "runtime/kernels/kernel_set.hpp"
+
+#include <span>
+#include <vector>
+
+namespace larql::kernels {
+
+/// What every computing part is given: the instruction set and the threads.
+struct compute {
+  const kernel_set& k;
+  compute_pool& pool;
+};
+
+/// Rows of numbers in every representation that the matrices they meet want. Buffers are kept
+/// between uses.
+class input_forms {
+public:
+  /// Takes `rows` × `cols` floats, `stride` apart. Nothing is copied; x must stay until the last
+  /// get.
+  void set(const float* x, std::uint32_t rows, std::uint32_t cols, std::size_t stride);
+
+  /// Makes the form for `w` if it is not there yet. Call before get(), from one thread.
+  void prepare(const compute& c, const quant::matrix_view& w);
+
+  /// @pre prepared
+  [[nodiscard]] activation_view get(const quant::matrix_view& w) const;
+
+private:
+  struct form {
+    activation_format format;
+    std::uint32_t stored_cols;
+    bool ready = false;
+    activation_rows rows;
+  };
+  [[nodiscard]] const form* find(const quant::matrix_view& w) const;
+
+  const float* x_ = nullptr;
+  std::uint32_t rows_ = 0;
+  std::uint32_t cols_ = 0;
+  std::size_t stride_ = 0;
+  std::vector<form> forms_;
+};
+
+/// out[i * out_stride + r] = w.row(r) · x[i] for all rows and inputs.
+struct product {
+  quant::matrix_view w;
+  float* out = nullptr;
+  std::size_t out_stride = 0;
+};
+
+/// Computes several products of the same inputs in one parallel loop.
+void multiply(const compute& c, input_forms& x, std::span<const product> products);
+
+/// out[i * out_stride + j] = gelu(gate.row(j) · x[i]) * (up.row(j) · x[i]) for rows [begin, end).
+/// `scratch` holds at least gated_scratch(end - begin, inputs) floats.
+void gated_rows(const kernel_set& k, const quant::matrix_view& gate, const quant::matrix_view& up,
+                const activation_view& x_gate, const activation_view& x_up, std::size_t begin,
+                std::size_t end, float* out, std::size_t out_stride, float* scratch);
+[[nodiscard]] constexpr std::size_t gated_scratch(std::size_t rows, std::size_t inputs) {
+  return 2 * rows * inputs;
+}
+
+/// Rows per task of a parallel loop over a matrix: enough bytes to hide the cost of a task, few
+/// enough that threads end together.
+[[nodiscard]] std::size_t row_grain(const quant::matrix_view& w) noexcept;
+
+} // namespace larql::kernels

@@ -1,0 +1,163 @@
+#include "runtime/quant/blocks.hpp"
+
+#include <cmath>
+
+namespace larql::quant {
+
+namespace {
+
+// Low nibbles are the first half of the block, high nibbles the second.
+void split_nibbles(const std::byte* p, std::array<std::uint8_t, 32>& out) noexcept {
+  for (auto i = std::size_t{0}; i < 16; ++i) {
+    out[i] = byte_at(p, i) & 15u;
+    out[i + 16] = byte_at(p, i) >> 4u;
+  }
+}
+
+void add_fifth_bit(std::uint32_t bits, std::array<std::uint8_t, 32>& out) noexcept {
+  for (auto i = std::size_t{0}; i < 32; ++i)
+    out[i] = static_cast<std::uint8_t>(out[i] | ((bits >> i) & 1u) << 4u);
+}
+
+// Q4_K and Q5_K: two sub-blocks of 32 share 32 bytes, low nibbles first.
+void split_k_nibbles(const std::byte* p, std::array<std::uint8_t, 256>& out) noexcept {
+  for (auto i = std::size_t{0}; i < 128; ++i) {
+    const auto group = i / 32 * 64;
+    out[group + i % 32] = byte_at(p, i) & 15u;
+    out[group + 32 + i % 32] = byte_at(p, i) >> 4u;
+  }
+}
+
+void unpack_scales(const std::byte* p, block256& out) noexcept {
+  for (auto j = std::size_t{0}; j < 8; ++j) {
+    const auto [scale, min] = unpack_scale_min(p, j);
+    out.scale[2 * j] = out.scale[2 * j + 1] = scale;
+    out.min[2 * j] = out.min[2 * j + 1] = min;
+  }
+}
+
+float plain_weight(encoding e, const std::byte* p) noexcept {
+  switch (e) {
+  case encoding::f16: return half_to_float(u16_at(p, 0));
+  case encoding::bf16: return bf16_to_float(u16_at(p, 0));
+  default: return std::bit_cast<float>(u32_at(p, 0));
+  }
+}
+
+} // namespace
+
+scale_min unpack_scale_min(const std::byte* packed, std::size_t j) noexcept {
+  // Sub-blocks 0..3 keep both numbers whole; 4..7 keep low nibbles in bytes 8..11 and borrow the
+  // two top bits of bytes 0..7.
+  const auto at = [packed](std::size_t i) { return static_cast<int>(byte_at(packed, i)); };
+  if (j < 4)
+    return {at(j) & 63, at(j + 4) & 63};
+  return {(at(j + 4) & 15) | (at(j - 4) >> 6) << 4, at(j + 4) >> 4 | (at(j) >> 6) << 4};
+}
+
+block32 decode_block32(encoding e, const std::byte* p) noexcept {
+  auto out = block32{};
+  out.d = half_to_float(u16_at(p, 0));
+  switch (e) {
+  case encoding::q4_0:
+    out.offset = 8;
+    split_nibbles(p + 2, out.code);
+    break;
+  case encoding::q5_0:
+    out.offset = 16;
+    split_nibbles(p + 6, out.code);
+    add_fifth_bit(u32_at(p, 2), out.code);
+    break;
+  case encoding::q5_1:
+    out.min = half_to_float(u16_at(p, 2));
+    split_nibbles(p + 8, out.code);
+    add_fifth_bit(u32_at(p, 4), out.code);
+    break;
+  case encoding::iq4_nl:
+    out.offset = 128;
+    split_nibbles(p + 2, out.code);
+    for (auto& c : out.code)
+      c = static_cast<std::uint8_t>(iq4_nl_values[c] + 128);
+    break;
+  default: // q8_0
+    out.offset = 128;
+    for (auto i = std::size_t{0}; i < 32; ++i)
+      out.code[i] = static_cast<std::uint8_t>(byte_at(p, 2 + i) ^ 0x80u);
+    break;
+  }
+  return out;
+}
+
+block256 decode_block256(encoding e, const std::byte* p) noexcept {
+  auto out = block256{};
+  if (e == encoding::q6_k) {
+    out.d = half_to_float(u16_at(p, 208));
+    out.offset = 32;
+    for (auto j = std::size_t{0}; j < 16; ++j) {
+      out.scale[j] = static_cast<std::int8_t>(byte_at(p, 192 + j));
+      out.min[j] = 0;
+    }
+    for (auto i = std::size_t{0}; i < 256; ++i) {
+      const auto low = (byte_at(p, i / 2) >> (i % 2 * 4)) & 15u;
+      const auto high = (byte_at(p, 128 + i / 4) >> (i % 4 * 2)) & 3u;
+      out.code[i] = static_cast<std::uint8_t>(low | high << 4u);
+    }
+    return out;
+  }
+  out.d = half_to_float(u16_at(p, 0));
+  out.d_min = half_to_float(u16_at(p, 2));
+  unpack_scales(p + 4, out);
+  if (e == encoding::q4_k) {
+    split_k_nibbles(p + 16, out.code);
+    return out;
+  }
+  split_k_nibbles(p + 48, out.code); // q5_k: 32 bytes of fifth bits, bit j for sub-block j
+  for (auto i = std::size_t{0}; i < 256; ++i) {
+    const auto bit = (byte_at(p, 16 + i % 32) >> (i / 32)) & 1u;
+    out.code[i] = static_cast<std::uint8_t>(out.code[i] | bit << 4u);
+  }
+  return out;
+}
+
+void dequantize_row(encoding e, const std::byte* row, std::size_t cols, float* out) noexcept {
+  const auto shape = shape_of(e);
+  for (auto i = std::size_t{0}; i < cols; i += shape.weights, row += shape.bytes) {
+    if (shape.weights == 1) {
+      out[i] = plain_weight(e, row);
+    } else if (shape.weights == 32) {
+      const auto b = decode_block32(e, row);
+      for (auto j = std::size_t{0}; j < 32; ++j)
+        out[i + j] = b.d * static_cast<float>(b.code[j] - b.offset) + b.min;
+    } else {
+      const auto b = decode_block256(e, row);
+      for (auto j = std::size_t{0}; j < 256; ++j)
+        out[i + j] =
+            b.d * static_cast<float>(b.scale[j / 16]) * static_cast<float>(b.code[j] - b.offset) -
+            b.d_min * static_cast<float>(b.min[j / 16]);
+    }
+  }
+}
+
+bool row_is_finite(encoding e, const std::byte* row, std::size_t cols) noexcept {
+  const auto shape = shape_of(e);
+  for (auto i = std::size_t{0}; i < cols; i += shape.weights, row += shape.bytes) {
+    auto scale = 0.0f;
+    switch (e) {
+    case encoding::q6_k: scale = half_to_float(u16_at(row, 208)); break;
+    case encoding::q4_k:
+    case encoding::q5_k:
+    case encoding::q5_1: // the second half-precision number adds NaN or infinity to the sum
+      scale = half_to_float(u16_at(row, 0)) + half_to_float(u16_at(row, 2));
+      break;
+    case encoding::f32:
+    case encoding::f16:
+    case encoding::bf16: scale = plain_weight(e, row); break;
+    default: scale = half_to_float(u16_at(row, 0)); break;
+    }
+    if (!std::isfinite(scale))
+      return false;
+  }
+  return true;
+}
+
+} // namespace larql::quant

@@ -1,0 +1,215 @@
+#include "runtime/vindex/layer_file.hpp"
+
+#include "runtime/base/bytes.hpp"
+#include "runtime/vindex/format.hpp"
+
+#include <algorithm>
+
+namespace larql::vindex {
+
+namespace {
+
+using quant::encoding;
+
+// Version 1 rounds the inner width up to 256.
+std::uint32_t padded_width(std::uint32_t width) {
+  return (width + 255) / 256 * 256;
+}
+
+bool fits_version_1(const layer_header& h) {
+  return h.gate_up_format == h.down_format && layer_code(h.down_format) < 64 &&
+         h.down_cols == padded_width(h.width);
+}
+
+result<encoding> format_from(std::uint32_t code, std::string_view name, const char* field) {
+  if (const auto e = encoding_from_layer_code(code))
+    return *e;
+  return fail(errc::unsupported, "{}: field \"{}\" is {}, which is no known format code", name,
+              field, code);
+}
+
+struct range {
+  std::uint64_t begin;
+  std::uint64_t end;
+};
+
+result<void> check_ranges(std::vector<range> ranges, std::string_view name) {
+  std::sort(ranges.begin(), ranges.end(),
+            [](const range& a, const range& b) { return a.begin < b.begin; });
+  for (auto i = std::size_t{1}; i < ranges.size(); ++i)
+    if (ranges[i].begin < ranges[i - 1].end)
+      return fail(errc::corrupt, "{}: bytes {} to {} and {} to {} of two entries overlap", name,
+                  ranges[i - 1].begin, ranges[i - 1].end, ranges[i].begin, ranges[i].end);
+  return {};
+}
+
+// The sizes that the header's numbers imply. Version 1 leaves the padding of down to be found out
+// from the table, because files without padding exist.
+result<void> check_sizes(layer_header& h, std::uint32_t version, std::uint64_t gate_up_bytes,
+                         std::uint64_t down_bytes, std::string_view name) {
+  const auto gate_block = quant::shape_of(h.gate_up_format).weights;
+  if (h.hidden % gate_block != 0)
+    return fail(errc::corrupt, "{}: field \"hidden\" is {}, expected a multiple of {} for {}", name,
+                h.hidden, gate_block, quant::name_of(h.gate_up_format));
+  h.gate_up_bytes = 2 * std::uint64_t{h.width} * quant::row_bytes(h.gate_up_format, h.hidden);
+  const auto down_size = [&](std::uint32_t cols) {
+    return std::uint64_t{h.hidden} * quant::row_bytes(h.down_format, cols);
+  };
+  if (version == layer_version_1) {
+    h.down_cols = padded_width(h.width);
+    if (down_bytes != down_size(h.down_cols) &&
+        h.width % quant::shape_of(h.down_format).weights == 0)
+      h.down_cols = h.width;
+  }
+  if (h.down_cols < h.width || h.down_cols % quant::shape_of(h.down_format).weights != 0)
+    return fail(errc::corrupt, "{}: field \"down_cols\" is {}, expected whole {} blocks for {}",
+                name, h.down_cols, quant::name_of(h.down_format), h.width);
+  h.down_bytes = down_size(h.down_cols);
+  if (gate_up_bytes != h.gate_up_bytes)
+    return fail(errc::corrupt, "{}: entry 0: gate_up_bytes is {}, expected {}", name, gate_up_bytes,
+                h.gate_up_bytes);
+  if (down_bytes != h.down_bytes)
+    return fail(errc::corrupt, "{}: entry 0: down_bytes is {}, expected {}", name, down_bytes,
+                h.down_bytes);
+  return {};
+}
+
+} // namespace
+
+std::uint64_t layer_table_bytes(std::uint32_t version, std::uint64_t entries) noexcept {
+  return (version == layer_version_1 ? layer_header_bytes_1 : layer_header_bytes_2) +
+         entries * layer_entry_bytes;
+}
+
+result<layer_header> parse_layer_header(std::span<const std::byte> head, std::uint64_t file_bytes,
+                                        std::string_view name) {
+  if (head.size() < layer_header_bytes_1)
+    return fail(errc::corrupt, "{}: truncated: {} bytes, expected a header of {}", name,
+                head.size(), layer_header_bytes_1);
+  if (const auto magic = load_u32(head, 0); magic != layer_magic)
+    return fail(errc::corrupt, "{}: magic is {:08x}, expected {:08x} (\"LYRW\")", name, magic,
+                layer_magic);
+  const auto version = load_u32(head, 4);
+  if (version != layer_version_1 && version != layer_version_2)
+    return fail(errc::unsupported, "{}: field \"version\" is {}, expected 1 or 2", name, version);
+  if (version == layer_version_2 && head.size() < layer_header_bytes_2)
+    return fail(errc::corrupt, "{}: truncated: {} bytes, expected a header of {}", name,
+                head.size(), layer_header_bytes_2);
+  auto h = layer_header{};
+  LARQL_TRY(h.gate_up_format, format_from(load_u32(head, 8), name, "format"));
+  const auto entries = load_u32(head, 12);
+  h.width = load_u32(head, 16);
+  h.hidden = load_u32(head, 20);
+  h.down_format = h.gate_up_format;
+  if (version == layer_version_2) {
+    LARQL_TRY(h.down_format, format_from(load_u32(head, 24), name, "down_format"));
+    h.down_cols = load_u32(head, 28);
+  }
+  if (entries == 0 || entries > max_experts)
+    return fail(errc::corrupt, "{}: field \"num_entries\" is {}, expected 1 to {}", name, entries,
+                max_experts);
+  if (h.width == 0 || h.width > max_width || h.hidden == 0 || h.hidden > max_width ||
+      h.down_cols > max_width)
+    return fail(errc::corrupt, "{}: intermediate {}, hidden {} or down_cols {} is out of range",
+                name, h.width, h.hidden, h.down_cols);
+  const auto table = layer_table_bytes(version, entries);
+  if (head.size() < table)
+    return fail(errc::corrupt, "{}: truncated: {} bytes, expected a table of {} entries", name,
+                head.size(), entries);
+
+  auto ranges = std::vector<range>{{0, table}};
+  ranges.reserve(2 * std::size_t{entries} + 1);
+  for (auto i = 0u; i < entries; ++i) {
+    const auto at = table - (entries - i) * std::uint64_t{layer_entry_bytes};
+    const auto field = [&](unsigned n) { return load_u64(head, at + 8u * n); };
+    if (i == 0)
+      LARQL_TRY_VOID(check_sizes(h, version, field(1), field(3), name));
+    const auto add = [&](const char* what, std::uint64_t offset, std::uint64_t bytes,
+                         std::uint64_t expected) -> result<void> {
+      if (bytes != expected)
+        return fail(errc::corrupt, "{}: entry {}: {}_bytes is {}, expected {}", name, i, what,
+                    bytes, expected);
+      if (offset > file_bytes || bytes > file_bytes - offset)
+        return fail(errc::corrupt,
+                    "{}: entry {}: {} at offset {} with {} bytes is past the end of the file ({} "
+                    "bytes)",
+                    name, i, what, offset, bytes, file_bytes);
+      ranges.push_back({offset, offset + bytes});
+      return {};
+    };
+    LARQL_TRY_VOID(add("gate_up", field(0), field(1), h.gate_up_bytes));
+    LARQL_TRY_VOID(add("down", field(2), field(3), h.down_bytes));
+    h.entries.push_back({field(0), field(2)});
+  }
+  LARQL_TRY_VOID(check_ranges(std::move(ranges), name));
+  return h;
+}
+
+result<layer_header> read_layer_header(const file& in, const model_config& model) {
+  const auto name = in.path().string();
+  const auto wanted = layer_table_bytes(layer_version_2, model.experts);
+  auto head = std::vector<std::byte>(std::min(wanted, in.size_bytes()));
+  in.advise(access_pattern::random); // what follows the table may be another node's experts
+  LARQL_TRY_VOID(in.read(0, head));
+  // Compare the count first: a table of another size would look truncated.
+  if (head.size() >= layer_header_bytes_1 && load_u32(head, 0) == layer_magic &&
+      load_u32(head, 12) != model.experts)
+    return fail(errc::mismatch, "{}: field \"num_entries\" is {}, expected {} as index.json says",
+                name, load_u32(head, 12), model.experts);
+  LARQL_TRY(auto h, parse_layer_header(head, in.size_bytes(), name));
+  if (h.width != model.expert_width)
+    return fail(errc::mismatch, "{}: field \"intermediate\" is {}, expected {} as index.json says",
+                name, h.width, model.expert_width);
+  if (h.hidden != model.hidden)
+    return fail(errc::mismatch, "{}: field \"hidden\" is {}, expected {} as index.json says", name,
+                h.hidden, model.hidden);
+  return h;
+}
+
+std::vector<std::byte> write_layer_header(const layer_header& h) {
+  const auto version = fits_version_1(h) ? layer_version_1 : layer_version_2;
+  auto out = std::vector<std::byte>{};
+  append_u32(out, layer_magic);
+  append_u32(out, version);
+  append_u32(out, layer_code(h.gate_up_format));
+  append_u32(out, static_cast<std::uint32_t>(h.entries.size()));
+  append_u32(out, h.width);
+  append_u32(out, h.hidden);
+  if (version == layer_version_2) {
+    append_u32(out, layer_code(h.down_format));
+    append_u32(out, h.down_cols);
+  }
+  for (const auto& e : h.entries) {
+    append_u64(out, e.gate_up_offset);
+    append_u64(out, h.gate_up_bytes);
+    append_u64(out, e.down_offset);
+    append_u64(out, h.down_bytes);
+  }
+  return out;
+}
+
+layer_header plan_layer(encoding gate_up, encoding down, std::uint32_t experts, std::uint32_t width,
+                        std::uint32_t hidden) {
+  auto h = layer_header{};
+  h.gate_up_format = gate_up;
+  h.down_format = down;
+  h.width = width;
+  h.hidden = hidden;
+  // K-quants need whole blocks of 256; the others fit the width as it is, and then the file saves
+  // the padding that version 1 would add.
+  const auto block = quant::shape_of(down).weights;
+  h.down_cols = (width + block - 1) / block * block;
+  h.gate_up_bytes = 2 * std::uint64_t{width} * quant::row_bytes(gate_up, hidden);
+  h.down_bytes = std::uint64_t{hidden} * quant::row_bytes(down, h.down_cols);
+  h.entries.resize(experts);
+  const auto version = fits_version_1(h) ? layer_version_1 : layer_version_2;
+  auto at = layer_table_bytes(version, experts);
+  for (auto& e : h.entries) {
+    e.gate_up_offset = at;
+    e.down_offset = at + h.gate_up_bytes;
+    at += h.expert_bytes();
+  }
+  return h;
+}
+
+} // namespace larql::vindex

@@ -1,0 +1,91 @@
+#include "schema/sums.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+namespace larql::schema {
+
+namespace {
+
+std::uint8_t width_of(std::span<const std::int64_t> row) {
+  auto bits = std::uint64_t{0}; // x ^ (x >> 63) has the magnitude's bits for either sign
+  for (const auto x : row)
+    bits |= static_cast<std::uint64_t>(x ^ (x >> 63));
+  const auto needed = static_cast<long>(std::bit_width(bits)) + 1; // and the sign
+  return static_cast<std::uint8_t>(
+      std::clamp<long>((needed + 7) / 8, min_sum_width, max_sum_width));
+}
+
+template <unsigned Width>
+void pack_row(std::span<const std::int64_t> row, std::byte* out) {
+  for (const auto x : row) {
+    std::memcpy(out, &x, Width); // little-endian: the low bytes come first
+    out += Width;
+  }
+}
+
+template <unsigned Width>
+void add_row(const std::byte* in, std::span<std::int64_t> sums) {
+  constexpr auto spare = 64 - 8 * Width;
+  for (auto& sum : sums) {
+    auto x = std::uint64_t{0};
+    std::memcpy(&x, in, Width);
+    // Unsigned arithmetic: a hostile peer's numbers may wrap, which must not be undefined.
+    const auto value = static_cast<std::int64_t>(x << spare) >> spare;
+    sum = static_cast<std::int64_t>(static_cast<std::uint64_t>(sum) +
+                                    static_cast<std::uint64_t>(value));
+    in += Width;
+  }
+}
+
+} // namespace
+
+void pack_sums(std::span<const std::int64_t> sums, std::size_t hidden,
+               std::vector<std::byte>& widths, std::vector<std::byte>& bytes) {
+  for (; !sums.empty(); sums = sums.subspan(hidden)) {
+    const auto row = sums.first(hidden);
+    const auto width = width_of(row);
+    widths.push_back(std::byte{width});
+    const auto at = bytes.size();
+    bytes.resize(at + hidden * width);
+    auto* out = bytes.data() + at;
+    switch (width) {
+    case 4: pack_row<4>(row, out); break;
+    case 5: pack_row<5>(row, out); break;
+    case 6: pack_row<6>(row, out); break;
+    case 7: pack_row<7>(row, out); break;
+    default: pack_row<8>(row, out); break;
+    }
+  }
+}
+
+result<void> check_sums(std::span<const std::byte> widths, std::span<const std::byte> bytes,
+                        std::size_t rows, std::size_t hidden) {
+  if (widths.size() != rows)
+    return fail(errc::corrupt, "result: widths has {} entries, expected {}", widths.size(), rows);
+  auto expected = std::size_t{0};
+  for (const auto w : widths) {
+    const auto width = static_cast<std::uint8_t>(w);
+    if (width < min_sum_width || width > max_sum_width)
+      return fail(errc::corrupt, "result: widths holds {}, expected {} to {}", width, min_sum_width,
+                  max_sum_width);
+    expected += hidden * width;
+  }
+  if (bytes.size() != expected)
+    return fail(errc::corrupt, "result: sums has {} bytes, expected {}", bytes.size(), expected);
+  return {};
+}
+
+void add_packed(std::span<const std::byte> bytes, std::uint8_t width,
+                std::span<std::int64_t> sums) {
+  switch (width) {
+  case 4: return add_row<4>(bytes.data(), sums);
+  case 5: return add_row<5>(bytes.data(), sums);
+  case 6: return add_row<6>(bytes.data(), sums);
+  case 7: return add_row<7>(bytes.data(), sums);
+  default: return add_row<8>(bytes.data(), sums);
+  }
+}
+
+} // namespace larql::schema

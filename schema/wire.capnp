@@ -1,0 +1,151 @@
+@0xc2b4f7d1a9e36058;
+# Everything that crosses the network between a laptop node and an expert node. One message is the
+# payload of one frame (docs/wire-protocol.md). After the handshake the laptop asks and the node
+# answers; answers may come in any order and name the call they belong to.
+#
+# Numbers in Data fields are little-endian arrays without padding. `hidden` is the model width (2816
+# for Gemma 4 26B-A4B). Every count is checked against the length of its Data before use.
+#
+# Evolution: fields are only added, never renumbered or reused; a retired field is renamed to
+# `obsoleteN`. A change that old readers would misunderstand raises the protocol version in Hello.
+#
+# Budget: one decode row to one shard, call and result together, stays under 26 KB at hidden 2816.
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("larql::wire");
+
+struct Message {
+  union {
+    hello @0 :Hello;       # laptop → node, first frame of a connection
+    welcome @1 :Welcome;   # node → laptop, answers hello
+    refused @2 :Refused;   # node → laptop, answers hello; the node closes afterwards
+    call @3 :Call;         # laptop → node
+    result @4 :Result;     # node → laptop, answers call
+    failed @5 :Failed;     # node → laptop, answers call
+    ping @6 :Ping;         # laptop → node
+    pong @7 :Pong;         # node → laptop, answers ping
+  }
+}
+
+# ---- handshake ---------------------------------------------------------------------------------
+
+struct Hello {
+  protocol @0 :UInt32;
+  # Version the laptop speaks. The node refuses what it does not speak itself.
+
+  name @1 :Text;
+  # Who asks, for the node's log. At most 64 bytes.
+}
+
+struct Welcome {
+  protocol @0 :UInt32;
+  node @1 :Text;
+  # Name of the node: stable over restarts.
+
+  incarnation @2 :UInt64;
+  # Chosen at random at every start of the node. Results carry it; a result of another incarnation
+  # is dropped.
+
+  model @3 :Text;
+  fingerprint @4 :Data;
+  # 32 bytes: SHA-256 over the model's numbers and its norms and router weights
+  # (docs/vindex-format.md, "Fingerprint"). Laptop and node must hold the same model.
+
+  layers @5 :UInt32;
+  hidden @6 :UInt32;
+  experts @7 :UInt32;
+  expertWidth @8 :UInt32;
+  # Shape of the whole model.
+
+  firstLayer @9 :UInt32;
+  lastLayer @10 :UInt32;
+  firstExpert @11 :UInt32;
+  lastExpert @12 :UInt32;
+  # What this node owns; ranges are inclusive.
+
+  formats @13 :Data;
+  # u8 per owned layer: the activation format (see Format) that its calls must use.
+
+  maxRows @14 :UInt32;
+  # Most rows in one call.
+}
+
+struct Refused {
+  reason @0 :Text;
+}
+
+# ---- the hot path ------------------------------------------------------------------------------
+
+enum Format {
+  f32 @0;    # activations: f32[rows][hidden]
+  q832 @1;   # activations: i8[rows][stored]; scales: f32[rows][stored / 32]
+  q8256 @2;  # activations: i8[rows][stored]; scales: f32[rows][stored / 256]
+}
+
+struct Call {
+  id @0 :UInt64;
+  # Chosen by the laptop, unique per connection.
+
+  layer @1 :UInt32;
+  rows @2 :UInt32;
+  format @3 :Format;
+  # As the node's Welcome demands for the layer.
+
+  activations @4 :Data;
+  # Rows after pre_feedforward_layernorm_2, rounded as docs/numerics.md says; `stored` is hidden
+  # rounded up to the format's block.
+
+  scales @5 :Data;
+
+  pickRows @6 :Data;      # u32[picks], index of the row in this call
+  pickExperts @7 :Data;   # u16[picks], ascending; all owned by the node
+  pickWeights @8 :Data;   # f32[picks], finite
+}
+
+struct Result {
+  id @0 :UInt64;
+  incarnation @1 :UInt64;
+  rows @2 :UInt32;
+
+  widths @3 :Data;
+  # u8[rows]: bytes per sum of the row, 4 to 8, the fewest that hold all of them.
+
+  sums @4 :Data;
+  # Per row hidden signed integers of widths[row] bytes: the sum over the row's picks of
+  # weight * expert(row) in units of 2^-32. Integers, so the laptop may add shards in any order.
+
+  computeNanos @5 :UInt64;
+  # Time in the kernels, without queueing and network.
+
+  queueNanos @6 :UInt64;
+  # Time between arrival of the call and start of the kernels.
+}
+
+struct Failed {
+  id @0 :UInt64;
+  incarnation @1 :UInt64;
+  code @2 :Code;
+  text @3 :Text;
+
+  enum Code {
+    internal @0;    # a bug or damaged weights at the node; another replica may do better
+    notOwner @1;    # an expert or layer is not the node's: the laptop's map is stale
+    badCall @2;     # the call contradicts itself or the model: never retried
+    overloaded @3;  # too many calls wait: retry elsewhere, or here after a back-off
+    draining @4;    # the node is about to leave: retry elsewhere
+  }
+}
+
+# ---- health ------------------------------------------------------------------------------------
+
+struct Ping {
+  nonce @0 :UInt64;
+}
+
+struct Pong {
+  nonce @0 :UInt64;
+  incarnation @1 :UInt64;
+  served @2 :UInt64;      # calls answered since the node started
+  waiting @3 :UInt32;     # calls accepted and not answered
+  draining @4 :Bool;
+}

@@ -1,0 +1,249 @@
+// Mirrors actors/client_connection.hpp. No threads, no sockets: the network is virtual.
+
+#include "actors/client_connection.hpp"
+
+#include "actors/errc.hpp"
+#include "schema/codec.hpp"
+#include "tests/actors/fake_shard.hpp"
+#include "tests/support/deterministic_system.hpp"
+#include "tests/support/message_text.hpp"
+
+namespace larql::actors {
+namespace {
+
+constexpr auto fd = 1008;
+constexpr auto incarnation = std::uint64_t{4711};
+
+std::vector<char> frame_of(const schema::message& m) {
+  auto out = std::vector<char>{};
+  schema::encode(m, out);
+  return out;
+}
+
+class ClientConnection : public test::deterministic_system {
+protected:
+  ClientConnection() {
+    const auto description = std::make_shared<schema::node_description>();
+    description->incarnation = incarnation;
+    connection = spawn_broker<client_connection_state>(sys, fd, "10.0.0.2:5555", shard.spawn(sys),
+                                                       description);
+    settle();
+  }
+  ~ClientConnection() override {
+    caf::anon_send_exit(connection, caf::exit_reason::user_shutdown);
+    shard.end();
+    settle();
+  }
+
+  void receive_call(std::uint64_t id, std::span<const std::byte> data = {}) {
+    auto call = schema::expert_call{};
+    call.id = id;
+    call.activations = data;
+    receive(fd, frame_of(call));
+  }
+
+  /// The messages sent to the laptop since the last call, as text.
+  std::vector<std::string> messages() {
+    auto out = std::vector<std::string>{};
+    auto bytes = sent(fd);
+    while (!bytes.empty()) {
+      const auto length = schema::decode_header(
+          std::span{bytes}.first(schema::frame_header_bytes), schema::max_frame_bytes);
+      if (!length) {
+        ADD_FAILURE() << length.error().text;
+        return out;
+      }
+      const auto begin = bytes.begin() + schema::frame_header_bytes;
+      const auto body = std::vector<char>(begin, begin + *length);
+      const auto m = schema::decode(body);
+      out.push_back(m ? test::text_of(*m) : m.error().text);
+      bytes.erase(bytes.begin(), begin + *length);
+    }
+    return out;
+  }
+  using texts = std::vector<std::string>;
+
+  test::fake_shard shard;
+  caf::io::connection_handler connection;
+};
+
+TEST_F(ClientConnection, HandsCallsToTheShardAndAnswersBack) {
+  receive_call(5);
+  ASSERT_EQ(shard.calls().size(), 1u);
+  EXPECT_EQ(shard.calls()[0].id, 5u);
+  const auto m = schema::decode(shard.calls()[0].body.body());
+  ASSERT_TRUE(m);
+  EXPECT_EQ(std::get<schema::expert_call>(*m).id, 5u);
+  EXPECT_EQ(messages(), texts{});
+  shard.answer(0, frame_payload(frame_of(schema::pong{1, 2, 3, 4, true})));
+  settle();
+  EXPECT_EQ(messages(), texts{test::text_of(schema::pong{1, 2, 3, 4, true})});
+}
+
+TEST_F(ClientConnection, TakesFramesInAnyPieces) {
+  auto bytes = frame_of(schema::expert_call{});
+  schema::encode(schema::ping{9}, bytes);
+  schema::encode(schema::expert_call{}, bytes);
+  for (const auto& byte : bytes)
+    receive(fd, std::span{&byte, 1});
+  EXPECT_EQ(shard.calls().size(), 2u);
+  EXPECT_EQ(messages().size(), 1u);
+}
+
+TEST_F(ClientConnection, TakesSeveralFramesAtOnce) {
+  auto bytes = std::vector<char>{};
+  for (auto i = 0; i < 10; ++i)
+    schema::encode(schema::expert_call{}, bytes);
+  receive(fd, bytes);
+  EXPECT_EQ(shard.calls().size(), 10u);
+}
+
+TEST_F(ClientConnection, TakesCallsLargerThanAReceivePiece) {
+  auto data = std::vector<std::byte>(3'000'000);
+  for (auto i = std::size_t{0}; i < data.size(); ++i)
+    data[i] = static_cast<std::byte>(i * 13 >> 5);
+  receive_call(1, data);
+  ASSERT_EQ(shard.calls().size(), 1u);
+  const auto m = schema::decode(shard.calls()[0].body.body());
+  ASSERT_TRUE(m) << m.error().text;
+  const auto got = std::get<schema::expert_call>(*m).activations;
+  EXPECT_TRUE(std::equal(got.begin(), got.end(), data.begin(), data.end()));
+}
+
+TEST_F(ClientConnection, AnswersPingsWithItsCounters) {
+  receive_call(1);
+  receive_call(2);
+  shard.answer(0, frame_payload(frame_of(schema::ping{})));
+  settle();
+  (void) messages();
+  receive(fd, frame_of(schema::ping{77}));
+  EXPECT_EQ(messages(), texts{test::text_of(schema::pong{77, incarnation, 1, 1, false})});
+}
+
+TEST_F(ClientConnection, AnswersCallsBeyondTheWindowWithOverloaded) {
+  for (auto id = 1u; id <= client_connection_state::window; ++id)
+    receive_call(id);
+  EXPECT_EQ(messages(), texts{});
+  receive_call(100);
+  ASSERT_EQ(shard.calls().size(), client_connection_state::window);
+  const auto refused = messages();
+  ASSERT_EQ(refused.size(), 1u);
+  EXPECT_TRUE(refused[0].starts_with("failed id=100 incarnation=4711 code=3 ")) << refused[0];
+  // One answer makes room for one call.
+  shard.answer(0, frame_payload(frame_of(schema::ping{})));
+  settle();
+  receive_call(101);
+  EXPECT_EQ(shard.calls().size(), client_connection_state::window + 1);
+  receive_call(102);
+  EXPECT_EQ(shard.calls().size(), client_connection_state::window + 1);
+}
+
+TEST_F(ClientConnection, AnswersCallsBeyondTheBytesThatMayWaitWithOverloaded) {
+  const auto data = std::vector<std::byte>(schema::max_frame_bytes - 8192);
+  const auto fit = client_connection_state::max_waiting_bytes / data.size();
+  for (auto id = 0u; id < fit; ++id)
+    receive_call(id, data);
+  EXPECT_EQ(shard.calls().size(), fit);
+  EXPECT_EQ(messages(), texts{});
+  receive_call(99, data);
+  EXPECT_EQ(shard.calls().size(), fit);
+  const auto refused = messages();
+  ASSERT_EQ(refused.size(), 1u);
+  EXPECT_TRUE(refused[0].starts_with("failed id=99 incarnation=4711 code=3 ")) << refused[0];
+}
+
+TEST_F(ClientConnection, AnswersADrainingShardsRefusalWithDraining) {
+  receive_call(3);
+  shard.fail(0, make_error(call_errc::draining, "the node is draining"));
+  settle();
+  EXPECT_EQ(messages(), texts{test::text_of(schema::call_failed{
+                            3, incarnation, schema::failure_code::draining,
+                            "the node is draining"})});
+}
+
+TEST_F(ClientConnection, AnswersOtherErrorsWithInternal) {
+  receive_call(3);
+  shard.fail(0, caf::sec::runtime_error);
+  settle();
+  const auto got = messages();
+  ASSERT_EQ(got.size(), 1u);
+  EXPECT_TRUE(got[0].starts_with("failed id=3 incarnation=4711 code=0 ")) << got[0];
+}
+
+TEST_F(ClientConnection, AnswersCallsOfAShardThatIsGone) {
+  shard.end();
+  settle();
+  receive_call(3);
+  const auto got = messages();
+  ASSERT_EQ(got.size(), 1u);
+  EXPECT_TRUE(got[0].starts_with("failed id=3 incarnation=4711 code=0 ")) << got[0];
+}
+
+TEST_F(ClientConnection, AnswersACallThatTheShardNeverAnswers) {
+  receive_call(3);
+  advance(client_connection_state::call_timeout + std::chrono::seconds{1});
+  const auto got = messages();
+  ASSERT_EQ(got.size(), 1u);
+  EXPECT_TRUE(got[0].starts_with("failed id=3 incarnation=4711 code=0 ")) << got[0];
+}
+
+TEST_F(ClientConnection, ClosesOnGarbage) {
+  receive(fd, std::vector<char>(8, 'x'));
+  EXPECT_TRUE(is_closed(fd));
+}
+
+TEST_F(ClientConnection, ClosesOnLengthsOutOfRange) {
+  auto header = frame_of(schema::ping{});
+  header.resize(schema::frame_header_bytes);
+  const auto length = ~0u;
+  std::memcpy(header.data() + 4, &length, 4);
+  receive(fd, header);
+  EXPECT_TRUE(is_closed(fd));
+}
+
+TEST_F(ClientConnection, ClosesOnMessagesThatOnlyANodeSends) {
+  receive(fd, frame_of(schema::expert_result{}));
+  EXPECT_TRUE(is_closed(fd));
+  EXPECT_EQ(shard.calls().size(), 0u);
+}
+
+TEST_F(ClientConnection, ClosesOnDamagedMessages) {
+  auto frame = frame_of(schema::ping{});
+  std::fill(frame.begin() + schema::frame_header_bytes, frame.end(), '\xff');
+  receive(fd, frame);
+  EXPECT_TRUE(is_closed(fd));
+}
+
+TEST_F(ClientConnection, AGarbledFrameDoesNotTakeEarlierCallsWithIt) {
+  receive_call(1);
+  receive(fd, std::vector<char>(8, 'x'));
+  shard.answer(0, frame_payload(frame_of(schema::ping{}))); // to nobody
+  settle();
+  EXPECT_TRUE(is_closed(fd));
+}
+
+TEST_F(ClientConnection, DropsAnswersWhenThePeerIsGone) {
+  receive_call(1);
+  lose(fd);
+  shard.answer(0, frame_payload(frame_of(schema::ping{})));
+  settle();
+  EXPECT_EQ(sent(fd).size(), 0u);
+}
+
+TEST_F(ClientConnection, ClosesAPeerThatDoesNotReadItsAnswers) {
+  // Nobody takes bytes from a virtual connection but sent().
+  const auto answer = frame_payload(std::vector<char>(client_connection_state::max_unsent_bytes / 4));
+  for (auto i = 0u; i < 4; ++i) {
+    receive_call(i);
+    shard.answer(i, answer);
+    settle();
+    EXPECT_FALSE(is_closed(fd)) << i;
+  }
+  receive_call(4);
+  shard.answer(4, answer);
+  settle();
+  EXPECT_TRUE(is_closed(fd));
+}
+
+} // namespace
+} // namespace larql::actors

@@ -1,0 +1,79 @@
+// Mirrors cli/interrupt.hpp: the first Ctrl-C ends the work in good order, the second at once.
+
+#include "tests/e2e/programs.hpp"
+#include "tests/support/fake_node.hpp"
+
+namespace larql::test {
+namespace {
+
+class Interrupt : public model_test {
+protected:
+  [[nodiscard]] std::unique_ptr<child_process> start_run(const words& options = {}) const {
+    auto command =
+        larql({"run", vindex().string(), "abc", "-n", "1000000", "--context", "1000100"});
+    command.insert(command.end(), options.begin(), options.end());
+    return std::make_unique<child_process>(command);
+  }
+
+  static void wait_for_token(const child_process& child) {
+    EXPECT_TRUE(eventually([&] { return !child.out().empty(); })) << child.err();
+  }
+
+  static void expect_good_end(child_process& child) {
+    EXPECT_EQ(child.wait(), (exit_status{0, 0})) << child.err();
+    EXPECT_NE(child.err().find("tokens/s (stopped)"), std::string::npos) << child.err();
+    EXPECT_TRUE(child.out().ends_with("\n"));
+  }
+};
+
+TEST_F(Interrupt, EndsAnAnswerWithTheReport) {
+  for (const auto signal : {SIGINT, SIGTERM}) {
+    const auto going = start_run();
+    wait_for_token(*going);
+    going->signal(signal);
+    expect_good_end(*going);
+  }
+}
+
+TEST_F(Interrupt, EndsAnAnswerWithRemoteExpertsWithTheReport) {
+  const auto nodes = start_nodes({"0-3", "4-7"});
+  const auto going = start_run({"--moe-shards", shard_map(nodes, {"0-3", "4-7"})});
+  wait_for_token(*going);
+  going->signal(SIGINT);
+  expect_good_end(*going);
+  EXPECT_NE(going->err().find("per-layer round trip"), std::string::npos) << going->err();
+  for (const auto& node : nodes) { // and the nodes have not noticed anything
+    node->child().signal(SIGTERM);
+    EXPECT_EQ(node->child().wait(), (exit_status{0, 0})) << node->child().err();
+  }
+}
+
+TEST_F(Interrupt, TwiceEndsAtOnceEvenIfANodeHangs) {
+  const auto node = start_node();
+  const auto going = start_run({"--moe-shards", node->owns("0-7"), "--call-timeout", "600000"});
+  wait_for_token(*going);
+  node->child().signal(SIGSTOP);
+  ASSERT_TRUE(eventually([&] { return process_state(node->pid()) == 'T'; }));
+  // The run waits for the node: all its threads sleep, and the first signal changes nothing.
+  going->signal(SIGINT);
+  ASSERT_TRUE(eventually([&] { // taken, so that the second is a second
+    return going->wait(std::chrono::milliseconds{0}) || process_state(going->pid()) == 'S';
+  }));
+  EXPECT_FALSE(going->wait(std::chrono::milliseconds{100}));
+  going->signal(SIGINT);
+  EXPECT_EQ(going->wait(), (exit_status{128 + SIGINT, 0}));
+}
+
+TEST_F(Interrupt, WhileConnectingEndsTheProgram) {
+  const auto silent = fake_node{[](raw_peer&) {}};
+  const auto going =
+      start_run({"--moe-shards", silent.owns("0-7"), "--connect-timeout", "600000"});
+  ASSERT_TRUE(eventually([&] { return thread_count(going->pid()) > 1; }));
+  going->signal(SIGINT);
+  const auto ended = going->wait();
+  ASSERT_TRUE(ended);
+  EXPECT_NE(*ended, (exit_status{0, 0}));
+}
+
+} // namespace
+} // namespace larql::test

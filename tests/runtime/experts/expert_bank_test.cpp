@@ -1,0 +1,201 @@
+// Mirrors runtime/experts/expert_bank.hpp: which bytes are whose, and what is refused.
+
+#include "runtime/experts/expert_bank.hpp"
+
+#include "runtime/quant/half.hpp"
+#include "runtime/vindex/format.hpp"
+#include "tests/support/failures.hpp"
+#include "tests/support/files.hpp"
+#include "tests/support/tiny_model.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <limits>
+#include <thread>
+
+namespace larql::experts {
+namespace {
+
+using quant::encoding;
+using test::fails;
+using test::succeeds;
+using test::tiny_model;
+using test::tiny_options;
+using test::tiny_vindex;
+
+ownership everything(const vindex::model_config& c) {
+  return {{0, c.layers - 1}, {0, c.experts - 1}};
+}
+
+void expect_bytes(const quant::matrix_view& got, std::span<const std::byte> want) {
+  ASSERT_EQ(got.size_bytes(), want.size());
+  EXPECT_EQ(0, std::memcmp(got.data, want.data(), want.size()));
+}
+
+void expect_the_sources_bytes(const tiny_options& o, const ownership& owned) {
+  const auto model = tiny_model{o};
+  const auto v = tiny_vindex{model};
+  const auto bank = expert_bank::open(v.path(), v.config(), owned);
+  ASSERT_TRUE(succeeds(bank));
+  for (auto l = owned.layers.first; l <= owned.layers.last; ++l)
+    for (auto e = owned.experts.first; e <= owned.experts.last; ++e) {
+      SCOPED_TRACE(fmt::format("layer {} expert {}", l, e));
+      const auto w = bank->get(l, e);
+      ASSERT_TRUE(succeeds(w));
+      const auto part = [&](const char* name) {
+        const auto& t = model.checkpoint().tensors.at(fmt::format("layers.{}.experts.{}", l, name));
+        const auto each = t.data.size() / o.experts;
+        return t.data.subspan(e * each, each);
+      };
+      expect_bytes(w->down, part("down_proj"));
+      if (o.fused_gate_up) {
+        const auto both = part("gate_up_proj");
+        expect_bytes(w->gate, both.first(both.size() / 2));
+        expect_bytes(w->up, both.last(both.size() / 2));
+      } else {
+        expect_bytes(w->gate, part("gate_proj"));
+        expect_bytes(w->up, part("up_proj"));
+      }
+    }
+}
+
+TEST(ExpertBank, EveryExpertHasTheBytesOfItsSource) {
+  auto o = test::mixed_options();
+  expect_the_sources_bytes(o, everything(test::config_of(o)));
+  expect_the_sources_bytes(o, {{1, 1}, {3, 5}});
+  expect_the_sources_bytes(o, {{2, 2}, {7, 7}});
+  o.fused_gate_up = false;
+  expect_the_sources_bytes(o, {{0, 2}, {0, 3}});
+}
+
+TEST(ExpertBank, CountsTheBytesItOwns) {
+  const auto v = tiny_vindex{};
+  const auto expert = std::uint64_t{3} * 96 * 256 * 4;
+  EXPECT_EQ(expert_bank::open(v.path(), v.config(), everything(v.config()))->owned_bytes(),
+            3 * 8 * expert);
+  EXPECT_EQ(expert_bank::open(v.path(), v.config(), {{1, 1}, {2, 4}})->owned_bytes(), 3 * expert);
+}
+
+TEST(ExpertBank, TellsTheFormatThatInputsMustHave) {
+  auto o = tiny_options{};
+  o.gate_up = encoding::q4_0;
+  const auto v = tiny_vindex{o};
+  EXPECT_EQ(expert_bank::open(v.path(), v.config(), {{1, 2}, {0, 0}})->input_format(2),
+            encoding::q4_0);
+}
+
+TEST(ExpertBank, RangesOutsideTheModelAreUsageErrorsThatNameTheModels) {
+  const auto v = tiny_vindex{};
+  const auto open = [&](const ownership& o) { return expert_bank::open(v.path(), v.config(), o); };
+  EXPECT_TRUE(fails(open({{0, 2}, {0, 8}}), errc::usage, {"experts 0-8", "0-7"}));
+  EXPECT_TRUE(fails(open({{0, 2}, {8, 9}}), errc::usage, {"experts 8-9", "0-7"}));
+  EXPECT_TRUE(fails(open({{0, 3}, {0, 7}}), errc::usage, {"layers 0-3", "0-2"}));
+  EXPECT_TRUE(fails(open({{0, 2}, {5, 4}}), errc::usage, {"experts 5-4"}));
+  EXPECT_TRUE(fails(open({{2, 1}, {0, 7}}), errc::usage, {"layers 2-1"}));
+  EXPECT_TRUE(fails(open({{0, 2}, {0, ~0u}}), errc::usage, {"experts 0-4294967295"}));
+}
+
+TEST(ExpertBank, OnlyOwnedLayersNeedTheirFiles) {
+  const auto v = tiny_vindex{};
+  std::filesystem::remove(v / vindex::layer_file_name(0));
+  EXPECT_TRUE(succeeds(expert_bank::open(v.path(), v.config(), {{1, 2}, {0, 7}})));
+  EXPECT_TRUE(fails(expert_bank::open(v.path(), v.config(), everything(v.config())),
+                    errc::not_found, {(v / "layers/layer_00.weights").string()}));
+}
+
+TEST(ExpertBank, ADamagedHeaderIsNamed) {
+  const auto v = tiny_vindex{};
+  test::overwrite(v / vindex::layer_file_name(1), 0, "GGUF");
+  EXPECT_TRUE(fails(expert_bank::open(v.path(), v.config(), everything(v.config())), errc::corrupt,
+                    {(v / "layers/layer_01.weights").string(), "magic"}));
+}
+
+TEST(ExpertBankDeathTest, AskingForAnExpertOfSomebodyElseIsACallersBug) {
+  const auto v = tiny_vindex{};
+  const auto bank = expert_bank::open(v.path(), v.config(), {{1, 1}, {2, 4}});
+  ASSERT_TRUE(succeeds(bank));
+  EXPECT_DEATH((void) bank->get(1, 5), "check failed");
+  EXPECT_DEATH((void) bank->get(0, 2), "check failed");
+  EXPECT_DEATH((void) bank->input_format(2), "check failed");
+}
+
+// ---- numbers that are none ----------------------------------------------------------------------
+
+// Overwrites the scale in the last block of a matrix of layer 1, expert 5.
+void damage(const tiny_vindex& v, const tiny_options& o, const char* part, float value) {
+  const auto path = v / vindex::layer_file_name(1);
+  const auto in = file::open(path);
+  const auto h = vindex::read_layer_header(*in, v.config());
+  const auto is_down = std::string_view{part} == "down";
+  const auto is_gate = std::string_view{part} == "gate";
+  const auto e = is_down ? o.down : o.gate_up;
+  const auto& entry = h->entries[5];
+  const auto end = is_down   ? entry.down_offset + h->down_bytes
+                   : is_gate ? entry.gate_up_offset + h->gate_up_bytes / 2
+                             : entry.gate_up_offset + h->gate_up_bytes;
+  const auto block = end - quant::shape_of(e).bytes;
+  if (e == encoding::f32)
+    test::overwrite_number(path, block, value);
+  else if (e == encoding::bf16)
+    test::overwrite_number(path, block, quant::float_to_bf16(value));
+  else
+    test::overwrite_number(path, block + (e == encoding::q6_k ? 208 : 0),
+                           quant::float_to_half(value));
+}
+
+class ExpertBankNaN : public testing::TestWithParam<encoding> {};
+
+TEST_P(ExpertBankNaN, AnyScaleThatIsNotFiniteIsFoundOnFirstUse) {
+  const auto wide = quant::shape_of(GetParam()).weights == 256;
+  const auto o = test::all_in(GetParam(), wide ? test::k_quant_options() : tiny_options{});
+  for (const auto* part : {"gate", "up", "down"})
+    for (const auto value :
+         {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
+      const auto v = tiny_vindex{o};
+      damage(v, o, part, value);
+      const auto bank = expert_bank::open(v.path(), v.config(), everything(v.config()));
+      ASSERT_TRUE(succeeds(bank));
+      EXPECT_TRUE(succeeds(bank->get(1, 4)));
+      for (auto again = 0; again < 2; ++again) // a bad expert stays bad
+        EXPECT_TRUE(fails(bank->get(1, 5), errc::corrupt,
+                          {(v / "layers/layer_01.weights").string(), "entry 5", part, "NaN"}));
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Encodings, ExpertBankNaN,
+                         testing::Values(encoding::f32, encoding::bf16, encoding::q8_0,
+                                         encoding::q5_1, encoding::q4_k, encoding::q6_k),
+                         [](const auto& p) { return std::string{quant::name_of(p.param)}; });
+
+TEST(ExpertBank, TheMinimumOfQ51AndKQuantsIsLookedAtToo) {
+  for (const auto e : {encoding::q5_1, encoding::q4_k, encoding::q5_k}) {
+    const auto o = test::all_in(e, test::k_quant_options());
+    const auto v = tiny_vindex{o};
+    const auto path = v / vindex::layer_file_name(0);
+    const auto h = vindex::read_layer_header(*file::open(path), v.config());
+    test::overwrite_number(path, h->entries[0].down_offset + 2,
+                           quant::float_to_half(std::numeric_limits<float>::infinity()));
+    const auto bank = expert_bank::open(v.path(), v.config(), everything(v.config()));
+    EXPECT_TRUE(fails(bank->get(0, 0), errc::corrupt, {"down"})) << quant::name_of(e);
+  }
+}
+
+TEST(ExpertBank, SeveralThreadsMayAskAtOnce) {
+  const auto v = tiny_vindex{};
+  const auto bank = expert_bank::open(v.path(), v.config(), everything(v.config()));
+  ASSERT_TRUE(succeeds(bank));
+  auto good = std::atomic<int>{0};
+  auto threads = std::vector<std::thread>{};
+  for (auto t = 0; t < 4; ++t)
+    threads.emplace_back([&] {
+      for (auto e = 0u; e < 8; ++e)
+        good += static_cast<bool>(bank->get(1, e));
+    });
+  for (auto& t : threads)
+    t.join();
+  EXPECT_EQ(good.load(), 32);
+}
+
+} // namespace
+} // namespace larql::experts

@@ -1,0 +1,226 @@
+// Mirrors runtime/generate/sampler.hpp: which tokens can come, how often, and that the same seed
+// gives the same ones everywhere.
+
+#include "runtime/generate/sampler.hpp"
+
+#include "tests/support/failures.hpp"
+#include "tests/support/run_model.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <map>
+#include <set>
+
+namespace larql::generate {
+namespace {
+
+using test::fails;
+using test::succeeds;
+
+const kernels::kernel_set& kernels_here() {
+  return **kernels::kernels_for(kernels::best_simd_level());
+}
+
+// Logits whose softmax is `p`.
+std::vector<float> logits_of(const std::vector<double>& p) {
+  auto out = std::vector<float>{};
+  for (const auto x : p)
+    out.push_back(static_cast<float>(std::log(x)));
+  return out;
+}
+
+std::map<std::uint32_t, int> draw(const std::vector<float>& logits, sampling_options o, int n) {
+  auto s = sampler{kernels_here(), o};
+  auto out = std::map<std::uint32_t, int>{};
+  for (auto i = 0; i < n; ++i)
+    ++out[s.choose(logits)];
+  return out;
+}
+
+std::set<std::uint32_t> drawn(const std::vector<double>& p, sampling_options o) {
+  auto out = std::set<std::uint32_t>{};
+  for (const auto& [id, count] : draw(logits_of(p), o, 3000))
+    out.insert(id);
+  return out;
+}
+
+sampling_options at_temperature(float t) {
+  auto o = sampling_options{};
+  o.temperature = t;
+  return o;
+}
+
+using set = std::set<std::uint32_t>;
+
+// ---- greedy -------------------------------------------------------------------------------------
+
+TEST(Sampler, TemperatureZeroTakesTheLargestAndTheLowestOnTies) {
+  auto s = sampler{kernels_here(), {}};
+  EXPECT_EQ(s.choose(std::vector<float>{1, 3, 2}), 1u);
+  EXPECT_EQ(s.choose(std::vector<float>{1, 3, 2, 3, 3}), 1u);
+  EXPECT_EQ(s.choose(std::vector<float>{-5}), 0u);
+  EXPECT_EQ(s.choose(std::vector<float>{-INFINITY, -INFINITY}), 0u);
+  EXPECT_EQ(s.choose(std::vector<float>(1000, 0.25f)), 0u);
+}
+
+// ---- which tokens can come ----------------------------------------------------------------------
+
+const std::vector<double> five = {0.10, 0.40, 0.05, 0.30, 0.15}; // by size: 1 3 4 0 2
+
+TEST(Sampler, WithoutLimitsEverythingCanCome) {
+  EXPECT_EQ(drawn(five, at_temperature(1)), (set{0, 1, 2, 3, 4}));
+}
+
+TEST(Sampler, TopKKeepsTheLargest) {
+  auto o = at_temperature(1);
+  o.top_k = 1;
+  EXPECT_EQ(drawn(five, o), (set{1}));
+  o.top_k = 3;
+  EXPECT_EQ(drawn(five, o), (set{1, 3, 4}));
+  o.top_k = 5;
+  EXPECT_EQ(drawn(five, o), (set{0, 1, 2, 3, 4}));
+  o.top_k = 100;
+  EXPECT_EQ(drawn(five, o), (set{0, 1, 2, 3, 4}));
+}
+
+TEST(Sampler, TopKBreaksTiesByTheLowestId) {
+  auto o = at_temperature(1);
+  o.top_k = 2;
+  EXPECT_EQ(drawn({0.2, 0.2, 0.2, 0.2, 0.2}, o), (set{0, 1}));
+}
+
+TEST(Sampler, TopPKeepsTheShortestPrefixThatReachesIt) {
+  auto o = at_temperature(1);
+  o.top_p = 0.39f;
+  EXPECT_EQ(drawn(five, o), (set{1})); // 0.40 reaches it
+  o.top_p = 0.41f;
+  EXPECT_EQ(drawn(five, o), (set{1, 3}));
+  o.top_p = 0.84f;
+  EXPECT_EQ(drawn(five, o), (set{1, 3, 4}));
+  o.top_p = 0.86f;
+  EXPECT_EQ(drawn(five, o), (set{0, 1, 3, 4}));
+  o.top_p = 1e-9f;
+  EXPECT_EQ(drawn(five, o), (set{1})); // one is always left
+}
+
+TEST(Sampler, MinPIsAShareOfTheLargest) {
+  auto o = at_temperature(1);
+  o.min_p = 0.7f;
+  EXPECT_EQ(drawn(five, o), (set{1, 3})); // 0.28 and above
+  o.min_p = 0.3f;
+  EXPECT_EQ(drawn(five, o), (set{1, 3, 4}));
+  o.min_p = 1;
+  EXPECT_EQ(drawn(five, o), (set{1}));
+}
+
+TEST(Sampler, TheLimitsWorkTogetherAfterTheTemperature) {
+  auto o = at_temperature(1);
+  o.top_k = 4, o.top_p = 0.9f, o.min_p = 0.2f;
+  EXPECT_EQ(drawn(five, o), (set{0, 1, 3, 4}));
+  // At half the temperature probabilities are squared: .49 .28 .07 .03 of the top four.
+  o.temperature = 0.5f;
+  EXPECT_EQ(drawn(five, o), (set{1, 3})); // .562 and .316 are 0.88 of 0.9, the next is below min-p
+}
+
+// ---- how often ----------------------------------------------------------------------------------
+
+void expect_shares(const std::map<std::uint32_t, int>& counts, const std::vector<double>& p,
+                   int n) {
+  for (auto id = 0u; id < p.size(); ++id) {
+    const auto found = counts.contains(id) ? counts.at(id) : 0;
+    // Five standard deviations of a binomial distribution: wrong once in two million.
+    const auto deviation = std::sqrt(p[id] * (1 - p[id]) * n);
+    EXPECT_NEAR(found, p[id] * n, 5 * deviation + 1e-9) << "id " << id;
+  }
+}
+
+TEST(Sampler, DrawsInProportion) {
+  expect_shares(draw(logits_of(five), at_temperature(1), 40000), five, 40000);
+}
+
+TEST(Sampler, TemperatureSharpensAndFlattens) {
+  for (const auto t : {0.5, 2.0}) {
+    auto p = five;
+    auto sum = 0.0;
+    for (auto& x : p)
+      sum += x = std::pow(x, 1 / t);
+    for (auto& x : p)
+      x /= sum;
+    expect_shares(draw(logits_of(five), at_temperature(static_cast<float>(t)), 40000), p, 40000);
+  }
+}
+
+TEST(Sampler, WhatIsKeptIsDrawnInProportionToo) {
+  auto o = at_temperature(1);
+  o.top_k = 2;
+  expect_shares(draw(logits_of(five), o, 40000), {0, 4.0 / 7, 0, 3.0 / 7, 0}, 40000);
+}
+
+TEST(Sampler, AWideVocabularyIsDrawnEvenly) {
+  const auto counts = draw(std::vector<float>(1000, 3.5f), at_temperature(0.7f), 100000);
+  EXPECT_EQ(counts.size(), 1000u);
+  for (const auto& [id, n] : counts)
+    EXPECT_NEAR(n, 100, 60) << id;
+}
+
+// ---- the same everywhere ------------------------------------------------------------------------
+
+TEST(Sampler, ASeedFixesTheSequence) {
+  const auto logits = logits_of(five);
+  const auto sequence = [&](std::uint64_t seed, const kernels::kernel_set& k) {
+    auto o = at_temperature(1);
+    o.seed = seed;
+    auto s = sampler{k, o};
+    auto out = std::vector<std::uint32_t>{};
+    for (auto i = 0; i < 40; ++i)
+      out.push_back(s.choose(logits));
+    return out;
+  };
+  const auto want = sequence(42, kernels_here());
+  for (const auto level : test::simd_levels())
+    EXPECT_EQ(sequence(42, **kernels::kernels_for(level)), want);
+  EXPECT_NE(sequence(43, kernels_here()), want);
+  // Written down once; a change would change every user's seeded output.
+  EXPECT_EQ(std::vector<std::uint32_t>(want.begin(), want.begin() + 12),
+            (std::vector<std::uint32_t>{4, 1, 1, 1, 1, 0, 1, 4, 1, 3, 1, 3}));
+}
+
+TEST(Sampler, ExtremeTemperaturesAreStillTokens) {
+  for (const auto t : {1e-40f, 1e-6f, 100.0f}) {
+    const auto counts = draw({-30.0f, 30.0f, 29.0f}, at_temperature(t), 100);
+    for (const auto& [id, n] : counts)
+      EXPECT_LT(id, 3u);
+    if (t < 1) {
+      EXPECT_EQ(counts.at(1), 100) << t;
+    }
+  }
+}
+
+// ---- options ------------------------------------------------------------------------------------
+
+TEST(SamplingOptions, NumbersThatMakeNoSenseAreNamed) {
+  const auto check = [](auto edit) {
+    auto o = sampling_options{};
+    edit(o);
+    return check_options(o);
+  };
+  const auto nan = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_TRUE(succeeds(check([](auto&) {})));
+  for (const auto t : {-1.0f, 100.5f, nan, INFINITY})
+    EXPECT_TRUE(fails(check([&](auto& o) { o.temperature = t; }), errc::usage, {"temperature"}));
+  for (const auto p : {0.0f, -0.5f, 1.5f, nan})
+    EXPECT_TRUE(fails(check([&](auto& o) { o.top_p = p; }), errc::usage, {"top-p"}));
+  for (const auto p : {-0.1f, 1.1f, nan})
+    EXPECT_TRUE(fails(check([&](auto& o) { o.min_p = p; }), errc::usage, {"min-p"}));
+  EXPECT_TRUE(succeeds(check([](auto& o) {
+    o.temperature = 100;
+    o.top_p = 1;
+    o.min_p = 1;
+    o.top_k = ~0u;
+  })));
+}
+
+} // namespace
+} // namespace larql::generate

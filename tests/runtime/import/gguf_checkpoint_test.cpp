@@ -1,0 +1,362 @@
+// Mirrors runtime/import/gguf_checkpoint.hpp: numbers and tensors of a Gemma 4 GGUF, in one file or
+// in several, and every file that is refused.
+
+#include "runtime/import/gguf_checkpoint.hpp"
+
+#include "tests/support/failures.hpp"
+#include "tests/support/files.hpp"
+#include "tests/support/gguf_writer.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace larql::import {
+namespace {
+
+using quant::encoding;
+using test::fails;
+using test::gguf_of;
+using test::gguf_writer;
+using test::succeeds;
+using test::tiny_model;
+using test::tiny_options;
+
+class GgufCheckpoint : public testing::Test {
+protected:
+  [[nodiscard]] static gguf_writer good(const tiny_options& o = {}) {
+    return gguf_of(tiny_model{o}.checkpoint());
+  }
+  result<checkpoint> open(const gguf_writer& w) {
+    w.write(path_);
+    return open_gguf(path_);
+  }
+
+  test::temporary_directory dir_;
+  std::filesystem::path path_ = dir_ / "model.gguf";
+};
+
+// ---- what a good file gives ---------------------------------------------------------------------
+
+TEST_F(GgufCheckpoint, NumbersAreThoseOfTheMetadata) {
+  const auto o = tiny_options{};
+  const auto c = open(good());
+  ASSERT_TRUE(succeeds(c));
+  auto want = test::config_of(o);
+  EXPECT_EQ(c->config, want);
+  EXPECT_EQ(c->config.embed_scale, std::sqrt(256.0f));
+}
+
+TEST_F(GgufCheckpoint, EveryTensorHasItsBytesUnderItsName) {
+  const auto model = tiny_model{test::mixed_options()};
+  const auto c = open(gguf_of(model.checkpoint()));
+  ASSERT_TRUE(succeeds(c));
+  const auto& want = model.checkpoint().tensors;
+  ASSERT_EQ(c->tensors.size(), want.size());
+  for (const auto& [key, t] : want) {
+    ASSERT_TRUE(c->tensors.contains(key)) << key;
+    const auto& got = c->tensors.at(key);
+    EXPECT_EQ(got.format, t.format) << key;
+    EXPECT_EQ(got.shape, t.shape) << key;
+    EXPECT_EQ(got.ggml_q6k, t.format == encoding::q6_k) << key;
+    ASSERT_EQ(got.data.size(), t.data.size()) << key;
+    EXPECT_EQ(0, std::memcmp(got.data.data(), t.data.data(), t.data.size())) << key;
+  }
+}
+
+TEST_F(GgufCheckpoint, OptionalNumbersHaveTheirDefaults) {
+  auto w = good();
+  for (const auto* key :
+       {"general.name", "gemma4.rope.freq_base_swa", "gemma4.final_logit_softcapping",
+        "gemma4.attention.shared_kv_layers", "gemma4.embedding_length_per_layer_input"})
+    w.erase(key);
+  const auto c = open(w);
+  ASSERT_TRUE(succeeds(c));
+  EXPECT_EQ(c->config.model, "gemma4");
+  EXPECT_EQ(c->config.rope_local_base, 1e4);
+  EXPECT_EQ(c->config.softcap, 0.0f);
+}
+
+TEST_F(GgufCheckpoint, KvHeadsMayBeOneNumberForAllLayers) {
+  auto o = tiny_options{};
+  o.kv_heads = o.global_kv_heads = 2;
+  const auto c = open(
+      good(o).erase("gemma4.attention.head_count_kv").u32("gemma4.attention.head_count_kv", 2));
+  ASSERT_TRUE(succeeds(c));
+  EXPECT_EQ(c->config.kv_heads, 2u);
+  EXPECT_EQ(c->config.global_kv_heads, 2u);
+}
+
+TEST_F(GgufCheckpoint, LayersOfOneKindOnlyStillGiveNumbersForBoth) {
+  for (const auto period : {0u, 1u}) {
+    auto o = tiny_options{};
+    o.period = period;
+    const auto c = open(good(o));
+    ASSERT_TRUE(succeeds(c));
+    EXPECT_GT(c->config.kv_heads, 0u);
+    EXPECT_GT(c->config.global_kv_heads, 0u);
+  }
+}
+
+TEST_F(GgufCheckpoint, FullLayersWithoutAVMakeVK) {
+  EXPECT_TRUE(open(good())->config.k_eq_v);
+  auto o = tiny_options{};
+  o.own_global_v = true;
+  EXPECT_FALSE(open(good(o))->config.k_eq_v);
+}
+
+TEST_F(GgufCheckpoint, TensorsOfOtherPurposesAreListedAsSkipped) {
+  const auto c = open(good()
+                          .tensor("v.patch_embd.weight", {4}, 0, std::string(16, 'x'))
+                          .tensor("blk.0.unknown.weight", {4}, 99, std::string(16, 'x'))
+                          .tensor("blk.nonsense", {4}, 0, std::string(16, 'x')));
+  ASSERT_TRUE(succeeds(c));
+  EXPECT_EQ(c->skipped.size(), 3u);
+}
+
+// ---- rope_freqs ---------------------------------------------------------------------------------
+
+TEST_F(GgufCheckpoint, RopeDivisorsGiveTheShareThatRotates) {
+  // 32 pairs of a full layer's head of 64.
+  for (const auto pairs : {1u, 8u, 31u, 32u}) {
+    auto divisors = std::vector<float>(32, 1e30f);
+    std::fill_n(divisors.begin(), pairs, 1.0f);
+    const auto c = open(good().tensor("rope_freqs.weight", {32}, 0,
+                                      {reinterpret_cast<const char*>(divisors.data()), 128}));
+    ASSERT_TRUE(succeeds(c));
+    EXPECT_EQ(c->config.partial_rotary, pairs / 32.0);
+    EXPECT_FALSE(c->tensors.contains("rope_freqs.weight")); // it is no weight of the vindex
+  }
+  EXPECT_EQ(open(good())->config.partial_rotary, 0.25); // without them, the family's
+}
+
+TEST_F(GgufCheckpoint, RopeDivisorsThatMeanSomethingElseAreRefused) {
+  const auto with = [&](const std::vector<float>& d, std::uint32_t type = 0) {
+    return open(good().tensor("rope_freqs.weight", {d.size()}, type,
+                              {reinterpret_cast<const char*>(d.data()), d.size() * 4}));
+  };
+  auto d = std::vector<float>(32, 1.0f);
+  d[20] = 8.0f; // a divisor of long-context models
+  EXPECT_TRUE(fails(with(d), errc::unsupported, {path_.string(), "rope_freqs"}));
+  EXPECT_TRUE(fails(with(std::vector<float>(32, 1e30f)), errc::unsupported, {"rope_freqs"}));
+  EXPECT_TRUE(fails(with(std::vector<float>(32, NAN)), errc::unsupported, {"rope_freqs"}));
+  EXPECT_TRUE(fails(with(std::vector<float>(16, 1.0f)), errc::corrupt, {"rope_freqs", "[32]"}));
+  EXPECT_TRUE(fails(with(std::vector<float>(32, 1.0f), 1), errc::corrupt, {"rope_freqs", "F32"}));
+}
+
+// ---- refusals -----------------------------------------------------------------------------------
+
+TEST_F(GgufCheckpoint, OtherArchitecturesAreNamed) {
+  EXPECT_TRUE(
+      fails(open(good().erase("general.architecture").string("general.architecture", "llama")),
+            errc::unsupported, {path_.string(), "llama", "gemma4"}));
+  EXPECT_TRUE(fails(open(good().erase("general.architecture")), errc::corrupt,
+                    {path_.string(), "general.architecture", "missing"}));
+}
+
+TEST_F(GgufCheckpoint, EveryMissingKeyIsNamed) {
+  for (const auto* key :
+       {"block_count", "embedding_length", "feed_forward_length", "attention.head_count",
+        "attention.head_count_kv", "attention.key_length", "attention.value_length",
+        "attention.key_length_swa", "attention.value_length_swa", "attention.sliding_window",
+        "attention.sliding_window_pattern", "attention.layer_norm_rms_epsilon", "rope.freq_base",
+        "expert_count", "expert_used_count"}) {
+    const auto whole = fmt::format("gemma4.{}", key);
+    EXPECT_TRUE(
+        fails(open(good().erase(whole)), errc::corrupt, {path_.string(), whole, "missing"}));
+  }
+}
+
+TEST_F(GgufCheckpoint, KeysOfWrongTypesAreNamed) {
+  for (const auto* key : {"gemma4.block_count", "gemma4.embedding_length", "gemma4.rope.freq_base",
+                          "gemma4.attention.sliding_window_pattern",
+                          "gemma4.attention.head_count_kv", "gemma4.final_logit_softcapping"})
+    EXPECT_TRUE(fails(open(good().erase(key).string(key, "6")), errc::corrupt,
+                      {path_.string(), key, "type"}));
+  // Two widths, as in models with a double-wide feed-forward block.
+  EXPECT_TRUE(fails(open(good()
+                             .erase("gemma4.feed_forward_length")
+                             .i32s("gemma4.feed_forward_length", {160, 320, 160})),
+                    errc::corrupt, {"gemma4.feed_forward_length"}));
+}
+
+TEST_F(GgufCheckpoint, NumbersOutOfRangeAreNamedBeforeAnythingIsWritten) {
+  const std::tuple<const char*, std::uint32_t, const char*> wrong[] = {
+      {"block_count", 5000000, "block_count"},
+      {"attention.head_count", 0, "num_q_heads"},
+      {"attention.head_count", 4096, "num_q_heads"},
+      {"attention.sliding_window", 0, "sliding_window"},
+      {"expert_used_count", 0, "top_k"},
+      {"expert_used_count", 300, "top_k"},
+      {"expert_count", 5000, "num_experts"},
+      {"embedding_length", 200000, "hidden_size"},
+  };
+  for (const auto& [key, value, named] : wrong) {
+    const auto whole = fmt::format("gemma4.{}", key);
+    EXPECT_TRUE(fails(open(good().erase(whole).u32(whole, value)), errc::corrupt,
+                      {path_.string(), named, std::to_string(value)}))
+        << key;
+  }
+  EXPECT_TRUE(fails(open(good().erase("gemma4.rope.freq_base").f32("gemma4.rope.freq_base", NAN)),
+                    errc::corrupt, {"rope_base", "nan"}));
+}
+
+TEST_F(GgufCheckpoint, WhatTheFamilyHasButThisProgramLacksIsUnsupported) {
+  EXPECT_TRUE(fails(open(good()
+                             .erase("gemma4.attention.shared_kv_layers")
+                             .u32("gemma4.attention.shared_kv_layers", 10)),
+                    errc::unsupported, {"shared_kv_layers", "10"}));
+  EXPECT_TRUE(fails(open(good()
+                             .erase("gemma4.embedding_length_per_layer_input")
+                             .u32("gemma4.embedding_length_per_layer_input", 256)),
+                    errc::unsupported, {"per_layer_input", "256"}));
+  EXPECT_TRUE(fails(
+      open(good().erase("gemma4.attention.value_length").u32("gemma4.attention.value_length", 32)),
+      errc::unsupported, {"value_length", "32", "64"}));
+}
+
+TEST_F(GgufCheckpoint, ListsPerLayerHaveOneEntryEach) {
+  EXPECT_TRUE(fails(open(good()
+                             .erase("gemma4.attention.sliding_window_pattern")
+                             .booleans("gemma4.attention.sliding_window_pattern", {true, false})),
+                    errc::corrupt, {"sliding_window_pattern", "2 entries", "expected 3"}));
+  const auto kv = [&](const std::vector<std::int32_t>& x) {
+    return open(
+        good().erase("gemma4.attention.head_count_kv").i32s("gemma4.attention.head_count_kv", x));
+  };
+  EXPECT_TRUE(fails(kv({2, 2}), errc::corrupt, {"head_count_kv", "2 entries", "expected 3"}));
+  EXPECT_TRUE(fails(kv({2, 4, 1}), errc::unsupported, {"head_count_kv", "[1] is 4", "2"}));
+  EXPECT_TRUE(fails(kv({-2, 2, 1}), errc::unsupported, {"head_count_kv", "[0] is -2"}));
+}
+
+TEST_F(GgufCheckpoint, TensorTypesThatAreNotSupportedAreNamed) {
+  // 10 is Q2_K, 23 IQ4_XS, 39 a type of the future.
+  for (const auto type : {10u, 23u, 39u, ~0u})
+    EXPECT_TRUE(fails(
+        open(good()
+                 .erase_tensor("blk.0.attn_q.weight")
+                 .tensor("blk.0.attn_q.weight", {256, 128}, type, std::string(100, 'x'))),
+        errc::unsupported, {path_.string(), "blk.0.attn_q.weight", std::to_string(type), "Q4_K"}));
+}
+
+TEST_F(GgufCheckpoint, RowsAreWholeBlocks) {
+  EXPECT_TRUE(fails(open(good()
+                             .erase_tensor("blk.0.attn_q.weight")
+                             .tensor("blk.0.attn_q.weight", {100, 128}, 12, std::string(100, 'x'))),
+                    errc::corrupt, {"blk.0.attn_q.weight", "100", "Q4_K", "256"}));
+}
+
+TEST_F(GgufCheckpoint, ATruncatedFileNamesTheTensorThatIsCutOff) {
+  auto w = good();
+  w.write(path_);
+  test::set_file_size(path_, std::filesystem::file_size(path_) - 1);
+  EXPECT_TRUE(fails(open_gguf(path_), errc::corrupt, {path_.string(), "truncated", "tensor"}));
+}
+
+TEST_F(GgufCheckpoint, WithoutEmbeddingsOrExpertsItIsNoneOfOurs) {
+  EXPECT_TRUE(fails(open(good().erase_tensor("token_embd.weight")), errc::corrupt,
+                    {path_.string(), "token_embd.weight"}));
+  EXPECT_TRUE(fails(open(good().erase_tensor("blk.0.ffn_down_exps.weight")), errc::unsupported,
+                    {path_.string(), "blk.0.ffn_down_exps.weight", "mixture-of-experts"}));
+}
+
+TEST_F(GgufCheckpoint, FindTellsWhatIsMissingAndWhatHasAnotherShape) {
+  const auto c = open(good());
+  ASSERT_TRUE(succeeds(c));
+  EXPECT_TRUE(succeeds(c->find("norm.weight", {256})));
+  EXPECT_TRUE(fails(c->find("layers.9.mlp.up_proj.weight", {1}), errc::corrupt,
+                    {path_.string(), "layers.9.mlp.up_proj.weight", "missing"}));
+  EXPECT_TRUE(fails(c->find("layers.0.mlp.up_proj.weight", {256, 160}), errc::mismatch,
+                    {"blk.0.ffn_up.weight", "[160, 256]", "[256, 160]"}));
+}
+
+// ---- split files --------------------------------------------------------------------------------
+
+class SplitGguf : public GgufCheckpoint {
+protected:
+  // The good model in three parts; only the first has the numbers.
+  std::filesystem::path part(int n) { return dir_ / fmt::format("m-{:05}-of-00003.gguf", n); }
+
+  void write_parts(bool numbered = true) {
+    const auto model = tiny_model{tiny_options{}};
+    auto numbers = model.checkpoint();
+    numbers.tensors.clear();
+    auto parts = std::vector<gguf_writer>{gguf_of(numbers), {}, {}};
+    auto next = std::size_t{0};
+    for (const auto& [key, t] : model.checkpoint().tensors) {
+      auto dims = t.shape;
+      std::reverse(dims.begin(), dims.end());
+      parts[next++ % 3].tensor(test::gguf_tensor_name(key), dims, test::ggml_code(t.format),
+                               {reinterpret_cast<const char*>(t.data.data()), t.data.size()});
+    }
+    for (auto n = 0u; n < 3; ++n) {
+      if (numbered)
+        parts[n].u32("split.no", n).u32("split.count", 3);
+      parts[n].write(part(static_cast<int>(n) + 1));
+    }
+  }
+};
+
+TEST_F(SplitGguf, AnyPartLeadsToAllOfThem) {
+  for (const auto numbered : {true, false}) {
+    write_parts(numbered);
+    for (const auto n : {1, 2, 3}) {
+      const auto c = open_gguf(part(n));
+      ASSERT_TRUE(succeeds(c)) << n;
+      EXPECT_EQ(c->tensors.size(), tiny_model{tiny_options{}}.checkpoint().tensors.size());
+    }
+  }
+}
+
+TEST_F(SplitGguf, AMissingPartIsNamed) {
+  write_parts();
+  std::filesystem::remove(part(2));
+  EXPECT_TRUE(fails(open_gguf(part(1)), errc::not_found, {part(2).string()}));
+}
+
+TEST_F(SplitGguf, PartsInTheWrongPlaceAreNamed) {
+  write_parts();
+  std::filesystem::rename(part(2), dir_ / "other");
+  std::filesystem::rename(part(3), part(2));
+  std::filesystem::rename(dir_ / "other", part(3));
+  EXPECT_TRUE(fails(open_gguf(part(1)), errc::corrupt, {part(2).string(), "split.no", "2", "1"}));
+}
+
+TEST_F(SplitGguf, ATensorInTwoPartsIsNamed) {
+  write_parts();
+  std::filesystem::copy_file(part(3), dir_ / "x");
+  auto w = gguf_writer{};
+  w.tensor("token_embd.weight", {256, 128}, 0, std::string(256 * 128 * 4, 'x'));
+  w.write(part(3));
+  EXPECT_TRUE(fails(open_gguf(part(1)), errc::corrupt,
+                    {part(3).string(), "token_embd.weight", "two parts"}));
+}
+
+TEST_F(SplitGguf, ARenamedPartIsRecognised) {
+  write_parts();
+  std::filesystem::rename(part(1), path_);
+  EXPECT_TRUE(fails(open_gguf(path_), errc::corrupt, {path_.string(), "one of 3 parts"}));
+}
+
+TEST_F(SplitGguf, NamesThatOnlyLookLikePartsAreWholeFiles) {
+  for (const auto* name : {"m-00001-of-0003.gguf", "m-0000x-of-00003.gguf", "m-00000-of-00003.gguf",
+                           "m-00004-of-00003.gguf", "-00001-of-00003.gguf"}) {
+    good().write(dir_ / name);
+    EXPECT_TRUE(succeeds(open_gguf(dir_ / name))) << name;
+  }
+}
+
+TEST_F(SplitGguf, AFilesFingerprintChangesWithIt) {
+  const auto first = open(good());
+  const auto same = open_gguf(path_);
+  ASSERT_TRUE(succeeds(same));
+  EXPECT_EQ(first->fingerprint, same->fingerprint);
+  auto o = tiny_options{};
+  o.vocab = 64;
+  EXPECT_NE(open(good(o))->fingerprint, first->fingerprint);
+}
+
+} // namespace
+} // namespace larql::import

@@ -1,0 +1,147 @@
+// Mirrors runtime/kernels/kernels_*.cpp: every instruction set returns the bits of the reference,
+// and the reference is the product of what the blocks mean.
+
+#include "runtime/kernels/kernel_set.hpp"
+
+#include "runtime/quant/blocks.hpp"
+#include "tests/support/random_weights.hpp"
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cmath>
+
+namespace larql::kernels {
+namespace {
+
+using quant::encoding;
+using test::random_source;
+
+struct problem {
+  std::vector<std::byte> bytes;
+  quant::matrix_view w;
+  activation_rows inputs;
+  std::vector<float> x; // what went in, before rounding to 8 bits
+};
+
+problem make_problem(encoding e, std::uint32_t rows, std::uint32_t cols, std::uint32_t inputs,
+                     std::uint64_t seed) {
+  auto random = random_source{seed};
+  auto p = problem{};
+  // One byte of offset: files give no alignment.
+  p.bytes = {std::byte{0}};
+  const auto matrix = random_matrix(random, e, rows, cols);
+  p.bytes.insert(p.bytes.end(), matrix.begin(), matrix.end());
+  p.w = {e, rows, cols, p.bytes.data() + 1};
+  p.x = random_floats(random, std::size_t{inputs} * cols, 1.0f);
+  p.inputs.reset(activation_for(e), inputs, cols);
+  const auto& k = **kernels_for(simd_level::scalar);
+  for (auto i = 0u; i < inputs; ++i)
+    p.inputs.set_row(k, i, std::span{p.x}.subspan(std::size_t{i} * cols, cols));
+  return p;
+}
+
+std::vector<float> multiply(const kernel_set& k, const problem& p) {
+  const auto view = p.inputs.view();
+  auto out = std::vector<float>(std::size_t{p.w.rows} * view.rows);
+  const auto f = k.matmul[static_cast<std::size_t>(p.w.format)];
+  f(p.w, 0, p.w.rows, view, 0, view.rows, out.data(), p.w.rows);
+  return out;
+}
+
+class EveryEncoding : public testing::TestWithParam<int> {
+protected:
+  encoding format = static_cast<encoding>(GetParam());
+  std::uint32_t step = quant::shape_of(format).weights;
+};
+
+TEST_P(EveryEncoding, ReferenceIsTheProductOfTheDecodedWeightsAndRoundedInputs) {
+  const auto cols = step == 1 ? 37u : step * 5;
+  const auto p = make_problem(format, 3, cols, 2, 7);
+  const auto out = multiply(**kernels_for(simd_level::scalar), p);
+  const auto view = p.inputs.view();
+  auto weights = std::vector<float>(cols);
+  for (auto i = 0u; i < 2; ++i)
+    for (auto r = 0u; r < 3; ++r) {
+      quant::dequantize_row(format, p.w.row(r), cols, weights.data());
+      auto exact = 0.0, magnitude = 0.0;
+      for (auto c = 0u; c < cols; ++c) {
+        const auto x = step == 1
+                           ? double{view.f32[i * cols + c]}
+                           : double{view.scale[i * view.scale_stride + c / step]} *
+                                 view.q[i * cols + c];
+        exact += x * weights[c];
+        magnitude += std::fabs(x * weights[c]);
+      }
+      EXPECT_NEAR(out[i * 3 + r], exact, 1e-5 * magnitude) << name_of(format) << " row " << r;
+    }
+}
+
+TEST_P(EveryEncoding, EveryInstructionSetReturnsTheBitsOfTheReference) {
+  const auto& reference = **kernels_for(simd_level::scalar);
+  for (const auto level : {simd_level::avx2, simd_level::avx512}) {
+    const auto k = kernels_for(level);
+    if (!k) {
+      std::cout << "SKIPPED: " << k.error().text << "\n";
+      continue;
+    }
+    // 1, 2, 11 and 23 blocks; plain floats with and without a tail; all tile widths of inputs.
+    for (const auto blocks : {1u, 2u, 3u, 4u, 11u, 16u, 17u, 22u, 23u, 40u})
+      for (const auto inputs : {1u, 2u, 3u, 8u, 15u}) {
+        const auto p = make_problem(format, 5, blocks * step, inputs, blocks * 100 + inputs);
+        const auto want = multiply(reference, p);
+        const auto got = multiply(**k, p);
+        for (auto i = std::size_t{0}; i < want.size(); ++i)
+          ASSERT_EQ(std::bit_cast<std::uint32_t>(want[i]), std::bit_cast<std::uint32_t>(got[i]))
+              << name_of(format) << " " << name_of(level) << " blocks " << blocks << " inputs "
+              << inputs << " element " << i << ": " << want[i] << " and " << got[i];
+      }
+  }
+}
+
+TEST_P(EveryEncoding, ARangeOfRowsAndInputsGivesThePartOfTheWhole) {
+  const auto& k = **kernels_for(best_simd_level());
+  const auto p = make_problem(format, 9, step * 4, 6, 3);
+  const auto whole = multiply(k, p);
+  auto part = std::vector<float>(9 * 6, -1.0f);
+  k.matmul[static_cast<std::size_t>(format)](p.w, 2, 7, p.inputs.view(), 1, 4, part.data(), 9);
+  for (auto i = 0u; i < 3; ++i)
+    for (auto r = 0u; r < 9; ++r)
+      EXPECT_EQ(part[i * 9 + r], r >= 2 && r < 7 ? whole[(i + 1) * 9 + r] : -1.0f);
+}
+
+TEST_P(EveryEncoding, ExtremeCodesAndInputsDoNotOverflow) {
+  const auto cols = step == 1 ? 64u : step * 2;
+  for (const auto fill : {std::byte{0x00}, std::byte{0xff}, std::byte{0x80}, std::byte{0x7f}}) {
+    auto p = make_problem(format, 1, cols, 1, 1);
+    auto random = random_source{1};
+    auto matrix = random_matrix(random, format, 1, cols);
+    const auto keep = matrix;
+    std::fill(p.bytes.begin() + 1, p.bytes.end(), fill);
+    // Keep the scales finite.
+    const auto bytes = quant::shape_of(format).bytes;
+    for (auto at = std::size_t{0}; at < keep.size(); at += bytes) {
+      const auto d = format == encoding::q6_k ? 208u : 0u;
+      const auto n = step == 1 ? bytes : format == encoding::q6_k ? 2u : 4u;
+      std::copy_n(keep.begin() + static_cast<std::ptrdiff_t>(at + d), n,
+                  p.bytes.begin() + 1 + static_cast<std::ptrdiff_t>(at + d));
+    }
+    for (auto c = 0u; c < cols; ++c)
+      p.x[c] = c % 3 == 0 ? -5.0f : 5.0f;
+    p.inputs.set_row(**kernels_for(simd_level::scalar), 0, p.x);
+    const auto want = multiply(**kernels_for(simd_level::scalar), p);
+    for (const auto level : {simd_level::avx2, simd_level::avx512})
+      if (const auto k = kernels_for(level)) {
+        EXPECT_EQ(multiply(**k, p), want) << name_of(format) << " " << name_of(level);
+      }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Matmul, EveryEncoding, testing::Range(0, int{quant::encoding_count}),
+                         [](const auto& which) {
+                           return std::string{
+                               quant::name_of(static_cast<encoding>(which.param))};
+                         });
+
+} // namespace
+} // namespace larql::kernels

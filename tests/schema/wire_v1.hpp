@@ -1,0 +1,79 @@
+// One message of every kind as protocol version 1 knows it, every field with a value of its own.
+// tests/wire/v1 holds their encoded frames. Never change: later versions must still read these.
+
+#pragma once
+
+#include "schema/messages.hpp"
+
+#include <array>
+#include <string>
+#include <vector>
+
+namespace larql::schema::wire_v1 {
+
+struct sample {
+  std::string name; ///< of its file, without .bin
+  schema::message message;
+};
+
+/// `N` bytes that count up from `first`. Static storage: messages hold spans.
+template <std::size_t N>
+std::span<const std::byte> counting_bytes(unsigned first) {
+  static const auto all = [first] {
+    auto bytes = std::array<std::byte, N>{};
+    for (auto i = std::size_t{0}; i < N; ++i)
+      bytes[i] = static_cast<std::byte>((first + i) & 0xff);
+    return bytes;
+  }();
+  return all;
+}
+
+inline std::vector<sample> samples() {
+  auto welcome = node_description{};
+  welcome.node = "expert-node-7";
+  welcome.incarnation = 0xfedcba9876543210;
+  welcome.model = "gemma-4 26B-A4B it";
+  for (auto i = 0u; i < welcome.weights.size(); ++i)
+    welcome.weights[i] = static_cast<std::byte>(0xa0 + i);
+  welcome.layers = 30;
+  welcome.hidden = 2816;
+  welcome.experts = 128;
+  welcome.expert_width = 704;
+  welcome.owned = {{3, 5}, {64, 127}};
+  welcome.formats = {quant::activation_format::q8_256, quant::activation_format::f32,
+                     quant::activation_format::q8_32};
+  welcome.max_rows = 2048;
+
+  auto call = expert_call{};
+  call.id = 0x0123456789abcdef;
+  call.layer = 29;
+  call.rows = 2;
+  call.format = quant::activation_format::q8_32;
+  call.activations = counting_bytes<64>(1);
+  call.scales = counting_bytes<8>(70);
+  call.pick_rows = counting_bytes<12>(80);
+  call.pick_experts = counting_bytes<6>(100);
+  call.pick_weights = counting_bytes<12>(110);
+
+  auto result = expert_result{};
+  result.id = 0xffffffffffffffff;
+  result.incarnation = 17;
+  result.rows = 2;
+  result.widths = counting_bytes<2>(4);
+  result.sums = counting_bytes<27>(200);
+  result.compute_ns = 123456789;
+  result.queue_ns = 987654321;
+
+  return {
+      {"hello", hello{1, "laptop of Ada"}},
+      {"welcome", welcome},
+      {"refused", refused{"protocol version is 9, this node speaks 1"}},
+      {"call", call},
+      {"result", result},
+      {"failed", call_failed{42, 43, failure_code::overloaded, "65 calls wait – try later"}},
+      {"ping", ping{0x1122334455667788}},
+      {"pong", pong{0x8877665544332211, 5, 600, 7, true}},
+  };
+}
+
+} // namespace larql::schema::wire_v1

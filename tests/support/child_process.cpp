@@ -1,0 +1,165 @@
+#include "tests/support/child_process.hpp"
+
+#include "runtime/base/check.hpp"
+
+#include <cerrno>
+#include <csignal>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char** environ;
+
+namespace larql::test {
+
+namespace {
+
+struct pipe_ends {
+  int read;
+  int write;
+};
+
+pipe_ends make_pipe() {
+  int fds[2];
+  LARQL_CHECK(::pipe2(fds, O_CLOEXEC) == 0);
+  return {fds[0], fds[1]};
+}
+
+std::vector<char*> pointers(std::vector<std::string>& texts) {
+  auto out = std::vector<char*>{};
+  for (auto& t : texts)
+    out.push_back(t.data());
+  out.push_back(nullptr);
+  return out;
+}
+
+std::vector<std::string> environment(const child_process::variables& extra) {
+  auto out = std::vector<std::string>{};
+  for (auto** e = environ; *e != nullptr; ++e) {
+    const auto entry = std::string{*e};
+    if (!extra.contains(entry.substr(0, entry.find('='))))
+      out.push_back(entry);
+  }
+  for (const auto& [name, value] : extra)
+    out.push_back(name + "=" + value);
+  return out;
+}
+
+} // namespace
+
+child_process::child_process(const std::vector<std::string>& command, const variables& extra) {
+  // Everything that allocates comes before fork: other threads may hold locks.
+  auto words = command;
+  auto settings = environment(extra);
+  const auto argv = pointers(words);
+  const auto envp = pointers(settings);
+  const auto out = make_pipe(), err = make_pipe();
+  const auto parent = ::getpid();
+  pid_ = ::fork();
+  LARQL_CHECK(pid_ >= 0);
+  if (pid_ == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent)
+      ::_exit(126);
+    ::dup2(::open("/dev/null", O_RDONLY), STDIN_FILENO);
+    ::dup2(out.write, STDOUT_FILENO);
+    ::dup2(err.write, STDERR_FILENO);
+    ::execve(argv[0], argv.data(), envp.data());
+    ::_exit(127);
+  }
+  ::close(out.write);
+  ::close(err.write);
+  out_.fd = out.read;
+  err_.fd = err.read;
+  pidfd_ = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)); // glibc 2.36 lacks extern "C" here
+  LARQL_CHECK(pidfd_ >= 0);
+  reader_ = std::thread{[this] { read_outputs(); }};
+}
+
+child_process::~child_process() {
+  if (!ended_) {
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  reader_.join();
+  ::close(pidfd_);
+}
+
+void child_process::read_outputs() {
+  char buffer[4096];
+  for (;;) {
+    pollfd p[] = {{out_.fd, POLLIN, 0}, {err_.fd, POLLIN, 0}};
+    if (out_.fd < 0 && err_.fd < 0)
+      return;
+    if (::poll(p, 2, -1) < 0)
+      continue;
+    for (auto* s : {&out_, &err_}) {
+      if (p[s == &out_ ? 0 : 1].revents == 0)
+        continue;
+      const auto n = ::read(s->fd, buffer, sizeof buffer);
+      const auto lock = std::scoped_lock{mutex_};
+      if (n > 0) {
+        s->text.append(buffer, static_cast<std::size_t>(n));
+      } else if (n == 0 || errno != EINTR) {
+        ::close(s->fd);
+        s->fd = -1;
+      }
+      changed_.notify_all();
+    }
+  }
+}
+
+std::string child_process::out() const {
+  const auto lock = std::scoped_lock{mutex_};
+  return out_.text;
+}
+
+std::string child_process::err() const {
+  const auto lock = std::scoped_lock{mutex_};
+  return err_.text;
+}
+
+bool child_process::wait_for(const stream& s, const std::string& text) const {
+  auto lock = std::unique_lock{mutex_};
+  const auto found = [&] { return s.text.find(text) != std::string::npos; };
+  changed_.wait_for(lock, patience, [&] { return found() || s.fd < 0; });
+  return found();
+}
+
+bool child_process::wait_for_out(const std::string& text) const {
+  return wait_for(out_, text);
+}
+
+bool child_process::wait_for_err(const std::string& text) const {
+  return wait_for(err_, text);
+}
+
+std::optional<exit_status> child_process::wait(std::chrono::milliseconds limit) {
+  if (ended_)
+    return ended_;
+  auto p = pollfd{pidfd_, POLLIN, 0};
+  if (::poll(&p, 1, static_cast<int>(limit.count())) != 1)
+    return std::nullopt;
+  auto how = 0;
+  LARQL_CHECK(::waitpid(pid_, &how, 0) == pid_);
+  ended_ = WIFEXITED(how) ? exit_status{WEXITSTATUS(how), 0} : exit_status{-1, WTERMSIG(how)};
+  auto lock = std::unique_lock{mutex_};
+  changed_.wait_for(lock, patience, [this] { return out_.fd < 0 && err_.fd < 0; });
+  return ended_;
+}
+
+void child_process::signal(int number) const {
+  if (!ended_)
+    ::kill(pid_, number);
+}
+
+finished run(const std::vector<std::string>& command, const child_process::variables& extra) {
+  auto child = child_process{command, extra};
+  const auto ended = child.wait();
+  return {ended ? ended->code : -1, child.out(), child.err()};
+}
+
+} // namespace larql::test

@@ -1,0 +1,54 @@
+#include "tests/support/files.hpp"
+
+#include "runtime/base/check.hpp"
+
+#include <fstream>
+#include <iterator>
+
+namespace larql::test {
+
+namespace fs = std::filesystem;
+
+std::string read_file(const fs::path& path) {
+  auto in = std::ifstream{path, std::ios::binary};
+  LARQL_CHECK(in.is_open());
+  return {std::istreambuf_iterator<char>{in}, {}};
+}
+
+void write_file(const fs::path& path, std::string_view content) {
+  fs::create_directories(path.parent_path());
+  auto out = std::ofstream{path, std::ios::binary};
+  out.write(content.data(), static_cast<std::streamsize>(content.size()));
+  LARQL_CHECK(out.flush().good());
+}
+
+void write_file(const fs::path& path, std::span<const std::byte> content) {
+  write_file(path, std::string_view{reinterpret_cast<const char*>(content.data()), content.size()});
+}
+
+void set_file_size(const fs::path& path, std::uint64_t bytes) {
+  fs::resize_file(path, bytes);
+}
+
+void overwrite(const fs::path& path, std::uint64_t offset, std::string_view bytes) {
+  auto out = std::fstream{path, std::ios::binary | std::ios::in | std::ios::out};
+  out.seekp(static_cast<std::streamoff>(offset));
+  out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  LARQL_CHECK(out.flush().good());
+}
+
+void patch_json(const fs::path& path, const std::function<void(json&)>& edit) {
+  auto value = json::parse(read_file(path));
+  edit(value);
+  write_file(path, value.dump());
+}
+
+std::map<std::string, std::string> read_tree(const fs::path& dir) {
+  auto out = std::map<std::string, std::string>{};
+  for (const auto& entry : fs::recursive_directory_iterator{dir})
+    if (entry.is_regular_file())
+      out[entry.path().lexically_relative(dir).string()] = read_file(entry.path());
+  return out;
+}
+
+} // namespace larql::test

@@ -1,0 +1,49 @@
+// Files of tests: whole contents in and out, and the ways to damage a file.
+//
+// Errors    A file that cannot be read or written ends the test program.
+
+#pragma once
+
+#include "runtime/base/json.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace larql::test {
+
+[[nodiscard]] std::string read_file(const std::filesystem::path& path);
+void write_file(const std::filesystem::path& path, std::string_view content);
+void write_file(const std::filesystem::path& path, std::span<const std::byte> content);
+
+/// Raw numbers of a file: `read_numbers<float>("tiny.logits.f32")`.
+template <class T>
+std::vector<T> read_numbers(const std::filesystem::path& path) {
+  const auto text = read_file(path);
+  auto out = std::vector<T>(text.size() / sizeof(T));
+  text.copy(reinterpret_cast<char*>(out.data()), out.size() * sizeof(T));
+  return out;
+}
+
+/// Cuts a file to `bytes`, or lengthens it with a hole.
+void set_file_size(const std::filesystem::path& path, std::uint64_t bytes);
+/// Replaces bytes in the middle of a file.
+void overwrite(const std::filesystem::path& path, std::uint64_t offset, std::string_view bytes);
+/// The same with the bytes of a number.
+template <class T>
+void overwrite_number(const std::filesystem::path& path, std::uint64_t offset, T number) {
+  overwrite(path, offset, {reinterpret_cast<const char*>(&number), sizeof number});
+}
+/// Reads a JSON file, lets `edit` change it, and writes it back.
+void patch_json(const std::filesystem::path& path, const std::function<void(json&)>& edit);
+
+/// Every file below `dir` with its content, by relative name.
+[[nodiscard]] std::map<std::string, std::string> read_tree(const std::filesystem::path& dir);
+
+} // namespace larql::test

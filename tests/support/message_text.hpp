@@ -1,0 +1,64 @@
+// A message of the wire as text with every field in it: what tests compare, and what they print
+// when two messages differ.
+
+#pragma once
+
+#include "schema/messages.hpp"
+
+#include <fmt/format.h>
+
+#include <string>
+
+namespace larql::test {
+
+/// Bytes as hex.
+inline std::string hex(std::span<const std::byte> bytes) {
+  auto out = std::string{};
+  for (const auto b : bytes)
+    out += fmt::format("{:02x}", static_cast<unsigned>(b));
+  return out;
+}
+
+inline std::string text_of(const schema::hello& m) {
+  return fmt::format("hello protocol={} name={}", m.protocol, m.name);
+}
+inline std::string text_of(const schema::node_description& m) {
+  auto formats = std::string{};
+  for (const auto f : m.formats)
+    formats += fmt::format("{} ", static_cast<int>(f));
+  return fmt::format("welcome protocol={} node={} incarnation={} model={} weights={} layers={} "
+                     "hidden={} experts={} width={} owned={}/{} formats={} rows={}",
+                     m.protocol, m.node, m.incarnation, m.model, hex(m.weights), m.layers, m.hidden,
+                     m.experts, m.expert_width, to_string(m.owned.layers),
+                     to_string(m.owned.experts), formats, m.max_rows);
+}
+inline std::string text_of(const schema::refused& m) {
+  return fmt::format("refused reason={}", m.reason);
+}
+inline std::string text_of(const schema::expert_call& m) {
+  return fmt::format("call id={} layer={} rows={} format={} activations={} scales={} pick_rows={} "
+                     "pick_experts={} pick_weights={}",
+                     m.id, m.layer, m.rows, static_cast<int>(m.format), hex(m.activations),
+                     hex(m.scales), hex(m.pick_rows), hex(m.pick_experts), hex(m.pick_weights));
+}
+inline std::string text_of(const schema::expert_result& m) {
+  return fmt::format("result id={} incarnation={} rows={} widths={} sums={} compute={} queue={}",
+                     m.id, m.incarnation, m.rows, hex(m.widths), hex(m.sums), m.compute_ns,
+                     m.queue_ns);
+}
+inline std::string text_of(const schema::call_failed& m) {
+  return fmt::format("failed id={} incarnation={} code={} text={}", m.id, m.incarnation,
+                     static_cast<int>(m.code), m.text);
+}
+inline std::string text_of(const schema::ping& m) {
+  return fmt::format("ping nonce={}", m.nonce);
+}
+inline std::string text_of(const schema::pong& m) {
+  return fmt::format("pong nonce={} incarnation={} served={} waiting={} draining={}", m.nonce,
+                     m.incarnation, m.served, m.waiting, m.draining);
+}
+inline std::string text_of(const schema::message& m) {
+  return std::visit([](const auto& x) { return text_of(x); }, m);
+}
+
+} // namespace larql::test

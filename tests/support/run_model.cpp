@@ -1,0 +1,71 @@
+#include "tests/support/run_model.hpp"
+
+#include "runtime/base/check.hpp"
+#include "tests/support/random_weights.hpp"
+
+namespace larql::test {
+
+std::vector<kernels::simd_level> simd_levels() {
+  auto out = std::vector<kernels::simd_level>{};
+  for (const auto level :
+       {kernels::simd_level::scalar, kernels::simd_level::avx2, kernels::simd_level::avx512})
+    if (kernels::kernels_for(level))
+      out.push_back(level);
+  return out;
+}
+
+running_model::running_model(const run_options& options)
+    : options_(options), kernels_(*kernels::kernels_for(options.simd)), pool_(options.threads) {}
+
+result<std::unique_ptr<running_model>> running_model::open(const std::filesystem::path& dir,
+                                                           const run_options& options) {
+  auto out = std::unique_ptr<running_model>{new running_model{options}};
+  LARQL_TRY(out->model_, gemma4::model::load(dir, out->compute()));
+  const auto& c = out->model_.config;
+  LARQL_TRY(out->bank_,
+            experts::expert_bank::open(dir, c, {{0, c.layers - 1}, {0, c.experts - 1}}));
+  out->port_ = std::make_unique<experts::local_experts>(out->compute(), *out->bank_);
+  return out;
+}
+
+std::unique_ptr<generate::session> running_model::new_session() {
+  return new_session(*port_);
+}
+
+std::unique_ptr<generate::session> running_model::new_session(experts::expert_port& port) {
+  auto o = generate::session_options{};
+  o.kv = options_.kv;
+  o.max_context = options_.context;
+  o.chunk = options_.chunk;
+  return *generate::session::create(model_, compute(), port, o);
+}
+
+result<std::vector<float>> running_model::logits(std::span<const std::uint32_t> ids) {
+  auto out = std::vector<float>{};
+  const auto session = new_session();
+  LARQL_TRY_VOID(session->append(
+      ids, [&](std::span<const float> row) { out.insert(out.end(), row.begin(), row.end()); }));
+  return out;
+}
+
+std::vector<float> logits_of(const std::filesystem::path& dir, std::span<const std::uint32_t> ids,
+                             const run_options& options) {
+  const auto m = running_model::open(dir, options);
+  if (!m)
+    fmt::print(stderr, "logits_of: {}\n", m.error().text);
+  LARQL_CHECK(static_cast<bool>(m));
+  auto out = (*m)->logits(ids);
+  if (!out)
+    fmt::print(stderr, "logits_of: {}\n", out.error().text);
+  return *std::move(out);
+}
+
+std::vector<std::uint32_t> random_ids(std::size_t n, std::uint32_t vocab, std::uint64_t seed) {
+  auto random = random_source{seed};
+  auto out = std::vector<std::uint32_t>(n);
+  for (auto& id : out)
+    id = random.below(vocab);
+  return out;
+}
+
+} // namespace larql::test
