@@ -195,9 +195,9 @@ schema::node_description describe(const vindex::model_config& model,
   out.owned = bank.owned();
   // A call of so many rows has an answer that fits a frame, whatever its sums are.
   constexpr auto header_bytes = std::uint32_t{4096};
-  out.max_rows = std::min(schema::max_call_rows,
-                          (schema::max_frame_bytes - header_bytes) /
-                              (out.hidden * std::uint32_t{schema::max_sum_width} + 1));
+  out.max_rows =
+      std::min(schema::max_call_rows, (schema::max_frame_bytes - header_bytes) /
+                                          (out.hidden * std::uint32_t{schema::max_sum_width} + 1));
   for (auto l = out.owned.layers.first; l <= out.owned.layers.last; ++l)
     out.formats.push_back(quant::activation_for(bank.input_format(l)));
   return out;

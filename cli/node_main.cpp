@@ -124,8 +124,8 @@ result<void> serve(const options& o) {
     drain(sys, node);
   // The network thread ends when all answers are sent. A peer that does not take them must not keep
   // the process, which has nothing left to lose.
-  std::signal(SIGALRM, failed.load() ? [](int) { ::_exit(exit_failure); }
-                                     : [](int) { ::_exit(exit_ok); });
+  std::signal(
+      SIGALRM, failed.load() ? [](int) { ::_exit(exit_failure); } : [](int) { ::_exit(exit_ok); });
   ::alarm(last_answers_seconds);
   caf::anon_send_exit(node, caf::exit_reason::user_shutdown);
   node = nullptr; // the node holds the last handle of the shard, whose thread ends with it

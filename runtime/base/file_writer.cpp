@@ -10,7 +10,9 @@
 
 namespace larql {
 
-file_writer::file_writer(file_writer&& other) noexcept { *this = std::move(other); }
+file_writer::file_writer(file_writer&& other) noexcept {
+  *this = std::move(other);
+}
 
 file_writer& file_writer::operator=(file_writer&& other) noexcept {
   std::swap(path_, other.path_);

@@ -17,7 +17,7 @@ using vindex::quant_kind;
 class planner {
 public:
   planner(const checkpoint& source, quant_kind quant)
-    : source_(source), config_(source.config), quant_(quant) {
+      : source_(source), config_(source.config), quant_(quant) {
     config_.quant = quant;
   }
 
@@ -176,19 +176,18 @@ private:
     out_.files.push_back(std::move(file));
   }
 
-  void described_matrix(std::string_view file_name, std::string_view manifest_name,
-                        std::string key, const source_tensor& t) {
+  void described_matrix(std::string_view file_name, std::string_view manifest_name, std::string key,
+                        const source_tensor& t) {
     whole_matrix(file_name, t, t.format);
     const auto bytes = out_.files.back().bytes();
     const auto cols = out_.files.back().pieces[0].to.cols;
     add_text(manifest_name,
-             vindex::write_matrix_manifest(
-                 {{std::move(key), static_cast<std::uint32_t>(t.rows()), cols, t.format, 0, bytes}}));
+             vindex::write_matrix_manifest({{std::move(key), static_cast<std::uint32_t>(t.rows()),
+                                             cols, t.format, 0, bytes}}));
   }
 
   result<void> embeddings() {
-    LARQL_TRY(const auto* t,
-              source_.find("embed_tokens.weight", {config_.vocab, config_.hidden}));
+    LARQL_TRY(const auto* t, source_.find("embed_tokens.weight", {config_.vocab, config_.hidden}));
     const auto plain = t->format == encoding::f16 || t->format == encoding::f32;
     if (quant_ == quant_kind::q4k)
       whole_matrix(vindex::embeddings_file, *t, encoding::f16);
@@ -210,8 +209,7 @@ private:
     if (quant_ == quant_kind::q4k)
       whole_matrix(vindex::head_q4_file, *t, encoding::q4_k);
     else
-      described_matrix(vindex::head_any_file, vindex::head_any_manifest_file, "lm_head.weight",
-                       *t);
+      described_matrix(vindex::head_any_file, vindex::head_any_manifest_file, "lm_head.weight", *t);
     return {};
   }
 
@@ -222,7 +220,8 @@ private:
     const auto h = std::uint64_t{config_.hidden};
     auto parts = std::vector<const source_tensor*>{}; // gate and up, fused or apart
     if (source_.tensors.contains(layer_key(l, "experts.gate_up_proj"))) {
-      LARQL_TRY(const auto* both, source_.find(layer_key(l, "experts.gate_up_proj"), {e, 2 * w, h}));
+      LARQL_TRY(const auto* both,
+                source_.find(layer_key(l, "experts.gate_up_proj"), {e, 2 * w, h}));
       parts = {both};
     } else {
       LARQL_TRY(const auto* gate, source_.find(layer_key(l, "experts.gate_proj"), {e, w, h}));

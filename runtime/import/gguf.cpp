@@ -16,18 +16,18 @@ constexpr std::uint64_t default_alignment = 32;
 /// Bytes of a scalar; 0 for strings and arrays.
 std::uint64_t scalar_bytes(gguf_type t) {
   switch (t) {
-    case gguf_type::u8:
-    case gguf_type::i8:
-    case gguf_type::boolean: return 1;
-    case gguf_type::u16:
-    case gguf_type::i16: return 2;
-    case gguf_type::u32:
-    case gguf_type::i32:
-    case gguf_type::f32: return 4;
-    case gguf_type::u64:
-    case gguf_type::i64:
-    case gguf_type::f64: return 8;
-    default: return 0;
+  case gguf_type::u8:
+  case gguf_type::i8:
+  case gguf_type::boolean: return 1;
+  case gguf_type::u16:
+  case gguf_type::i16: return 2;
+  case gguf_type::u32:
+  case gguf_type::i32:
+  case gguf_type::f32: return 4;
+  case gguf_type::u64:
+  case gguf_type::i64:
+  case gguf_type::f64: return 8;
+  default: return 0;
   }
 }
 

@@ -41,10 +41,10 @@ enum class gguf_type : std::uint32_t {
 
 /// One metadata value; arrays are not expanded until asked.
 struct gguf_value {
-  gguf_type type = gguf_type::u8;         ///< `array` for arrays
-  gguf_type element = gguf_type::u8;      ///< element type of an array
-  std::uint64_t count = 1;                ///< elements
-  std::span<const std::byte> bytes;       ///< the encoded value or elements
+  gguf_type type = gguf_type::u8;    ///< `array` for arrays
+  gguf_type element = gguf_type::u8; ///< element type of an array
+  std::uint64_t count = 1;           ///< elements
+  std::span<const std::byte> bytes;  ///< the encoded value or elements
 };
 
 struct gguf_tensor {

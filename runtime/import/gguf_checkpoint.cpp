@@ -37,8 +37,7 @@ std::optional<split_name> parse_split_name(const fs::path& path) {
     return error == std::errc{} && end == s.data() + s.size();
   };
   if (t[0] != '-' || t.substr(6, 4) != "-of-" || t.substr(15) != ".gguf" ||
-      !number(t.substr(1, 5), part) || !number(t.substr(10, 5), parts) || part == 0 ||
-      part > parts)
+      !number(t.substr(1, 5), part) || !number(t.substr(10, 5), parts) || part == 0 || part > parts)
     return std::nullopt;
   return split_name{name.substr(0, name.size() - tail.size()), parts};
 }
@@ -251,8 +250,8 @@ struct ggml_type {
 };
 // ggml type codes. On disk: never change.
 constexpr ggml_type ggml_types[] = {
-    {0, encoding::f32},   {1, encoding::f16},   {30, encoding::bf16},  {8, encoding::q8_0},
-    {2, encoding::q4_0},  {6, encoding::q5_0},  {7, encoding::q5_1},   {20, encoding::iq4_nl},
+    {0, encoding::f32},   {1, encoding::f16},   {30, encoding::bf16}, {8, encoding::q8_0},
+    {2, encoding::q4_0},  {6, encoding::q5_0},  {7, encoding::q5_1},  {20, encoding::iq4_nl},
     {12, encoding::q4_k}, {13, encoding::q5_k}, {14, encoding::q6_k},
 };
 
@@ -271,7 +270,8 @@ result<source_tensor> read_tensor(const gguf_file& file, const gguf_tensor& t) {
   out.shape.assign(t.dims.rbegin(), t.dims.rend());
   const auto block = quant::shape_of(out.format).weights;
   if (out.cols() % block != 0)
-    return fail(errc::corrupt, "{}: tensor \"{}\" has rows of {} {} weights, not whole blocks of {}",
+    return fail(errc::corrupt,
+                "{}: tensor \"{}\" has rows of {} {} weights, not whole blocks of {}",
                 file.path().string(), t.name, out.cols(), quant::name_of(out.format), block);
   LARQL_TRY(out.data, file.data(t, out.rows() * quant::row_bytes(out.format, out.cols())));
   return out;

@@ -47,8 +47,8 @@ protected:
     auto out = std::vector<std::string>{};
     auto bytes = sent(fd);
     while (!bytes.empty()) {
-      const auto length = schema::decode_header(
-          std::span{bytes}.first(schema::frame_header_bytes), schema::max_frame_bytes);
+      const auto length = schema::decode_header(std::span{bytes}.first(schema::frame_header_bytes),
+                                                schema::max_frame_bytes);
       if (!length) {
         ADD_FAILURE() << length.error().text;
         return out;
@@ -156,9 +156,9 @@ TEST_F(ClientConnection, AnswersADrainingShardsRefusalWithDraining) {
   receive_call(3);
   shard.fail(0, make_error(call_errc::draining, "the node is draining"));
   settle();
-  EXPECT_EQ(messages(), texts{test::text_of(schema::call_failed{
-                            3, incarnation, schema::failure_code::draining,
-                            "the node is draining"})});
+  EXPECT_EQ(messages(),
+            texts{test::text_of(schema::call_failed{3, incarnation, schema::failure_code::draining,
+                                                    "the node is draining"})});
 }
 
 TEST_F(ClientConnection, AnswersOtherErrorsWithInternal) {
@@ -232,7 +232,8 @@ TEST_F(ClientConnection, DropsAnswersWhenThePeerIsGone) {
 
 TEST_F(ClientConnection, ClosesAPeerThatDoesNotReadItsAnswers) {
   // Nobody takes bytes from a virtual connection but sent().
-  const auto answer = frame_payload(std::vector<char>(client_connection_state::max_unsent_bytes / 4));
+  const auto answer =
+      frame_payload(std::vector<char>(client_connection_state::max_unsent_bytes / 4));
   for (auto i = 0u; i < 4; ++i) {
     receive_call(i);
     shard.answer(i, answer);

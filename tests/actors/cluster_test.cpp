@@ -12,8 +12,8 @@ namespace larql::actors {
 namespace {
 
 using namespace std::chrono_literals;
-using test::fake_node;
 using test::fails;
+using test::fake_node;
 using test::live_node;
 using test::raw_peer;
 

@@ -1,5 +1,5 @@
-// Mirrors actors/expert_service.hpp: what it computes are the bits of local experts, and whatever is
-// wrong with a call becomes an answer that names the field.
+// Mirrors actors/expert_service.hpp: what it computes are the bits of local experts, and whatever
+// is wrong with a call becomes an answer that names the field.
 
 #include "actors/expert_service.hpp"
 
@@ -54,8 +54,7 @@ public:
   expert_service::answer run(const schema::expert_call& call) {
     auto frame = std::vector<char>{};
     schema::encode(call, frame);
-    const auto body =
-        std::vector<char>(frame.begin() + schema::frame_header_bytes, frame.end());
+    const auto body = std::vector<char>(frame.begin() + schema::frame_header_bytes, frame.end());
     return run(body);
   }
   /// "code: text" of a refusal, or "result".
@@ -144,8 +143,7 @@ std::vector<float> served_answer(std::vector<std::unique_ptr<served>>& services,
       continue;
     const auto rows = rows_of(mine);
     const auto frame = build_call(7, job, mine, rows);
-    const auto body =
-        std::vector<char>(frame.begin() + schema::frame_header_bytes, frame.end());
+    const auto body = std::vector<char>(frame.begin() + schema::frame_header_bytes, frame.end());
     const auto a = s->run(body);
     const auto m = decoded(a.frame);
     const auto* r = std::get_if<schema::expert_result>(&m);
@@ -368,7 +366,9 @@ TEST_F(ExpertService, RefusesPicksOutOfRangeOrOrder) {
             "bad call: call: pickRows [1] is 2, the call has 2 rows");
   EXPECT_EQ(refusal_after([](call_t& c) { c.rows[0] = ~0u; }),
             "bad call: call: pickRows [0] is 4294967295, the call has 2 rows");
-  EXPECT_EQ(refusal_after([](call_t& c) { c.experts = {3, 2, 5}; }),
+  EXPECT_EQ(refusal_after([](call_t& c) {
+              c.experts = {3, 2, 5};
+            }),
             "bad call: call: pickExperts [1] is 2 after 3");
   EXPECT_EQ(refusal_after([](call_t& c) {
               c.rows.assign(257, 1);

@@ -77,7 +77,9 @@ TEST_F(ExpertShard, TakesNoCallsOnceItDrains) {
 
 TEST_F(ExpertShard, AnswersADrainBehindTheCallsBeforeIt) {
   auto order = std::vector<std::string>{};
-  const auto expect = [&](const char* name) { return [&order, name](auto&&...) { order.push_back(name); }; };
+  const auto expect = [&](const char* name) {
+    return [&order, name](auto&&...) { order.push_back(name); };
+  };
   sys.spawn([&](caf::event_based_actor* self) {
     const auto failed = [&](const caf::error&) { order.push_back("failed"); };
     self->request(shard, std::chrono::minutes{1}, run_atom::value, std::uint64_t{1},

@@ -208,8 +208,8 @@ TEST(Handshake, TheNodeRefusesWhatIsNoHello) {
   const auto refuses = [](const std::vector<char>& bytes, std::string_view part) {
     const auto [laptop, node] = connected_pair();
     ASSERT_TRUE(succeeds(laptop.write(bytes, in(10s))));
-    EXPECT_TRUE(fails(greet_laptop(node, small_node(), in(10s)), errc::corrupt,
-                      {node.peer(), part}));
+    EXPECT_TRUE(
+        fails(greet_laptop(node, small_node(), in(10s)), errc::corrupt, {node.peer(), part}));
   };
   refuses(std::vector<char>(8, 'x'), "magic");
   refuses(test::frame_header(schema::max_hello_bytes + 1), "length is 4097");

@@ -20,9 +20,9 @@ std::vector<char> frame_of(const schema::message& m) {
 class Node : public test::deterministic_system {
 protected:
   Node() {
-    node = spawn_state<node_state>(sys, shard.spawn(sys),
-                                   std::make_shared<schema::node_description>(),
-                                   [this](const std::string& why) { failures.push_back(why); });
+    node =
+        spawn_state<node_state>(sys, shard.spawn(sys), std::make_shared<schema::node_description>(),
+                                [this](const std::string& why) { failures.push_back(why); });
     settle();
   }
   ~Node() override {

@@ -34,8 +34,8 @@ protected:
     auto shards = std::vector<topology::shard_entry>{};
     for (const auto& o : owners)
       shards.push_back({o.experts, {"127.0.0.1", o.port, false}});
-    auto connected = cluster::connect(sys, model.config(), *vindex::fingerprint(model.path(), model.config()),
-                                      shards, {});
+    auto connected = cluster::connect(
+        sys, model.config(), *vindex::fingerprint(model.path(), model.config()), shards, {});
     if (!connected) {
       ADD_FAILURE() << connected.error().text;
       return nullptr;
@@ -48,9 +48,8 @@ protected:
   std::vector<float> logits_over(experts::expert_port& port) {
     auto out = std::vector<float>{};
     const auto session = laptop->new_session(port);
-    EXPECT_TRUE(test::succeeds(session->append(ids, [&](std::span<const float> row) {
-      out.insert(out.end(), row.begin(), row.end());
-    })));
+    EXPECT_TRUE(test::succeeds(session->append(
+        ids, [&](std::span<const float> row) { out.insert(out.end(), row.begin(), row.end()); })));
     return out;
   }
 
@@ -70,8 +69,8 @@ TEST_F(RemoteExperts, GiveTheBitsOfLocalExperts) {
     auto running = std::vector<std::unique_ptr<live_node>>{};
     auto owners = std::vector<owner>{};
     for (const auto& range : split) {
-      running.push_back(std::make_unique<live_node>(
-          model, experts::ownership{layers, range}, fmt::format("node-{}", running.size())));
+      running.push_back(std::make_unique<live_node>(model, experts::ownership{layers, range},
+                                                    fmt::format("node-{}", running.size())));
       owners.push_back({running.back()->port(), range});
     }
     const auto port = connect(owners);
@@ -107,10 +106,11 @@ TEST_F(RemoteExperts, AFailedCallLeavesThePortReadyForTheNext) {
   const auto bank = experts::expert_bank::open(model.path(), model.config(), {layers, {0, 7}});
   ASSERT_TRUE(test::succeeds(bank));
   auto pool = compute_pool{1};
-  auto service = expert_service{
-      {laptop->compute().k, pool},
-      *bank,
-      describe(model.config(), *bank, *vindex::fingerprint(model.path(), model.config()), "moody", 1)};
+  auto service =
+      expert_service{{laptop->compute().k, pool},
+                     *bank,
+                     describe(model.config(), *bank,
+                              *vindex::fingerprint(model.path(), model.config()), "moody", 1)};
   const auto node = fake_node{[&](raw_peer& peer) {
     peer.welcome(service.self());
     for (auto n = 0;; ++n) {
@@ -128,8 +128,8 @@ TEST_F(RemoteExperts, AFailedCallLeavesThePortReadyForTheNext) {
   const auto port = connect({{node.port(), {0, 7}}});
   ASSERT_TRUE(port);
   const auto session = laptop->new_session(*port);
-  EXPECT_TRUE(test::fails(session->append(ids), errc::unavailable,
-                          {"layer 2", "node moody", "not today"}));
+  EXPECT_TRUE(
+      test::fails(session->append(ids), errc::unavailable, {"layer 2", "node moody", "not today"}));
   EXPECT_EQ(session->tokens().size(), 0u);
   EXPECT_EQ(logits_over(*port), logits_over(laptop->port()));
   port.get();

@@ -253,7 +253,8 @@ TEST_F(Router, ServesSeveralJobsAtOnce) {
 TEST_F(Router, CountsBytesAndCalls) {
   start({{0, 3}, {4, 7}});
   const auto job = route(make_job(0, 2, some_picks()));
-  const auto bytes = shards[0].calls()[0].body.buffer->size() + shards[1].calls()[0].body.buffer->size();
+  const auto bytes =
+      shards[0].calls()[0].body.buffer->size() + shards[1].calls()[0].body.buffer->size();
   answer_rightly(0);
   answer_rightly(1);
   EXPECT_EQ(job->stats.calls, 2u);
@@ -378,7 +379,10 @@ TEST_F(Router, MalformedAnswersFailTheJobWithTheNodeNamed) {
   using result_ref = schema::expert_result&;
   const std::pair<maker, const char*> answers[] = {
       {[&](const auto&) { return encoded(schema::pong{}); }, "the answer is no result for 2 rows"},
-      {[&](const auto&) { return encoded(schema::call_failed{1, 2, {}, "disk"}); }, "disk"},
+      {[&](const auto&) {
+         return encoded(schema::call_failed{1, 2, {}, "disk"});
+       },
+       "disk"},
       {[&](const auto&) { return received_payload(std::vector<char>(16, '\xff')); }, "message:"},
       {[&](const auto&) { return received_payload({}); }, "message:"},
       {result_with([](result_ref m, bytes_ref, bytes_ref) { m.rows = 1; }),

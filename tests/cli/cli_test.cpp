@@ -17,8 +17,8 @@ int report(const failure& f) {
 
 namespace {
 
-using test::fails;
 using std::chrono::seconds;
+using test::fails;
 
 TEST(ParseIds, TakesNumbersBetweenAnyWhiteSpace) {
   const auto ids = parse_ids(" 2\t70000  3\n4294967295 ", "--ids");

@@ -1,5 +1,5 @@
-// Mirrors cli/command.hpp: exit codes 0, 1 and 2, help and version of every command, and errors that
-// name what was wrong.
+// Mirrors cli/command.hpp: exit codes 0, 1 and 2, help and version of every command, and errors
+// that name what was wrong.
 
 #include "tests/e2e/programs.hpp"
 
@@ -65,11 +65,11 @@ TEST(CommandLine, WhatTheParserRefusesIsAUsageError) {
 
 TEST(CommandLine, FilesThatAreNotThereAreFailuresThatNameThem) {
   const auto missing = std::string{"/nowhere/at/all"};
-  for (const auto& command : {larql({"run", missing, "x"}), larql({"inspect", missing}),
-                              larql({"tokenize", missing, "x"}),
-                              larql({"logits", missing, "--ids", "1", "-o", "/dev/null"}),
-                              larql({"extract", missing, "-o", "/tmp/never"}),
-                              larql_node({missing, "--port", "0"})}) {
+  for (const auto& command :
+       {larql({"run", missing, "x"}), larql({"inspect", missing}),
+        larql({"tokenize", missing, "x"}),
+        larql({"logits", missing, "--ids", "1", "-o", "/dev/null"}),
+        larql({"extract", missing, "-o", "/tmp/never"}), larql_node({missing, "--port", "0"})}) {
     const auto done = run(command);
     EXPECT_EQ(done.code, 1) << command[1];
     EXPECT_NE(done.err.find(missing), std::string::npos) << done.err;
@@ -99,11 +99,11 @@ TEST_F(CommandLineWithModel, NumbersOutOfRangeAreUsageErrorsThatNameThem) {
 
 TEST_F(CommandLineWithModel, TokenIdsAreChecked) {
   const auto output = (scratch_ / "out").string();
-  for (const auto& [ids, part] : {std::pair{"", "no token ids"}, std::pair{"  ", "no token ids"},
-                                  std::pair{"1 x", "\"x\" is not a token id"},
-                                  std::pair{"1 -2", "\"-2\" is not a token id"},
-                                  std::pair{"99999999999", "is not a token id"},
-                                  std::pair{"512", "token id 512 is outside the vocabulary"}}) {
+  for (const auto& [ids, part] :
+       {std::pair{"", "no token ids"}, std::pair{"  ", "no token ids"},
+        std::pair{"1 x", "\"x\" is not a token id"}, std::pair{"1 -2", "\"-2\" is not a token id"},
+        std::pair{"99999999999", "is not a token id"},
+        std::pair{"512", "token id 512 is outside the vocabulary"}}) {
     const auto done = run(larql({"logits", vindex().string(), "--ids", ids, "-o", output}));
     EXPECT_EQ(done.code, 2) << ids;
     EXPECT_NE(done.err.find(part), std::string::npos) << done.err;
@@ -144,13 +144,14 @@ TEST_F(CommandLineWithModel, TokenizeAndDecodeAreInverse) {
 TEST_F(CommandLineWithModel, InspectDescribesTheModel) {
   const auto done = run(larql({"inspect", vindex().string()}));
   EXPECT_EQ(done.code, 0) << done.err;
-  for (const auto* part : {"tiny (gemma4, lossless)", "6 layers", "8 per layer, 3 per token",
-                           "Q4_K", "Q8_0", "F32"})
+  for (const auto* part :
+       {"tiny (gemma4, lossless)", "6 layers", "8 per layer, 3 per token", "Q4_K", "Q8_0", "F32"})
     EXPECT_NE(done.out.find(part), std::string::npos) << part << "\n" << done.out;
 }
 
 TEST_F(CommandLineWithModel, AnOutputThatCannotBeWrittenIsAFailureThatNamesIt) {
-  const auto done = run(larql({"logits", vindex().string(), "--ids", "2 5", "-o", "/proc/nowhere"}));
+  const auto done =
+      run(larql({"logits", vindex().string(), "--ids", "2 5", "-o", "/proc/nowhere"}));
   EXPECT_EQ(done.code, 1);
   EXPECT_NE(done.err.find("/proc/nowhere"), std::string::npos) << done.err;
 }

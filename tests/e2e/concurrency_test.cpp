@@ -10,8 +10,8 @@ namespace {
 class Concurrency : public model_test {
 protected:
   [[nodiscard]] words logits_command(const std::string& map, const fs::path& output) const {
-    return larql({"logits", vindex().string(), "--ids", prompt_ids, "-o", output.string(), "--chunk",
-                  "1", "-t", "1", "--moe-shards", map});
+    return larql({"logits", vindex().string(), "--ids", prompt_ids, "-o", output.string(),
+                  "--chunk", "1", "-t", "1", "--moe-shards", map});
   }
 };
 

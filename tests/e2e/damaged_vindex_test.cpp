@@ -44,8 +44,8 @@ protected:
 
 TEST_F(DamagedVindex, ATruncatedLayerFileIsRefused) {
   const auto whole = fs::file_size(file("layers/layer_03.weights"));
-  for (const auto bytes : {std::uint64_t{0}, std::uint64_t{3}, std::uint64_t{23},
-                           std::uint64_t{24}, std::uint64_t{100}, whole / 2, whole - 1}) {
+  for (const auto bytes : {std::uint64_t{0}, std::uint64_t{3}, std::uint64_t{23}, std::uint64_t{24},
+                           std::uint64_t{100}, whole / 2, whole - 1}) {
     cut("layers/layer_03.weights", bytes);
     expect_both_refuse({"layers/layer_03.weights"});
   }

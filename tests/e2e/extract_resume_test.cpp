@@ -1,5 +1,5 @@
-// Mirrors runtime/import/extract.hpp and cli/extract.cpp: whatever ends an extract, the same command
-// goes on and ends with the same bytes.
+// Mirrors runtime/import/extract.hpp and cli/extract.cpp: whatever ends an extract, the same
+// command goes on and ends with the same bytes.
 
 #include "tests/e2e/programs.hpp"
 
@@ -31,9 +31,8 @@ protected:
   [[nodiscard]] bool stop_when(child_process& child, const std::function<bool()>& condition) const {
     EXPECT_TRUE(eventually([&] { return condition() || fs::exists(copy()); }));
     child.signal(SIGSTOP);
-    EXPECT_TRUE(eventually([&] {
-      return process_state(child.pid()) == 'T' || process_state(child.pid()) == 'Z';
-    }));
+    EXPECT_TRUE(eventually(
+        [&] { return process_state(child.pid()) == 'T' || process_state(child.pid()) == 'Z'; }));
     return process_state(child.pid()) == 'T' && !fs::exists(copy());
   }
 
@@ -91,9 +90,8 @@ TEST_F(ExtractResume, WhatIsDoneIsNotDoneAgain) {
 TEST_F(ExtractResume, CtrlCSaysThatTheSameCommandGoesOn) {
   {
     auto child = child_process{command()};
-    ASSERT_TRUE(stop_when(child, [&] {
-      return catches_signal(child.pid(), SIGINT) && files_in(partial()) >= 2;
-    }));
+    ASSERT_TRUE(stop_when(
+        child, [&] { return catches_signal(child.pid(), SIGINT) && files_in(partial()) >= 2; }));
     child.signal(SIGINT);
     child.signal(SIGCONT);
     EXPECT_EQ(child.wait(), (exit_status{1, 0})) << child.err();

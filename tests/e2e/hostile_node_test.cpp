@@ -45,8 +45,7 @@ protected:
     return child.err();
   }
 
-  void expect_error(const fake_node::script& treat, const words& parts,
-                    const words& options = {}) {
+  void expect_error(const fake_node::script& treat, const words& parts, const words& options = {}) {
     const auto node = fake_node{treat};
     const auto error = error_of(node, options);
     for (const auto& part : parts)

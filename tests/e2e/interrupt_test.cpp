@@ -66,8 +66,7 @@ TEST_F(Interrupt, TwiceEndsAtOnceEvenIfANodeHangs) {
 
 TEST_F(Interrupt, WhileConnectingEndsTheProgram) {
   const auto silent = fake_node{[](raw_peer&) {}};
-  const auto going =
-      start_run({"--moe-shards", silent.owns("0-7"), "--connect-timeout", "600000"});
+  const auto going = start_run({"--moe-shards", silent.owns("0-7"), "--connect-timeout", "600000"});
   ASSERT_TRUE(eventually([&] { return thread_count(going->pid()) > 1; }));
   going->signal(SIGINT);
   const auto ended = going->wait();

@@ -150,7 +150,8 @@ TEST_F(NodeLifecycle, LoopbackAddressesAreTaken) {
 }
 
 TEST_F(NodeLifecycle, ANameThatTheProtocolCannotCarryIsAUsageError) {
-  for (const auto& name : {std::string(65, 'n'), std::string{"two\nlines"}, std::string{"\x1b[2J"}}) {
+  for (const auto& name :
+       {std::string(65, 'n'), std::string{"two\nlines"}, std::string{"\x1b[2J"}}) {
     const auto done = refuse({"--port", "0", "--name", name});
     EXPECT_EQ(done.code, 2);
     EXPECT_NE(done.err.find("--name"), std::string::npos) << done.err;

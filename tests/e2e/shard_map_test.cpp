@@ -1,6 +1,6 @@
-// Mirrors runtime/topology/shard_map.hpp and actors/cluster.hpp from outside: a map that cannot work
-// is refused before a token is made, with the entry named; exit code 2 where the map is wrong, 1
-// where the world is.
+// Mirrors runtime/topology/shard_map.hpp and actors/cluster.hpp from outside: a map that cannot
+// work is refused before a token is made, with the entry named; exit code 2 where the map is wrong,
+// 1 where the world is.
 
 #include "tests/e2e/programs.hpp"
 
@@ -100,8 +100,8 @@ TEST_F(ShardMap, ANodeOfAnotherShapeIsAnError) {
 TEST_F(ShardMap, AddressesMayBeHttpUrlsAndNames) {
   const auto node = start_node();
   const auto port = std::to_string(node->port());
-  for (const auto& url : {"http://127.0.0.1:" + port, "caf://localhost:" + port,
-                          "http://127.0.0.1:" + port + "/"}) {
+  for (const auto& url :
+       {"http://127.0.0.1:" + port, "caf://localhost:" + port, "http://127.0.0.1:" + port + "/"}) {
     const auto done = generate({"-n", "1", "-q", "--moe-shards", "0-7=" + url});
     EXPECT_EQ(done.code, 0) << url << ": " << done.err;
   }

@@ -1,6 +1,6 @@
 // An actor system whose scheduler, clock and network move only when the test says so. Brokers get
-// virtual connections: a descriptor number of the test's choice, bytes in by receive(), bytes out by
-// sent().
+// virtual connections: a descriptor number of the test's choice, bytes in by receive(), bytes out
+// by sent().
 //
 // Detached actors do not work here; spawn them as ordinary ones.
 
@@ -100,8 +100,7 @@ protected:
     auto out = std::make_shared<reply<T>>();
     sys.spawn([=](caf::event_based_actor* self) {
       self->request(whom, std::chrono::minutes{60}, message...)
-          .then([=](const T& x) { out->value = x; },
-                [=](const caf::error& e) { out->error = e; });
+          .then([=](const T& x) { out->value = x; }, [=](const caf::error& e) { out->error = e; });
     });
     settle();
     return out;

@@ -1,5 +1,5 @@
-// A listener of this process that treats whoever connects as a test wants: the node that lies, stalls
-// or talks nonsense.
+// A listener of this process that treats whoever connects as a test wants: the node that lies,
+// stalls or talks nonsense.
 
 #pragma once
 

@@ -35,37 +35,41 @@ std::vector<float> random_floats(random_source& random, std::size_t n, float dev
 
 namespace {
 
-void put_u16(std::byte* p, std::uint16_t x) { std::memcpy(p, &x, 2); }
-void put_half(std::byte* p, float x) { put_u16(p, quant::float_to_half(x)); }
+void put_u16(std::byte* p, std::uint16_t x) {
+  std::memcpy(p, &x, 2);
+}
+void put_half(std::byte* p, float x) {
+  put_u16(p, quant::float_to_half(x));
+}
 
 // Overwrites the scale fields of a block of random bytes with sane numbers.
 void fix_scales(random_source& random, encoding e, std::byte* p, float deviation) {
   const auto d = deviation * random.uniform(0.5f, 1.5f);
   switch (e) {
-    case encoding::f32: {
-      const auto x = random.normal() * deviation;
-      std::memcpy(p, &x, 4);
-      break;
-    }
-    case encoding::f16: put_half(p, random.normal() * deviation); break;
-    case encoding::bf16: put_u16(p, quant::float_to_bf16(random.normal() * deviation)); break;
-    case encoding::q8_0:
-    case encoding::iq4_nl: put_half(p, d / 70); break;
-    case encoding::q4_0: put_half(p, d / 5); break;
-    case encoding::q5_0: put_half(p, -d / 9); break;
-    case encoding::q5_1:
-      put_half(p, d / 9);
-      put_half(p + 2, -d * 1.7f);
-      break;
-    case encoding::q4_k:
-      put_half(p, d / 150);
-      put_half(p + 2, d / 20);
-      break;
-    case encoding::q5_k:
-      put_half(p, d / 300);
-      put_half(p + 2, d / 20);
-      break;
-    case encoding::q6_k: put_half(p + 208, d / 1300); break;
+  case encoding::f32: {
+    const auto x = random.normal() * deviation;
+    std::memcpy(p, &x, 4);
+    break;
+  }
+  case encoding::f16: put_half(p, random.normal() * deviation); break;
+  case encoding::bf16: put_u16(p, quant::float_to_bf16(random.normal() * deviation)); break;
+  case encoding::q8_0:
+  case encoding::iq4_nl: put_half(p, d / 70); break;
+  case encoding::q4_0: put_half(p, d / 5); break;
+  case encoding::q5_0: put_half(p, -d / 9); break;
+  case encoding::q5_1:
+    put_half(p, d / 9);
+    put_half(p + 2, -d * 1.7f);
+    break;
+  case encoding::q4_k:
+    put_half(p, d / 150);
+    put_half(p + 2, d / 20);
+    break;
+  case encoding::q5_k:
+    put_half(p, d / 300);
+    put_half(p + 2, d / 20);
+    break;
+  case encoding::q6_k: put_half(p + 208, d / 1300); break;
   }
 }
 

@@ -13,7 +13,9 @@ TEST(OneLine, KeepsTextAsItIs) {
 }
 
 TEST(OneLine, TakesControlCharactersOut) {
-  EXPECT_EQ(one_line("a\nb\r\tc\x1b[2Jd\x7f" "e"), "a b  c [2Jd e");
+  EXPECT_EQ(one_line("a\nb\r\tc\x1b[2Jd\x7f"
+                     "e"),
+            "a b  c [2Jd e");
   EXPECT_EQ(one_line(std::string_view("a\0b", 3)), "a b");
 }
 

@@ -66,10 +66,9 @@ TEST_P(EveryEncoding, ReferenceIsTheProductOfTheDecodedWeightsAndRoundedInputs) 
       quant::dequantize_row(format, p.w.row(r), cols, weights.data());
       auto exact = 0.0, magnitude = 0.0;
       for (auto c = 0u; c < cols; ++c) {
-        const auto x = step == 1
-                           ? double{view.f32[i * cols + c]}
-                           : double{view.scale[i * view.scale_stride + c / step]} *
-                                 view.q[i * cols + c];
+        const auto x =
+            step == 1 ? double{view.f32[i * cols + c]}
+                      : double{view.scale[i * view.scale_stride + c / step]} * view.q[i * cols + c];
         exact += x * weights[c];
         magnitude += std::fabs(x * weights[c]);
       }
@@ -139,8 +138,7 @@ TEST_P(EveryEncoding, ExtremeCodesAndInputsDoNotOverflow) {
 
 INSTANTIATE_TEST_SUITE_P(Matmul, EveryEncoding, testing::Range(0, int{quant::encoding_count}),
                          [](const auto& which) {
-                           return std::string{
-                               quant::name_of(static_cast<encoding>(which.param))};
+                           return std::string{quant::name_of(static_cast<encoding>(which.param))};
                          });
 
 } // namespace

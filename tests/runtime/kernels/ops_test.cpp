@@ -17,12 +17,13 @@ namespace {
 using test::random_floats;
 using test::random_source;
 
-const kernel_set& reference() { return **kernels_for(simd_level::scalar); }
+const kernel_set& reference() {
+  return **kernels_for(simd_level::scalar);
+}
 
 // Runs `f` with every table and compares what it returns, bit by bit.
 template <class T>
-void expect_same_bits(const char* what,
-                      const std::function<std::vector<T>(const kernel_set&)>& f) {
+void expect_same_bits(const char* what, const std::function<std::vector<T>(const kernel_set&)>& f) {
   const auto want = f(reference());
   for (const auto level : {simd_level::avx2, simd_level::avx512})
     if (const auto k = kernels_for(level)) {
@@ -168,8 +169,8 @@ TEST(RowOps, AttentionHasTheSameBitsEverywhereAndForEverySplitOfARun) {
           if (half) {
             k.attention_scores_f16(q.data(), heads, dim, halves.data() + from * dim, n,
                                    scores.data() + from, count);
-            k.attention_mix_f16(scores.data() + from, count, heads, dim,
-                                halves.data() + from * dim, n, out.data());
+            k.attention_mix_f16(scores.data() + from, count, heads, dim, halves.data() + from * dim,
+                                n, out.data());
           } else {
             k.attention_scores_f32(q.data(), heads, dim, keys.data() + from * dim, n,
                                    scores.data() + from, count);
@@ -183,8 +184,8 @@ TEST(RowOps, AttentionHasTheSameBitsEverywhereAndForEverySplitOfARun) {
         return out;
       };
       for (const auto half : {false, true}) {
-        expect_same_bits<float>(
-            "attention", [&](const kernel_set& k) { return attend(k, half, count); });
+        expect_same_bits<float>("attention",
+                                [&](const kernel_set& k) { return attend(k, half, count); });
         EXPECT_EQ(attend(reference(), half, 0), attend(reference(), half, 13));
       }
     }

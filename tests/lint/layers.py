@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""Fails when a source file includes a folder that its own folder may not see.
+
+    layers.py [ROOT]        exit 0 when clean; 1 with one line per offence
+"""
+import pathlib
+import re
+import sys
+
+# folder -> what it may include beside itself. The longest match wins; a folder that is not listed is an offence.
+ALLOWED = {
+    "runtime/base": [],
+    "runtime/quant": ["runtime/base"],
+    "runtime/kernels": ["runtime/base", "runtime/quant"],
+    "runtime/text": ["runtime/base"],
+    "runtime/vindex": ["runtime/base", "runtime/quant"],
+    "runtime/import": ["runtime/base", "runtime/quant", "runtime/vindex"],
+    "runtime/experts": ["runtime/base", "runtime/quant", "runtime/kernels", "runtime/vindex"],
+    "runtime/topology": ["runtime/base", "runtime/experts"],
+    "runtime/gemma4": ["runtime/base", "runtime/quant", "runtime/kernels", "runtime/vindex", "runtime/experts"],
+    "runtime/generate": ["runtime/base", "runtime/kernels", "runtime/gemma4"],
+    "schema": ["runtime"],
+    "actors": ["schema", "runtime"],
+    "cli": ["actors", "schema", "runtime"],
+    "tests": ["cli", "actors", "schema", "runtime"],
+}
+INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
+# Libraries that only one place may know (the adapter that turns their exceptions into values).
+ADAPTERS = {
+    "capnp/": ["schema/codec.cpp"],
+    "kj/": ["schema/codec.cpp"],
+    "nlohmann/": ["runtime/base/json.hpp", "tests/"],
+    "simdjson": ["runtime/text/", "tests/"],
+    "openssl/": ["runtime/base/sha256.cpp"],
+    "caf/": ["actors/", "cli/", "tests/"],
+    "CLI/": ["cli/"],
+}
+SYSTEM_INCLUDE = re.compile(r"^\s*#\s*include\s+<([^>]+)>")
+
+
+def folder_of(path):
+    hits = [k for k in ALLOWED if path.startswith(k + "/")]
+    return max(hits, key=len, default=None)
+
+
+def offences(path, text):
+    mine = folder_of(path)
+    if mine is None:
+        yield 1, "stands in a folder that tests/lint/layers.py does not know"
+        return
+    for number, line in enumerate(text.splitlines(), 1):
+        if hit := INCLUDE.match(line):
+            if "/" not in hit[1] or (folder_of(hit[1]) is None and not hit[1].endswith(".capnp.h")):
+                yield number, f'"{hit[1]}" is not root-relative'
+            elif not any(hit[1].startswith(folder + "/") for folder in [mine, *ALLOWED[mine]]):
+                yield number, f"{mine} must not include {hit[1]}"
+        elif hit := SYSTEM_INCLUDE.match(line):
+            for prefix, places in ADAPTERS.items():
+                if hit[1].startswith(prefix) and not any(path.startswith(p) for p in places):
+                    yield number, f"<{hit[1]}> belongs to {', '.join(places)}"
+
+
+def main(root):
+    bad = 0
+    for folder in ("runtime", "schema", "actors", "cli", "tests"):
+        for file in sorted((root / folder).rglob("*.[ch]pp")):
+            path = file.relative_to(root).as_posix()
+            for number, what in offences(path, file.read_text()):
+                print(f"{path}:{number}: {what}")
+                bad = 1
+    return bad
+
+
+if __name__ == "__main__":
+    sys.exit(main(pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ".")))
