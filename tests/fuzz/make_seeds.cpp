@@ -1,0 +1,119 @@
+// Writes the seed corpora of the fuzz targets: one folder per target, one file per good input.
+//
+//     larql_fuzz_seeds DIR
+
+#include "schema/codec.hpp"
+#include "tests/schema/wire_v1.hpp"
+#include "tests/support/files.hpp"
+#include "tests/support/gguf_writer.hpp"
+#include "tests/support/tiny_gguf.hpp"
+
+#include <fmt/format.h>
+
+namespace larql::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+void write_seed(const fs::path& dir, std::string_view name, std::string_view content) {
+  fs::create_directories(dir);
+  write_file(dir / name, content);
+}
+
+void vindex_seeds(const fs::path& dir) {
+  for (const auto& [label, model] :
+       {std::pair{"q4k", tiny_vindex{k_quant_options(), vindex::quant_kind::q4k}},
+        std::pair{"mixed", tiny_vindex{mixed_options()}}}) {
+    const auto seed = [&](const char* kind, std::string_view prefix, std::string_view content) {
+      write_seed(dir, fmt::format("{}-{}", label, kind),
+                 std::string{prefix} + std::string{content});
+    };
+    using namespace std::string_view_literals;
+    seed("index", "\0"sv, read_file(model / "index.json"));
+    seed("attention", "\1\x20"sv, read_file(model / "attn_weights_q4k_manifest.json"));
+    seed("norms", "\2\x20"sv, read_file(model / "weight_manifest.json"));
+    const auto layer = read_file(model / "layers/layer_00.weights");
+    const auto size = std::uint64_t{layer.size()};
+    auto head = std::string{"\3"};
+    head.append(reinterpret_cast<const char*>(&size), sizeof size);
+    seed("layer", head, layer.substr(0, 512));
+  }
+}
+
+void gguf_seeds(const fs::path& dir) {
+  fs::create_directories(dir);
+  auto small = tiny_gguf{};
+  small.layers = 3;
+  small.vocab = 300;
+  small.hidden = 32;
+  small.dense_width = 32;
+  small.expert_width = 32;
+  small.experts = 4;
+  small.expert_encodings = {quant::encoding::q8_0};
+  small.write(dir / "whole");
+  small.tokenizer = false;
+  small.write(dir / "no-tokenizer");
+  auto tiny = tiny_options{};
+  tiny.hidden = 32;
+  tiny.dense_width = 32;
+  tiny.expert_width = 32;
+  tiny.experts = 4;
+  gguf_of(tiny_model{tiny}.checkpoint()).write(dir / "other-writer");
+}
+
+void wire_seeds(const fs::path& dir) {
+  for (const auto& s : schema::wire_v1::samples()) {
+    auto frame = std::vector<char>{};
+    schema::encode(s.message, frame);
+    write_seed(dir, s.name, {frame.data(), frame.size()});
+  }
+  // A call that the target's node computes: layer 2 of mixed_options() takes plain floats or 8 bit.
+  for (const auto format : {quant::activation_format::f32, quant::activation_format::q8_32,
+                            quant::activation_format::q8_256}) {
+    const auto hidden = mixed_options().hidden;
+    auto activations = std::vector<std::byte>(
+        hidden * (format == quant::activation_format::f32 ? 4 : 1), std::byte{1});
+    const auto block = format == quant::activation_format::q8_32 ? 32u : 256u;
+    auto scales =
+        std::vector<float>(format == quant::activation_format::f32 ? 0 : hidden / block, 0.01f);
+    const auto rows = std::vector<std::uint32_t>{0, 0};
+    const auto ids = std::vector<std::uint16_t>{2, 4};
+    const auto weights = std::vector<float>{0.5f, 0.25f};
+    auto call = schema::expert_call{};
+    call.id = 5;
+    call.layer = 2;
+    call.rows = 1;
+    call.format = format;
+    call.activations = activations;
+    call.scales = std::as_bytes(std::span{scales});
+    call.pick_rows = std::as_bytes(std::span{rows});
+    call.pick_experts = std::as_bytes(std::span{ids});
+    call.pick_weights = std::as_bytes(std::span{weights});
+    auto frame = std::vector<char>{};
+    schema::encode(call, frame);
+    write_seed(dir, fmt::format("real-call-{}", static_cast<int>(format)),
+               {frame.data(), frame.size()});
+  }
+}
+
+void tokenizer_seeds(const fs::path& dir) {
+  using namespace std::string_view_literals;
+  write_seed(dir, "no-edits", "\1\0hello abc  <|turn>user\nab"sv);
+  write_seed(dir, "good-text", "\2 aab c<bos><|channel>thought\n\xc3\xa9 <0x41>"sv);
+}
+
+} // namespace
+} // namespace larql::test
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    fmt::print(stderr, "usage: larql_fuzz_seeds DIR\n");
+    return 2;
+  }
+  const auto dir = std::filesystem::path{argv[1]};
+  larql::test::vindex_seeds(dir / "vindex");
+  larql::test::gguf_seeds(dir / "gguf");
+  larql::test::wire_seeds(dir / "wire");
+  larql::test::tokenizer_seeds(dir / "tokenizer");
+  return 0;
+}
