@@ -81,7 +81,7 @@ result<cluster> cluster::connect(caf::actor_system& sys, const vindex::model_con
     parts.push_back({fmt::format("node {} ({})", node->node, url), node->owned});
     const auto address = to_string(endpoint{entry.url.host, entry.url.port});
     const auto link = spawn_broker<shard_link_state>(sys, s.release(), node, address);
-    out.shards_.push_back({link, node});
+    out.shards_.push_back({link, node, address});
   }
   LARQL_TRY_VOID(topology::check_coverage(parts, model.layers, model.experts));
   out.router_ = spawn_state<router_state>(sys, out.shards_);

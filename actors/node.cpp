@@ -4,9 +4,22 @@
 #include "actors/errc.hpp"
 #include "runtime/base/log.hpp"
 
+#include <malloc.h>
 #include <unistd.h>
 
 namespace larql::actors {
+
+namespace {
+
+// Answers that a peer did not read may have filled hundreds of megabytes, which the allocator would
+// keep for this process.
+void give_memory_back() {
+#if defined(__GLIBC__)
+  ::malloc_trim(0);
+#endif
+}
+
+} // namespace
 
 node_state::node_state(pointer self, expert_shard_actor shard, description_ptr description,
                        failure_fn on_failure)
@@ -57,6 +70,7 @@ void node_state::on_down(const caf::down_msg& m) {
   for (auto it = connections_.begin(); it != connections_.end(); ++it)
     if (it->address() == m.source) {
       connections_.erase(it);
+      give_memory_back();
       return;
     }
 }

@@ -95,12 +95,14 @@ void router_state::send(const std::shared_ptr<pending_job>& pending, pending_cal
 failure router_state::failure_of(const pending_call& call, const caf::error& err,
                                  const layer_job& job) const {
   const auto& node = *shards_[call.shard].description;
+  const auto& address = shards_[call.shard].address;
   const auto late = err == caf::sec::request_timeout;
   auto text = text_of(err);
   if (late)
-    text = fmt::format("node {}: no answer within {} ms", node.node, job.deadline.count());
+    text = fmt::format("node {}: no answer within {} ms ({})", node.node, job.deadline.count(),
+                       address);
   else if (err == caf::sec::request_receiver_down)
-    text = fmt::format("node {}: the connection is lost", node.node);
+    text = fmt::format("node {}: the connection is lost ({})", node.node, address);
   return fail(late ? errc::deadline : errc::unavailable, "layer {}, experts {}: {}", job.layer,
               to_string(node.owned.experts), text);
 }

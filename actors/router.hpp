@@ -21,6 +21,7 @@ namespace larql::actors {
 struct routed_shard {
   expert_shard_actor shard;
   description_ptr description;
+  std::string address; ///< for messages
 };
 
 class router_state {

@@ -16,10 +16,10 @@ constexpr std::size_t bar_width = 24;
 } // namespace
 
 std::string format_bytes(std::uint64_t bytes) {
-  constexpr const char* units[] = {"B", "kB", "MB", "GB", "TB"};
+  constexpr const char* units[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
   auto x = static_cast<double>(bytes);
   auto unit = 0;
-  while (x >= 999.5 && unit < 4) {
+  while (x >= 999.5 && unit < 6) {
     x /= 1000;
     ++unit;
   }

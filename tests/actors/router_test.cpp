@@ -92,7 +92,7 @@ protected:
       d->node = names[routed.size()];
       d->owned = o;
       shards.emplace_back();
-      routed.push_back({shards.back().spawn(sys), d});
+      routed.push_back({shards.back().spawn(sys), d, d->node + ":9470"});
     }
     router = spawn_state<router_state>(sys, routed);
     settle();
@@ -303,7 +303,7 @@ TEST_F(Router, ASilentShardFailsTheJobAtTheDeadlineAndNotBefore) {
   advance(99ms);
   EXPECT_FALSE(is_done(job));
   advance(2ms);
-  EXPECT_EQ(error_of(job), "layer 2, experts 4-7: node beta: no answer within 100 ms");
+  EXPECT_EQ(error_of(job), "layer 2, experts 4-7: node beta: no answer within 100 ms (beta:9470)");
   EXPECT_EQ(job->outcome().error().code, errc::deadline);
 }
 
@@ -338,7 +338,7 @@ TEST_F(Router, AShardThatIsGoneFailsTheJobAtOnceWithItsName) {
   settle();
   const auto job = route(make_job(2, 2, some_picks()));
   answer_rightly(0);
-  EXPECT_EQ(error_of(job), "layer 2, experts 4-7: node beta: the connection is lost");
+  EXPECT_EQ(error_of(job), "layer 2, experts 4-7: node beta: the connection is lost (beta:9470)");
 }
 
 TEST_F(Router, AnExpertThatNobodyHasFailsTheJobAndAsksNobody) {

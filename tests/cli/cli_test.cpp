@@ -41,7 +41,7 @@ TEST(FormatBytes, GivesThreeDigits) {
   EXPECT_EQ(format_bytes(12'345), "12.3 kB");
   EXPECT_EQ(format_bytes(999'499), "999.5 kB");
   EXPECT_EQ(format_bytes(1'500'000'000), "1.50 GB");
-  EXPECT_EQ(format_bytes(~std::uint64_t{0}).substr(9), "TB");
+  EXPECT_EQ(format_bytes(~std::uint64_t{0}), "18.4 EB");
 }
 
 TEST(FormatDuration, GivesHoursOnlyWhenThereAreSome) {
