@@ -11,6 +11,9 @@ namespace larql::actors {
 namespace {
 
 constexpr auto poll_interval = std::chrono::milliseconds{200};
+// How long a connection may wait for a place. Longer than an ordinary handshake takes, so that a
+// burst of laptops is served; short against the time that silent peers may hold a place.
+constexpr auto place_patience = std::chrono::milliseconds{100};
 
 } // namespace
 
@@ -25,9 +28,24 @@ listener::listener(socket listening, node_actor node, description_ptr self,
 listener::~listener() {
   stop_.store(true);
   acceptor_.join();
-  // Handshake threads end by their deadline and use nothing of ours after the last count-down.
-  while (handshakes_.load() != 0)
-    std::this_thread::sleep_for(std::chrono::milliseconds{5});
+  // Handshake threads end by their deadline and use nothing of ours after they left.
+  auto lock = std::unique_lock{mutex_};
+  left_.wait(lock, [this] { return handshakes_ == 0; });
+}
+
+bool listener::enter() {
+  auto lock = std::unique_lock{mutex_};
+  if (!left_.wait_for(lock, place_patience,
+                      [this] { return handshakes_ < options_.max_handshakes; }))
+    return false;
+  ++handshakes_;
+  return true;
+}
+
+void listener::leave() {
+  const auto lock = std::scoped_lock{mutex_};
+  --handshakes_;
+  left_.notify_all();
 }
 
 void listener::accept_loop() {
@@ -41,16 +59,15 @@ void listener::accept_loop() {
       std::this_thread::sleep_for(std::chrono::milliseconds{10});
       continue;
     }
-    if (handshakes_.load() >= options_.max_handshakes)
+    if (!enter())
       continue; // closes it
-    handshakes_.fetch_add(1);
     try {
       std::thread{[this, s = std::move(s)]() mutable {
         greet(std::move(s));
-        handshakes_.fetch_sub(1);
+        leave();
       }}.detach();
     } catch (const std::system_error& e) { // no thread to be had
-      handshakes_.fetch_sub(1);
+      leave();
       log_warning("listener", "cannot start a handshake: {}", e.what());
     }
   }

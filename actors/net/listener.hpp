@@ -12,6 +12,8 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
+#include <mutex>
 #include <thread>
 
 namespace larql::actors {
@@ -31,13 +33,17 @@ public:
 private:
   void accept_loop();
   void greet(socket s);
+  [[nodiscard]] bool enter(); // takes one of the places
+  void leave();
 
   socket listening_;
   node_actor node_;
   description_ptr self_;
   listener_options options_;
   std::atomic<bool> stop_{false};
-  std::atomic<std::uint32_t> handshakes_{0};
+  std::mutex mutex_;
+  std::condition_variable left_;
+  std::uint32_t handshakes_ = 0;
   std::thread acceptor_;
 };
 
