@@ -15,6 +15,10 @@ client_connection_state::client_connection_state(pointer self, int fd, std::stri
       shard_(std::move(shard)),
       node_(std::move(node)) {}
 
+client_connection_state::~client_connection_state() {
+  gone_->store(true);
+}
+
 client_connection_state::handle::behavior_type client_connection_state::make_behavior() {
   connection_ = self_->add_scribe(fd_);
   self_->configure_read(connection_, caf::io::receive_policy::exactly(reader_.wanted()));
@@ -59,7 +63,8 @@ void client_connection_state::on_call(std::uint64_t id, std::vector<char> body) 
                                     waiting_bytes_));
   ++waiting_;
   waiting_bytes_ += bytes;
-  self_->request(shard_, call_timeout, run_atom::value, id, received_payload(std::move(body)))
+  self_
+      ->request(shard_, call_timeout, run_atom::value, id, received_payload(std::move(body), gone_))
       .then(
           [this, bytes](const payload& answer) {
             --waiting_;

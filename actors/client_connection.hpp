@@ -4,7 +4,8 @@
 // Blocking  Never: runs on the network thread.
 // Failure   A frame that is no call of the protocol closes this connection and nothing else. Calls
 //           beyond the window are answered with `overloaded`. When the peer goes away, its answers
-//           are dropped. A peer that does not read its answers is closed.
+//           and the calls that were not begun are dropped. A peer that does not read its answers is
+//           closed.
 
 #pragma once
 
@@ -33,6 +34,7 @@ public:
 
   client_connection_state(pointer self, int fd, std::string peer, expert_shard_actor shard,
                           description_ptr node);
+  ~client_connection_state();
 
   handle::behavior_type make_behavior();
 
@@ -54,6 +56,7 @@ private:
   std::uint32_t waiting_ = 0;
   std::size_t waiting_bytes_ = 0;
   std::uint64_t served_ = 0;
+  std::shared_ptr<std::atomic<bool>> gone_ = std::make_shared<std::atomic<bool>>(false);
 };
 
 } // namespace larql::actors

@@ -21,6 +21,8 @@ expert_shard_state::handle::behavior_type expert_shard_state::make_behavior() {
 caf::result<payload> expert_shard_state::on_run(std::uint64_t, const payload& call) {
   if (status_.draining)
     return make_error(call_errc::draining, "the node is draining");
+  if (call.is_abandoned())
+    return make_error(call_errc::link_lost, "the laptop has gone");
   auto out = compute_(call);
   ++status_.served;
   status_.failed += out.ok ? 0 : 1;

@@ -62,7 +62,9 @@ using node_actor = caf::typed_actor<
     // Stops taking calls; answers once those accepted are answered.
     caf::reacts_to<drain_atom>,
     // Connections that are open.
-    caf::replies_to<status_atom>::with<std::uint32_t>>;
+    caf::replies_to<status_atom>::with<std::uint32_t>,
+    // To itself, a while after connections ended.
+    caf::reacts_to<tick_atom>>;
 
 } // namespace larql::actors
 

@@ -11,6 +11,9 @@ namespace larql::actors {
 
 namespace {
 
+// When the calls of an ended connection have been dropped as well.
+constexpr auto memory_delay = std::chrono::milliseconds{500};
+
 // Answers that a peer did not read may have filled hundreds of megabytes, which the allocator would
 // keep for this process.
 void give_memory_back() {
@@ -41,6 +44,7 @@ node_state::handle::behavior_type node_state::make_behavior() {
       [this](connect_atom, int fd, const std::string& peer) { on_connect(fd, peer); },
       [this](drain_atom) { return on_drain(); },
       [this](status_atom) { return static_cast<std::uint32_t>(connections_.size()); },
+      [](tick_atom) { give_memory_back(); },
   };
 }
 
@@ -70,7 +74,7 @@ void node_state::on_down(const caf::down_msg& m) {
   for (auto it = connections_.begin(); it != connections_.end(); ++it)
     if (it->address() == m.source) {
       connections_.erase(it);
-      give_memory_back();
+      self_->delayed_send(self_, memory_delay, tick_atom::value);
       return;
     }
 }

@@ -9,6 +9,7 @@
 
 #include <caf/allowed_unsafe_message_type.hpp>
 
+#include <atomic>
 #include <memory>
 #include <span>
 #include <utility>
@@ -19,6 +20,11 @@ namespace larql::actors {
 struct payload {
   std::shared_ptr<std::vector<char>> buffer;
   std::size_t offset = 0;
+  /// Set when nobody wants the answer any more; work that has not begun is then dropped. May be
+  /// null.
+  std::shared_ptr<const std::atomic<bool>> abandoned;
+
+  [[nodiscard]] bool is_abandoned() const noexcept { return abandoned && abandoned->load(); }
 
   [[nodiscard]] std::span<const char> body() const noexcept {
     return std::span{*buffer}.subspan(offset);
@@ -27,12 +33,13 @@ struct payload {
 
 /// A frame made by schema::encode.
 inline payload frame_payload(std::vector<char> frame) {
-  return {std::make_shared<std::vector<char>>(std::move(frame)), schema::frame_header_bytes};
+  return {std::make_shared<std::vector<char>>(std::move(frame)), schema::frame_header_bytes, {}};
 }
 
 /// A message that came from the network.
-inline payload received_payload(std::vector<char> body) {
-  return {std::make_shared<std::vector<char>>(std::move(body)), 0};
+inline payload received_payload(std::vector<char> body,
+                                std::shared_ptr<const std::atomic<bool>> abandoned = {}) {
+  return {std::make_shared<std::vector<char>>(std::move(body)), 0, std::move(abandoned)};
 }
 
 } // namespace larql::actors

@@ -65,6 +65,18 @@ TEST_F(ExpertShard, ABadCallIsAnAnswerAndTheShardGoesOn) {
   EXPECT_TRUE(call("abc")->value);
 }
 
+TEST_F(ExpertShard, DropsCallsThatWereAbandonedBeforeTheyBegan) {
+  auto gone = std::make_shared<std::atomic<bool>>(false);
+  auto work = text_payload("abc");
+  work.abandoned = gone;
+  EXPECT_TRUE(ask<payload>(shard, run_atom::value, std::uint64_t{1}, work)->value);
+  gone->store(true);
+  const auto a = ask<payload>(shard, run_atom::value, std::uint64_t{2}, work);
+  ASSERT_TRUE(a->error);
+  EXPECT_EQ(code_of(*a->error), call_errc::link_lost);
+  EXPECT_EQ(computed, 1);
+}
+
 TEST_F(ExpertShard, TakesNoCallsOnceItDrains) {
   caf::anon_send(shard, drain_atom::value);
   const auto a = call("abc");

@@ -232,7 +232,7 @@ protected:
                 sockets_.emplace_back(fd);
                 ++count_;
               },
-              [](drain_atom) {}, [](status_atom) { return 0u; }};
+              [](drain_atom) {}, [](status_atom) { return 0u; }, [](tick_atom) {}};
     }
 
   private:

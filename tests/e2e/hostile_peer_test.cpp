@@ -29,7 +29,9 @@ protected:
     EXPECT_TRUE(eventually([&] { return thread_count(node->pid()) == threads; }))
         << thread_count(node->pid()) << " threads, " << threads << " before";
 #if !defined(__SANITIZE_ADDRESS__) // which keeps freed memory
-    EXPECT_LT(memory_bytes(node->pid(), "RssAnon"), memory + (64u << 20));
+    EXPECT_TRUE(eventually([&] {
+      return memory_bytes(node->pid(), "RssAnon") < memory + (64u << 20);
+    })) << memory_bytes(node->pid(), "RssAnon");
 #endif
     node->child().signal(SIGTERM);
     EXPECT_EQ(node->child().wait(), (exit_status{0, 0})) << node->child().err();
