@@ -40,7 +40,7 @@ void write_row(std::span<const float> x, encoding format, std::byte* out) {
     break;
   case encoding::q4_k: quant::quantize_row_q4_k(x, out); break;
   case encoding::q6_k: quant::quantize_row_q6_k(x, out); break;
-  default: LARQL_CHECK(!"convert_rows: can_convert is false");
+  default: LARQL_CHECK(false && "convert_rows: can_convert is false");
   }
 }
 

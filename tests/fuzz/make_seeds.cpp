@@ -20,24 +20,19 @@ void write_seed(const fs::path& dir, std::string_view name, std::string_view con
   write_file(dir / name, content);
 }
 
-void vindex_seeds(const fs::path& dir) {
-  for (const auto& [label, model] :
-       {std::pair{"q4k", tiny_vindex{k_quant_options(), vindex::quant_kind::q4k}},
-        std::pair{"mixed", tiny_vindex{mixed_options()}}}) {
-    const auto seed = [&](const char* kind, std::string_view prefix, std::string_view content) {
-      write_seed(dir, fmt::format("{}-{}", label, kind),
-                 std::string{prefix} + std::string{content});
-    };
-    using namespace std::string_view_literals;
-    seed("index", "\0"sv, read_file(model / "index.json"));
-    seed("attention", "\1\x20"sv, read_file(model / "attn_weights_q4k_manifest.json"));
-    seed("norms", "\2\x20"sv, read_file(model / "weight_manifest.json"));
-    const auto layer = read_file(model / "layers/layer_00.weights");
-    const auto size = std::uint64_t{layer.size()};
-    auto head = std::string{"\3"};
-    head.append(reinterpret_cast<const char*>(&size), sizeof size);
-    seed("layer", head, layer.substr(0, 512));
-  }
+void vindex_seeds(const fs::path& dir, const std::string& label, const tiny_vindex& model) {
+  using namespace std::string_view_literals;
+  const auto seed = [&](const char* kind, std::string_view prefix, std::string_view content) {
+    write_seed(dir, fmt::format("{}-{}", label, kind), std::string{prefix} + std::string{content});
+  };
+  seed("index", "\0"sv, read_file(model / "index.json"));
+  seed("attention", "\1\x20"sv, read_file(model / "attn_weights_q4k_manifest.json"));
+  seed("norms", "\2\x20"sv, read_file(model / "weight_manifest.json"));
+  const auto layer = read_file(model / "layers/layer_00.weights");
+  const auto size = std::uint64_t{layer.size()};
+  auto head = std::string{"\3"};
+  head.append(reinterpret_cast<const char*>(&size), sizeof size);
+  seed("layer", head, layer.substr(0, 512));
 }
 
 void gguf_seeds(const fs::path& dir) {
@@ -111,9 +106,12 @@ int main(int argc, char** argv) {
     return 2;
   }
   const auto dir = std::filesystem::path{argv[1]};
-  larql::test::vindex_seeds(dir / "vindex");
-  larql::test::gguf_seeds(dir / "gguf");
-  larql::test::wire_seeds(dir / "wire");
-  larql::test::tokenizer_seeds(dir / "tokenizer");
+  using namespace larql::test;
+  vindex_seeds(dir / "vindex", "q4k",
+               tiny_vindex{k_quant_options(), larql::vindex::quant_kind::q4k});
+  vindex_seeds(dir / "vindex", "mixed", tiny_vindex{mixed_options()});
+  gguf_seeds(dir / "gguf");
+  wire_seeds(dir / "wire");
+  tokenizer_seeds(dir / "tokenizer");
   return 0;
 }

@@ -174,7 +174,7 @@ std::string gguf_tensor_name(const std::string& key) {
   for (const auto& [ours, theirs] : of_a_layer)
     if (key.substr(dot + 1) == ours)
       return fmt::format("blk.{}.{}", key.substr(7, dot - 7), theirs);
-  LARQL_CHECK(!"a tensor without a name in GGUF");
+  LARQL_CHECK(false && "a tensor without a name in GGUF");
   return {};
 }
 

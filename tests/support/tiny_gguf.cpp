@@ -32,7 +32,7 @@ std::uint32_t ggml_type(encoding e) {
   case encoding::bf16: return 30;
   default: break;
   }
-  LARQL_CHECK(!"an encoding that no test has needed yet");
+  LARQL_CHECK(false && "an encoding that no test has needed yet");
   return 0;
 }
 

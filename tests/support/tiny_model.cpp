@@ -242,7 +242,7 @@ void extract_to(const import::checkpoint& source, const std::filesystem::path& d
   options.quant = quant;
   if (const auto ok = import::extract(source, destination, pool, options); !ok) {
     fmt::print(stderr, "extract_to: {}\n", ok.error().text);
-    LARQL_CHECK(!"a tiny model could not be extracted");
+    LARQL_CHECK(false && "a tiny model could not be extracted");
   }
 }
 
