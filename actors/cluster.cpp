@@ -50,7 +50,7 @@ result<void> check_map(const std::vector<topology::shard_entry>& shards,
       experts_only[e] = true;
   if (std::find(experts_only.begin(), experts_only.end(), false) == experts_only.end())
     return {};
-  return topology::check_coverage(parts, model.layers, model.experts);
+  return topology::check_exactly_once(parts, model.layers, model.experts);
 }
 
 } // namespace
@@ -83,7 +83,7 @@ result<cluster> cluster::connect(caf::actor_system& sys, const vindex::model_con
     const auto link = spawn_broker<shard_link_state>(sys, s.release(), node, address);
     out.shards_.push_back({link, node, address});
   }
-  LARQL_TRY_VOID(topology::check_coverage(parts, model.layers, model.experts));
+  LARQL_TRY_VOID(topology::check_exactly_once(parts, model.layers, model.experts));
   out.router_ = spawn_state<router_state>(sys, out.shards_);
   return out;
 }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "actors/router.hpp"
+#include "runtime/topology/coverage.hpp"
 #include "runtime/topology/shard_map.hpp"
 #include "runtime/vindex/index_json.hpp"
 #include "schema/messages.hpp"

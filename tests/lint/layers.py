@@ -31,6 +31,7 @@ ADAPTERS = {
     "kj/": ["schema/codec.cpp"],
     "nlohmann/": ["runtime/base/json.hpp", "tests/"],
     "simdjson": ["runtime/text/", "tests/"],
+    "toml++/": ["runtime/topology/toml_table.cpp"],
     "openssl/": ["runtime/base/sha256.cpp"],
     "caf/": ["actors/", "cli/", "tests/"],
     "CLI/": ["cli/"],
