@@ -23,18 +23,6 @@ int milliseconds_left(time_limit until) {
   return left < 0 ? 0 : static_cast<int>(std::min<std::int64_t>(left, 1 << 30));
 }
 
-// Waits until the descriptor is ready; false at the deadline.
-bool wait_for(int fd, short events, time_limit until) {
-  for (;;) {
-    auto p = pollfd{fd, events, 0};
-    const auto n = ::poll(&p, 1, milliseconds_left(until));
-    if (n > 0)
-      return true;
-    if (n == 0 || errno != EINTR)
-      return false;
-  }
-}
-
 std::string text_of(const sockaddr_storage& address) {
   char host[NI_MAXHOST], port[NI_MAXSERV];
   const auto size = address.ss_family == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
@@ -82,6 +70,17 @@ result<socket> dial_address(const addrinfo& a, const std::string& name, time_lim
 }
 
 } // namespace
+
+bool wait_for(int fd, short events, time_limit until) {
+  for (;;) {
+    auto p = pollfd{fd, events, 0};
+    const auto n = ::poll(&p, 1, milliseconds_left(until));
+    if (n > 0)
+      return true;
+    if (n == 0 || errno != EINTR)
+      return false;
+  }
+}
 
 socket::socket(socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
 

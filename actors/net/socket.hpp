@@ -18,6 +18,9 @@ namespace larql::actors {
 
 using time_limit = std::chrono::steady_clock::time_point;
 
+/// Waits until the descriptor is ready for the events of poll(); false at the deadline.
+[[nodiscard]] bool wait_for(int fd, short events, time_limit until);
+
 class socket {
 public:
   socket() = default;

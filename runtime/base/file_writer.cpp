@@ -31,12 +31,15 @@ failure file_writer::error(std::string_view what) const {
   return fail(errc::io, "{}: {}: {}", temporary_.string(), what, errno_text(errno));
 }
 
-result<file_writer> file_writer::create(const std::filesystem::path& path) {
+result<file_writer> file_writer::create(const std::filesystem::path& path, file_access access) {
   auto out = file_writer{};
   out.path_ = path;
   out.temporary_ = path;
   out.temporary_ += ".tmp";
-  out.fd_ = ::open(out.temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (access == file_access::owner_only)
+    ::unlink(out.temporary_.c_str()); // one that is there keeps the access it has
+  out.fd_ = ::open(out.temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+                   access == file_access::owner_only ? 0600 : 0644);
   if (out.fd_ < 0)
     return out.error("create");
   return out;
@@ -65,8 +68,9 @@ result<void> file_writer::commit() {
   return {};
 }
 
-result<void> write_text_file(const std::filesystem::path& path, std::string_view text) {
-  LARQL_TRY(auto out, file_writer::create(path));
+result<void> write_text_file(const std::filesystem::path& path, std::string_view text,
+                             file_access access) {
+  LARQL_TRY(auto out, file_writer::create(path, access));
   LARQL_TRY_VOID(out.write(std::as_bytes(std::span{text})));
   return out.commit();
 }

@@ -16,10 +16,14 @@
 
 namespace larql {
 
+/// Who may read a new file.
+enum class file_access { everybody, owner_only };
+
 class file_writer {
 public:
   /// Starts `path`.tmp, truncating what a killed run left there.
-  [[nodiscard]] static result<file_writer> create(const std::filesystem::path& path);
+  [[nodiscard]] static result<file_writer>
+  create(const std::filesystem::path& path, file_access access = file_access::everybody);
 
   file_writer(file_writer&& other) noexcept;
   file_writer& operator=(file_writer&& other) noexcept;
@@ -42,7 +46,7 @@ private:
 };
 
 /// Writes a small file in one go, the same way.
-[[nodiscard]] result<void> write_text_file(const std::filesystem::path& path,
-                                           std::string_view text);
+[[nodiscard]] result<void> write_text_file(const std::filesystem::path& path, std::string_view text,
+                                           file_access access = file_access::everybody);
 
 } // namespace larql

@@ -32,7 +32,7 @@ ADAPTERS = {
     "nlohmann/": ["runtime/base/json.hpp", "tests/"],
     "simdjson": ["runtime/text/", "tests/"],
     "toml++/": ["runtime/topology/toml_table.cpp"],
-    "openssl/": ["runtime/base/sha256.cpp"],
+    "openssl/": ["runtime/base/sha256.cpp", "actors/net/"],
     "caf/": ["actors/", "cli/", "tests/"],
     "CLI/": ["cli/"],
 }
