@@ -7,25 +7,40 @@
 
 namespace larql::actors {
 
-client_connection_state::client_connection_state(pointer self, int fd, std::string peer,
-                                                 expert_shard_actor shard, description_ptr node)
-    : self_(self),
-      fd_(fd),
-      peer_(std::move(peer)),
-      shard_(std::move(shard)),
-      node_(std::move(node)) {}
+namespace {
+
+schema::failure_code code_for(const caf::error& err) {
+  switch (code_of(err)) {
+  case call_errc::draining: return schema::failure_code::draining;
+  case call_errc::overloaded: return schema::failure_code::overloaded;
+  case call_errc::bad_call: return schema::failure_code::bad_call;
+  default: break;
+  }
+  // The shard ended while the call waited for it, or it is gone: another one is on its way.
+  return schema::failure_code::restarting;
+}
+
+} // namespace
+
+client_connection_state::client_connection_state(pointer self, node_client_ptr client, context node)
+    : self_(self), client_(std::move(client)), node_(std::move(node)) {}
 
 client_connection_state::~client_connection_state() {
   gone_->store(true);
+  node_.counters->waiting.fetch_sub(waiting_);
 }
 
 client_connection_state::handle::behavior_type client_connection_state::make_behavior() {
-  connection_ = self_->add_scribe(fd_);
+  auto scribe = client_->connection.open(self_->system());
+  connection_ = scribe->hdl();
+  self_->add_scribe(std::move(scribe));
   self_->configure_read(connection_, caf::io::receive_policy::exactly(reader_.wanted()));
   return {
+      [this](shard_atom, const expert_shard_actor& shard) { node_.shard = shard; },
+      [this](notice_atom, schema::node_state state) { node_.state = state; },
       [this](caf::io::new_data_msg& m) { on_data(m); },
       [this](const caf::io::connection_closed_msg&) {
-        hang_up(fd_); // the peer may have closed one direction only
+        hang_up(client_->connection.fd); // the peer may have closed one direction only
         self_->quit();
       },
   };
@@ -44,18 +59,31 @@ void client_connection_state::on_frame(std::vector<char> body) {
   const auto m = schema::decode(body);
   if (!m)
     return drop(m.error().text);
-  if (const auto* call = std::get_if<schema::expert_call>(&*m)) {
+  if (const auto* call = std::get_if<schema::expert_call>(&*m))
     on_call(call->id, std::move(body));
-  } else if (const auto* asked = std::get_if<schema::ping>(&*m)) {
-    auto frame = std::vector<char>{};
-    schema::encode(schema::pong{asked->nonce, node_->incarnation, served_, waiting_, false}, frame);
-    send(frame);
-  } else {
-    drop("message is neither call nor ping");
-  }
+  else if (const auto* asked = std::get_if<schema::ping>(&*m))
+    send_message(
+        schema::pong{asked->nonce, node_.description->incarnation, served_, waiting_, node_.state});
+  else if (const auto* ask = std::get_if<schema::ask_status>(&*m))
+    on_ask_status(ask->nonce);
+  else if (const auto* control = std::get_if<schema::control>(&*m))
+    on_control(*control);
+  else
+    drop("the message is none that a node answers");
 }
 
 void client_connection_state::on_call(std::uint64_t id, std::vector<char> body) {
+  if (!client_->identity.may_call() || !client_->hello.model)
+    return send_failure(id, schema::failure_code::bad_call,
+                        client_->hello.model
+                            ? fmt::format("a {} may not call", name_of(client_->identity.role))
+                            : "the connection was opened for status only");
+  if (node_.state == schema::node_state::degraded)
+    return send_failure(id, schema::failure_code::internal,
+                        "the shard failed too often: the node is degraded");
+  if (node_.state == schema::node_state::loading || !node_.shard)
+    return send_failure(id, schema::failure_code::restarting,
+                        node_.shard ? "the node is loading" : "the shard is restarting");
   const auto bytes = body.size();
   if (waiting_ >= window || waiting_bytes_ + bytes > max_waiting_bytes)
     return send_failure(id, schema::failure_code::overloaded,
@@ -63,23 +91,78 @@ void client_connection_state::on_call(std::uint64_t id, std::vector<char> body) 
                                     waiting_bytes_));
   ++waiting_;
   waiting_bytes_ += bytes;
+  node_.counters->waiting.fetch_add(1);
   self_
-      ->request(shard_, call_timeout, run_atom::value, id, received_payload(std::move(body), gone_))
+      ->request(node_.shard, call_timeout, run_atom::value, id,
+                received_payload(std::move(body), gone_))
       .then(
           [this, bytes](const payload& answer) {
-            --waiting_;
-            waiting_bytes_ -= bytes;
-            ++served_;
+            finish_call(bytes, true);
             send(*answer.buffer);
           },
           [this, id, bytes](const caf::error& err) {
-            --waiting_;
-            waiting_bytes_ -= bytes;
-            send_failure(id,
-                         code_of(err) == call_errc::draining ? schema::failure_code::draining
-                                                             : schema::failure_code::internal,
-                         text_of(err));
+            finish_call(bytes, false);
+            send_failure(id, code_for(err), text_of(err));
           });
+}
+
+void client_connection_state::finish_call(std::size_t bytes, bool ok) {
+  --waiting_;
+  waiting_bytes_ -= bytes;
+  ++served_;
+  node_.counters->waiting.fetch_sub(1);
+  node_.counters->served.fetch_add(1);
+  if (!ok)
+    node_.counters->failed.fetch_add(1);
+}
+
+void client_connection_state::on_ask_status(std::uint64_t nonce) {
+  self_->request(node_.node, control_timeout, status_atom::value)
+      .then(
+          [this, nonce](const node_status_ptr& status) {
+            auto answer = *status;
+            answer.nonce = nonce;
+            send_message(answer);
+          },
+          [this](const caf::error& err) { drop(text_of(err)); });
+}
+
+void client_connection_state::on_control(const schema::control& c) {
+  const auto done = [this, id = c.id](bool ok, std::string text) {
+    send_message(schema::controlled{id, ok, std::move(text)});
+  };
+  if (!client_->identity.may_control())
+    return done(false, fmt::format("a {} may not control a node, only an operator may",
+                                   name_of(client_->identity.role)));
+  log_info("node", "{}: asks for {}", client_->peer,
+           c.action == schema::control_action::drain           ? "a drain"
+           : c.action == schema::control_action::restart_shard ? "a restart of the shard"
+                                                               : "a restart of the node");
+  const auto failed = [done](const caf::error& err) { done(false, text_of(err)); };
+  if (c.action == schema::control_action::restart_shard) {
+    self_->request(node_.node, control_timeout, restart_atom::value)
+        .then(
+            [done](bool ok) {
+              done(ok, ok ? "the shard was restarted" : "the node is degraded or draining");
+            },
+            failed);
+    return;
+  }
+  const auto restart = c.action == schema::control_action::restart_node;
+  self_->request(node_.node, control_timeout, drain_atom::value)
+      .then(
+          [this, done, restart] {
+            done(true, restart ? "drained, starting anew" : "drained");
+            if (restart && node_.restart_node)
+              node_.restart_node();
+          },
+          failed);
+}
+
+void client_connection_state::send_message(const schema::message& m) {
+  auto frame = std::vector<char>{};
+  schema::encode(m, frame);
+  send(frame);
 }
 
 void client_connection_state::send(const std::vector<char>& frame) {
@@ -92,14 +175,12 @@ void client_connection_state::send(const std::vector<char>& frame) {
 
 void client_connection_state::send_failure(std::uint64_t id, schema::failure_code code,
                                            const std::string& text) {
-  auto frame = std::vector<char>{};
-  schema::encode(schema::call_failed{id, node_->incarnation, code, text}, frame);
-  send(frame);
+  send_message(schema::call_failed{id, node_.description->incarnation, code, text});
 }
 
 void client_connection_state::drop(const std::string& why) {
-  log_warning("connection", "{}: closed: {}", peer_, why);
-  hang_up(fd_);
+  log_warning("connection", "{}: closed: {}", client_->peer, why);
+  hang_up(client_->connection.fd);
   self_->close(connection_);
   self_->quit();
 }

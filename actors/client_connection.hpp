@@ -1,25 +1,43 @@
-// A laptop's connection on the node: hands its calls to the shard and writes the answers back.
+// A laptop's connection on the node: hands its calls to the shard and writes the answers back, and
+// passes what an operator asks to the node.
 //
 // Owner     The node, which spawns one per connection; it ends with the connection.
 // Blocking  Never: runs on the network thread.
-// Failure   A frame that is no call of the protocol closes this connection and nothing else. Calls
+// Failure   A frame that is no message for a node closes this connection and nothing else. Calls
 //           beyond the window are answered with `overloaded`. When the peer goes away, its answers
 //           and the calls that were not begun are dropped. A peer that does not read its answers is
-//           closed.
+//           closed. What a peer's role does not allow is answered with a refusal.
 
 #pragma once
 
 #include "actors/interfaces.hpp"
 #include "actors/net/frame_reader.hpp"
+#include "actors/net/peer_identity.hpp"
+#include "actors/net/scribe.hpp"
+#include "actors/node_counters.hpp"
 #include "actors/state_actor.hpp"
 
 #include <chrono>
 
 namespace larql::actors {
 
+/// A connection that has been greeted, on its way to the node.
+struct node_client {
+  transport connection;
+  std::string peer; ///< address, for messages
+  peer_identity identity;
+  schema::hello hello;
+  std::function<void()> on_end = [] {}; ///< when the connection is over
+
+  node_client() = default;
+  node_client(const node_client&) = delete;
+  node_client& operator=(const node_client&) = delete;
+  ~node_client() { on_end(); }
+};
+
 class client_connection_state {
 public:
-  using handle = caf::io::connection_handler;
+  using handle = client_actor;
   using pointer = handle::broker_base*;
   static constexpr const char* name = "client-connection";
 
@@ -31,9 +49,20 @@ public:
   static constexpr std::size_t max_unsent_bytes = 4 * std::size_t{schema::max_frame_bytes};
   /// Longest time a call may take at the shard, queueing included.
   static constexpr auto call_timeout = std::chrono::minutes{5};
+  /// Longest time that draining or restarting may take.
+  static constexpr auto control_timeout = std::chrono::minutes{10};
 
-  client_connection_state(pointer self, int fd, std::string peer, expert_shard_actor shard,
-                          description_ptr node);
+  /// What the connection knows of its node.
+  struct context {
+    node_actor node;
+    expert_shard_actor shard; ///< null while it restarts
+    description_ptr description;
+    schema::node_state state = schema::node_state::serving;
+    std::function<void()> restart_node; ///< asks the process to start anew
+    std::shared_ptr<node_counters> counters = std::make_shared<node_counters>();
+  };
+
+  client_connection_state(pointer self, node_client_ptr client, context node);
   ~client_connection_state();
 
   handle::behavior_type make_behavior();
@@ -42,15 +71,17 @@ private:
   void on_data(caf::io::new_data_msg& m);
   void on_frame(std::vector<char> body);
   void on_call(std::uint64_t id, std::vector<char> body);
+  void on_ask_status(std::uint64_t nonce);
+  void on_control(const schema::control& c);
+  void finish_call(std::size_t bytes, bool ok);
+  void send_message(const schema::message& m);
   void send(const std::vector<char>& frame);
   void send_failure(std::uint64_t id, schema::failure_code code, const std::string& text);
   void drop(const std::string& why);
 
   pointer self_;
-  int fd_;
-  std::string peer_;
-  expert_shard_actor shard_;
-  description_ptr node_;
+  node_client_ptr client_;
+  context node_;
   caf::io::connection_handle connection_;
   frame_reader reader_;
   std::uint32_t waiting_ = 0;

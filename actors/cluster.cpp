@@ -1,104 +1,214 @@
 #include "actors/cluster.hpp"
 
+#include "actors/errc.hpp"
 #include "actors/net/handshake.hpp"
 #include "actors/shard_link.hpp"
+
+#include <condition_variable>
+#include <mutex>
+#include <random>
 
 namespace larql::actors {
 
 namespace {
 
-using clock = std::chrono::steady_clock;
-using schema::node_description;
+using steady = std::chrono::steady_clock;
 
-// What the map promises must be what the node holds.
-result<void> check_node(const node_description& node, const topology::shard_entry& entry,
-                        const vindex::model_config& model, const schema::fingerprint& weights) {
-  const auto url = to_string(entry.url);
-  const std::tuple<const char*, std::uint32_t, std::uint32_t> shapes[] = {
-      {"layers", node.layers, model.layers},
-      {"hidden size", node.hidden, model.hidden},
-      {"experts", node.experts, model.experts},
-      {"expert width", node.expert_width, model.expert_width}};
-  for (const auto& [what, found, expected] : shapes)
-    if (found != expected)
-      return fail(errc::mismatch, "{}: node {} serves \"{}\" with {} {}, this model has {}", url,
-                  node.node, node.model, found, what, expected);
-  if (node.weights != weights)
-    return fail(errc::mismatch,
-                "{}: node {} serves other weights of the same shape (\"{}\"): fingerprints differ",
-                url, node.node, node.model);
-  if (entry.experts.first < node.owned.experts.first ||
-      entry.experts.last > node.owned.experts.last)
-    return fail(errc::mismatch, "{}: node {} owns experts {}, the shard map says {}", url,
-                node.node, to_string(node.owned.experts), to_string(entry.experts));
-  return {};
+// How long a joining node's greeting may wait for the supervisor.
+constexpr auto decision_time = std::chrono::seconds{2};
+
+std::function<double()> random_numbers() {
+  auto engine = std::make_shared<std::mt19937_64>(std::random_device{}());
+  return [engine] { return std::uniform_real_distribution<double>{0, 1}(*engine); };
 }
 
-result<void> check_map(const std::vector<topology::shard_entry>& shards,
-                       const vindex::model_config& model) {
+bool is_complete(const cluster_view& view, const schema::model_identity& model) {
   auto parts = std::vector<topology::coverage_part>{};
-  for (const auto& s : shards) {
-    if (s.experts.last >= model.experts)
-      return fail(errc::usage, "{}: experts {}: the model has experts 0-{}", to_string(s.url),
-                  to_string(s.experts), model.experts - 1);
-    parts.push_back({to_string(s.url), {{0, model.layers - 1}, s.experts}});
-  }
-  // Two nodes may share experts by owning different layers; that shows only after connecting.
-  auto experts_only = std::vector<bool>(model.experts, false);
-  for (const auto& p : parts)
-    for (auto e = p.owned.experts.first; e <= p.owned.experts.last; ++e)
-      experts_only[e] = true;
-  if (std::find(experts_only.begin(), experts_only.end(), false) == experts_only.end())
-    return {};
-  return topology::check_exactly_once(parts, model.layers, model.experts);
+  for (const auto& m : view.members)
+    if (m.is_usable())
+      parts.push_back({m.description->node, m.description->owned});
+  return static_cast<bool>(topology::check_complete(parts, model.layers, model.experts));
+}
+
+// Every target has been tried, and none is still to come.
+bool is_hopeless(const cluster_status& s, const topology::cluster& c) {
+  return !c.find.enabled() && !s.targets.empty() &&
+         std::all_of(s.targets.begin(), s.targets.end(),
+                     [](const target_status& t) { return t.connected || t.attempts > 0; });
+}
+
+failure incomplete(const cluster_status& s, const schema::model_identity& model) {
+  auto code = errc::unavailable;
+  auto reasons = std::string{};
+  for (const auto& t : s.targets)
+    if (!t.connected && !t.last_error.empty()) {
+      if (reasons.empty())
+        code = t.last_code;
+      reasons += (reasons.empty() ? "" : "; ") + t.last_error;
+    }
+  auto parts = std::vector<topology::coverage_part>{};
+  for (const auto& m : s.view->members)
+    parts.push_back({m.description->node, m.description->owned});
+  const auto covered = topology::check_complete(parts, model.layers, model.experts);
+  if (reasons.empty() && covered)
+    return fail(errc::unavailable, "nodes are there for all experts, but not all of them serve");
+  if (covered)
+    return {code, std::move(reasons)};
+  if (reasons.empty())
+    return covered.error();
+  return fail(code, "{} ({})", reasons, covered.error().text);
 }
 
 } // namespace
 
-result<cluster> cluster::connect(caf::actor_system& sys, const vindex::model_config& model,
-                                 const schema::fingerprint& weights,
-                                 const std::vector<topology::shard_entry>& shards,
-                                 const cluster_options& options) {
-  LARQL_TRY_VOID(check_map(shards, model));
-  auto out = cluster{};
-  out.formats_.assign(model.layers, quant::activation_format::f32);
-  auto parts = std::vector<topology::coverage_part>{};
-  for (const auto& entry : shards) {
-    const auto url = to_string(entry.url);
-    if (entry.url.tls)
-      return fail(errc::unsupported, "{}: this version has no TLS", url);
-    const auto until = clock::now() + options.connect_timeout;
-    LARQL_TRY(auto s, dial({entry.url.host, entry.url.port}, until));
-    auto greeted = greet_node(s, {schema::protocol_version, options.name}, until);
-    if (!greeted)
-      return std::move(greeted).error().in(url);
-    LARQL_TRY_VOID(check_node(*greeted, entry, model, weights));
-    auto node = std::make_shared<node_description>(*std::move(greeted));
-    node->owned.experts = entry.experts; // the map may use less than the node has
-    for (auto l = node->owned.layers.first; l <= node->owned.layers.last; ++l)
-      out.formats_[l] = node->formats[l - node->owned.layers.first];
-    out.max_rows_ = std::min(out.max_rows_, node->max_rows);
-    parts.push_back({fmt::format("node {} ({})", node->node, url), node->owned});
-    const auto address = to_string(endpoint{entry.url.host, entry.url.port});
-    const auto link = spawn_broker<shard_link_state>(sys, s.release(), node, address);
-    out.shards_.push_back({link, node, address});
+/// Keeps the last status, for whoever waits for it in another thread.
+class cluster::watcher {
+public:
+  void set(cluster_status_ptr s) {
+    {
+      const auto lock = std::scoped_lock{mutex_};
+      last_ = std::move(s);
+    }
+    changed_.notify_all();
   }
-  LARQL_TRY_VOID(topology::check_exactly_once(parts, model.layers, model.experts));
-  out.router_ = spawn_state<router_state>(sys, out.shards_);
+  [[nodiscard]] cluster_status_ptr get() const {
+    const auto lock = std::scoped_lock{mutex_};
+    return last_;
+  }
+  /// Waits until `ready` holds for the last status, or the time is over.
+  template <class Predicate>
+  void wait_until(steady::time_point until, Predicate ready) {
+    auto lock = std::unique_lock{mutex_};
+    changed_.wait_until(lock, until, [&] { return ready(*last_); });
+  }
+
+private:
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  cluster_status_ptr last_ =
+      std::make_shared<cluster_status>(cluster_status{{}, std::make_shared<cluster_view>()});
+};
+
+result<std::unique_ptr<cluster>> cluster::connect(caf::actor_system& sys,
+                                                  const cluster_options& options) {
+  const auto& m = options.model;
+  LARQL_TRY_VOID(topology::check_against(options.topology, m.layers, m.experts));
+  auto out = std::unique_ptr<cluster>{new cluster};
+  LARQL_TRY_VOID(out->start(sys, options));
+  LARQL_TRY_VOID(out->wait_until_complete(options));
   return out;
 }
 
-cluster& cluster::operator=(cluster&& other) noexcept {
-  std::swap(shards_, other.shards_);
-  std::swap(router_, other.router_);
-  std::swap(formats_, other.formats_);
-  std::swap(max_rows_, other.max_rows_);
-  return *this;
+result<void> cluster::start(caf::actor_system& sys, const cluster_options& options) {
+  limits_ = options.topology.limits;
+  LARQL_TRY(tls_, tls_context::from(options.topology.protect));
+  watcher_ = std::make_shared<watcher>();
+  dialler_ = std::make_unique<dialler>(
+      tls_, schema::hello{schema::protocol_version, options.name, options.model}, limits_.connect);
+  router_ = spawn_state<router_state>(
+      sys, router_options{limits_, options.topology.hedge, {}, random_numbers()});
+  auto s = supervisor_options{};
+  s.cluster = options.topology;
+  s.model = options.model;
+  s.network = dialler_->functions();
+  s.router = router_;
+  s.uniform = random_numbers();
+  s.on_change = [w = watcher_](const cluster_status_ptr& status) { w->set(status); };
+  s.link = [limits = limits_](caf::actor_system& system, dial_outcome& node,
+                              const supervisor_actor& supervisor) -> expert_shard_actor {
+    return spawn_broker<shard_link_state>(
+        system, std::move(node.connection), *node.node, node.address,
+        link_options{limits.heartbeat, limits.heartbeat_misses, supervisor});
+  };
+  supervisor_ = spawn_state<supervisor_state>(sys, std::move(s));
+  dialler_->report_to(supervisor_);
+  caf::anon_send(supervisor_, start_atom::value);
+  return listen_for_nodes(options, sys);
+}
+
+// Nodes that dial the laptop instead of the other way round.
+result<void> cluster::listen_for_nodes(const cluster_options& options, caf::actor_system& sys) {
+  const auto& at = options.topology.find.join;
+  if (!at)
+    return {};
+  if (!tls_ && !is_loopback(at->host))
+    return fail(errc::usage,
+                "discovery.join is {}: without certificates or a secret only a loopback address "
+                "may be listened on",
+                host_port(*at));
+  LARQL_TRY(auto listening, listen_on({at->host, at->port}));
+  join_listener_ = std::make_unique<listener>(
+      std::move(listening), tls_, listener_options{},
+      [&sys, supervisor = supervisor_](stream s, time_limit until) -> result<void> {
+        if (!s.identity().may_serve())
+          return fail(errc::mismatch, "{}: its certificate is one of a {}, expected a node",
+                      s.peer(), name_of(s.identity().role));
+        const auto& proven = s.identity().name;
+        const auto decide = [&](const schema::announce& node) -> result<schema::accepted> {
+          if (!proven.empty() && proven != node.node.node)
+            return fail(errc::mismatch, "you call yourself {}, your certificate is for {}",
+                        node.node.node, proven);
+          auto answer = result<schema::accepted>{fail(errc::deadline, "the laptop is busy")};
+          auto self = caf::scoped_actor{sys};
+          self->request(supervisor, decision_time, announce_atom::value,
+                        announce_ptr{std::make_shared<schema::announce>(node)})
+              .receive(
+                  [&](const accepted_ptr& yes) { answer = *yes; },
+                  [&](const caf::error& no) { answer = fail(errc::mismatch, "{}", text_of(no)); });
+          return answer;
+        };
+        LARQL_TRY(auto greeted, greet_announced(s, decide, until));
+        if (greeted.answer.verdict != schema::verdict::serve)
+          return {};
+        auto outcome = std::make_shared<dial_outcome>();
+        outcome->address = s.peer();
+        outcome->node = description_ptr{
+            std::make_shared<schema::node_description>(std::move(greeted.node.node))};
+        outcome->connection = make_transport(std::move(s));
+        caf::anon_send(supervisor, connect_atom::value, dial_outcome_ptr{std::move(outcome)});
+        return {};
+      });
+  return {};
+}
+
+result<void> cluster::wait_until_complete(const cluster_options& options) {
+  const auto& c = options.topology;
+  // One round of attempts; with discovery, time to find somebody first.
+  const auto patience =
+      limits_.connect + (c.find.enabled() ? limits_.failover : std::chrono::milliseconds{1000});
+  watcher_->wait_until(steady::now() + patience, [&](const cluster_status& s) {
+    return is_complete(*s.view, options.model) || is_hopeless(s, c);
+  });
+  const auto last = watcher_->get();
+  if (!is_complete(*last->view, options.model))
+    return incomplete(*last, options.model);
+  if (c.source.empty()) { // the short form has no replicas; nodes may share experts by layer
+    auto parts = std::vector<topology::coverage_part>{};
+    for (const auto& m : last->view->members)
+      parts.push_back(
+          {fmt::format("node {} ({})", m.description->node, m.address), m.description->owned});
+    LARQL_TRY_VOID(
+        topology::check_exactly_once(parts, options.model.layers, options.model.experts));
+  }
+  formats_.assign(options.model.layers, quant::activation_format::f32);
+  for (const auto& m : last->view->members) {
+    const auto& node = *m.description;
+    for (auto l = node.owned.layers.first; l <= node.owned.layers.last; ++l)
+      formats_[l] = node.formats[l - node.owned.layers.first];
+    max_rows_ = std::min(max_rows_, node.max_rows);
+  }
+  return {};
+}
+
+cluster_status_ptr cluster::status() const {
+  return watcher_->get();
 }
 
 cluster::~cluster() {
-  for (const auto& s : shards_)
-    caf::anon_send_exit(s.shard, caf::exit_reason::user_shutdown);
+  join_listener_.reset();
+  dialler_.reset();
+  if (supervisor_)
+    caf::anon_send_exit(supervisor_, caf::exit_reason::user_shutdown);
   if (router_)
     caf::anon_send_exit(router_, caf::exit_reason::user_shutdown);
 }

@@ -21,6 +21,7 @@ std::string to_string(call_errc code) {
   case call_errc::link_lost: return "link lost";
   case call_errc::node_failed: return "node failed";
   case call_errc::deadline: return "deadline";
+  case call_errc::restarting: return "restarting";
   }
   return "unknown";
 }

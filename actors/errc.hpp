@@ -27,6 +27,8 @@ enum class call_errc : std::uint8_t {
   node_failed,
   /// No answer within the call's deadline.
   deadline,
+  /// The node's shard failed and starts anew: retry on a replica now, or here after a back-off.
+  restarting,
 };
 
 std::string to_string(call_errc code);

@@ -66,7 +66,7 @@ expert_service::answer expert_service::run(std::span<const char> body,
   out.rows = call->rows;
   widths_.clear();
   packed_.clear();
-  schema::pack_sums(sums_, self_.hidden, widths_, packed_);
+  schema::pack_sums(sums_, self_.model.hidden, widths_, packed_);
   out.widths = widths_;
   out.sums = packed_;
   out.queue_ns = nanoseconds(started - arrived);
@@ -92,7 +92,7 @@ result<void> expert_service::check(const schema::expert_call& call) const {
     return bad("format", fmt::format("is {}, layer {} takes {}", static_cast<int>(call.format),
                                      call.layer, static_cast<int>(wanted)));
   const auto block = kernels::scale_block(call.format);
-  const auto stored = (std::uint64_t{self_.hidden} + block - 1) / block * block;
+  const auto stored = (std::uint64_t{self_.model.hidden} + block - 1) / block * block;
   const auto is_f32 = call.format == activation_format::f32;
   const auto activation_bytes = call.rows * stored * (is_f32 ? 4 : 1);
   if (call.activations.size() != activation_bytes)
@@ -115,10 +115,10 @@ result<void> expert_service::check(const schema::expert_call& call) const {
 
 result<void> expert_service::load_rows(const schema::expert_call& call) {
   const auto block = kernels::scale_block(call.format);
-  const auto stored = (self_.hidden + block - 1) / block * block;
-  rows_.reset(call.format, call.rows, self_.hidden, stored);
+  const auto stored = (self_.model.hidden + block - 1) / block * block;
+  rows_.reset(call.format, call.rows, self_.model.hidden, stored);
   if (call.format == activation_format::f32) {
-    auto row = std::vector<float>(self_.hidden);
+    auto row = std::vector<float>(self_.model.hidden);
     for (auto r = 0u; r < call.rows; ++r) {
       std::memcpy(row.data(), call.activations.data() + r * std::size_t{stored} * 4,
                   row.size() * 4);
@@ -175,8 +175,18 @@ result<void> expert_service::load_picks(const schema::expert_call& call) {
 }
 
 result<void> expert_service::compute(const schema::expert_call& call) {
-  sums_.assign(std::size_t{call.rows} * self_.hidden, 0);
+  sums_.assign(std::size_t{call.rows} * self_.model.hidden, 0);
   return engine_.run(call.layer, rows_.view(), picks_, sums_);
+}
+
+schema::model_identity identity_of(const vindex::model_config& model,
+                                   const schema::fingerprint& weights) {
+  return {model.model.substr(0, schema::max_text_bytes),
+          weights,
+          model.layers,
+          model.hidden,
+          model.experts,
+          model.expert_width};
 }
 
 schema::node_description describe(const vindex::model_config& model,
@@ -186,18 +196,13 @@ schema::node_description describe(const vindex::model_config& model,
   auto out = schema::node_description{};
   out.node = std::move(name);
   out.incarnation = incarnation;
-  out.model = model.model.substr(0, schema::max_text_bytes);
-  out.weights = weights;
-  out.layers = model.layers;
-  out.hidden = model.hidden;
-  out.experts = model.experts;
-  out.expert_width = model.expert_width;
+  out.model = identity_of(model, weights);
   out.owned = bank.owned();
   // A call of so many rows has an answer that fits a frame, whatever its sums are.
   constexpr auto header_bytes = std::uint32_t{4096};
-  out.max_rows =
-      std::min(schema::max_call_rows, (schema::max_frame_bytes - header_bytes) /
-                                          (out.hidden * std::uint32_t{schema::max_sum_width} + 1));
+  out.max_rows = std::min(schema::max_call_rows,
+                          (schema::max_frame_bytes - header_bytes) /
+                              (model.hidden * std::uint32_t{schema::max_sum_width} + 1));
   for (auto l = out.owned.layers.first; l <= out.owned.layers.last; ++l)
     out.formats.push_back(quant::activation_for(bank.input_format(l)));
   return out;

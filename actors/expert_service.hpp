@@ -53,6 +53,10 @@ private:
   std::vector<std::byte> packed_;
 };
 
+/// What peers compare: the model's shape and fingerprint.
+[[nodiscard]] schema::model_identity identity_of(const vindex::model_config& model,
+                                                 const schema::fingerprint& weights);
+
 /// What a node with this bank says it is.
 [[nodiscard]] schema::node_description describe(const vindex::model_config& model,
                                                 const experts::expert_bank& bank,

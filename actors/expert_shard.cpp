@@ -15,6 +15,7 @@ expert_shard_state::handle::behavior_type expert_shard_state::make_behavior() {
       [this](drain_atom) {
         status_.draining = true; // calls are computed one by one, so none is left here
       },
+      [](tick_atom) {},
   };
 }
 

@@ -2,7 +2,7 @@
 // gets back. The one place where a session thread and actors meet.
 //
 // Threads   The session thread fills the input before sending the job and reads the output after
-//           done(). The router alone writes the output in between.
+//           wait() says so. The router alone writes the output in between.
 
 #pragma once
 
@@ -10,6 +10,7 @@
 #include "runtime/experts/expert_engine.hpp"
 #include "runtime/kernels/activations.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -23,6 +24,8 @@ struct job_stats {
   std::uint64_t bytes_sent = 0;
   std::uint64_t bytes_received = 0;
   std::uint32_t calls = 0;
+  std::uint32_t retries = 0;                   ///< calls made again after a failure or a deadline
+  std::uint32_t hedges = 0;                    ///< calls made twice because the first was slow
   std::chrono::nanoseconds slowest{0};         ///< round trip of the slowest call
   std::chrono::nanoseconds slowest_compute{0}; ///< kernels of that call
 };
@@ -33,8 +36,7 @@ struct layer_job {
   std::uint32_t hidden = 0;
   kernels::activation_rows rows;
   std::uint32_t row_count = 0;
-  std::vector<experts::pick> picks;      ///< sorted by expert, then row
-  std::chrono::milliseconds deadline{0}; ///< for each call
+  std::vector<experts::pick> picks; ///< sorted by expert, then row
 
   // Output.
   std::vector<std::int64_t> sums; ///< [row_count][hidden]
@@ -56,6 +58,10 @@ struct layer_job {
     return changed_.wait_until(lock, until, [this] { return done_; });
   }
 
+  /// Nobody waits for this job any more: the router drops it.
+  void abandon() noexcept { abandoned_.store(true); }
+  [[nodiscard]] bool is_abandoned() const noexcept { return abandoned_.load(); }
+
   /// @pre finished
   [[nodiscard]] const result<void>& outcome() const { return outcome_; }
 
@@ -63,6 +69,7 @@ private:
   std::mutex mutex_;
   std::condition_variable changed_;
   bool done_ = false;
+  std::atomic<bool> abandoned_{false};
   result<void> outcome_;
 };
 

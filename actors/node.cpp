@@ -1,18 +1,20 @@
 #include "actors/node.hpp"
 
-#include "actors/client_connection.hpp"
 #include "actors/errc.hpp"
 #include "runtime/base/log.hpp"
 
 #include <malloc.h>
-#include <unistd.h>
 
 namespace larql::actors {
 
 namespace {
 
+using schema::node_state;
+
 // When the calls of an ended connection have been dropped as well.
 constexpr auto memory_delay = std::chrono::milliseconds{500};
+// A shard that answers within this time lives; one that does not is busy with a call.
+constexpr auto status_timeout = std::chrono::seconds{2};
 
 // Answers that a peer did not read may have filled hundreds of megabytes, which the allocator would
 // keep for this process.
@@ -22,61 +24,156 @@ void give_memory_back() {
 #endif
 }
 
-} // namespace
-
-node_state::node_state(pointer self, expert_shard_actor shard, description_ptr description,
-                       failure_fn on_failure)
-    : self_(self),
-      shard_(std::move(shard)),
-      description_(std::move(description)),
-      on_failure_(std::move(on_failure)) {}
-
-node_state::~node_state() {
-  for (const auto& c : connections_)
-    caf::anon_send_exit(c, caf::exit_reason::user_shutdown);
-  caf::anon_send_exit(shard_, caf::exit_reason::user_shutdown);
+const char* text_of(node_state s) {
+  switch (s) {
+  case node_state::serving: return "serving";
+  case node_state::loading: return "loading";
+  case node_state::draining: return "draining";
+  case node_state::degraded: return "degraded";
+  }
+  return "unknown";
 }
 
-node_state::handle::behavior_type node_state::make_behavior() {
-  self_->monitor(shard_);
+} // namespace
+
+node_state_actor::node_state_actor(pointer self, node_options options)
+    : self_(self),
+      options_(std::move(options)),
+      state_(options_.state),
+      budget_(options_.most_restarts, options_.restart_window) {}
+
+node_state_actor::~node_state_actor() {
+  for (const auto& c : connections_)
+    caf::anon_send_exit(c, caf::exit_reason::user_shutdown);
+  if (shard_)
+    caf::anon_send_exit(shard_, caf::exit_reason::user_shutdown);
+}
+
+node_state_actor::handle::behavior_type node_state_actor::make_behavior() {
   self_->set_down_handler([this](const caf::down_msg& m) { on_down(m); });
+  started_ = self_->clock().now();
+  start_shard();
   return {
-      [this](connect_atom, int fd, const std::string& peer) { on_connect(fd, peer); },
+      [this](connect_atom, const node_client_ptr& client) { on_connect(client); },
+      [this](notice_atom, node_state state) {
+        if (state_ == node_state::loading)
+          set_state(state);
+      },
       [this](drain_atom) { return on_drain(); },
-      [this](status_atom) { return static_cast<std::uint32_t>(connections_.size()); },
+      [this](restart_atom) { return on_restart(); },
+      [this](status_atom) { return on_status(); },
+      [this](shard_atom) { start_shard(); },
       [](tick_atom) { give_memory_back(); },
   };
 }
 
-void node_state::on_connect(int fd, const std::string& peer) {
-  if (draining_ || connections_.size() >= max_connections) {
-    log_warning("node", "{}: closed: {}", peer,
-                draining_ ? "the node is draining" : "too many connections");
-    ::close(fd);
-    return;
+void node_state_actor::on_connect(const node_client_ptr& client) {
+  if (connections_.size() >= max_connections) {
+    log_warning("node", "{}: closed: too many connections", client->peer);
+    return; // closes with the last reference
   }
-  const auto connection =
-      spawn_broker<client_connection_state>(self_->system(), fd, peer, shard_, description_);
+  const auto connection = spawn_broker<client_connection_state>(
+      self_->system(), client,
+      client_connection_state::context{caf::actor_cast<node_actor>(self_), shard_,
+                                       options_.description, state_, options_.restart_node,
+                                       options_.counters});
   self_->monitor(connection);
   connections_.insert(connection);
 }
 
-caf::delegated<void> node_state::on_drain() {
-  draining_ = true;
+void node_state_actor::set_state(node_state state) {
+  if (state == state_)
+    return;
+  log_info("node", "{}: {} → {}", options_.description->node, text_of(state_), text_of(state));
+  state_ = state;
+  for (const auto& c : connections_)
+    self_->send(c, notice_atom::value, state_);
+}
+
+void node_state_actor::start_shard() {
+  if (shard_ || state_ == node_state::degraded)
+    return;
+  shard_ = options_.start_shard(self_->system());
+  asked_to_end_ = false;
+  self_->monitor(shard_);
+  if (state_ == node_state::draining) // whoever drains waits for this one as well
+    self_->send(shard_, drain_atom::value);
+  for (const auto& c : connections_)
+    self_->send(c, shard_atom::value, shard_);
+  for (auto& promise : std::exchange(waiting_for_restart_, {}))
+    promise.deliver(true);
+}
+
+caf::result<void> node_state_actor::on_drain() {
+  if (state_ != node_state::degraded)
+    set_state(node_state::draining);
+  if (!shard_)
+    return caf::unit; // nothing was accepted that could still be answered
   return self_->delegate(shard_, drain_atom::value);
 }
 
-void node_state::on_down(const caf::down_msg& m) {
-  if (m.source == shard_.address()) {
-    on_failure_(text_of(m.reason));
-    return;
+caf::result<bool> node_state_actor::on_restart() {
+  if (state_ == node_state::degraded || state_ == node_state::draining)
+    return false;
+  auto promise = self_->make_response_promise<bool>();
+  waiting_for_restart_.push_back(promise);
+  if (shard_) {
+    asked_to_end_ = true;
+    self_->send_exit(shard_, caf::exit_reason::user_shutdown); // behind the call it computes
   }
+  return promise;
+}
+
+caf::result<node_status_ptr> node_state_actor::on_status() {
+  auto out = std::make_shared<schema::node_status>();
+  out->incarnation = options_.description->incarnation;
+  out->state = state_;
+  out->uptime_ms = static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(self_->clock().now() - started_)
+          .count());
+  out->connections = static_cast<std::uint32_t>(connections_.size());
+  out->restarts = restarts_;
+  out->served = options_.counters->served.load();
+  out->failed = options_.counters->failed.load();
+  out->waiting = options_.counters->waiting.load();
+  options_.measure(*out);
+  return node_status_ptr{std::move(out)};
+}
+
+void node_state_actor::on_down(const caf::down_msg& m) {
+  if (shard_ && m.source == shard_.address())
+    return on_shard_down(m.reason);
   for (auto it = connections_.begin(); it != connections_.end(); ++it)
     if (it->address() == m.source) {
       connections_.erase(it);
       self_->delayed_send(self_, memory_delay, tick_atom::value);
       return;
     }
+}
+
+void node_state_actor::on_shard_down(const caf::error& why) {
+  shard_ = nullptr;
+  ++restarts_;
+  for (const auto& c : connections_)
+    self_->send(c, shard_atom::value, shard_);
+  if (std::exchange(asked_to_end_, false)) {
+    log_info("node", "the shard ended as asked and starts anew");
+    attempt_ = 0;
+    return start_shard();
+  }
+  if (!budget_.allow(self_->clock().now())) {
+    log_error("node", "the shard ended: {}; that was too often, the node is degraded",
+              actors::text_of(why));
+    set_state(node_state::degraded);
+    for (auto& promise : std::exchange(waiting_for_restart_, {}))
+      promise.deliver(false);
+    return;
+  }
+  attempt_ = budget_.recent() - 1;
+  const auto delay = backoff_delay(options_.restart_delay, attempt_, options_.uniform());
+  log_error("node", "the shard ended: {}; it starts again in {} ms", actors::text_of(why),
+            delay.count() / 1000);
+  self_->delayed_send(self_, delay, shard_atom::value);
 }
 
 } // namespace larql::actors

@@ -10,8 +10,10 @@ namespace larql::actors {
 
 namespace {
 
+// How often a waiting session looks whether it has been told to stop.
+constexpr auto look_interval = std::chrono::milliseconds{100};
 // The router's own deadlines end a job; this margin only covers a laptop that is busy itself.
-constexpr auto margin = std::chrono::seconds{5};
+constexpr auto margin = std::chrono::seconds{10};
 
 float microseconds(std::chrono::nanoseconds t) {
   return static_cast<float>(t.count()) * 1e-3f;
@@ -22,12 +24,13 @@ float microseconds(std::chrono::nanoseconds t) {
 remote_experts::remote_experts(caf::actor_system& sys, router_actor router,
                                const kernels::kernel_set& k,
                                std::vector<quant::activation_format> formats,
-                               std::chrono::milliseconds call_deadline)
+                               const topology::deadlines& limits, std::function<bool()> cancelled)
     : sys_(sys),
       router_(std::move(router)),
       kernels_(k),
       formats_(std::move(formats)),
-      call_deadline_(call_deadline) {}
+      patience_(limits.failover + 2 * limits.call_ceiling + margin),
+      cancelled_(std::move(cancelled)) {}
 
 result<void> remote_experts::start(const experts::expert_batch& batch) {
   LARQL_CHECK(batch.layer < formats_.size());
@@ -35,7 +38,6 @@ result<void> remote_experts::start(const experts::expert_batch& batch) {
   job_->layer = batch.layer;
   job_->hidden = batch.hidden;
   job_->row_count = batch.rows;
-  job_->deadline = call_deadline_;
   job_->rows.reset(formats_[batch.layer], batch.rows, batch.hidden);
   for (auto r = 0u; r < batch.rows; ++r)
     job_->rows.set_row(kernels_, r, batch.x.subspan(std::size_t{r} * batch.hidden, batch.hidden));
@@ -50,11 +52,8 @@ result<void> remote_experts::start(const experts::expert_batch& batch) {
 
 result<void> remote_experts::wait(std::span<float> out) {
   LARQL_CHECK(job_ != nullptr && out.size() == std::size_t{job_->row_count} * job_->hidden);
-  // A job that is given up on stays with the router, which drops it when its calls end.
   const auto job = std::move(job_);
-  if (!job->wait(std::chrono::steady_clock::now() + job->deadline + margin))
-    return fail(errc::deadline, "layer {}: the router did not answer within {} ms", job->layer,
-                (job->deadline + margin).count());
+  LARQL_TRY_VOID(finished(*job));
   if (!job->outcome())
     return job->outcome().error();
   record(job->stats);
@@ -62,9 +61,28 @@ result<void> remote_experts::wait(std::span<float> out) {
   return {};
 }
 
+// A job that is given up on stays with the router, which drops it.
+result<void> remote_experts::finished(layer_job& job) const {
+  using clock = std::chrono::steady_clock;
+  const auto until = clock::now() + patience_;
+  while (!job.wait(std::min(clock::now() + look_interval, until))) {
+    const auto stop = cancelled_ && cancelled_();
+    if (!stop && clock::now() < until)
+      continue;
+    job.abandon();
+    if (stop)
+      return fail(errc::cancelled, "stopped while layer {} waited for its experts", job.layer);
+    return fail(errc::deadline, "layer {}: the router did not answer within {} ms", job.layer,
+                patience_.count());
+  }
+  return {};
+}
+
 void remote_experts::record(const job_stats& s) {
   ++stats_.layers;
   stats_.calls += s.calls;
+  stats_.retries += s.retries;
+  stats_.hedges += s.hedges;
   stats_.bytes_sent += s.bytes_sent;
   stats_.bytes_received += s.bytes_received;
   stats_.round_trip_us.push_back(microseconds(s.slowest));

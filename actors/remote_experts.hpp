@@ -1,16 +1,19 @@
 // expert_port over the router: the bridge between a session thread and the actors.
 //
 // Threads   One session thread. start() hands the job over and returns; wait() blocks until the
-//           router has finished it. Every call has a deadline, so wait() ends.
+//           router has finished it, which it does within the failover deadline.
 // Numerics  Rows are rounded here, once, by the rule that a node would apply (docs/numerics.md).
+// Failure   A job that fails or is cancelled leaves the port ready for the next.
 
 #pragma once
 
 #include "actors/interfaces.hpp"
 #include "actors/layer_job.hpp"
 #include "runtime/experts/expert_port.hpp"
+#include "runtime/topology/topology.hpp"
 
 #include <chrono>
+#include <functional>
 #include <vector>
 
 namespace larql::actors {
@@ -19,6 +22,8 @@ namespace larql::actors {
 struct remote_stats {
   std::uint64_t layers = 0;
   std::uint64_t calls = 0;
+  std::uint64_t retries = 0;
+  std::uint64_t hedges = 0;
   std::uint64_t bytes_sent = 0;
   std::uint64_t bytes_received = 0;
   std::vector<float> round_trip_us;         ///< per layer: its slowest call
@@ -27,10 +32,11 @@ struct remote_stats {
 
 class remote_experts final : public experts::expert_port {
 public:
-  /// `formats[layer]` is what the layer's owners want rows rounded to.
+  /// `formats[layer]` is what the layer's owners want rows rounded to. `cancelled` is asked several
+  /// times a second while wait() waits; true ends the wait with errc::cancelled.
   remote_experts(caf::actor_system& sys, router_actor router, const kernels::kernel_set& k,
-                 std::vector<quant::activation_format> formats,
-                 std::chrono::milliseconds call_deadline);
+                 std::vector<quant::activation_format> formats, const topology::deadlines& limits,
+                 std::function<bool()> cancelled = {});
 
   result<void> start(const experts::expert_batch& batch) override;
   result<void> wait(std::span<float> out) override;
@@ -38,13 +44,15 @@ public:
   [[nodiscard]] const remote_stats& stats() const noexcept { return stats_; }
 
 private:
+  [[nodiscard]] result<void> finished(layer_job& job) const;
   void record(const job_stats& s);
 
   caf::actor_system& sys_;
   router_actor router_;
   const kernels::kernel_set& kernels_;
   std::vector<quant::activation_format> formats_;
-  std::chrono::milliseconds call_deadline_;
+  std::chrono::milliseconds patience_;
+  std::function<bool()> cancelled_;
   layer_job_ptr job_;
   remote_stats stats_;
 };

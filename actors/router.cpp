@@ -1,7 +1,7 @@
 #include "actors/router.hpp"
 
 #include "actors/call_builder.hpp"
-#include "actors/errc.hpp"
+#include "actors/router_jobs.hpp"
 #include "schema/codec.hpp"
 #include "schema/sums.hpp"
 
@@ -9,142 +9,265 @@
 
 namespace larql::actors {
 
-using clock = std::chrono::steady_clock;
+namespace {
 
-/// A job with calls in flight.
-struct router_state::pending_job {
-  layer_job_ptr job;
-  std::size_t calls = 0;
-  result<void> outcome;
-};
+// How long a node that was late is passed over while others have what it has.
+constexpr auto suspect_time = std::chrono::seconds{30};
+// After this long without a call, what is known of a node's speed is old: it is asked again.
+constexpr auto idle_time = std::chrono::seconds{10};
 
-/// One node's part of a job.
-struct router_state::pending_call {
-  std::size_t shard = 0;
-  std::vector<experts::pick> picks; ///< rows as in the job
-  std::vector<std::uint32_t> rows;  ///< rows of the job that this call carries, ascending
-  clock::time_point sent;
-};
-
-router_state::router_state(pointer self, std::vector<routed_shard> shards)
-    : self_(self), shards_(std::move(shards)) {}
-
-router_state::handle::behavior_type router_state::make_behavior() {
-  return {
-      [this](route_atom, const layer_job_ptr& job) { on_route(job); },
-  };
+std::uint32_t units_of(std::span<const experts::pick> picks) {
+  auto distinct = 0u;
+  for (auto i = std::size_t{0}; i < picks.size(); ++i)
+    distinct += i == 0 || picks[i].expert != picks[i - 1].expert;
+  return distinct + static_cast<std::uint32_t>(picks.size());
 }
 
-void router_state::on_route(const layer_job_ptr& job) {
-  auto calls = split(*job);
-  auto pending = std::make_shared<pending_job>();
-  pending->job = job;
-  pending->calls = calls.size();
-  job->sums.assign(std::size_t{job->row_count} * job->hidden, 0);
-  for (const auto& p : job->picks)
-    if (!is_owned(job->layer, p.expert))
-      return job->finish(
-          fail(errc::unavailable, "layer {}: no node has expert {}", job->layer, p.expert));
-  if (calls.empty())
-    return job->finish({});
-  for (auto& call : calls)
-    send(pending, std::move(call));
-}
-
-bool router_state::is_owned(std::uint32_t layer, std::uint32_t expert) const {
-  return std::any_of(shards_.begin(), shards_.end(), [&](const routed_shard& s) {
-    return s.description->owned.contains(layer, expert);
-  });
-}
-
-std::vector<router_state::pending_call> router_state::split(const layer_job& job) const {
-  auto out = std::vector<pending_call>{};
-  for (auto s = std::size_t{0}; s < shards_.size(); ++s) {
-    auto call = pending_call{};
-    call.shard = s;
-    for (const auto& p : job.picks)
-      if (shards_[s].description->owned.contains(job.layer, p.expert))
-        call.picks.push_back(p);
-    if (call.picks.empty())
-      continue;
-    call.rows = rows_of(call.picks);
-    out.push_back(std::move(call));
+// Picks are sorted by expert.
+std::vector<expert_demand> demands_of(std::span<const experts::pick> picks) {
+  auto out = std::vector<expert_demand>{};
+  for (const auto& p : picks) {
+    if (out.empty() || out.back().expert != p.expert)
+      out.push_back({p.expert, 0});
+    ++out.back().rows;
   }
   return out;
 }
 
-void router_state::send(const std::shared_ptr<pending_job>& pending, pending_call call) {
-  const auto& job = *pending->job;
-  const auto id = next_id_++;
-  const auto out = frame_payload(build_call(id, job, call.picks, call.rows));
-  pending->job->stats.bytes_sent += out.buffer->size();
-  ++pending->job->stats.calls;
-  call.sent = clock::now();
-  const auto& shard = shards_[call.shard].shard;
-  auto shared = std::make_shared<pending_call>(std::move(call));
-  self_->request(shard, job.deadline, run_atom::value, id, out)
+} // namespace
+
+router_state::router_state(pointer self, router_options options)
+    : self_(self), options_(std::move(options)) {}
+
+router_state::~router_state() {
+  for (const auto& job : jobs_)
+    if (!job->finished)
+      job->job->finish(fail(errc::cancelled, "the router has ended"));
+}
+
+router_state::handle::behavior_type router_state::make_behavior() {
+  return {
+      [this](route_atom, const layer_job_ptr& job) { on_route(job); },
+      [this](view_atom, const cluster_view_ptr& view) { on_view(view); },
+      [this](tick_atom) { on_tick(); },
+  };
+}
+
+router_state::node_record& router_state::record_of(const cluster_member& m) {
+  return nodes_[m.description->incarnation];
+}
+
+// ---- jobs ---------------------------------------------------------------------------------------
+
+// A node that was late is asked again after a while, even if it gave no sign in between.
+bool router_state::is_suspect(const cluster_member& m) const {
+  const auto known = nodes_.find(m.description->incarnation);
+  return known != nodes_.end() && known->second.suspect_since &&
+         self_->clock().now() - *known->second.suspect_since < suspect_time;
+}
+
+void router_state::on_route(const layer_job_ptr& job) {
+  auto pending = std::make_shared<pending_job>();
+  pending->job = job;
+  job->sums.assign(std::size_t{job->row_count} * job->hidden, 0);
+  jobs_.push_back(pending);
+  dispatch(pending, job->picks, {});
+  finish_if_done(pending);
+}
+
+void router_state::on_view(const cluster_view_ptr& view) {
+  const auto old = std::exchange(view_, view);
+  for (const auto& m : view->members) {
+    const auto known = std::any_of(old->members.begin(), old->members.end(),
+                                   [&](const cluster_member& o) { return o.shard == m.shard; });
+    if (!known) // a new connection: what was held against the node is over
+      record_of(m).suspect_since.reset();
+  }
+  for (const auto& job : std::vector{jobs_}) {
+    if (!job->parked.empty()) {
+      job->retry_at.reset();
+      dispatch(job, std::exchange(job->parked, {}), {});
+    }
+    ask_others(job);
+    finish_if_done(job);
+  }
+  // Records of nodes that went for good.
+  if (nodes_.size() > 4 * view->members.size() + 64)
+    std::erase_if(nodes_, [&](const auto& entry) {
+      return std::none_of(view->members.begin(), view->members.end(),
+                          [&](const auto& m) { return m.description->incarnation == entry.first; });
+    });
+}
+
+// Gives each expert to a node and sends one call per node; experts without one are parked.
+void router_state::dispatch(const job_ptr& job, std::vector<experts::pick> picks,
+                            std::span<const std::uint64_t> avoid) {
+  const auto now = self_->clock().now();
+  const auto demands = demands_of(picks);
+  auto offers = std::vector<node_offer>{};
+  for (const auto& m : view_->members) {
+    const auto& r = record_of(m);
+    const auto idle = !r.asked || now - *r.asked > idle_time;
+    const auto avoided =
+        std::find(avoid.begin(), avoid.end(), m.description->incarnation) != avoid.end();
+    auto offer = node_offer{m.description->owned, r.busy_us, idle ? 0 : r.timing.overhead_us(),
+                            idle ? 0 : r.timing.unit_us(), avoided || is_suspect(m)};
+    if (!m.is_usable())
+      offer.owned = {{1, 0}, {1, 0}}; // owns nothing now
+    offers.push_back(offer);
+  }
+  const auto chosen = choose_nodes(job->job->layer, demands, offers);
+  auto parts = std::vector<std::vector<experts::pick>>(offers.size());
+  auto without = std::vector<experts::pick>{};
+  for (auto d = std::size_t{0}, i = std::size_t{0}; d < demands.size(); ++d) {
+    auto& to = chosen[d] < 0 ? without : parts[static_cast<std::size_t>(chosen[d])];
+    for (; i < picks.size() && picks[i].expert == demands[d].expert; ++i)
+      to.push_back(picks[i]);
+  }
+  for (auto m = std::size_t{0}; m < parts.size(); ++m) {
+    if (parts[m].empty())
+      continue;
+    const auto id = next_id_++;
+    auto& p = job->parts[id];
+    p.id = id;
+    p.rows = rows_of(parts[m]);
+    p.picks = std::move(parts[m]);
+    send(job, p, m);
+  }
+  if (!without.empty())
+    park(job, std::move(without));
+}
+
+void router_state::send(const job_ptr& job, part& p, std::size_t member) {
+  const auto& m = view_->members[member];
+  auto& node = record_of(m);
+  const auto units = units_of(p.picks);
+  const auto now = self_->clock().now();
+  auto a = attempt{};
+  a.id = next_id_++;
+  a.incarnation = m.description->incarnation;
+  a.member = m;
+  a.sent = now;
+  a.expected_us = node.timing.expected_us(units);
+  a.allowed = node.timing.deadline(units, options_.limits);
+  a.deadline = now + a.allowed;
+  if (options_.hedge.enabled && p.attempts.empty())
+    if (const auto slow = node.timing.slow_after(units, options_.hedge.quantile); slow.count() > 0)
+      a.hedge_at = now + slow;
+  node.busy_us += a.expected_us;
+  node.asked = now;
+  const auto out = frame_payload(build_call(a.id, *job->job, p.picks, p.rows));
+  job->job->stats.bytes_sent += out.buffer->size();
+  ++job->job->stats.calls;
+  wake_at(a.hedge_at ? std::min(*a.hedge_at, *a.deadline) : *a.deadline);
+  const auto part_id = p.id, call_id = a.id, incarnation = a.incarnation;
+  const auto shard = caf::actor_cast<expert_shard_actor>(m.shard);
+  p.tried.push_back(a.incarnation);
+  p.attempts.push_back(std::move(a));
+  // Deadlines are this actor's own, so that a late answer is not lost.
+  self_->request(shard, caf::infinite, run_atom::value, call_id, out)
       .then(
-          [this, pending, shared](const payload& answer) {
-            finish_call(pending, merge(*shared, answer, *pending->job));
+          [this, job, part_id, call_id, incarnation](const payload& answer) {
+            nodes_[incarnation].suspect_since.reset(); // however late
+            on_answer(job, part_id, call_id, answer);
           },
-          [this, pending, shared](const caf::error& err) {
-            finish_call(pending, failure_of(*shared, err, *pending->job));
+          [this, job, part_id, call_id](const caf::error& err) {
+            on_error(job, part_id, call_id, err);
           });
 }
 
-failure router_state::failure_of(const pending_call& call, const caf::error& err,
-                                 const layer_job& job) const {
-  const auto& node = *shards_[call.shard].description;
-  const auto& address = shards_[call.shard].address;
-  const auto late = err == caf::sec::request_timeout;
-  auto text = text_of(err);
-  if (late)
-    text = fmt::format("node {}: no answer within {} ms ({})", node.node, job.deadline.count(),
-                       address);
-  else if (err == caf::sec::request_receiver_down)
-    text = fmt::format("node {}: the connection is lost ({})", node.node, address);
-  return fail(late ? errc::deadline : errc::unavailable, "layer {}, experts {}: {}", job.layer,
-              to_string(node.owned.experts), text);
+void router_state::release(const attempt& a) {
+  auto& busy = record_of(a.member).busy_us;
+  busy = std::max(busy - a.expected_us, 0.0f);
 }
 
-result<void> router_state::merge(const pending_call& call, const payload& answer,
-                                 layer_job& job) const {
-  const auto& node = *shards_[call.shard].description;
+void router_state::park(const job_ptr& job, std::vector<experts::pick> picks) {
+  const auto now = self_->clock().now();
+  auto& parked = job->parked;
+  parked.insert(parked.end(), picks.begin(), picks.end());
+  std::sort(parked.begin(), parked.end(), [](const experts::pick& a, const experts::pick& b) {
+    return a.expert != b.expert ? a.expert < b.expert : a.row < b.row;
+  });
+  if (!job->trouble_since)
+    job->trouble_since = now;
+  check_failover(job, now);
+}
+
+void router_state::finish(const job_ptr& job, result<void> how) {
+  if (job->finished)
+    return;
+  job->finished = true;
+  for (auto& [id, p] : job->parts) // their answers come for nobody
+    for (const auto& a : p.attempts)
+      release(a);
+  job->parts.clear();
+  job->parked.clear();
+  std::erase(jobs_, job);
+  job->job->finish(std::move(how));
+}
+
+void router_state::finish_if_done(const job_ptr& job) {
+  if (!job->finished && job->parts.empty() && job->parked.empty())
+    finish(job, {});
+}
+
+// ---- answers ------------------------------------------------------------------------------------
+
+void router_state::on_answer(const job_ptr& job, std::uint64_t part_id, std::uint64_t call_id,
+                             const payload& answer) {
+  const auto found = job->parts.find(part_id);
+  if (job->finished || found == job->parts.end())
+    return; // another attempt was faster, or the job is over
+  auto& p = found->second;
+  const auto it = std::find_if(p.attempts.begin(), p.attempts.end(),
+                               [&](const attempt& a) { return a.id == call_id; });
+  if (it == p.attempts.end())
+    return;
+  const auto a = *it;
+  const auto compute = merge(p, a.member, answer, *job->job);
+  if (!compute) {
+    ++job->node_failures;
+    return give_up_attempt(job, p, call_id, compute.error());
+  }
+  auto& node = record_of(a.member);
+  const auto round_trip = self_->clock().now() - a.sent;
+  node.timing.add({units_of(p.picks), round_trip, *compute, a.expected_us});
+  auto& stats = job->job->stats;
+  stats.bytes_received += answer.buffer->size();
+  if (round_trip >= stats.slowest) {
+    stats.slowest = round_trip;
+    stats.slowest_compute = *compute;
+  }
+  for (const auto& other : p.attempts)
+    release(other);
+  job->parts.erase(found);
+  finish_if_done(job);
+}
+
+result<std::chrono::nanoseconds> router_state::merge(const part& p, const cluster_member& member,
+                                                     const payload& answer, layer_job& job) const {
+  const auto& node = *member.description;
   const auto m = schema::decode(answer.body());
   if (!m)
     return fail(errc::corrupt, "node {}: {}", node.node, m.error().text);
   if (const auto* failed = std::get_if<schema::call_failed>(&*m))
     return fail(errc::unavailable, "node {}: {}", node.node, failed->text);
   const auto* r = std::get_if<schema::expert_result>(&*m);
-  if (r == nullptr || r->rows != call.rows.size())
+  if (r == nullptr || r->rows != p.rows.size())
     return fail(errc::corrupt, "node {}: the answer is no result for {} rows", node.node,
-                call.rows.size());
+                p.rows.size());
   if (auto ok = schema::check_sums(r->widths, r->sums, r->rows, job.hidden); !ok)
     return std::move(ok).error().in(fmt::format("node {}", node.node));
   auto sums = r->sums;
-  for (auto i = std::size_t{0}; i < call.rows.size(); ++i) {
+  for (auto i = std::size_t{0}; i < p.rows.size(); ++i) {
     const auto width = static_cast<std::uint8_t>(r->widths[i]);
     const auto bytes = std::size_t{width} * job.hidden;
     schema::add_packed(
         sums.first(bytes), width,
-        std::span{job.sums}.subspan(call.rows[i] * std::size_t{job.hidden}, job.hidden));
+        std::span{job.sums}.subspan(p.rows[i] * std::size_t{job.hidden}, job.hidden));
     sums = sums.subspan(bytes);
   }
-  const auto round_trip = clock::now() - call.sent;
-  job.stats.bytes_received += answer.buffer->size();
-  if (round_trip > job.stats.slowest) {
-    job.stats.slowest = round_trip;
-    job.stats.slowest_compute = std::chrono::nanoseconds{r->compute_ns};
-  }
-  return {};
-}
-
-// The first failure is the job's; the job ends when no call is in flight any more.
-void router_state::finish_call(const std::shared_ptr<pending_job>& pending, result<void> how) {
-  if (!how && pending->outcome)
-    pending->outcome = std::move(how);
-  if (--pending->calls == 0)
-    pending->job->finish(std::move(pending->outcome));
+  return std::chrono::nanoseconds{r->compute_ns};
 }
 
 } // namespace larql::actors

@@ -1,27 +1,39 @@
-// The router: splits a layer's rows by the owner of each chosen expert, asks all owners at once,
-// and adds their fixed-point sums.
+// The router: splits a layer's rows by the owners of the chosen experts, asks all owners at once,
+// adds their fixed-point sums, and does not give up while somebody may still answer.
+//
+// A call that fails, or whose connection is lost, is made again at once with whoever else owns its
+// experts. A call that misses its deadline is made again as well, and the first answer counts; with
+// nobody else to ask, its late answer is still welcome. Experts that nobody owns just now wait for
+// the next view of the cluster. A job that is in trouble for longer than the failover deadline
+// fails, with an error that names the experts and why nobody has them. Calls are pure functions of
+// weights and rows, so a repeated call changes nothing but the time.
 //
 // Owner     The cluster (cluster.hpp). One router serves all sessions of the process.
 // Blocking  Never.
-// Failure   A call that fails or misses its deadline fails the job with an error that names the
-// node
-//           and the experts. The router itself goes on.
+// Failure   Of a node: as above. The router itself goes on.
 
 #pragma once
 
+#include "actors/errc.hpp"
 #include "actors/interfaces.hpp"
 #include "actors/layer_job.hpp"
+#include "actors/policy/backoff.hpp"
+#include "actors/policy/call_timing.hpp"
+#include "actors/policy/replica_choice.hpp"
 #include "actors/state_actor.hpp"
 
+#include <map>
+#include <optional>
+#include <unordered_map>
 #include <vector>
 
 namespace larql::actors {
 
-/// A node that the router may use.
-struct routed_shard {
-  expert_shard_actor shard;
-  description_ptr description;
-  std::string address; ///< for messages
+struct router_options {
+  topology::deadlines limits;
+  topology::hedging hedge;
+  backoff retry{std::chrono::milliseconds{5}, std::chrono::milliseconds{500}};
+  std::function<double()> uniform = [] { return 0.5; }; ///< random numbers in [0, 1), for jitter
 };
 
 class router_state {
@@ -30,28 +42,64 @@ public:
   using pointer = handle::pointer;
   static constexpr const char* name = "router";
 
-  /// The shards together own every (layer, expert) that jobs name; a job that names another fails.
-  router_state(pointer self, std::vector<routed_shard> shards);
+  router_state(pointer self, router_options options);
+  ~router_state();
 
   handle::behavior_type make_behavior();
 
 private:
+  using clock = caf::actor_clock;
+  using time = clock::time_point;
+
+  // What is known of a node, by incarnation: it survives a view without the node.
+  struct node_record {
+    call_timing timing;
+    float busy_us = 0;                 // expected time of the calls in flight
+    std::optional<time> suspect_since; // a call missed its deadline and no answer came since
+    std::optional<time> asked;         // the last call
+  };
+
+  struct attempt;
+  struct part;
   struct pending_job;
-  struct pending_call;
+  using job_ptr = std::shared_ptr<pending_job>;
 
   void on_route(const layer_job_ptr& job);
-  [[nodiscard]] bool is_owned(std::uint32_t layer, std::uint32_t expert) const;
-  [[nodiscard]] std::vector<pending_call> split(const layer_job& job) const;
-  void send(const std::shared_ptr<pending_job>& pending, pending_call call);
-  [[nodiscard]] result<void> merge(const pending_call& call, const payload& answer,
-                                   layer_job& job) const;
-  [[nodiscard]] failure failure_of(const pending_call& call, const caf::error& err,
-                                   const layer_job& job) const;
-  void finish_call(const std::shared_ptr<pending_job>& pending, result<void> how);
+  void on_view(const cluster_view_ptr& view);
+  void on_tick();
+
+  void dispatch(const job_ptr& job, std::vector<experts::pick> picks,
+                std::span<const std::uint64_t> avoid);
+  void send(const job_ptr& job, part& p, std::size_t member);
+  void on_answer(const job_ptr& job, std::uint64_t part_id, std::uint64_t call_id,
+                 const payload& answer);
+  void on_error(const job_ptr& job, std::uint64_t part_id, std::uint64_t call_id,
+                const caf::error& err);
+  void on_expired(const job_ptr& job, part& p, attempt& a);
+  void ask_others(const job_ptr& job);
+  void hedge(const job_ptr& job, part& p);
+  void release(const attempt& a);
+  void give_up_attempt(const job_ptr& job, part& p, std::uint64_t call_id, failure why);
+  void park(const job_ptr& job, std::vector<experts::pick> picks);
+  void check_failover(const job_ptr& job, time now);
+  void finish(const job_ptr& job, result<void> how);
+  void finish_if_done(const job_ptr& job);
+
+  [[nodiscard]] std::optional<std::size_t> other_owner(const pending_job& job, const part& p) const;
+  [[nodiscard]] failure missing_experts(const pending_job& job, time now) const;
+  [[nodiscard]] result<std::chrono::nanoseconds> merge(const part& p, const cluster_member& m,
+                                                       const payload& answer, layer_job& job) const;
+  node_record& record_of(const cluster_member& m);
+  [[nodiscard]] bool is_suspect(const cluster_member& m) const;
+  void wake_at(time when);
 
   pointer self_;
-  std::vector<routed_shard> shards_;
+  router_options options_;
+  cluster_view_ptr view_ = std::make_shared<cluster_view>();
+  std::unordered_map<std::uint64_t, node_record> nodes_; // by incarnation
+  std::vector<job_ptr> jobs_;
   std::uint64_t next_id_ = 1;
+  std::optional<time> wake_;
 };
 
 } // namespace larql::actors

@@ -13,6 +13,7 @@ call_errc code_for(schema::failure_code code) {
   case schema::failure_code::bad_call: return call_errc::bad_call;
   case schema::failure_code::overloaded: return call_errc::overloaded;
   case schema::failure_code::draining: return call_errc::draining;
+  case schema::failure_code::restarting: return call_errc::restarting;
   case schema::failure_code::internal: break;
   }
   return call_errc::node_failed;
@@ -20,28 +21,76 @@ call_errc code_for(schema::failure_code code) {
 
 } // namespace
 
-shard_link_state::shard_link_state(pointer self, int fd, description_ptr peer, std::string address)
-    : self_(self), fd_(fd), peer_(std::move(peer)), address_(std::move(address)) {}
+shard_link_state::shard_link_state(pointer self, transport connection, description_ptr peer,
+                                   std::string address, link_options options)
+    : self_(self),
+      transport_(std::move(connection)),
+      peer_(std::move(peer)),
+      address_(std::move(address)),
+      options_(std::move(options)),
+      state_(peer_->state) {}
 
 shard_link_state::~shard_link_state() {
   fail_all("the connection was given up");
   if (self_->valid(connection_)) // what is not sent yet is worth nothing any more
-    hang_up(fd_);
+    hang_up(transport_.fd);
 }
 
 shard_link_state::handle::behavior_type shard_link_state::make_behavior() {
-  connection_ = self_->add_scribe(fd_);
+  auto scribe = transport_.open(self_->system());
+  connection_ = scribe->hdl();
+  self_->add_scribe(std::move(scribe));
   self_->configure_read(connection_, caf::io::receive_policy::exactly(reader_.wanted()));
+  heard_ = self_->clock().now();
+  if (options_.heartbeat.count() != 0)
+    self_->delayed_send(self_, options_.heartbeat, tick_atom::value);
   return {
       [this](run_atom, std::uint64_t id, const payload& call) { return on_run(id, call); },
       [this](describe_atom) { return peer_; },
-      [this](status_atom) { return status_; },
+      [this](status_atom) {
+        status_.round_trip_p50_us = round_trips_.quantile(0.5);
+        status_.round_trip_p99_us = round_trips_.quantile(0.99);
+        return status_;
+      },
       [](drain_atom) -> caf::result<void> {
         return make_error(call_errc::bad_call, "a link cannot drain its node");
       },
+      [this](tick_atom) { on_tick(); },
       [this](caf::io::new_data_msg& m) { on_data(m); },
       [this](const caf::io::connection_closed_msg&) { on_closed(); },
   };
+}
+
+void shard_link_state::on_tick() {
+  const auto now = self_->clock().now();
+  if (now - heard_ > options_.heartbeat * options_.misses)
+    return lose(
+        fmt::format("no sign of life for {} ms",
+                    std::chrono::duration_cast<std::chrono::milliseconds>(now - heard_).count()));
+  auto frame = std::vector<char>{};
+  schema::encode(schema::ping{++nonce_}, frame);
+  asked_ = now;
+  send(frame);
+  self_->delayed_send(self_, options_.heartbeat, tick_atom::value);
+}
+
+void shard_link_state::on_pong(const schema::pong& p) {
+  if (p.incarnation != peer_->incarnation)
+    return lose("the node answers with another incarnation");
+  if (p.nonce == nonce_)
+    round_trips_.add(
+        std::chrono::duration<float, std::micro>(self_->clock().now() - asked_).count());
+  if (p.state == state_)
+    return;
+  state_ = p.state;
+  if (options_.supervisor)
+    self_->send(options_.supervisor, notice_atom::value, peer_->incarnation, state_);
+}
+
+void shard_link_state::send(const std::vector<char>& frame) {
+  auto& out = self_->wr_buf(connection_);
+  out.insert(out.end(), frame.begin(), frame.end());
+  self_->flush(connection_);
 }
 
 caf::result<payload> shard_link_state::on_run(std::uint64_t id, const payload& call) {
@@ -51,9 +100,7 @@ caf::result<payload> shard_link_state::on_run(std::uint64_t id, const payload& c
   auto promise = self_->make_response_promise<payload>();
   waiting_.emplace(id, promise);
   status_.waiting = static_cast<std::uint32_t>(waiting_.size());
-  auto& out = self_->wr_buf(connection_);
-  out.insert(out.end(), call.buffer->begin(), call.buffer->end());
-  self_->flush(connection_);
+  send(*call.buffer);
   return promise;
 }
 
@@ -61,6 +108,7 @@ void shard_link_state::on_data(caf::io::new_data_msg& m) {
   auto frame = reader_.take(m.buf);
   if (!frame)
     return lose(frame.error().text);
+  heard_ = self_->clock().now();
   self_->configure_read(connection_, caf::io::receive_policy::exactly(reader_.wanted()));
   if (*frame)
     on_frame(std::move(**frame));
@@ -82,8 +130,10 @@ void shard_link_state::on_frame(std::vector<char> body) {
   } else if (const auto* failed = std::get_if<schema::call_failed>(&*m)) {
     if (failed->incarnation == peer_->incarnation)
       fail_call(failed->id, code_for(failed->code), failed->text);
-  } else if (!std::holds_alternative<schema::pong>(*m)) {
-    lose("the node sent a message that only a laptop sends");
+  } else if (const auto* alive = std::get_if<schema::pong>(&*m)) {
+    on_pong(*alive);
+  } else {
+    lose("the node sent a message that a laptop does not expect");
   }
 }
 
@@ -110,7 +160,7 @@ void shard_link_state::on_closed() {
 
 void shard_link_state::lose(const std::string& why) {
   fail_all(why);
-  hang_up(fd_); // still open, even if it was the peer that closed
+  hang_up(transport_.fd); // still open, even if it was the peer that closed
   self_->close(connection_);
   self_->quit(make_error(call_errc::link_lost,
                          fmt::format("node {} ({}): {}", peer_->node, address_, why)));

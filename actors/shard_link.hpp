@@ -1,22 +1,31 @@
 // The connection to an expert node: on the laptop it stands for the node's shard and answers the
-// same messages. Turns calls into frames and frames into answers.
+// same messages. Turns calls into frames and frames into answers, and asks for signs of life.
 //
 // Owner     The supervisor. Ends when the connection ends.
 // Blocking  Never: runs on the network thread.
-// Failure   When the connection is lost, every call in flight fails at once with link_lost. A frame
-//           that is not a message of the protocol closes the connection. Answers that nobody waits
-//           for, or of another incarnation, are dropped.
+// Failure   When the connection is lost, every call in flight fails at once with link_lost. A node
+//           that gives no sign of life for several heartbeats counts as lost; one missed answer
+//           does not. A frame that is no message of a node closes the connection. Answers that
+//           nobody waits for, or of another incarnation, are dropped.
 
 #pragma once
 
 #include "actors/errc.hpp"
 #include "actors/interfaces.hpp"
 #include "actors/net/frame_reader.hpp"
+#include "actors/net/scribe.hpp"
+#include "actors/policy/call_timing.hpp"
 #include "actors/state_actor.hpp"
 
 #include <map>
 
 namespace larql::actors {
+
+struct link_options {
+  std::chrono::milliseconds heartbeat{1000}; ///< zero: none
+  unsigned misses = 5;
+  supervisor_actor supervisor; ///< hears of changes of the node's state; may be null
+};
 
 class shard_link_state {
 public:
@@ -24,8 +33,9 @@ public:
   using pointer = handle::broker_base*;
   static constexpr const char* name = "shard-link";
 
-  /// `fd` is a connected descriptor after the handshake; the link owns it.
-  shard_link_state(pointer self, int fd, description_ptr peer, std::string address);
+  /// `connection` has been greeted; `peer` is what the node said it is.
+  shard_link_state(pointer self, transport connection, description_ptr peer, std::string address,
+                   link_options options);
   ~shard_link_state();
 
   handle::behavior_type make_behavior();
@@ -38,15 +48,26 @@ private:
   void lose(const std::string& why);
   void fail_all(const std::string& why);
   void fail_call(std::uint64_t id, call_errc code, const std::string& text);
+  void on_tick();
+  void on_pong(const schema::pong& p);
+  void send(const std::vector<char>& frame);
+
+  using time = caf::actor_clock::time_point;
 
   pointer self_;
-  int fd_;
+  transport transport_;
   description_ptr peer_;
   std::string address_;
+  link_options options_;
   caf::io::connection_handle connection_;
   frame_reader reader_;
   std::map<std::uint64_t, caf::typed_response_promise<payload>> waiting_;
   shard_status status_;
+  schema::node_state state_;
+  time heard_{};              // last frame
+  time asked_{};              // last ping
+  std::uint64_t nonce_ = 0;   // of that ping
+  recent_values round_trips_; // of pings, in microseconds
 };
 
 } // namespace larql::actors

@@ -1,6 +1,8 @@
 #include "cli/engine.hpp"
 
-#include "runtime/topology/shard_map.hpp"
+#include "actors/expert_service.hpp"
+#include "cli/interrupt.hpp"
+
 #include "runtime/vindex/fingerprint.hpp"
 
 #include <cstdlib>
@@ -9,17 +11,10 @@
 namespace larql::cli {
 
 void add_engine_options(CLI::App& command, engine_options& o) {
-  command.add_option("vindex", o.vindex, "Directory of the model")->required();
+  command.add_option("vindex", o.vindex,
+                     "Directory of the model (default: the one that --topology names)");
   command.add_option("-t,--threads", o.threads, "Threads for computing (default: one per core)");
-  command.add_option("--moe-shards", o.moe_shards,
-                     "Where the experts are: FIRST-LAST=URL,... (default: on this machine)");
-  command
-      .add_option("--call-timeout", o.call_timeout_ms, "Milliseconds a node may take for one layer")
-      ->capture_default_str();
-  command
-      .add_option("--connect-timeout", o.connect_timeout_ms,
-                  "Milliseconds to wait for each node at start")
-      ->capture_default_str();
+  add_cluster_flags(command, o.cluster);
   command.add_option("--kv", o.kv, "Numbers of the KV cache: f16 or f32")
       ->check(CLI::IsMember({"f16", "f32"}))
       ->capture_default_str();
@@ -39,11 +34,20 @@ unsigned choose_threads(unsigned asked) {
 engine::engine(const engine_options& options, const kernels::kernel_set& k)
     : options_(options), kernels_(&k), pool_(choose_threads(options.threads)) {}
 
+result<void> complete(engine_options& options) {
+  LARQL_TRY(options.nodes, read_cluster(options.cluster));
+  if (options.vindex.empty() && options.nodes)
+    options.vindex = options.nodes->model;
+  if (options.vindex.empty())
+    return fail(errc::usage, "no model: give a vindex, or a topology that names one");
+  return {};
+}
+
 result<std::unique_ptr<engine>> engine::start(const engine_options& options) {
   LARQL_TRY(const auto* k, choose_kernels());
   auto out = std::unique_ptr<engine>{new engine{options, *k}};
   LARQL_TRY(out->model_, gemma4::model::load(options.vindex, out->compute()));
-  LARQL_TRY_VOID(options.moe_shards.empty() ? out->open_local_experts() : out->connect_shards());
+  LARQL_TRY_VOID(options.nodes ? out->connect_nodes(*options.nodes) : out->open_local_experts());
   return out;
 }
 
@@ -55,24 +59,18 @@ result<void> engine::open_local_experts() {
   return {};
 }
 
-result<void> engine::connect_shards() {
-  LARQL_TRY(const auto shards, topology::parse_shard_map(options_.moe_shards));
+result<void> engine::connect_nodes(const topology::cluster& c) {
   LARQL_TRY(const auto weights, vindex::fingerprint(options_.vindex, model_.config));
   system_config_ = std::make_unique<actors::system_config>();
   system_ = std::make_unique<caf::actor_system>(*system_config_);
-  auto cluster_options = actors::cluster_options{};
-  cluster_options.connect_timeout = std::chrono::milliseconds{options_.connect_timeout_ms};
-  auto connected =
-      actors::cluster::connect(*system_, model_.config, weights, shards, cluster_options);
-  if (!connected)
-    return std::move(connected).error();
-  cluster_.emplace(*std::move(connected));
+  LARQL_TRY(cluster_, actors::cluster::connect(
+                          *system_, {c, actors::identity_of(model_.config, weights), "larql"}));
   if (options_.chunk > cluster_->max_rows())
     return fail(errc::usage, "--chunk is {}, the nodes take at most {} rows at once",
                 options_.chunk, cluster_->max_rows());
-  remote_ = std::make_unique<actors::remote_experts>(
-      *system_, cluster_->router(), *kernels_, cluster_->formats(),
-      std::chrono::milliseconds{options_.call_timeout_ms});
+  remote_ = std::make_unique<actors::remote_experts>(*system_, cluster_->router(), *kernels_,
+                                                     cluster_->formats(), cluster_->limits(),
+                                                     [] { return interrupted().load(); });
   return {};
 }
 

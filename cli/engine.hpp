@@ -6,6 +6,7 @@
 #include "actors/cluster.hpp"
 #include "actors/remote_experts.hpp"
 #include "actors/system.hpp"
+#include "cli/cluster_flags.hpp"
 #include "cli/command.hpp"
 #include "runtime/experts/local_experts.hpp"
 #include "runtime/gemma4/model.hpp"
@@ -19,11 +20,10 @@ namespace larql::cli {
 
 /// Options of all commands that run a model.
 struct engine_options {
-  std::filesystem::path vindex;
-  unsigned threads = 0; ///< 0: one per core
-  std::string moe_shards;
-  std::uint32_t call_timeout_ms = 10000;
-  std::uint32_t connect_timeout_ms = 5000;
+  std::filesystem::path vindex; ///< empty: the one the topology names
+  unsigned threads = 0;         ///< 0: one per core
+  cluster_flags cluster;
+  std::optional<topology::cluster> nodes; ///< what the cluster flags say; see complete()
   std::string kv = "f16";
   std::uint32_t context = 0; ///< 0: the command's default
   std::uint32_t chunk = 256;
@@ -31,9 +31,12 @@ struct engine_options {
 
 void add_engine_options(CLI::App& command, engine_options& options);
 
+/// Reads the cluster file or shard map, and takes the vindex from it if none was given.
+[[nodiscard]] result<void> complete(engine_options& options);
+
 class engine {
 public:
-  /// Opens the vindex and connects to the nodes.
+  /// Opens the vindex and connects to the nodes. @pre complete(options)
   [[nodiscard]] static result<std::unique_ptr<engine>> start(const engine_options& options);
 
   [[nodiscard]] const gemma4::model& model() const noexcept { return model_; }
@@ -42,11 +45,12 @@ public:
 
   /// Null when all experts are local.
   [[nodiscard]] const actors::remote_experts* remote() const noexcept { return remote_.get(); }
+  [[nodiscard]] const std::filesystem::path& vindex() const noexcept { return options_.vindex; }
 
 private:
   explicit engine(const engine_options& options, const kernels::kernel_set& k);
   [[nodiscard]] result<void> open_local_experts();
-  [[nodiscard]] result<void> connect_shards();
+  [[nodiscard]] result<void> connect_nodes(const topology::cluster& c);
 
   engine_options options_;
   const kernels::kernel_set* kernels_;
@@ -60,7 +64,7 @@ private:
   // Remote experts; destroyed in reverse order, the system last.
   std::unique_ptr<actors::system_config> system_config_;
   std::unique_ptr<caf::actor_system> system_;
-  std::optional<actors::cluster> cluster_;
+  std::unique_ptr<actors::cluster> cluster_;
   std::unique_ptr<actors::remote_experts> remote_;
 };
 

@@ -14,7 +14,8 @@ struct options {
   std::filesystem::path output;
 };
 
-result<void> run(const options& o) {
+result<void> run(options& o) {
+  LARQL_TRY_VOID(complete(o.engine));
   LARQL_TRY(const auto ids, parse_ids(o.ids, "--ids"));
   LARQL_TRY(const auto e, engine::start(o.engine));
   LARQL_TRY(const auto session, e->new_session(static_cast<std::uint32_t>(ids.size())));

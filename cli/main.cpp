@@ -2,6 +2,7 @@
 
 #include "cli/command.hpp"
 #include "cli/version.hpp"
+#include "runtime/base/bus_error.hpp"
 #include "runtime/base/log.hpp"
 
 #include <csignal>
@@ -21,6 +22,7 @@ int main(int argc, char** argv) {
   using namespace larql::cli;
   // A peer or a pipe that goes away is an error of the write, not the end of the process.
   std::signal(SIGPIPE, SIG_IGN);
+  larql::install_bus_error_handler("larql");
   auto app = CLI::App{"Runs a mixture-of-experts model whose experts may live on other machines."};
   app.name("larql");
   app.set_version_flag("--version", version_text());

@@ -60,6 +60,8 @@ void print_report(const generate::generation_stats& s, const actors::remote_expe
              quantile(network, 0.5));
   fmt::print(stderr, "experts: {} layers in {} calls; bytes sent: {}, received: {}\n", r.layers,
              r.calls, format_bytes(r.bytes_sent), format_bytes(r.bytes_received));
+  if (r.retries + r.hedges != 0)
+    fmt::print(stderr, "calls made again: {}, hedged: {}\n", r.retries, r.hedges);
 }
 
 } // namespace larql::cli

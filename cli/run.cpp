@@ -53,6 +53,11 @@ result<std::vector<std::uint32_t>> make_prompt(const options& o, const text::tok
 }
 
 result<void> run(options o) {
+  if (!o.engine.cluster.topology.empty() && o.prompt.empty())
+    o.prompt = std::exchange(o.engine.vindex, {}).string(); // the only word: the prompt
+  if (o.prompt.empty())
+    return fail(errc::usage, "the prompt is missing");
+  LARQL_TRY_VOID(complete(o.engine));
   LARQL_TRY(const auto tokens, text::tokenizer::load(o.engine.vindex / vindex::tokenizer_file));
   LARQL_TRY(const auto defaults,
             text::read_generation_config(o.engine.vindex / vindex::generation_config_file, tokens));
@@ -105,7 +110,7 @@ void add_run(CLI::App& app, action& chosen) {
   auto* command = app.add_subcommand("run", "Answer a prompt");
   auto o = std::make_shared<options>();
   add_engine_options(*command, o->engine);
-  command->add_option("prompt", o->prompt, "What to say to the model")->required();
+  command->add_option("prompt", o->prompt, "What to say to the model");
   command->add_option("-n,--max-tokens", o->max_tokens, "Most tokens to generate")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();

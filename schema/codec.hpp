@@ -1,4 +1,4 @@
-// Messages to frames and back. The only file that includes Cap'n Proto.
+// Messages to frames and back. Cap'n Proto stays behind this header.
 //
 // Frames    encode() appends header and payload to a buffer that is sent as it is. decode() reads a
 //           payload in place: the buffer must be 8-byte aligned (any allocation is) and outlive the

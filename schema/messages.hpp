@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <variant>
@@ -34,25 +35,36 @@ inline constexpr std::size_t max_text_bytes = 1024;
 
 using fingerprint = std::array<std::byte, 32>;
 
+/// Which model a peer holds: what both sides compare before anything else.
+struct model_identity {
+  std::string name; ///< for messages; not compared
+  fingerprint weights{};
+  std::uint32_t layers = 0;
+  std::uint32_t hidden = 0;
+  std::uint32_t experts = 0;
+  std::uint32_t expert_width = 0;
+
+  friend bool operator==(const model_identity&, const model_identity&) = default;
+};
+
 struct hello {
   std::uint32_t protocol = protocol_version;
   std::string name;
+  std::optional<model_identity> model; ///< none: status and control only
 };
+
+enum class node_state : std::uint8_t { serving, loading, draining, degraded };
 
 /// What a node is and owns.
 struct node_description {
   std::uint32_t protocol = protocol_version;
   std::string node;
   std::uint64_t incarnation = 0;
-  std::string model;
-  fingerprint weights{};
-  std::uint32_t layers = 0;
-  std::uint32_t hidden = 0;
-  std::uint32_t experts = 0;
-  std::uint32_t expert_width = 0;
+  model_identity model;
   experts::ownership owned;
   std::vector<quant::activation_format> formats; ///< per owned layer
   std::uint32_t max_rows = max_call_rows;
+  node_state state = node_state::serving;
 
   friend bool operator==(const node_description&, const node_description&) = default;
 };
@@ -84,7 +96,14 @@ struct expert_result {
   std::uint64_t queue_ns = 0;
 };
 
-enum class failure_code : std::uint8_t { internal, not_owner, bad_call, overloaded, draining };
+enum class failure_code : std::uint8_t {
+  internal,
+  not_owner,
+  bad_call,
+  overloaded,
+  draining,
+  restarting
+};
 
 struct call_failed {
   std::uint64_t id = 0;
@@ -102,10 +121,63 @@ struct pong {
   std::uint64_t incarnation = 0;
   std::uint64_t served = 0;
   std::uint32_t waiting = 0;
-  bool draining = false;
+  node_state state = node_state::serving;
 };
 
-using message = std::variant<hello, node_description, refused, expert_call, expert_result,
-                             call_failed, ping, pong>;
+struct ask_status {
+  std::uint64_t nonce = 0;
+};
+
+/// Numbers for people and monitoring.
+struct node_status {
+  std::uint64_t nonce = 0;
+  std::uint64_t incarnation = 0;
+  node_state state = node_state::serving;
+  std::uint64_t uptime_ms = 0;
+  std::uint64_t served = 0;
+  std::uint64_t failed = 0;
+  std::uint32_t waiting = 0;
+  std::uint32_t connections = 0;
+  std::uint32_t restarts = 0;
+  std::uint64_t owned_bytes = 0;
+  std::uint64_t resident_bytes = 0;
+  std::uint64_t rss_bytes = 0;
+  std::uint32_t load_percent = 0;
+
+  friend bool operator==(const node_status&, const node_status&) = default;
+};
+
+enum class control_action : std::uint8_t { drain, restart_shard, restart_node };
+
+struct control {
+  std::uint64_t id = 0;
+  control_action action = control_action::drain;
+};
+
+struct controlled {
+  std::uint64_t id = 0;
+  bool ok = false;
+  std::string text;
+};
+
+/// A node's first message on a connection that it dialled itself.
+struct announce {
+  node_description node; ///< with owned.experts ignored and no formats if it offers memory
+  bool owns = true;      ///< false: offers memory, owns nothing yet
+  std::uint64_t available_bytes = 0;
+  std::uint64_t bytes_per_expert = 0;
+};
+
+enum class verdict : std::uint8_t { serve, load, standby };
+
+struct accepted {
+  schema::verdict verdict = schema::verdict::serve;
+  experts::index_range experts; ///< to load
+  std::uint32_t retry_ms = 0;
+};
+
+using message =
+    std::variant<hello, node_description, refused, expert_call, expert_result, call_failed, ping,
+                 pong, ask_status, node_status, control, controlled, announce, accepted>;
 
 } // namespace larql::schema

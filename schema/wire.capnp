@@ -24,6 +24,12 @@ struct Message {
     failed @5 :Failed;     # node → laptop, answers call
     ping @6 :Ping;         # laptop → node
     pong @7 :Pong;         # node → laptop, answers ping
+    askStatus @8 :AskStatus;    # laptop or operator → node
+    status @9 :NodeStatus;      # node → whoever asked
+    control @10 :Control;       # operator → node
+    controlled @11 :Controlled; # node → operator, when it is done
+    announce @12 :Announce;     # node → laptop, first frame of a connection that the node dialled
+    accepted @13 :Accepted;     # laptop → node, answers announce; refused is the other answer
   }
 }
 
@@ -35,6 +41,16 @@ struct Hello {
 
   name @1 :Text;
   # Who asks, for the node's log. At most 64 bytes.
+
+  model @2 :Text;
+  fingerprint @3 :Data;
+  # The laptop's model, as in Welcome, so that the node can refuse another one. Empty: the peer asks
+  # for status only, and its calls are refused.
+
+  layers @4 :UInt32;
+  hidden @5 :UInt32;
+  experts @6 :UInt32;
+  expertWidth @7 :UInt32;
 }
 
 struct Welcome {
@@ -68,6 +84,15 @@ struct Welcome {
 
   maxRows @14 :UInt32;
   # Most rows in one call.
+
+  state @15 :NodeState;
+}
+
+enum NodeState {
+  serving @0;
+  loading @1;   # reads its pages before it takes calls
+  draining @2;  # takes no calls any more
+  degraded @3;  # its shard failed too often; takes no calls
 }
 
 struct Refused {
@@ -133,6 +158,7 @@ struct Failed {
     badCall @2;     # the call contradicts itself or the model: never retried
     overloaded @3;  # too many calls wait: retry elsewhere, or here after a back-off
     draining @4;    # the node is about to leave: retry elsewhere
+    restarting @5;  # the shard failed and starts anew: retry elsewhere, or here after a back-off
   }
 }
 
@@ -148,4 +174,68 @@ struct Pong {
   served @2 :UInt64;      # calls answered since the node started
   waiting @3 :UInt32;     # calls accepted and not answered
   draining @4 :Bool;
+  state @5 :NodeState;
+}
+
+# ---- operation ---------------------------------------------------------------------------------
+
+struct AskStatus {
+  nonce @0 :UInt64;
+}
+
+struct NodeStatus {
+  nonce @0 :UInt64;
+  incarnation @1 :UInt64;
+  state @2 :NodeState;
+  uptimeMillis @3 :UInt64;
+  served @4 :UInt64;         # calls answered since the start, failed ones included
+  failed @5 :UInt64;         # of those
+  waiting @6 :UInt32;        # calls accepted and not answered
+  connections @7 :UInt32;
+  restarts @8 :UInt32;       # of the shard
+  ownedBytes @9 :UInt64;     # of weights
+  residentBytes @10 :UInt64; # of those, in memory now
+  rssBytes @11 :UInt64;      # of the process, weights included
+  loadPercent @12 :UInt32;   # one-minute load average per core × 100
+}
+
+struct Control {
+  id @0 :UInt64;
+  action @1 :Action;
+
+  enum Action {
+    drain @0;         # finish what was accepted, take nothing more; answered when that is done
+    restartShard @1;  # end the shard after the call it computes, and start a new one
+    restartNode @2;   # drain, then start the program anew under a new incarnation
+  }
+}
+
+struct Controlled {
+  id @0 :UInt64;
+  ok @1 :Bool;
+  text @2 :Text;    # what was done, or why not
+}
+
+# ---- joining -----------------------------------------------------------------------------------
+
+struct Announce {
+  description @0 :Welcome;
+  # What the node is. One that offers memory instead of experts has firstExpert 1 and lastExpert 0.
+
+  availableBytes @1 :UInt64;  # memory it offers for experts
+  bytesPerExpert @2 :UInt64;  # of one expert in all layers, as its files have it
+}
+
+struct Accepted {
+  verdict @0 :Verdict;
+  # load: open these experts (of all layers), then announce again.
+  firstExpert @1 :UInt32;
+  lastExpert @2 :UInt32;
+  retryMillis @3 :UInt32;     # standby: announce again after this time
+
+  enum Verdict {
+    serve @0;    # the connection stays; calls follow
+    load @1;
+    standby @2;  # nothing is missing
+  }
 }

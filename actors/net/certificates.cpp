@@ -50,9 +50,9 @@ result<std::string> pem_text(BIO* bio, int written, std::string_view what) {
 
 result<std::string> pem_of(EVP_PKEY* key) {
   const auto bio = bio_ptr{BIO_new(BIO_s_mem())};
-  return pem_text(
-      bio.get(),
-      PEM_write_bio_PrivateKey(bio.get(), key, nullptr, nullptr, 0, nullptr, nullptr), "key");
+  return pem_text(bio.get(),
+                  PEM_write_bio_PrivateKey(bio.get(), key, nullptr, nullptr, 0, nullptr, nullptr),
+                  "key");
 }
 
 result<std::string> pem_of(X509* certificate) {
@@ -91,8 +91,8 @@ result<x509_ptr> new_certificate(EVP_PKEY* key, const std::string& unit, const s
     return crypto_error("certificate");
   serial[0] &= 0x7f; // positive
   auto* number = BN_bin2bn(serial.data(), serial.size(), nullptr);
-  const auto numbered = number != nullptr &&
-                        BN_to_ASN1_INTEGER(number, X509_get_serialNumber(out.get())) != nullptr;
+  const auto numbered =
+      number != nullptr && BN_to_ASN1_INTEGER(number, X509_get_serialNumber(out.get())) != nullptr;
   BN_free(number);
   auto* subject = X509_get_subject_name(out.get());
   if (!numbered || X509_set_version(out.get(), X509_VERSION_3) != 1 ||

@@ -6,13 +6,16 @@ namespace larql::actors {
 
 namespace {
 
+// A description grows with the layers; it is far smaller than any call.
+constexpr auto max_description_bytes = schema::max_hello_bytes * 16;
+
 // The buffer keeps decoded spans valid.
 struct received {
   std::vector<char> buffer;
   schema::message message;
 };
 
-result<received> read_message(const socket& s, std::uint32_t limit, time_limit until) {
+result<received> read_message(const stream& s, std::uint32_t limit, time_limit until) {
   char header[schema::frame_header_bytes];
   LARQL_TRY_VOID(s.read(header, until));
   auto length = schema::decode_header(header, limit);
@@ -28,44 +31,104 @@ result<received> read_message(const socket& s, std::uint32_t limit, time_limit u
   return out;
 }
 
-result<void> write_message(const socket& s, const schema::message& m, time_limit until) {
+result<void> write_message(const stream& s, const schema::message& m, time_limit until) {
   auto frame = std::vector<char>{};
   schema::encode(m, frame);
   return s.write(frame, until);
 }
 
-} // namespace
+failure refuse(const stream& s, std::string reason, time_limit until) {
+  const auto no = schema::refused{std::move(reason)};
+  if (auto written = write_message(s, no, until); !written)
+    return std::move(written).error();
+  return fail(errc::mismatch, "{}: {}", s.peer(), no.reason);
+}
 
-result<schema::node_description> greet_node(const socket& s, const schema::hello& hello,
-                                            time_limit until) {
-  LARQL_TRY_VOID(write_message(s, hello, until));
-  // A description grows with the layers; it is far smaller than any call.
-  LARQL_TRY(auto answer, read_message(s, schema::max_hello_bytes * 16, until));
+// An answer that is a T, or the peer's refusal.
+template <class T>
+result<T> answer_of(const stream& s, received&& answer, std::string_view asked) {
   if (const auto* no = std::get_if<schema::refused>(&answer.message))
     return fail(errc::mismatch, "{}: refused the connection: {}", s.peer(), no->reason);
-  auto* yes = std::get_if<schema::node_description>(&answer.message);
+  auto* yes = std::get_if<T>(&answer.message);
   if (yes == nullptr)
-    return fail(errc::corrupt, "{}: answered hello with another message", s.peer());
-  if (yes->protocol != schema::protocol_version)
-    return fail(errc::mismatch, "{}: speaks protocol version {}, expected {}", s.peer(),
-                yes->protocol, schema::protocol_version);
+    return fail(errc::corrupt, "{}: answered {} with another message", s.peer(), asked);
   return std::move(*yes);
 }
 
-result<schema::hello> greet_laptop(const socket& s, const schema::node_description& self,
+} // namespace
+
+std::string difference(const schema::model_identity& here, const schema::model_identity& there) {
+  const std::tuple<const char*, std::uint32_t, std::uint32_t> shapes[] = {
+      {"layers", here.layers, there.layers},
+      {"hidden size", here.hidden, there.hidden},
+      {"experts", here.experts, there.experts},
+      {"expert width", here.expert_width, there.expert_width}};
+  for (const auto& [what, a, b] : shapes)
+    if (a != b)
+      return fmt::format("{} {} here (\"{}\"), {} there (\"{}\")", what, a, here.name, b,
+                         there.name);
+  if (here.weights != there.weights)
+    return fmt::format("other weights of the same shape (\"{}\" here, \"{}\" there): fingerprints "
+                       "differ",
+                       here.name, there.name);
+  return {};
+}
+
+result<schema::node_description> greet_node(const stream& s, const schema::hello& hello,
+                                            time_limit until) {
+  LARQL_TRY_VOID(write_message(s, hello, until));
+  LARQL_TRY(auto answer, read_message(s, max_description_bytes, until));
+  LARQL_TRY(auto node, answer_of<schema::node_description>(s, std::move(answer), "hello"));
+  if (node.protocol != schema::protocol_version)
+    return fail(errc::mismatch, "{}: speaks protocol version {}, expected {}", s.peer(),
+                node.protocol, schema::protocol_version);
+  return node;
+}
+
+result<schema::hello> greet_laptop(const stream& s, const schema::node_description& self,
                                    time_limit until) {
   LARQL_TRY(auto first, read_message(s, schema::max_hello_bytes, until));
   const auto* hello = std::get_if<schema::hello>(&first.message);
   if (hello == nullptr)
     return fail(errc::corrupt, "{}: first message is not hello", s.peer());
-  if (hello->protocol != schema::protocol_version) {
-    const auto no = schema::refused{fmt::format("protocol version is {}, this node speaks {}",
-                                                hello->protocol, schema::protocol_version)};
-    LARQL_TRY_VOID(write_message(s, no, until));
-    return fail(errc::mismatch, "{}: {}", s.peer(), no.reason);
-  }
+  if (hello->protocol != schema::protocol_version)
+    return refuse(s,
+                  fmt::format("protocol version is {}, this node speaks {}", hello->protocol,
+                              schema::protocol_version),
+                  until);
+  if (hello->model)
+    if (const auto differs = difference(self.model, *hello->model); !differs.empty())
+      return refuse(s, fmt::format("node {} serves another model: {}", self.node, differs), until);
   LARQL_TRY_VOID(write_message(s, self, until));
   return *hello;
+}
+
+result<schema::accepted> greet_coordinator(const stream& s, const schema::announce& self,
+                                           time_limit until) {
+  LARQL_TRY_VOID(write_message(s, self, until));
+  LARQL_TRY(auto answer, read_message(s, schema::max_hello_bytes, until));
+  return answer_of<schema::accepted>(s, std::move(answer), "announce");
+}
+
+result<announced>
+greet_announced(const stream& s,
+                const std::function<result<schema::accepted>(const schema::announce&)>& decide,
+                time_limit until) {
+  LARQL_TRY(auto first, read_message(s, max_description_bytes, until));
+  auto* announce = std::get_if<schema::announce>(&first.message);
+  if (announce == nullptr)
+    return fail(errc::corrupt, "{}: first message is not announce", s.peer());
+  const auto& node = announce->node;
+  if (node.protocol != schema::protocol_version)
+    return refuse(s,
+                  fmt::format("protocol version is {}, this laptop speaks {}", node.protocol,
+                              schema::protocol_version),
+                  until);
+  const auto answer = decide(*announce);
+  if (!answer)
+    return refuse(s, answer.error().text, until);
+  LARQL_TRY_VOID(write_message(s, *answer, until));
+  return announced{std::move(*announce), *answer};
 }
 
 } // namespace larql::actors

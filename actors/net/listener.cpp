@@ -1,6 +1,5 @@
 #include "actors/net/listener.hpp"
 
-#include "actors/net/handshake.hpp"
 #include "runtime/base/log.hpp"
 
 #include <poll.h>
@@ -17,12 +16,11 @@ constexpr auto place_patience = std::chrono::milliseconds{100};
 
 } // namespace
 
-listener::listener(socket listening, node_actor node, description_ptr self,
-                   listener_options options)
+listener::listener(socket listening, tls_context_ptr tls, listener_options options, greet_fn greet)
     : listening_(std::move(listening)),
-      node_(std::move(node)),
-      self_(std::move(self)),
+      tls_(std::move(tls)),
       options_(options),
+      greet_(std::move(greet)),
       acceptor_([this] { accept_loop(); }) {}
 
 listener::~listener() {
@@ -63,7 +61,10 @@ void listener::accept_loop() {
       continue; // closes it
     try {
       std::thread{[this, s = std::move(s)]() mutable {
-        greet(std::move(s));
+        if (const auto ok = serve(std::move(s)); !ok) {
+          failed_.fetch_add(1);
+          log_warning("listener", "{}", ok.error().text);
+        }
         leave();
       }}.detach();
     } catch (const std::system_error& e) { // no thread to be had
@@ -73,16 +74,11 @@ void listener::accept_loop() {
   }
 }
 
-void listener::greet(socket s) {
+result<void> listener::serve(socket s) {
   const auto until = std::chrono::steady_clock::now() + options_.handshake_timeout;
-  const auto peer = s.peer();
-  if (auto ok = prepare(s); !ok)
-    return log_warning("listener", "{}", ok.error().text);
-  const auto hello = greet_laptop(s, *self_, until);
-  if (!hello)
-    return log_warning("listener", "{}", hello.error().text);
-  log_info("listener", "{}: connected as \"{}\"", peer, hello->name);
-  caf::anon_send(node_, connect_atom::value, s.release(), peer);
+  LARQL_TRY_VOID(prepare(s));
+  LARQL_TRY(auto connection, stream::accepted(std::move(s), tls_, until));
+  return greet_(std::move(connection), until);
 }
 
 } // namespace larql::actors

@@ -39,9 +39,7 @@ public:
   }
 
 private:
-  static bool try_later() {
-    return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
-  }
+  static bool try_later() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
 
   static rw_state read_plain(std::size_t& n, native_socket fd, void* out, std::size_t size) {
     const auto got = ::recv(fd, out, size, 0);
@@ -63,7 +61,7 @@ private:
   [[nodiscard]] rw_state state_after(int code) const {
     const auto error = SSL_get_error(session_.get(), code);
     return error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE ? rw_state::success
-                                                                        : rw_state::failure;
+                                                                         : rw_state::failure;
   }
 
   rw_state read_tls(std::size_t& n, void* out, std::size_t size) {

@@ -1,4 +1,5 @@
-// Makes a stream the connection of a broker: CAF's own kind of I/O, with TLS where the stream has it.
+// Makes a stream the connection of a broker: CAF's own kind of I/O, with TLS where the stream has
+// it.
 //
 // Threads   The scribe belongs to the network thread from the moment a broker has added it.
 // Source    CAF 0.17 has no TLS that survives a hostile peer (docs/adr/0001), so the handshake is

@@ -2,6 +2,7 @@
 
 #include "runtime/base/mapped_file.hpp" // errno_text
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <cerrno>
 #include <fcntl.h>
@@ -173,6 +174,20 @@ result<socket> dial(const endpoint& to, time_limit until) {
     last = std::move(s).error();
   }
   return last;
+}
+
+result<std::vector<std::string>> resolve_all(const endpoint& name) {
+  LARQL_TRY(const auto found, resolve(name, 0));
+  auto out = std::vector<std::string>{};
+  for (const auto* a = found.get(); a != nullptr; a = a->ai_next) {
+    char host[NI_MAXHOST];
+    if (::getnameinfo(a->ai_addr, a->ai_addrlen, host, sizeof host, nullptr, 0, NI_NUMERICHOST) ==
+        0)
+      out.emplace_back(host);
+  }
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  return out;
 }
 
 result<socket> listen_on(const endpoint& at) {

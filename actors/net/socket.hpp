@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace larql::actors {
 
@@ -54,6 +55,10 @@ struct endpoint {
 /// Connects; tries every address the name resolves to. The result does not block and has
 /// TCP_NODELAY set.
 [[nodiscard]] result<socket> dial(const endpoint& to, time_limit until);
+
+/// Every address a name stands for, as numbers, each once, in a fixed order. Blocks as long as the
+/// system's resolver does.
+[[nodiscard]] result<std::vector<std::string>> resolve_all(const endpoint& name);
 
 /// Listens on a numeric address or name; port 0 lets the system choose (see local_port).
 [[nodiscard]] result<socket> listen_on(const endpoint& at);

@@ -22,8 +22,9 @@ using key_bytes = std::array<unsigned char, 32>;
 // Where callbacks of a context find its key.
 int key_index() {
   static const auto index = SSL_CTX_get_ex_new_index(
-      0, nullptr, nullptr, nullptr,
-      [](void*, void* key, CRYPTO_EX_DATA*, int, long, void*) { delete static_cast<key_bytes*>(key); });
+      0, nullptr, nullptr, nullptr, [](void*, void* key, CRYPTO_EX_DATA*, int, long, void*) {
+        delete static_cast<key_bytes*>(key);
+      });
   return index;
 }
 
@@ -93,9 +94,10 @@ result<peer_identity> identity_from(X509* certificate) {
     if (role == name_of(known))
       out.role = known;
   if (out.role == peer_role::anyone || out.name.empty())
-    return fail(errc::mismatch,
-                "certificate of \"{}\" names the role \"{}\" (OU), expected laptop, node or operator",
-                out.name, role);
+    return fail(
+        errc::mismatch,
+        "certificate of \"{}\" names the role \"{}\" (OU), expected laptop, node or operator",
+        out.name, role);
   return out;
 }
 
@@ -147,9 +149,9 @@ result<SSL_CTX*> new_context() {
 } // namespace
 
 result<tls_context_ptr> tls_context::from_files(const topology::tls_files& files) {
-  for (const auto& [what, path] : {std::pair{"CA certificate", files.ca},
-                                   std::pair{"certificate", files.certificate},
-                                   std::pair{"key", files.key}}) {
+  for (const auto& [what, path] :
+       {std::pair{"CA certificate", files.ca}, std::pair{"certificate", files.certificate},
+        std::pair{"key", files.key}}) {
     if (path.empty())
       return fail(errc::usage, "TLS: the {} is missing: CA, certificate and key come together",
                   what);

@@ -30,8 +30,7 @@ public:
 
   /// TLS with a pre-shared key that is derived from the secret; proves membership, not a role.
   [[nodiscard]] static result<tls_context_ptr> from_secret(std::string_view secret);
-  [[nodiscard]] static result<tls_context_ptr>
-  from_secret_file(const std::filesystem::path& path);
+  [[nodiscard]] static result<tls_context_ptr> from_secret_file(const std::filesystem::path& path);
 
   /// As a topology says; null if it asks for no protection.
   [[nodiscard]] static result<tls_context_ptr> from(const topology::security& s);

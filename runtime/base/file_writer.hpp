@@ -22,8 +22,8 @@ enum class file_access { everybody, owner_only };
 class file_writer {
 public:
   /// Starts `path`.tmp, truncating what a killed run left there.
-  [[nodiscard]] static result<file_writer>
-  create(const std::filesystem::path& path, file_access access = file_access::everybody);
+  [[nodiscard]] static result<file_writer> create(const std::filesystem::path& path,
+                                                  file_access access = file_access::everybody);
 
   file_writer(file_writer&& other) noexcept;
   file_writer& operator=(file_writer&& other) noexcept;

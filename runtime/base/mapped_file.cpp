@@ -1,5 +1,6 @@
 #include "runtime/base/mapped_file.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -8,6 +9,7 @@
 #include <system_error>
 #include <unistd.h>
 #include <utility>
+#include <vector>
 
 namespace larql {
 
@@ -119,11 +121,64 @@ result<bool> path_exists(const std::filesystem::path& path) {
   return found;
 }
 
-void will_need(std::span<const std::byte> bytes) noexcept {
+namespace {
+
+// The whole pages that hold some bytes.
+struct page_range {
+  void* start;
+  std::size_t bytes;
+};
+page_range pages_of(std::span<const std::byte> bytes) {
   const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
   const auto address = reinterpret_cast<std::uintptr_t>(bytes.data());
   const auto start = address / page * page;
-  (void) ::madvise(reinterpret_cast<void*>(start), address - start + bytes.size(), MADV_WILLNEED);
+  const auto end = (address + bytes.size() + page - 1) / page * page;
+  return {reinterpret_cast<void*>(start), end - start};
+}
+
+#ifndef MADV_POPULATE_READ // since Linux 5.14
+#define MADV_POPULATE_READ 22
+#endif
+
+} // namespace
+
+void will_need(std::span<const std::byte> bytes) noexcept {
+  const auto pages = pages_of(bytes);
+  (void) ::madvise(pages.start, pages.bytes, MADV_WILLNEED);
+}
+
+result<void> populate(std::span<const std::byte> bytes) {
+  const auto pages = pages_of(bytes);
+  if (::madvise(pages.start, pages.bytes, MADV_POPULATE_READ) == 0)
+    return {};
+  if (errno != EINVAL)
+    return fail(errc::io, "reading {} bytes into memory: {}", bytes.size(), errno_text(errno));
+  // An older kernel: touch every page.
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  will_need(bytes);
+  for (auto i = std::size_t{0}; i < bytes.size(); i += page)
+    (void) *static_cast<const volatile std::byte*>(bytes.data() + i);
+  return {};
+}
+
+std::uint64_t resident_bytes(std::span<const std::byte> bytes) {
+  const auto pages = pages_of(bytes);
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  auto in_memory = std::vector<unsigned char>(pages.bytes / page);
+  if (in_memory.empty() || ::mincore(pages.start, pages.bytes, in_memory.data()) != 0)
+    return 0;
+  auto n = std::uint64_t{0};
+  for (const auto p : in_memory)
+    n += p & 1u;
+  return std::min<std::uint64_t>(n * page, bytes.size());
+}
+
+result<void> lock_pages(std::span<const std::byte> bytes) {
+  const auto pages = pages_of(bytes);
+  if (::mlock(pages.start, pages.bytes) != 0)
+    return fail(errc::io, "locking {} bytes in memory: {} (the limit is RLIMIT_MEMLOCK)",
+                bytes.size(), errno_text(errno));
+  return {};
 }
 
 void release_pages(std::span<const std::byte> bytes) noexcept {

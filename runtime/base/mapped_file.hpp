@@ -71,6 +71,15 @@ private:
 /// Asks the kernel to read these mapped bytes soon, and only these.
 void will_need(std::span<const std::byte> bytes) noexcept;
 
+/// Reads mapped bytes into memory now and maps their pages. Fails if a page cannot be read.
+[[nodiscard]] result<void> populate(std::span<const std::byte> bytes);
+
+/// How many of these mapped bytes are in memory; whole pages count as they are.
+[[nodiscard]] std::uint64_t resident_bytes(std::span<const std::byte> bytes);
+
+/// Keeps mapped bytes in memory.
+[[nodiscard]] result<void> lock_pages(std::span<const std::byte> bytes);
+
 /// Lets go of mapped pages that lie wholly inside these bytes; they are read again if touched.
 void release_pages(std::span<const std::byte> bytes) noexcept;
 

@@ -99,6 +99,39 @@ result<expert_weights> expert_bank::get(std::uint32_t layer, std::uint32_t exper
   return out;
 }
 
+std::uint64_t expert_bank::resident_bytes() const {
+  auto sum = std::uint64_t{0};
+  for (const auto& part : layers_)
+    for (const auto& map : part.maps)
+      sum += larql::resident_bytes(map.bytes());
+  return sum;
+}
+
+result<void> expert_bank::warm_up(const std::function<bool(std::uint64_t)>& on_progress) const {
+  constexpr std::size_t step_bytes = 32 << 20;
+  auto done = std::uint64_t{0};
+  for (const auto& part : layers_)
+    for (const auto& map : part.maps)
+      for (auto rest = map.bytes(); !rest.empty();) {
+        const auto step = rest.first(std::min(rest.size(), step_bytes));
+        if (auto ok = populate(step); !ok)
+          return std::move(ok).error().in(part.path.string());
+        rest = rest.subspan(step.size());
+        done += step.size();
+        if (!on_progress(done))
+          return fail(errc::cancelled, "warm-up was stopped");
+      }
+  return {};
+}
+
+result<void> expert_bank::lock_in_memory() const {
+  for (const auto& part : layers_)
+    for (const auto& map : part.maps)
+      if (auto ok = lock_pages(map.bytes()); !ok)
+        return std::move(ok).error().in(part.path.string());
+  return {};
+}
+
 result<void> expert_bank::check(const layer_part& part, const expert_weights& w,
                                 std::uint32_t expert) {
   will_need({w.gate.data, part.header.gate_up_bytes});

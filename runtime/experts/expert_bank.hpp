@@ -16,6 +16,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -44,6 +45,15 @@ public:
   [[nodiscard]] result<expert_weights> get(std::uint32_t layer, std::uint32_t expert) const;
 
   [[nodiscard]] std::uint64_t owned_bytes() const noexcept { return owned_bytes_; }
+
+  /// Bytes of owned experts whose pages are in memory now, as the kernel says.
+  [[nodiscard]] std::uint64_t resident_bytes() const;
+
+  /// Reads all owned pages into memory. `on_progress` gets the bytes done; false stops.
+  [[nodiscard]] result<void> warm_up(const std::function<bool(std::uint64_t)>& on_progress) const;
+
+  /// Keeps the owned pages from being dropped. Fails where the system does not allow so much.
+  [[nodiscard]] result<void> lock_in_memory() const;
 
 private:
   struct layer_part {

@@ -12,7 +12,7 @@
 // Errors    A template of another format is `unsupported`; no messages, or a system message that is
 //           not the first, is `usage`; a tokenizer without a control token is `mismatch`.
 // Threads   Plain values.
-// Source    facts/gemma4.md section 5.3.
+// Source    The chat templates published with the models (launch and second revision).
 
 #pragma once
 

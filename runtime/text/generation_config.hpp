@@ -2,7 +2,7 @@
 //
 // Errors    A field of the wrong type or out of range, named. A file that does not exist means the
 //           defaults. Fields not listed here (penalties, beams, lengths) are not read.
-// Source    facts/gemma4.md section 5.4; the file is HF's.
+// Source    generation_config.json as Hugging Face ships it.
 
 #pragma once
 

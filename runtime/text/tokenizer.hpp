@@ -10,7 +10,7 @@
 // Errors    A damaged file, or one with rules beyond these, fails to load with a message that names
 //           the field. Text of more than max_text_bytes is refused. Decoding cannot fail.
 // Threads   Immutable: any number of threads may use one tokenizer.
-// Source    facts/gemma4.md section 5; agreement with npm @huggingface/tokenizers is a test.
+// Source    tokenizer.json as Gemma ships it; agreement with npm @huggingface/tokenizers is a test.
 
 #pragma once
 

@@ -11,7 +11,6 @@
 namespace larql::actors {
 namespace {
 
-constexpr auto fd = 1008;
 constexpr auto incarnation = std::uint64_t{4711};
 
 std::vector<char> frame_of(const schema::message& m) {
@@ -23,17 +22,65 @@ std::vector<char> frame_of(const schema::message& m) {
 class ClientConnection : public test::deterministic_system {
 protected:
   ClientConnection() {
-    const auto description = std::make_shared<schema::node_description>();
     description->incarnation = incarnation;
-    connection = spawn_broker<client_connection_state>(sys, fd, "10.0.0.2:5555", shard.spawn(sys),
-                                                       description);
+    node = spawn_state<fake_node>(sys, std::ref(asked));
+    start({});
+  }
+  /// A connection of a peer with this identity; the one before ends.
+  void start(peer_identity who, bool holds_the_model = true) {
+    if (connection)
+      caf::anon_send_exit(connection, caf::exit_reason::user_shutdown);
+    settle();
+    auto client = std::make_shared<node_client>();
+    client->connection = virtual_transport(++fd);
+    client->peer = "10.0.0.2:5555";
+    client->identity = std::move(who);
+    if (holds_the_model)
+      client->hello.model.emplace();
+    auto context = client_connection_state::context{};
+    context.node = node;
+    context.shard = shard.actor() ? shard.actor() : shard.spawn(sys);
+    context.description = description;
+    context.restart_node = [this] { ++restarts; };
+    context.counters = counters;
+    connection = spawn_broker<client_connection_state>(sys, node_client_ptr{std::move(client)},
+                                                       std::move(context));
     settle();
   }
   ~ClientConnection() override {
     caf::anon_send_exit(connection, caf::exit_reason::user_shutdown);
+    caf::anon_send_exit(node, caf::exit_reason::user_shutdown);
+    node = nullptr;
     shard.end();
     settle();
   }
+
+  /// Answers what the connection asks of its node.
+  class fake_node {
+  public:
+    using handle = node_actor;
+    static constexpr const char* name = "fake-node";
+    fake_node(handle::pointer, std::vector<std::string>& asked) : asked_(asked) {}
+    handle::behavior_type make_behavior() {
+      return {[](connect_atom, const node_client_ptr&) {},
+              [](notice_atom, schema::node_state) {},
+              [this](drain_atom) { asked_.push_back("drain"); },
+              [this](restart_atom) {
+                asked_.push_back("restart");
+                return true;
+              },
+              [](status_atom) {
+                auto s = std::make_shared<schema::node_status>();
+                s->owned_bytes = 12345;
+                return node_status_ptr{std::move(s)};
+              },
+              [](shard_atom) {},
+              [](tick_atom) {}};
+    }
+
+  private:
+    std::vector<std::string>& asked_;
+  };
 
   void receive_call(std::uint64_t id, std::span<const std::byte> data = {}) {
     auto call = schema::expert_call{};
@@ -63,8 +110,15 @@ protected:
   }
   using texts = std::vector<std::string>;
 
+  int fd = 1008;
+  std::shared_ptr<schema::node_description> description =
+      std::make_shared<schema::node_description>();
+  std::shared_ptr<node_counters> counters = std::make_shared<node_counters>();
+  std::vector<std::string> asked;
+  int restarts = 0;
+  node_actor node;
   test::fake_shard shard;
-  caf::io::connection_handler connection;
+  client_actor connection;
 };
 
 TEST_F(ClientConnection, HandsCallsToTheShardAndAnswersBack) {
@@ -75,9 +129,10 @@ TEST_F(ClientConnection, HandsCallsToTheShardAndAnswersBack) {
   ASSERT_TRUE(m);
   EXPECT_EQ(std::get<schema::expert_call>(*m).id, 5u);
   EXPECT_EQ(messages(), texts{});
-  shard.answer(0, frame_payload(frame_of(schema::pong{1, 2, 3, 4, true})));
+  shard.answer(0, frame_payload(frame_of(schema::pong{1, 2, 3, 4, schema::node_state::draining})));
   settle();
-  EXPECT_EQ(messages(), texts{test::text_of(schema::pong{1, 2, 3, 4, true})});
+  EXPECT_EQ(messages(),
+            texts{test::text_of(schema::pong{1, 2, 3, 4, schema::node_state::draining})});
 }
 
 TEST_F(ClientConnection, TakesFramesInAnyPieces) {
@@ -117,7 +172,7 @@ TEST_F(ClientConnection, AnswersPingsWithItsCounters) {
   settle();
   (void) messages();
   receive(fd, frame_of(schema::ping{77}));
-  EXPECT_EQ(messages(), texts{test::text_of(schema::pong{77, incarnation, 1, 1, false})});
+  EXPECT_EQ(messages(), texts{test::text_of(schema::pong{77, incarnation, 1, 1, {}})});
 }
 
 TEST_F(ClientConnection, AnswersCallsBeyondTheWindowWithOverloaded) {
@@ -161,13 +216,13 @@ TEST_F(ClientConnection, AnswersADrainingShardsRefusalWithDraining) {
                                                     "the node is draining"})});
 }
 
-TEST_F(ClientConnection, AnswersOtherErrorsWithInternal) {
+TEST_F(ClientConnection, AnswersOtherErrorsWithRestarting) {
   receive_call(3);
   shard.fail(0, caf::sec::runtime_error);
   settle();
   const auto got = messages();
   ASSERT_EQ(got.size(), 1u);
-  EXPECT_TRUE(got[0].starts_with("failed id=3 incarnation=4711 code=0 ")) << got[0];
+  EXPECT_TRUE(got[0].starts_with("failed id=3 incarnation=4711 code=5 ")) << got[0];
 }
 
 TEST_F(ClientConnection, AnswersCallsOfAShardThatIsGone) {
@@ -176,7 +231,108 @@ TEST_F(ClientConnection, AnswersCallsOfAShardThatIsGone) {
   receive_call(3);
   const auto got = messages();
   ASSERT_EQ(got.size(), 1u);
-  EXPECT_TRUE(got[0].starts_with("failed id=3 incarnation=4711 code=0 ")) << got[0];
+  EXPECT_TRUE(got[0].starts_with("failed id=3 incarnation=4711 code=5 ")) << got[0];
+}
+
+TEST_F(ClientConnection, AsksTheNewShardAfterARestart) {
+  caf::anon_send(connection, shard_atom::value, expert_shard_actor{});
+  settle();
+  receive_call(1);
+  EXPECT_TRUE(messages().at(0).starts_with("failed id=1 incarnation=4711 code=5 "));
+  auto second = test::fake_shard{};
+  caf::anon_send(connection, shard_atom::value, second.spawn(sys));
+  settle();
+  receive_call(2);
+  EXPECT_EQ(second.calls().size(), 1u);
+  second.end();
+  settle();
+}
+
+TEST_F(ClientConnection, ALoadingOrDegradedNodeTakesNoCalls) {
+  const auto refuses = [&](schema::node_state state, const char* code) {
+    caf::anon_send(connection, notice_atom::value, state);
+    settle();
+    receive_call(1);
+    const auto got = messages();
+    ASSERT_EQ(got.size(), 1u);
+    EXPECT_NE(got[0].find(code), std::string::npos) << got[0];
+  };
+  refuses(schema::node_state::loading, "code=5");
+  refuses(schema::node_state::degraded, "code=0");
+  EXPECT_EQ(shard.calls().size(), 0u);
+}
+
+TEST_F(ClientConnection, CountsForTheWholeNode) {
+  receive_call(1);
+  receive_call(2);
+  EXPECT_EQ(counters->waiting, 2u);
+  shard.answer(0, frame_payload(frame_of(schema::ping{})));
+  settle();
+  shard.fail(1, caf::sec::runtime_error);
+  settle();
+  EXPECT_EQ(counters->waiting, 0u);
+  EXPECT_EQ(counters->served, 2u);
+  EXPECT_EQ(counters->failed, 1u);
+  receive_call(3);
+  lose(fd);
+  EXPECT_EQ(counters->waiting, 0u);
+}
+
+// ---- roles --------------------------------------------------------------------------------------
+
+TEST_F(ClientConnection, AnswersQuestionsForItsStatus) {
+  receive(fd, frame_of(schema::ask_status{9}));
+  const auto got = messages();
+  ASSERT_EQ(got.size(), 1u);
+  EXPECT_NE(got[0].find("status nonce=9"), std::string::npos) << got[0];
+  EXPECT_NE(got[0].find("owned=12345"), std::string::npos) << got[0];
+}
+
+TEST_F(ClientConnection, DoesWhatAnOperatorAsks) {
+  using action = schema::control_action;
+  for (const auto& who : {peer_identity{}, peer_identity{peer_role::operator_, "ada"}}) {
+    start(who);
+    asked.clear();
+    restarts = 0;
+    receive(fd, frame_of(schema::control{1, action::drain}));
+    receive(fd, frame_of(schema::control{2, action::restart_shard}));
+    receive(fd, frame_of(schema::control{3, action::restart_node}));
+    EXPECT_EQ(messages(), (texts{"controlled id=1 ok=true text=drained",
+                                 "controlled id=2 ok=true text=the shard was restarted",
+                                 "controlled id=3 ok=true text=drained, starting anew"}));
+    EXPECT_EQ(asked, (texts{"drain", "restart", "drain"}));
+    EXPECT_EQ(restarts, 1);
+  }
+}
+
+TEST_F(ClientConnection, OnlyAnOperatorMayControl) {
+  start({peer_role::laptop, "ada"});
+  for (const auto action : {schema::control_action::drain, schema::control_action::restart_shard,
+                            schema::control_action::restart_node})
+    receive(fd, frame_of(schema::control{1, action}));
+  EXPECT_EQ(messages(), texts(3, "controlled id=1 ok=false text=a laptop may not control a node, "
+                                 "only an operator may"));
+  EXPECT_TRUE(asked.empty());
+  receive_call(1);
+  EXPECT_EQ(shard.calls().size(), 1u);
+}
+
+TEST_F(ClientConnection, ANodeMayNeitherCallNorControl) {
+  start({peer_role::node, "beta"});
+  receive_call(1);
+  receive(fd, frame_of(schema::control{1, schema::control_action::drain}));
+  const auto got = messages();
+  ASSERT_EQ(got.size(), 2u);
+  EXPECT_NE(got[0].find("a node may not call"), std::string::npos) << got[0];
+  EXPECT_NE(got[1].find("ok=false"), std::string::npos) << got[1];
+  EXPECT_EQ(shard.calls().size(), 0u);
+}
+
+TEST_F(ClientConnection, WhoShowedNoModelMayNotCall) {
+  start({}, false);
+  receive_call(1);
+  EXPECT_NE(messages().at(0).find("opened for status only"), std::string::npos);
+  EXPECT_EQ(shard.calls().size(), 0u);
 }
 
 TEST_F(ClientConnection, AnswersACallThatTheShardNeverAnswers) {
@@ -184,7 +340,7 @@ TEST_F(ClientConnection, AnswersACallThatTheShardNeverAnswers) {
   advance(client_connection_state::call_timeout + std::chrono::seconds{1});
   const auto got = messages();
   ASSERT_EQ(got.size(), 1u);
-  EXPECT_TRUE(got[0].starts_with("failed id=3 incarnation=4711 code=0 ")) << got[0];
+  EXPECT_TRUE(got[0].starts_with("failed id=3 incarnation=4711 code=5 ")) << got[0];
 }
 
 TEST_F(ClientConnection, ClosesOnGarbage) {

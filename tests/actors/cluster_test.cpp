@@ -23,14 +23,19 @@ protected:
     return {experts, {"127.0.0.1", port, false}};
   }
 
-  result<cluster> connect(const std::vector<topology::shard_entry>& shards,
-                          std::chrono::milliseconds timeout = 5s) {
-    auto options = cluster_options{};
-    options.connect_timeout = timeout;
-    const auto weights = vindex::fingerprint(model.path(), model.config());
-    return cluster::connect(sys, model.config(), *weights, shards, options);
+  using connected = result<std::unique_ptr<cluster>>;
+
+  connected connect(const std::vector<topology::shard_entry>& shards,
+                    std::chrono::milliseconds timeout = 5s) {
+    auto c = topology::cluster_of(shards);
+    c.limits.connect = timeout;
+    return connect_to_topology(std::move(c));
   }
-  result<cluster> connect_to(const fake_node& node, std::chrono::milliseconds timeout = 5s) {
+  connected connect_to_topology(topology::cluster c) {
+    const auto weights = vindex::fingerprint(model.path(), model.config());
+    return cluster::connect(sys, {std::move(c), identity_of(model.config(), *weights), "test"});
+  }
+  connected connect_to(const fake_node& node, std::chrono::milliseconds timeout = 5s) {
     return connect({entry(node.port(), {0, 7})}, timeout);
   }
 
@@ -54,9 +59,9 @@ TEST_F(Cluster, ConnectsToNodesThatTogetherOwnEverything) {
   const auto b = live_node{model, {{0, 2}, {5, 7}}, "beta"};
   const auto c = connect({entry(a.port(), {0, 4}), entry(b.port(), {5, 7})});
   ASSERT_TRUE(test::succeeds(c));
-  EXPECT_TRUE(c->router());
-  EXPECT_EQ(c->formats(), std::vector(3, quant::activation_format::q8_32));
-  EXPECT_EQ(c->max_rows(), schema::max_call_rows);
+  EXPECT_TRUE((*c)->router());
+  EXPECT_EQ((*c)->formats(), std::vector(3, quant::activation_format::q8_32));
+  EXPECT_EQ((*c)->max_rows(), schema::max_call_rows);
 }
 
 TEST_F(Cluster, TakesTheSmallestNumberOfRowsThatANodeTakes) {
@@ -67,7 +72,7 @@ TEST_F(Cluster, TakesTheSmallestNumberOfRowsThatANodeTakes) {
   const auto b = fake_node{welcome_with(d)};
   const auto c = connect({entry(a.port(), {0, 3}), entry(b.port(), {4, 7})});
   ASSERT_TRUE(test::succeeds(c));
-  EXPECT_EQ(c->max_rows(), 17u);
+  EXPECT_EQ((*c)->max_rows(), 17u);
 }
 
 TEST_F(Cluster, RefusesNodesThatHoldAnotherModel) {
@@ -79,11 +84,11 @@ TEST_F(Cluster, RefusesNodesThatHoldAnotherModel) {
     EXPECT_TRUE(fails(connect_to(node), errc::mismatch,
                       {fmt::format("caf://127.0.0.1:{}", node.port()), "node mallory", part}));
   };
-  refuses([](d& x) { x.layers = 4; }, "4 layers, this model has 3");
-  refuses([](d& x) { x.hidden = 2816; }, "2816 hidden size, this model has 256");
-  refuses([](d& x) { x.experts = 9; }, "9 experts, this model has 8");
-  refuses([](d& x) { x.expert_width = 97; }, "97 expert width, this model has 96");
-  refuses([](d& x) { x.weights[31] ^= std::byte{1}; }, "fingerprints differ");
+  refuses([](d& x) { x.model.layers = 4; }, "layers 3 here");
+  refuses([](d& x) { x.model.hidden = 2816; }, "2816 there");
+  refuses([](d& x) { x.model.experts = 9; }, "experts 8 here");
+  refuses([](d& x) { x.model.expert_width = 97; }, "expert width 96 here");
+  refuses([](d& x) { x.model.weights[31] ^= std::byte{1}; }, "fingerprints differ");
 }
 
 TEST_F(Cluster, RefusesNodesThatOwnLessThanTheMapSays) {
@@ -212,9 +217,9 @@ TEST_F(Cluster, GivesUpItsConnectionsWhenItGoes) {
   EXPECT_TRUE(closed.get_future().get());
 }
 
-TEST_F(Cluster, RefusesEncryptedAddresses) {
-  EXPECT_TRUE(fails(connect({{{0, 7}, {"127.0.0.1", 1, true}}}), errc::unsupported,
-                    {"tls://127.0.0.1:1", "no TLS"}));
+TEST_F(Cluster, RefusesEncryptedAddressesWithoutCertificates) {
+  EXPECT_TRUE(fails(connect({{{0, 7}, {"127.0.0.1", 1, true}}}), errc::usage,
+                    {"tls://127.0.0.1:1", "needs certificates or a cluster secret"}));
 }
 
 } // namespace

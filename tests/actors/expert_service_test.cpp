@@ -435,10 +435,10 @@ TEST_F(ExpertService, DescribesWhatItOwns) {
   const auto& d = service.self();
   EXPECT_EQ(d.node, "alpha");
   EXPECT_EQ(d.incarnation, 99u);
-  EXPECT_EQ(d.layers, 3u);
-  EXPECT_EQ(d.hidden, 256u);
-  EXPECT_EQ(d.experts, 8u);
-  EXPECT_EQ(d.expert_width, 96u);
+  EXPECT_EQ(d.model.layers, 3u);
+  EXPECT_EQ(d.model.hidden, 256u);
+  EXPECT_EQ(d.model.experts, 8u);
+  EXPECT_EQ(d.model.expert_width, 96u);
   EXPECT_EQ(d.owned, (ownership{{1, 2}, {2, 5}}));
   EXPECT_EQ(d.formats, std::vector(2, quant::activation_format::q8_32));
   EXPECT_EQ(d.max_rows, schema::max_call_rows);

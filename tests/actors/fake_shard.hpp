@@ -82,6 +82,7 @@ private:
             for (auto& order : std::exchange(book_->orders, {}))
               order();
           },
+          [](actors::tick_atom) {},
       };
     }
 

@@ -146,7 +146,7 @@ struct feeder {
 
 TEST(FrameReader, CutsBytesIntoPayloads) {
   auto bytes = test::frame_of(schema::ping{1});
-  schema::encode(schema::hello{1, "x"}, bytes);
+  schema::encode(schema::hello{1, "x", {}}, bytes);
   schema::encode(schema::ping{2}, bytes);
   auto f = feeder{};
   const auto frames = f.feed(bytes);
@@ -178,19 +178,24 @@ TEST(FrameReader, RefusesHeadersOutOfRange) {
 
 // ---- handshake ----------------------------------------------------------------------------------
 
+std::pair<stream, stream> connected_streams() {
+  auto [laptop, node] = connected_pair();
+  return {stream{std::move(laptop)}, stream{std::move(node)}};
+}
+
 schema::node_description small_node() {
   auto d = schema::node_description{};
   d.node = "alpha";
-  d.layers = d.experts = d.hidden = d.expert_width = 1;
+  d.model.layers = d.model.experts = d.model.hidden = d.model.expert_width = 1;
   d.formats = {quant::activation_format::f32};
   return d;
 }
 
 TEST(Handshake, ExchangesNamesAndDescription) {
-  const auto [laptop, node] = connected_pair();
+  const auto [laptop, node] = connected_streams();
   auto heard = result<schema::hello>{schema::hello{}};
   auto other = std::thread{[&, &s = node] { heard = greet_laptop(s, small_node(), in(10s)); }};
-  const auto greeted = greet_node(laptop, {1, "Ada"}, in(10s));
+  const auto greeted = greet_node(laptop, {1, "Ada", small_node().model}, in(10s));
   other.join();
   ASSERT_TRUE(succeeds(greeted));
   ASSERT_TRUE(succeeds(heard));
@@ -199,14 +204,14 @@ TEST(Handshake, ExchangesNamesAndDescription) {
 }
 
 TEST(Handshake, BothSidesEndAtTheirDeadline) {
-  const auto [laptop, node] = connected_pair();
+  const auto [laptop, node] = connected_streams();
   EXPECT_TRUE(fails(greet_laptop(node, small_node(), in(20ms)), errc::deadline, {node.peer()}));
   EXPECT_TRUE(fails(greet_node(laptop, {}, in(20ms)), errc::deadline, {laptop.peer()}));
 }
 
 TEST(Handshake, TheNodeRefusesWhatIsNoHello) {
   const auto refuses = [](const std::vector<char>& bytes, std::string_view part) {
-    const auto [laptop, node] = connected_pair();
+    const auto [laptop, node] = connected_streams();
     ASSERT_TRUE(succeeds(laptop.write(bytes, in(10s))));
     EXPECT_TRUE(
         fails(greet_laptop(node, small_node(), in(10s)), errc::corrupt, {node.peer(), part}));
@@ -214,51 +219,102 @@ TEST(Handshake, TheNodeRefusesWhatIsNoHello) {
   refuses(std::vector<char>(8, 'x'), "magic");
   refuses(test::frame_header(schema::max_hello_bytes + 1), "length is 4097");
   refuses(test::frame_of(schema::ping{}), "first message is not hello");
-  refuses(test::frame_of(schema::hello{1, std::string(65, 'n')}), "hello.name has 65 bytes");
+  refuses(test::frame_of(schema::hello{1, std::string(65, 'n'), {}}), "hello.name has 65 bytes");
+}
+
+TEST(Handshake, TheNodeRefusesAnotherModelAndSaysWhatDiffers) {
+  const auto refuses = [](auto change, std::string_view part) {
+    const auto [laptop, node] = connected_streams();
+    auto model = small_node().model;
+    change(model);
+    auto heard = result<schema::hello>{schema::hello{}};
+    auto other = std::thread{[&, &s = node] { heard = greet_laptop(s, small_node(), in(10s)); }};
+    const auto greeted = greet_node(laptop, {1, "Ada", model}, in(10s));
+    other.join();
+    EXPECT_TRUE(fails(heard, errc::mismatch, {part}));
+    EXPECT_TRUE(fails(greeted, errc::mismatch, {"refused the connection", "node alpha", part}));
+  };
+  refuses([](auto& m) { m.layers = 5; }, "layers 1 here (\"\"), 5 there");
+  refuses([](auto& m) { m.hidden = 5; }, "hidden size 1 here (\"\"), 5 there");
+  refuses([](auto& m) { m.experts = 5; }, "experts 1 here (\"\"), 5 there");
+  refuses([](auto& m) { m.expert_width = 5; }, "expert width 1 here (\"\"), 5 there");
+  refuses([](auto& m) { m.weights[7] = std::byte{1}; }, "fingerprints differ");
+}
+
+TEST(Handshake, WhoShowsNoModelIsWelcome) {
+  const auto [laptop, node] = connected_streams();
+  auto heard = result<schema::hello>{schema::hello{}};
+  auto other = std::thread{[&, &s = node] { heard = greet_laptop(s, small_node(), in(10s)); }};
+  EXPECT_TRUE(succeeds(greet_node(laptop, {1, "status", {}}, in(10s))));
+  other.join();
+  ASSERT_TRUE(succeeds(heard));
+  EXPECT_FALSE(heard->model);
+}
+
+TEST(Handshake, ANodeAnnouncesItselfAndIsToldWhatToDo) {
+  const auto [node, laptop] = connected_streams();
+  auto self = schema::announce{};
+  self.node = small_node();
+  self.owns = false;
+  self.available_bytes = 500;
+  self.bytes_per_expert = 100;
+  auto answer = result<schema::accepted>{schema::accepted{}};
+  auto other = std::thread{[&, &s = node] { answer = greet_coordinator(s, self, in(10s)); }};
+  const auto heard = greet_announced(
+      laptop,
+      [](const schema::announce& who) -> result<schema::accepted> {
+        EXPECT_EQ(who.node.node, "alpha");
+        EXPECT_FALSE(who.owns);
+        EXPECT_EQ(who.available_bytes, 500u);
+        return schema::accepted{schema::verdict::load, {2, 6}, 0};
+      },
+      in(10s));
+  other.join();
+  ASSERT_TRUE(succeeds(heard));
+  ASSERT_TRUE(succeeds(answer));
+  EXPECT_EQ(answer->verdict, schema::verdict::load);
+  EXPECT_EQ(answer->experts, (experts::index_range{2, 6}));
+}
+
+TEST(Handshake, AnAnnouncementThatIsRefusedHearsWhy) {
+  const auto [node, laptop] = connected_streams();
+  auto answer = result<schema::accepted>{schema::accepted{}};
+  auto other = std::thread{[&, &s = node] {
+    auto self = schema::announce{};
+    self.node = small_node();
+    answer = greet_coordinator(s, self, in(10s));
+  }};
+  EXPECT_TRUE(
+      fails(greet_announced(
+                laptop, [](const auto&) { return fail(errc::mismatch, "not of us"); }, in(10s)),
+            errc::mismatch, {"not of us"}));
+  other.join();
+  EXPECT_TRUE(fails(answer, errc::mismatch, {"refused the connection: not of us"}));
 }
 
 // ---- listener -----------------------------------------------------------------------------------
 
 class Listener : public testing::Test {
 protected:
-  /// Stands for the node: keeps the connections that come.
-  class collector {
-  public:
-    using handle = node_actor;
-    static constexpr const char* name = "collector";
-    collector(handle::pointer, std::atomic<int>& count) : count_(count) {}
-    handle::behavior_type make_behavior() {
-      return {[this](connect_atom, int fd, const std::string&) {
-                sockets_.emplace_back(fd);
-                ++count_;
-              },
-              [](drain_atom) {}, [](status_atom) { return 0u; }, [](tick_atom) {}};
-    }
-
-  private:
-    std::atomic<int>& count_;
-    std::vector<socket> sockets_;
-  };
-
   void listen(listener_options options) {
     auto listening = listen_on({"127.0.0.1", 0});
     ASSERT_TRUE(succeeds(listening));
     port = local_port(*listening);
-    node = spawn_state<collector>(sys, std::ref(connected));
-    listening_.emplace(*std::move(listening), node,
-                       std::make_shared<schema::node_description>(small_node()), options);
-  }
-  void TearDown() override {
-    listening_.reset();
-    caf::anon_send_exit(node, caf::exit_reason::user_shutdown);
-    node = nullptr;
+    listening_.emplace(*std::move(listening), nullptr, options,
+                       [this](stream s, time_limit until) -> larql::result<void> {
+                         LARQL_TRY(const auto hello, greet_laptop(s, small_node(), until));
+                         (void) hello;
+                         const auto lock = std::scoped_lock{mutex};
+                         streams.push_back(std::move(s));
+                         ++connected;
+                         return {};
+                       });
   }
 
-  system_config config;
-  caf::actor_system sys{config};
+  std::mutex mutex;
+  std::vector<stream> streams; // of the node's side
   std::atomic<int> connected{0};
   std::uint16_t port = 0;
-  node_actor node;
   std::optional<listener> listening_;
 };
 

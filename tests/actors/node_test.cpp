@@ -6,6 +6,8 @@
 #include "tests/actors/fake_shard.hpp"
 #include "tests/support/deterministic_system.hpp"
 
+#include <deque>
+
 namespace larql::actors {
 namespace {
 
@@ -19,35 +21,63 @@ std::vector<char> frame_of(const schema::message& m) {
 
 class Node : public test::deterministic_system {
 protected:
-  Node() {
-    node =
-        spawn_state<node_state>(sys, shard.spawn(sys), std::make_shared<schema::node_description>(),
-                                [this](const std::string& why) { failures.push_back(why); });
-    settle();
-  }
+  Node() { start({}); }
   ~Node() override {
     caf::anon_send_exit(node, caf::exit_reason::user_shutdown);
     node = nullptr;
-    shard.end();
+    for (auto& s : shards)
+      s.end();
     settle();
   }
 
-  void connect(int fd) {
-    caf::anon_send(node, connect_atom::value, fd, std::string{"peer"});
+  void start(node_options options) {
+    if (node)
+      caf::anon_send_exit(node, caf::exit_reason::user_shutdown);
+    settle();
+    options.description = std::make_shared<schema::node_description>();
+    options.start_shard = [this](caf::actor_system& system) {
+      shards.emplace_back();
+      return shards.back().spawn(system);
+    };
+    node = spawn_state<node_state_actor>(sys, std::move(options));
     settle();
   }
-  std::uint32_t connections() {
-    return ask<std::uint32_t>(node, status_atom::value)->value.value();
+  test::fake_shard& shard() { return shards.back(); }
+
+  void connect(int fd) {
+    auto client = std::make_shared<node_client>();
+    client->connection = virtual_transport(fd);
+    client->peer = "peer";
+    client->hello.model.emplace();
+    caf::anon_send(node, connect_atom::value, node_client_ptr{std::move(client)});
+    settle();
   }
+  schema::node_status status() {
+    return *ask<node_status_ptr>(node, status_atom::value)->value.value();
+  }
+  std::uint32_t connections() { return status().connections; }
   void receive_call(int fd, std::uint64_t id) {
     auto call = schema::expert_call{};
     call.id = id;
     receive(fd, frame_of(call));
   }
+  /// The code of the failure that was sent last; -1 for none.
+  int failure_code(int fd) {
+    const auto bytes = sent(fd);
+    if (bytes.empty())
+      return -1;
+    const auto body = std::vector<char>(bytes.begin() + schema::frame_header_bytes, bytes.end());
+    const auto m = schema::decode(body);
+    const auto* failed = m ? std::get_if<schema::call_failed>(&*m) : nullptr;
+    return failed == nullptr ? -1 : static_cast<int>(failed->code);
+  }
+  void fail_shard() {
+    shard().end(caf::exit_reason::unhandled_exception);
+    settle();
+  }
 
-  test::fake_shard shard;
+  std::deque<test::fake_shard> shards; // every one that was started
   node_actor node;
-  std::vector<std::string> failures;
 };
 
 TEST_F(Node, KeepsAConnectionForEachLaptop) {
@@ -56,9 +86,9 @@ TEST_F(Node, KeepsAConnectionForEachLaptop) {
   EXPECT_EQ(connections(), 3u);
   receive_call(first_fd, 1);
   receive_call(first_fd + 2, 1); // the same id on another connection
-  EXPECT_EQ(shard.calls().size(), 2u);
+  EXPECT_EQ(shard().calls().size(), 2u);
   const auto answer = frame_of(schema::ping{});
-  shard.answer(1, frame_payload(answer));
+  shard().answer(1, frame_payload(answer));
   settle();
   EXPECT_EQ(sent(first_fd).size(), 0u);
   EXPECT_EQ(sent(first_fd + 2), answer);
@@ -74,26 +104,19 @@ TEST_F(Node, ForgetsConnectionsThatEnd) {
 }
 
 TEST_F(Node, TurnsAwayConnectionsBeyondTheLimit) {
-  const auto limit = static_cast<int>(node_state::max_connections);
+  const auto limit = static_cast<int>(node_state_actor::max_connections);
   for (auto i = 0; i < limit + 2; ++i)
     connect(first_fd + i);
-  EXPECT_EQ(connections(), node_state::max_connections);
+  EXPECT_EQ(connections(), node_state_actor::max_connections);
   receive(first_fd + limit - 1, frame_of(schema::ping{}));
   EXPECT_NE(sent(first_fd + limit - 1).size(), 0u);
   lose(first_fd); // makes room
   connect(first_fd + limit + 5);
-  EXPECT_EQ(connections(), node_state::max_connections);
+  EXPECT_EQ(connections(), node_state_actor::max_connections);
 }
 
-TEST_F(Node, TurnsAwayConnectionsWhileItDrains) {
+TEST_F(Node, DrainingIsAnsweredWhenTheShardHasNothingLeft) {
   connect(first_fd);
-  caf::anon_send(node, drain_atom::value);
-  settle();
-  connect(first_fd + 1);
-  EXPECT_EQ(connections(), 1u);
-}
-
-TEST_F(Node, HandsADrainToItsShard) {
   auto drained = false;
   sys.spawn([&](caf::event_based_actor* self) {
     self->request(node, std::chrono::minutes{1}, drain_atom::value)
@@ -101,13 +124,94 @@ TEST_F(Node, HandsADrainToItsShard) {
   });
   settle();
   EXPECT_TRUE(drained);
+  EXPECT_EQ(status().state, schema::node_state::draining);
+  receive(first_fd, frame_of(schema::ping{}));
+  const auto bytes = sent(first_fd);
+  const auto body = std::vector<char>(bytes.begin() + schema::frame_header_bytes, bytes.end());
+  EXPECT_EQ(std::get<schema::pong>(*schema::decode(body)).state, schema::node_state::draining);
 }
 
-TEST_F(Node, ReportsTheEndOfItsShard) {
-  shard.end(caf::exit_reason::unhandled_exception);
-  settle();
-  EXPECT_EQ(failures, std::vector<std::string>{"unhandled_exception"});
+// ---- shards that fail ---------------------------------------------------------------------------
+
+TEST_F(Node, StartsAFailedShardAgainAfterABackOff) {
+  connect(first_fd);
+  fail_shard();
+  EXPECT_EQ(shards.size(), 1u) << "at once";
+  receive_call(first_fd, 1);
+  EXPECT_EQ(failure_code(first_fd), static_cast<int>(schema::failure_code::restarting));
+  advance(std::chrono::milliseconds{60});
+  ASSERT_EQ(shards.size(), 2u);
+  receive_call(first_fd, 2);
+  EXPECT_EQ(shard().calls().size(), 1u) << "the connection asks the new shard";
+  EXPECT_EQ(status().restarts, 1u);
+  EXPECT_EQ(status().state, schema::node_state::serving);
 }
+
+TEST_F(Node, TheBackOffGrowsWithFailuresInARow) {
+  fail_shard();
+  advance(std::chrono::milliseconds{60});
+  ASSERT_EQ(shards.size(), 2u);
+  fail_shard();
+  advance(std::chrono::milliseconds{60});
+  EXPECT_EQ(shards.size(), 2u);
+  advance(std::chrono::milliseconds{60});
+  EXPECT_EQ(shards.size(), 3u);
+}
+
+TEST_F(Node, AShardThatFailsTooOftenLeavesTheNodeDegradedButUp) {
+  auto options = node_options{};
+  options.most_restarts = 3;
+  start(std::move(options));
+  connect(first_fd);
+  for (auto i = 0; i < 4; ++i) {
+    fail_shard();
+    advance(std::chrono::seconds{1});
+  }
+  EXPECT_EQ(status().state, schema::node_state::degraded);
+  const auto started = shards.size();
+  advance(std::chrono::minutes{1});
+  EXPECT_EQ(shards.size(), started) << "loops";
+  receive_call(first_fd, 1);
+  EXPECT_EQ(failure_code(first_fd), static_cast<int>(schema::failure_code::internal));
+  EXPECT_EQ(connections(), 1u);
+}
+
+TEST_F(Node, FailuresLongAgoDoNotCount) {
+  auto options = node_options{};
+  options.most_restarts = 3;
+  start(std::move(options));
+  for (auto i = 0; i < 10; ++i) {
+    fail_shard();
+    advance(std::chrono::seconds{40});
+  }
+  EXPECT_EQ(status().state, schema::node_state::serving);
+}
+
+TEST_F(Node, AnOperatorsRestartTakesANewShardAtOnceAndIsNoFailure) {
+  const auto a = ask<bool>(node, restart_atom::value);
+  ASSERT_TRUE(a->value);
+  EXPECT_TRUE(*a->value);
+  EXPECT_EQ(shards.size(), 2u);
+  for (auto i = 0; i < 30; ++i)
+    ask<bool>(node, restart_atom::value);
+  EXPECT_EQ(status().state, schema::node_state::serving);
+}
+
+TEST_F(Node, TakesNoCallsUntilItIsReady) {
+  auto options = node_options{};
+  options.state = schema::node_state::loading;
+  start(std::move(options));
+  connect(first_fd);
+  receive_call(first_fd, 1);
+  EXPECT_EQ(failure_code(first_fd), static_cast<int>(schema::failure_code::restarting));
+  caf::anon_send(node, notice_atom::value, schema::node_state::serving);
+  settle();
+  receive_call(first_fd, 2);
+  EXPECT_EQ(shard().calls().size(), 1u);
+}
+
+// ---- the end
+// --------------------------------------------------------------------------------------
 
 TEST_F(Node, ClosesItsConnectionsWhenItEnds) {
   connect(first_fd);
@@ -116,7 +220,6 @@ TEST_F(Node, ClosesItsConnectionsWhenItEnds) {
   settle();
   EXPECT_TRUE(is_closed(first_fd));
   EXPECT_TRUE(is_closed(first_fd + 1));
-  EXPECT_TRUE(failures.empty());
 }
 
 TEST_F(Node, AnswersThatAreThereGoOutBeforeItsConnectionsClose) {
@@ -124,8 +227,8 @@ TEST_F(Node, AnswersThatAreThereGoOutBeforeItsConnectionsClose) {
   receive_call(first_fd, 1);
   receive_call(first_fd, 2);
   const auto answer = frame_of(schema::ping{3});
-  shard.answer(0, frame_payload(answer));
-  shard.answer(1, frame_payload(answer));
+  shard().answer(0, frame_payload(answer));
+  shard().answer(1, frame_payload(answer));
   while (sched.try_run_once()) { // the shard answers, but the network has not looked yet
   }
   caf::anon_send_exit(node, caf::exit_reason::user_shutdown);

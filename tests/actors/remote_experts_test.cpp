@@ -34,15 +34,20 @@ protected:
     auto shards = std::vector<topology::shard_entry>{};
     for (const auto& o : owners)
       shards.push_back({o.experts, {"127.0.0.1", o.port, false}});
-    auto connected = cluster::connect(
-        sys, model.config(), *vindex::fingerprint(model.path(), model.config()), shards, {});
+    auto c = topology::cluster_of(shards);
+    c.limits.call_floor = std::min(c.limits.call_floor, deadline);
+    c.limits.call_ceiling = deadline;
+    c.limits.failover = 0ms; // these tests are about errors
+    const auto weights = vindex::fingerprint(model.path(), model.config());
+    auto connected =
+        cluster::connect(sys, {std::move(c), identity_of(model.config(), *weights), "test"});
     if (!connected) {
       ADD_FAILURE() << connected.error().text;
       return nullptr;
     }
-    nodes.emplace(*std::move(connected));
+    nodes = *std::move(connected);
     return std::make_unique<remote_experts>(sys, nodes->router(), laptop->compute().k,
-                                            nodes->formats(), deadline);
+                                            nodes->formats(), nodes->limits());
   }
 
   std::vector<float> logits_over(experts::expert_port& port) {
@@ -58,7 +63,7 @@ protected:
   std::unique_ptr<test::running_model> laptop;
   system_config config;
   caf::actor_system sys{config};
-  std::optional<cluster> nodes;
+  std::unique_ptr<cluster> nodes;
 };
 
 TEST_F(RemoteExperts, GiveTheBitsOfLocalExperts) {
@@ -156,7 +161,8 @@ TEST_F(RemoteExperts, SessionsOfOneProcessShareANode) {
   const auto first = connect({{node.port(), {0, 7}}});
   ASSERT_TRUE(first);
   // Both ports hand their jobs to the same router.
-  auto second = remote_experts{sys, nodes->router(), laptop->compute().k, nodes->formats(), 10s};
+  auto second =
+      remote_experts{sys, nodes->router(), laptop->compute().k, nodes->formats(), nodes->limits()};
   auto other_laptop = test::running_model::open(model.path());
   ASSERT_TRUE(test::succeeds(other_laptop));
   auto got = std::vector<float>{};

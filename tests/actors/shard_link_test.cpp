@@ -9,7 +9,6 @@
 namespace larql::actors {
 namespace {
 
-constexpr auto fd = 1007;
 constexpr auto incarnation = std::uint64_t{4711};
 
 std::vector<char> frame_of(const schema::message& m) {
@@ -36,7 +35,12 @@ protected:
     auto description = std::make_shared<schema::node_description>();
     description->node = "alpha";
     description->incarnation = incarnation;
-    link = spawn_broker<shard_link_state>(sys, fd, description, "10.0.0.1:9470");
+    description_ = description;
+    start({std::chrono::milliseconds{0}, 0, {}}); // no heartbeat
+  }
+  void start(link_options options) {
+    link = spawn_broker<shard_link_state>(sys, virtual_transport(fd), description_, "10.0.0.1:9470",
+                                          std::move(options));
     settle();
   }
   ~ShardLink() override {
@@ -60,6 +64,8 @@ protected:
   /// Whether the link has ended: nobody there to answer.
   bool has_ended() { return ask<shard_status>(link, status_atom::value)->error.has_value(); }
 
+  int fd = 1007;
+  description_ptr description_;
   expert_shard_actor link;
 };
 
@@ -96,7 +102,7 @@ TEST_F(ShardLink, TakesSeveralFramesAtOnce) {
   const auto a = call(1), b = call(2), c = call(3);
   auto bytes = frame_of(result(3));
   schema::encode(result(1), bytes);
-  schema::encode(schema::pong{}, bytes);
+  schema::encode(schema::pong{0, incarnation, 0, 0, {}}, bytes);
   schema::encode(result(2), bytes);
   receive(fd, bytes);
   EXPECT_TRUE(a->value && b->value && c->value);
@@ -123,14 +129,15 @@ TEST_F(ShardLink, TurnsARefusalIntoAnErrorThatNamesNodeAndAddress) {
       {schema::failure_code::not_owner, call_errc::not_owner},
       {schema::failure_code::bad_call, call_errc::bad_call},
       {schema::failure_code::overloaded, call_errc::overloaded},
-      {schema::failure_code::draining, call_errc::draining}};
+      {schema::failure_code::draining, call_errc::draining},
+      {schema::failure_code::restarting, call_errc::restarting}};
   for (const auto& [theirs, ours] : codes) {
     const auto a = call(1);
     receive(fd, frame_of(schema::call_failed{1, incarnation, theirs, "no"}));
     expect_failed(a, ours, "node alpha (10.0.0.1:9470): no");
   }
-  EXPECT_EQ(status().failed, 5u);
-  EXPECT_EQ(status().served, 5u);
+  EXPECT_EQ(status().failed, 6u);
+  EXPECT_EQ(status().served, 6u);
 }
 
 TEST_F(ShardLink, DropsAnswersThatNobodyWaitsFor) {
@@ -221,7 +228,8 @@ TEST_F(ShardLink, MessagesThatOnlyALaptopSendsEndTheConnection) {
   const auto a = call(1);
   receive(fd, frame_of(schema::hello{}));
   expect_failed(a, call_errc::link_lost,
-                "node alpha (10.0.0.1:9470): the node sent a message that only a laptop sends");
+                "node alpha (10.0.0.1:9470): the node sent a message that a laptop does not "
+                "expect");
   EXPECT_TRUE(is_closed(fd));
 }
 
@@ -247,6 +255,86 @@ TEST_F(ShardLink, DescribesItsNode) {
   const auto described = ask<description_ptr>(link, describe_atom::value);
   ASSERT_TRUE(described->value);
   EXPECT_EQ((*described->value)->node, "alpha");
+}
+
+// ---- signs of life ------------------------------------------------------------------------------
+
+class ShardLinkHeartbeat : public ShardLink {
+protected:
+  ShardLinkHeartbeat() {
+    caf::anon_send_exit(link, caf::exit_reason::user_shutdown);
+    settle();
+    fd = 1009;
+    start({std::chrono::milliseconds{100}, 3, {}});
+  }
+  std::uint64_t nonce_of_ping() {
+    const auto bytes = sent(fd);
+    if (bytes.size() <= schema::frame_header_bytes)
+      return 0;
+    const auto body = std::vector<char>(bytes.begin() + schema::frame_header_bytes, bytes.end());
+    const auto m = schema::decode(body);
+    return m ? std::get<schema::ping>(*m).nonce : 0;
+  }
+  void answer_ping(std::uint64_t nonce, schema::node_state state = schema::node_state::serving) {
+    receive(fd, frame_of(schema::pong{nonce, incarnation, 0, 0, state}));
+  }
+};
+
+TEST_F(ShardLinkHeartbeat, AsksForASignOfLifeAtEveryInterval) {
+  for (auto i = 0; i < 10; ++i) {
+    advance(std::chrono::milliseconds{100});
+    const auto nonce = nonce_of_ping();
+    EXPECT_NE(nonce, 0u) << i;
+    answer_ping(nonce);
+  }
+  EXPECT_FALSE(has_ended());
+}
+
+TEST_F(ShardLinkHeartbeat, OneMissedAnswerIsNotTheEnd) {
+  for (auto i = 0; i < 12; ++i) {
+    advance(std::chrono::milliseconds{100});
+    const auto nonce = nonce_of_ping();
+    if (i % 3 == 2)
+      answer_ping(nonce);
+  }
+  EXPECT_FALSE(has_ended());
+}
+
+TEST_F(ShardLinkHeartbeat, SilenceForSeveralIntervalsEndsTheConnectionAndItsCalls) {
+  const auto a = call(1);
+  for (auto i = 0; i < 3; ++i) {
+    advance(std::chrono::milliseconds{100});
+    EXPECT_TRUE(a->pending()) << i;
+  }
+  advance(std::chrono::milliseconds{100});
+  ASSERT_TRUE(a->error);
+  EXPECT_EQ(code_of(*a->error), call_errc::link_lost);
+  EXPECT_NE(actors::text_of(*a->error).find("no sign of life for 400 ms"), std::string::npos)
+      << actors::text_of(*a->error);
+  EXPECT_TRUE(is_closed(fd));
+}
+
+TEST_F(ShardLinkHeartbeat, AnAnswerToACallIsASignOfLife) {
+  for (auto i = 1u; i < 12; ++i) {
+    call(i);
+    advance(std::chrono::milliseconds{100});
+    receive(fd, frame_of(result(i)));
+  }
+  EXPECT_FALSE(has_ended());
+}
+
+TEST_F(ShardLinkHeartbeat, MeasuresTheTimeToTheAnswer) {
+  advance(std::chrono::milliseconds{100});
+  const auto nonce = nonce_of_ping();
+  advance(std::chrono::milliseconds{7});
+  answer_ping(nonce);
+  EXPECT_NEAR(status().round_trip_p50_us, 7000, 1);
+}
+
+TEST_F(ShardLinkHeartbeat, AnotherIncarnationBehindTheSameConnectionEndsIt) {
+  advance(std::chrono::milliseconds{100});
+  receive(fd, frame_of(schema::pong{nonce_of_ping(), incarnation + 1, 0, 0, {}}));
+  EXPECT_TRUE(has_ended());
 }
 
 } // namespace

@@ -17,7 +17,7 @@ public:
                const std::vector<std::uint32_t>& experts) {
     const auto format = node.formats.at(layer - node.owned.layers.first);
     const auto block = kernels::scale_block(format);
-    const auto stored = std::size_t{node.hidden + block - 1} / block * block;
+    const auto stored = std::size_t{node.model.hidden + block - 1} / block * block;
     if (format == quant::activation_format::f32) {
       activations_.resize(rows * stored * sizeof(float));
     } else {

@@ -35,7 +35,7 @@ TEST_F(Concurrency, ConnectionsLeaveNothingBehind) {
   const auto connect = [&](int times) {
     for (auto i = 0; i < times; ++i) {
       auto peer = raw_peer{node->port()};
-      const auto description = peer.greet();
+      const auto description = peer.greet_to_call();
       ASSERT_TRUE(description);
       ASSERT_TRUE(peer.send(call_example{*description, 1}.call));
       ASSERT_TRUE(peer.read<schema::expert_result>());

@@ -45,7 +45,7 @@ protected:
   /// A connection after a correct handshake.
   [[nodiscard]] raw_peer connected() const {
     auto peer = raw_peer{node->port()};
-    EXPECT_TRUE(peer.greet());
+    EXPECT_TRUE(peer.greet_to_call());
     return peer;
   }
 
@@ -153,7 +153,7 @@ TEST_F(HostilePeer, MessagesInTheWrongPlaceCloseTheConnection) {
 
 TEST_F(HostilePeer, AnotherProtocolVersionIsRefusedWithBothVersions) {
   auto peer = raw_peer{node->port()};
-  peer.send(schema::hello{7, "future"});
+  peer.send(schema::hello{7, "future", {}});
   const auto no = peer.read<schema::refused>();
   ASSERT_TRUE(no);
   EXPECT_EQ(no->reason, "protocol version is 7, this node speaks 1");
@@ -196,7 +196,7 @@ TEST_F(HostilePeer, CallsWithHostileCountsAreAnsweredOrDropped) {
 TEST_F(HostilePeer, ConnectionsResetInTheMiddleOfACallAreForgotten) {
   for (auto i = 0; i < 30; ++i) {
     auto peer = raw_peer{node->port()};
-    const auto description = peer.greet();
+    const auto description = peer.greet_to_call();
     ASSERT_TRUE(description);
     const auto example = call_example{*description, 64};
     const auto frame = frame_of(example.call);
@@ -208,7 +208,7 @@ TEST_F(HostilePeer, ConnectionsResetInTheMiddleOfACallAreForgotten) {
 
 TEST_F(HostilePeer, APeerThatNeverReadsItsAnswersIsClosed) {
   auto peer = raw_peer{node->port()};
-  const auto description = peer.greet();
+  const auto description = peer.greet_to_call();
   ASSERT_TRUE(description);
   const auto example = call_example{*description, 4096};
   const auto frame = frame_of(example.call);

@@ -38,7 +38,7 @@ TEST_F(NodeLifecycle, EveryStartHasAnIncarnationOfItsOwn) {
   const auto first = raw_peer{a->port()}.greet(), second = raw_peer{b->port()}.greet();
   ASSERT_TRUE(first && second);
   EXPECT_NE(first->incarnation, second->incarnation);
-  EXPECT_EQ(first->weights, second->weights);
+  EXPECT_EQ(first->model, second->model);
 }
 
 TEST_F(NodeLifecycle, TerminateDrainsAndEndsWell) {
@@ -53,7 +53,7 @@ TEST_F(NodeLifecycle, TerminateDrainsAndEndsWell) {
 TEST_F(NodeLifecycle, DrainingAnswersEveryCallThatWasTaken) {
   const auto node = start_node({"-t", "1"});
   auto peer = raw_peer{node->port()};
-  const auto description = peer.greet();
+  const auto description = peer.greet_to_call();
   ASSERT_TRUE(description);
   // Enough work that most of it waits when the signal comes, with answers of a megabyte.
   constexpr auto calls = 40u;
@@ -99,7 +99,7 @@ TEST_F(NodeLifecycle, DrainingAnswersEveryCallThatWasTaken) {
 TEST_F(NodeLifecycle, APeerThatReadsNothingDoesNotKeepANodeFromEnding) {
   const auto node = start_node();
   auto peer = raw_peer{node->port()};
-  const auto description = peer.greet();
+  const auto description = peer.greet_to_call();
   ASSERT_TRUE(description);
   const auto example = call_example{*description, 4096};
   for (auto i = 0; i < 8; ++i)

@@ -67,7 +67,7 @@ protected:
   /// Asks a node for every expert it owns, in every layer.
   static void use_everything(const node_process& node) {
     auto peer = raw_peer{node.port()};
-    const auto description = peer.greet();
+    const auto description = peer.greet_to_call();
     ASSERT_TRUE(description);
     const auto& owned = description->owned;
     auto experts = std::vector<std::uint32_t>{};

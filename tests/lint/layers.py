@@ -27,8 +27,8 @@ ALLOWED = {
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 # Libraries that only one place may know (the adapter that turns their exceptions into values).
 ADAPTERS = {
-    "capnp/": ["schema/codec.cpp"],
-    "kj/": ["schema/codec.cpp"],
+    "capnp/": ["schema/"],
+    "kj/": ["schema/"],
     "nlohmann/": ["runtime/base/json.hpp", "tests/"],
     "simdjson": ["runtime/text/", "tests/"],
     "toml++/": ["runtime/topology/toml_table.cpp"],

@@ -54,8 +54,8 @@ TEST(Codec, ReturnsEveryFieldOfEveryMessage) {
 
 TEST(Codec, ReturnsMessagesWithoutContent) {
   for (const auto& m :
-       {message{hello{0, ""}}, message{refused{}}, message{expert_call{}}, message{expert_result{}},
-        message{call_failed{}}, message{ping{}}, message{pong{}}})
+       {message{hello{0, "", {}}}, message{refused{}}, message{expert_call{}},
+        message{expert_result{}}, message{call_failed{}}, message{ping{}}, message{pong{}}})
     EXPECT_EQ(decode_text(m), "accepted: " + test::text_of(m));
 }
 
@@ -111,8 +111,8 @@ TEST(Codec, OneDecodeRowStaysWithinTheBudget) {
 // ---- texts and limits ---------------------------------------------------------------------------
 
 TEST(Codec, RefusesTextsAboveTheirLimits) {
-  EXPECT_EQ(decode_text(hello{1, std::string(max_name_bytes, 'n')}).substr(0, 8), "accepted");
-  EXPECT_EQ(decode_text(hello{1, std::string(max_name_bytes + 1, 'n')}),
+  EXPECT_EQ(decode_text(hello{1, std::string(max_name_bytes, 'n'), {}}).substr(0, 8), "accepted");
+  EXPECT_EQ(decode_text(hello{1, std::string(max_name_bytes + 1, 'n'), {}}),
             "message: hello.name has 65 bytes, at most 64 allowed");
   EXPECT_EQ(decode_text(refused{std::string(max_text_bytes + 1, 'r')}),
             "message: refused.reason has 1025 bytes, at most 1024 allowed");
@@ -120,7 +120,7 @@ TEST(Codec, RefusesTextsAboveTheirLimits) {
   welcome.node = std::string(65, 'n');
   EXPECT_EQ(decode_text(welcome), "message: welcome.node has 65 bytes, at most 64 allowed");
   welcome = sample<node_description>();
-  welcome.model = std::string(1025, 'm');
+  welcome.model.name = std::string(1025, 'm');
   EXPECT_EQ(decode_text(welcome), "message: welcome.model has 1025 bytes, at most 1024 allowed");
 }
 
@@ -156,7 +156,8 @@ TEST(Codec, RefusesADescriptionThatContradictsItself) {
               m.owned.experts = {0, ~0u};
             }),
             owns + "3-5 and experts 0-4294967295 of 30 × 128");
-  EXPECT_EQ(refusal_of([](d& m) { m.layers = 0; }), owns + "3-5 and experts 64-127 of 0 × 128");
+  EXPECT_EQ(refusal_of([](d& m) { m.model.layers = 0; }),
+            owns + "3-5 and experts 64-127 of 0 × 128");
   EXPECT_EQ(refusal_of([](d& m) { m.formats.pop_back(); }),
             "message: welcome.formats has 2 entries, expected 3");
   EXPECT_EQ(refusal_of([](d& m) { m.formats.clear(); }),

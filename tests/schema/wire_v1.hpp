@@ -32,13 +32,9 @@ inline std::vector<sample> samples() {
   auto welcome = node_description{};
   welcome.node = "expert-node-7";
   welcome.incarnation = 0xfedcba9876543210;
-  welcome.model = "gemma-4 26B-A4B it";
-  for (auto i = 0u; i < welcome.weights.size(); ++i)
-    welcome.weights[i] = static_cast<std::byte>(0xa0 + i);
-  welcome.layers = 30;
-  welcome.hidden = 2816;
-  welcome.experts = 128;
-  welcome.expert_width = 704;
+  welcome.model = {"gemma-4 26B-A4B it", {}, 30, 2816, 128, 704};
+  for (auto i = 0u; i < welcome.model.weights.size(); ++i)
+    welcome.model.weights[i] = static_cast<std::byte>(0xa0 + i);
   welcome.owned = {{3, 5}, {64, 127}};
   welcome.formats = {quant::activation_format::q8_256, quant::activation_format::f32,
                      quant::activation_format::q8_32};
@@ -65,14 +61,14 @@ inline std::vector<sample> samples() {
   result.queue_ns = 987654321;
 
   return {
-      {"hello", hello{1, "laptop of Ada"}},
+      {"hello", hello{1, "laptop of Ada", {}}},
       {"welcome", welcome},
       {"refused", refused{"protocol version is 9, this node speaks 1"}},
       {"call", call},
       {"result", result},
       {"failed", call_failed{42, 43, failure_code::overloaded, "65 calls wait – try later"}},
       {"ping", ping{0x1122334455667788}},
-      {"pong", pong{0x8877665544332211, 5, 600, 7, true}},
+      {"pong", pong{0x8877665544332211, 5, 600, 7, node_state::draining}},
   };
 }
 

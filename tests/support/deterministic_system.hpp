@@ -6,6 +6,8 @@
 
 #pragma once
 
+#include "actors/net/scribe.hpp"
+
 #include <caf/all.hpp>
 #include <caf/io/all.hpp>
 #include <caf/io/network/test_multiplexer.hpp>
@@ -63,6 +65,11 @@ protected:
   void advance(caf::timespan by) {
     sched.advance_time(by);
     settle();
+  }
+
+  /// A virtual connection, as brokers take it.
+  actors::transport virtual_transport(int fd) {
+    return {[this, fd](caf::actor_system&) { return network.new_scribe(fd); }, -1};
   }
 
   static caf::io::connection_handle connection(int fd) {

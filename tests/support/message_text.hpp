@@ -19,18 +19,22 @@ inline std::string hex(std::span<const std::byte> bytes) {
   return out;
 }
 
+inline std::string text_of(const schema::model_identity& m) {
+  return fmt::format("model={} weights={} layers={} hidden={} experts={} width={}", m.name,
+                     hex(m.weights), m.layers, m.hidden, m.experts, m.expert_width);
+}
 inline std::string text_of(const schema::hello& m) {
-  return fmt::format("hello protocol={} name={}", m.protocol, m.name);
+  return fmt::format("hello protocol={} name={} {}", m.protocol, m.name,
+                     m.model ? text_of(*m.model) : "no model");
 }
 inline std::string text_of(const schema::node_description& m) {
   auto formats = std::string{};
   for (const auto f : m.formats)
     formats += fmt::format("{} ", static_cast<int>(f));
-  return fmt::format("welcome protocol={} node={} incarnation={} model={} weights={} layers={} "
-                     "hidden={} experts={} width={} owned={}/{} formats={} rows={}",
-                     m.protocol, m.node, m.incarnation, m.model, hex(m.weights), m.layers, m.hidden,
-                     m.experts, m.expert_width, to_string(m.owned.layers),
-                     to_string(m.owned.experts), formats, m.max_rows);
+  return fmt::format("welcome protocol={} node={} incarnation={} {} owned={}/{} formats={} rows={} "
+                     "state={}",
+                     m.protocol, m.node, m.incarnation, text_of(m.model), to_string(m.owned.layers),
+                     to_string(m.owned.experts), formats, m.max_rows, static_cast<int>(m.state));
 }
 inline std::string text_of(const schema::refused& m) {
   return fmt::format("refused reason={}", m.reason);
@@ -54,8 +58,32 @@ inline std::string text_of(const schema::ping& m) {
   return fmt::format("ping nonce={}", m.nonce);
 }
 inline std::string text_of(const schema::pong& m) {
-  return fmt::format("pong nonce={} incarnation={} served={} waiting={} draining={}", m.nonce,
-                     m.incarnation, m.served, m.waiting, m.draining);
+  return fmt::format("pong nonce={} incarnation={} served={} waiting={} state={}", m.nonce,
+                     m.incarnation, m.served, m.waiting, static_cast<int>(m.state));
+}
+inline std::string text_of(const schema::ask_status& m) {
+  return fmt::format("ask status nonce={}", m.nonce);
+}
+inline std::string text_of(const schema::node_status& m) {
+  return fmt::format("status nonce={} incarnation={} state={} uptime={} served={} failed={} "
+                     "waiting={} connections={} restarts={} owned={} resident={} rss={} load={}",
+                     m.nonce, m.incarnation, static_cast<int>(m.state), m.uptime_ms, m.served,
+                     m.failed, m.waiting, m.connections, m.restarts, m.owned_bytes,
+                     m.resident_bytes, m.rss_bytes, m.load_percent);
+}
+inline std::string text_of(const schema::control& m) {
+  return fmt::format("control id={} action={}", m.id, static_cast<int>(m.action));
+}
+inline std::string text_of(const schema::controlled& m) {
+  return fmt::format("controlled id={} ok={} text={}", m.id, m.ok, m.text);
+}
+inline std::string text_of(const schema::announce& m) {
+  return fmt::format("announce {} owns={} available={} per_expert={}", text_of(m.node), m.owns,
+                     m.available_bytes, m.bytes_per_expert);
+}
+inline std::string text_of(const schema::accepted& m) {
+  return fmt::format("accepted verdict={} experts={} retry={}", static_cast<int>(m.verdict),
+                     to_string(m.experts), m.retry_ms);
 }
 inline std::string text_of(const schema::message& m) {
   return std::visit([](const auto& x) { return text_of(x); }, m);

@@ -36,7 +36,7 @@ inline std::vector<char> frame_header(std::uint32_t length) {
 class raw_peer {
 public:
   /// Connects to a port of this machine.
-  explicit raw_peer(std::uint16_t port) {
+  explicit raw_peer(std::uint16_t port) : port_(port) {
     auto dialled = actors::dial({"127.0.0.1", port}, until());
     if (dialled)
       socket_ = *std::move(dialled);
@@ -51,18 +51,28 @@ public:
   }
   bool send(const schema::message& m) const { return send(frame_of(m)); }
 
-  /// Says hello; what the node is.
-  std::optional<schema::node_description> greet() const {
-    auto greeted = actors::greet_node(socket_, {}, until());
-    if (greeted)
-      return *std::move(greeted);
-    ADD_FAILURE() << greeted.error().text;
-    return std::nullopt;
+  /// Says hello; what the node is. Without a model, a node answers no calls.
+  std::optional<schema::node_description>
+  greet(std::optional<schema::model_identity> model = std::nullopt) const {
+    auto frame = frame_of(schema::hello{schema::protocol_version, "raw peer", std::move(model)});
+    const auto payload = send(frame) ? read_payload() : std::nullopt;
+    const auto m = payload ? schema::decode(*payload) : fail(errc::unavailable, "no answer");
+    const auto* welcome = m ? std::get_if<schema::node_description>(&*m) : nullptr;
+    if (welcome == nullptr) {
+      ADD_FAILURE() << (m ? "the node did not welcome" : m.error().text);
+      return std::nullopt;
+    }
+    return *welcome;
+  }
+  /// The same with the node's own model, which another connection asks for first.
+  std::optional<schema::node_description> greet_to_call() const {
+    const auto scout = raw_peer{port_}.greet();
+    return scout ? greet(scout->model) : std::nullopt;
   }
 
   /// The node's side of the handshake: whether a laptop said hello and was welcomed.
   bool welcome(const schema::node_description& node) const {
-    return static_cast<bool>(actors::greet_laptop(socket_, node, until()));
+    return read_payload().has_value() && send(node);
   }
 
   /// The payload of the next frame; nothing if the connection ended instead.
@@ -121,6 +131,7 @@ public:
 private:
   static actors::time_limit until() { return std::chrono::steady_clock::now() + patience; }
 
+  std::uint16_t port_ = 0;
   actors::socket socket_;
   std::vector<char> last_;
 };

@@ -1,4 +1,4 @@
-// Mirrors runtime/text/chat_template.cpp: the prompts of facts/gemma4.md section 5.3. Token ids of
+// Mirrors runtime/text/chat_template.cpp: the prompts of the reference tokenizer. Token ids of
 // the real vocabulary are in npm_agreement_test.cpp.
 
 #include "runtime/text/chat_template.hpp"

@@ -1,5 +1,5 @@
-// Agreement with the reference tokenizer on Gemma's real vocabulary, and the golden vectors of
-// facts/gemma4.md section 5. Skipped where npm_reference.hpp finds no packages.
+// Agreement with the reference tokenizer on Gemma's real vocabulary, and the golden vectors
+// for its chat turns. Skipped where npm_reference.hpp finds no packages.
 
 #include "runtime/text/chat_template.hpp"
 #include "runtime/text/generation_config.hpp"

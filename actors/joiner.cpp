@@ -1,0 +1,95 @@
+#include "actors/joiner.hpp"
+
+#include "actors/net/handshake.hpp"
+#include "runtime/base/log.hpp"
+
+#include <random>
+
+namespace larql::actors {
+
+result<join_answer> announce_to(const join_options& options, const schema::announce& self) {
+  const auto until = std::chrono::steady_clock::now() + options.timeout;
+  const auto& to = options.coordinator;
+  LARQL_TRY(auto s, dial({to.host, to.port}, until));
+  LARQL_TRY(auto connection, stream::dialled(std::move(s), options.tls, until));
+  if (connection.identity().role == peer_role::node)
+    return fail(errc::mismatch, "{}: its certificate is one of a node, expected a laptop",
+                host_port(to));
+  auto accepted = greet_coordinator(connection, self, until);
+  if (!accepted)
+    return std::move(accepted).error().in(host_port(to));
+  return join_answer{*accepted, std::move(connection)};
+}
+
+joiner::joiner(join_options options, node_server& node)
+    : options_(std::move(options)), node_(node), thread_([this] { run(); }) {}
+
+joiner::~joiner() {
+  {
+    const auto lock = std::scoped_lock{mutex_};
+    stop_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+bool joiner::stopped_within(std::chrono::microseconds time) {
+  auto lock = std::unique_lock{mutex_};
+  return changed_.wait_for(lock, time, [this] { return stop_; });
+}
+
+void joiner::run() {
+  auto random = std::mt19937_64{std::random_device{}()};
+  auto uniform = std::uniform_real_distribution<double>{0, 1};
+  auto announce = schema::announce{};
+  announce.node = node_.description();
+  auto last_error = std::string{};
+  for (auto attempt = 0u; !stopped_within(std::chrono::microseconds{0});) {
+    auto answer = announce_to(options_, announce);
+    if (answer && answer->accepted.verdict == schema::verdict::serve) {
+      log_info("join", "{}: serving it", host_port(options_.coordinator));
+      attempt = 0;
+      last_error.clear();
+      serve(std::move(answer->connection)); // until the connection ends
+    } else if (!answer && answer.error().text != last_error) {
+      last_error = answer.error().text;
+      log_warning("join", "{}", last_error);
+    }
+    if (stopped_within(backoff_delay(options_.retry, attempt++, uniform(random))))
+      return;
+  }
+}
+
+// Hands the connection to the node and waits until it has ended.
+void joiner::serve(stream connection) {
+  struct ending {
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool ended = false;
+  };
+  const auto end = std::make_shared<ending>();
+  auto client = std::make_shared<node_client>();
+  client->peer = connection.peer();
+  client->identity = connection.identity();
+  client->hello.name = "coordinator";
+  client->hello.model = node_.description().model;
+  client->connection = make_transport(std::move(connection));
+  client->on_end = [end] {
+    {
+      const auto lock = std::scoped_lock{end->mutex};
+      end->ended = true;
+    }
+    end->changed.notify_all();
+  };
+  node_.adopt(std::move(client));
+  constexpr auto look_interval = std::chrono::milliseconds{100};
+  for (auto over = false; !over;) {
+    if (stopped_within(std::chrono::microseconds{0}))
+      return;
+    auto lock = std::unique_lock{end->mutex};
+    over = end->changed.wait_for(lock, look_interval, [&] { return end->ended; });
+  }
+  log_warning("join", "{}: the connection has ended", host_port(options_.coordinator));
+}
+
+} // namespace larql::actors

@@ -1,0 +1,122 @@
+#include "actors/node_server.hpp"
+
+#include "actors/errc.hpp"
+#include "actors/expert_service.hpp"
+#include "actors/expert_shard.hpp"
+#include "actors/net/handshake.hpp"
+#include "runtime/base/log.hpp"
+
+#include <cstdlib>
+#include <fstream>
+#include <random>
+#include <thread>
+#include <unistd.h>
+
+namespace larql::actors {
+
+namespace {
+
+// A new service for every shard: whatever a failure left in its scratch memory goes with it.
+expert_shard_actor start_shard(caf::actor_system& sys, const description_ptr& description,
+                               kernels::compute compute, const experts::expert_bank& bank,
+                               const std::function<void()>& before_call) {
+  auto service = std::make_shared<expert_service>(compute, bank, *description);
+  return spawn_state<expert_shard_state, caf::detached>(
+      sys, description, [service, before_call](const payload& call) {
+        before_call();
+        auto a = service->run(call.body(), std::chrono::steady_clock::now());
+        return expert_shard_state::computed{std::move(a.frame), a.ok};
+      });
+}
+
+} // namespace
+
+void measure_process(const experts::expert_bank& bank, schema::node_status& out) {
+  out.owned_bytes = bank.owned_bytes();
+  out.resident_bytes = bank.resident_bytes();
+  auto in = std::ifstream{"/proc/self/statm"};
+  auto all = std::uint64_t{0}, resident = std::uint64_t{0};
+  if (in >> all >> resident)
+    out.rss_bytes = resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  auto load = 0.0;
+  if (::getloadavg(&load, 1) == 1)
+    out.load_percent =
+        static_cast<std::uint32_t>(load * 100 / std::max(1u, std::thread::hardware_concurrency()));
+}
+
+node_server::node_server(caf::actor_system& sys, node_server_options options)
+    : sys_(sys),
+      description_(std::make_shared<schema::node_description>(std::move(options.description))) {
+  auto o = node_options{};
+  o.description = description_;
+  o.state = description_->state;
+  o.start_shard = [description = description_, compute = options.compute, &bank = options.bank,
+                   before_call = options.before_call](caf::actor_system& system) {
+    return start_shard(system, description, compute, bank, before_call);
+  };
+  o.measure = [&bank = options.bank](schema::node_status& s) { measure_process(bank, s); };
+  o.restart_node = std::move(options.restart_node);
+  o.counters = counters_;
+  auto engine = std::make_shared<std::mt19937_64>(std::random_device{}());
+  o.uniform = [engine] { return std::uniform_real_distribution<double>{0, 1}(*engine); };
+  node_ = spawn_state<node_state_actor>(sys, std::move(o));
+  if (!options.listening)
+    return;
+  listener_ = std::make_unique<listener>(
+      std::move(options.listening), std::move(options.tls), options.listen,
+      [node = node_, self = description_](stream s, time_limit until) -> result<void> {
+        if (s.identity().role == peer_role::node)
+          return fail(errc::mismatch, "{}: its certificate is one of a node, expected a laptop",
+                      s.peer());
+        LARQL_TRY(auto hello, greet_laptop(s, *self, until));
+        auto client = std::make_shared<node_client>();
+        client->peer = s.peer();
+        client->identity = s.identity();
+        log_info(
+            "listener", "{}: connected as \"{}\"{}", client->peer, hello.name,
+            client->identity.name.empty()
+                ? ""
+                : fmt::format(" ({} {})", name_of(client->identity.role), client->identity.name));
+        client->hello = std::move(hello);
+        client->connection = make_transport(std::move(s));
+        caf::anon_send(node, connect_atom::value, node_client_ptr{std::move(client)});
+        return {};
+      });
+}
+
+node_server::~node_server() {
+  listener_.reset();
+  caf::anon_send_exit(node_, caf::exit_reason::user_shutdown);
+}
+
+void node_server::ready() {
+  caf::anon_send(node_, notice_atom::value, schema::node_state::serving);
+}
+
+void node_server::adopt(node_client_ptr client) {
+  caf::anon_send(node_, connect_atom::value, std::move(client));
+}
+
+void node_server::stop_listening() {
+  listener_.reset();
+}
+
+bool node_server::drain(std::chrono::seconds limit) {
+  auto drained = false;
+  auto self = caf::scoped_actor{sys_};
+  self->request(node_, limit, drain_atom::value)
+      .receive([&] { drained = true; },
+               [](const caf::error& err) { log_warning("node", "drain: {}", text_of(err)); });
+  return drained;
+}
+
+result<schema::node_status> node_server::status(std::chrono::seconds limit) const {
+  auto out = result<schema::node_status>{fail(errc::internal, "no status")};
+  auto self = caf::scoped_actor{sys_};
+  self->request(node_, limit, status_atom::value)
+      .receive([&](const node_status_ptr& s) { out = *s; },
+               [&](const caf::error& err) { out = fail(errc::unavailable, "{}", text_of(err)); });
+  return out;
+}
+
+} // namespace larql::actors

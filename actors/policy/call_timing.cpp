@@ -1,0 +1,62 @@
+#include "actors/policy/call_timing.hpp"
+
+#include <algorithm>
+
+namespace larql::actors {
+
+namespace {
+
+constexpr float share_of_new = 1.0f / 16;
+
+float microseconds_of(std::chrono::nanoseconds t) {
+  return static_cast<float>(t.count()) * 1e-3f;
+}
+
+} // namespace
+
+void recent_values::add(float x) {
+  values_[next_] = x;
+  next_ = (next_ + 1) % capacity;
+  size_ = std::min(size_ + 1, capacity);
+}
+
+float recent_values::quantile(double share) const {
+  if (size_ == 0)
+    return 0;
+  auto sorted = values_;
+  const auto at = static_cast<std::size_t>(share * static_cast<double>(size_ - 1) + 0.5);
+  std::nth_element(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(at),
+                   sorted.begin() + static_cast<std::ptrdiff_t>(size_));
+  return sorted[at];
+}
+
+void call_timing::add(const call_sample& s) {
+  const auto total = microseconds_of(s.total);
+  const auto compute = std::min(microseconds_of(s.compute), total);
+  const auto unit = compute / static_cast<float>(std::max(s.units, 1u));
+  const auto share = measured_ ? share_of_new : 1.0f;
+  overhead_us_ += share * (total - compute - overhead_us_);
+  unit_us_ += share * (unit - unit_us_);
+  measured_ = true;
+  ratios_.add(total / std::max(s.expected_us, 1.0f));
+}
+
+std::chrono::microseconds call_timing::deadline(std::uint32_t units,
+                                                const topology::deadlines& limits) const {
+  using std::chrono::microseconds;
+  const auto floor = microseconds{limits.call_floor}, ceiling = microseconds{limits.call_ceiling};
+  if (is_cold())
+    return ceiling;
+  const auto slow = static_cast<double>(expected_us(units)) * ratios_.quantile(0.99);
+  const auto wanted = std::min(slow * limits.call_factor, static_cast<double>(ceiling.count()));
+  return std::clamp(microseconds{static_cast<std::int64_t>(wanted)}, floor, ceiling);
+}
+
+std::chrono::microseconds call_timing::slow_after(std::uint32_t units, double quantile) const {
+  if (is_cold())
+    return std::chrono::microseconds{0};
+  return std::chrono::microseconds{static_cast<std::int64_t>(
+      static_cast<double>(expected_us(units)) * ratios_.quantile(quantile))};
+}
+
+} // namespace larql::actors

@@ -1,0 +1,76 @@
+// What a node's calls have cost so far, and what the next one may cost: the base of deadlines,
+// hedging and the choice between replicas.
+//
+// A call's work is counted in units: one for each distinct expert (its weights are read once) and
+// one for each pick (its arithmetic). Expected time = overhead + units × time per unit, both moving
+// averages; how far real calls stray from that is kept as a window of ratios.
+//
+// Units     Microseconds.
+// Threads   Plain state; one owner.
+
+#pragma once
+
+#include "runtime/topology/topology.hpp"
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace larql::actors {
+
+/// The last numbers of a series, for quantiles.
+class recent_values {
+public:
+  void add(float x);
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  /// The value below which `share` (0..1) of the numbers lie; 0 for none.
+  [[nodiscard]] float quantile(double share) const;
+
+private:
+  static constexpr std::size_t capacity = 256;
+  std::array<float, capacity> values_{};
+  std::size_t size_ = 0;
+  std::size_t next_ = 0;
+};
+
+/// One answered call.
+struct call_sample {
+  std::uint32_t units = 0;
+  std::chrono::nanoseconds total{0};   ///< from sending to the answer
+  std::chrono::nanoseconds compute{0}; ///< in the node's kernels
+  float expected_us = 0;               ///< expected_us() when it was sent
+};
+
+class call_timing {
+public:
+  void add(const call_sample& s);
+
+  /// Answers so few that nothing should be concluded from them.
+  [[nodiscard]] bool is_cold() const noexcept { return ratios_.size() < enough_samples; }
+
+  [[nodiscard]] float expected_us(std::uint32_t units) const noexcept {
+    return overhead_us_ + unit_us_ * static_cast<float>(units);
+  }
+  [[nodiscard]] float overhead_us() const noexcept { return overhead_us_; }
+  [[nodiscard]] float unit_us() const noexcept { return unit_us_; }
+
+  /// The time after which a call is given up on: the slowest percent × factor, within floor and
+  /// ceiling; the ceiling while cold.
+  [[nodiscard]] std::chrono::microseconds deadline(std::uint32_t units,
+                                                   const topology::deadlines& limits) const;
+
+  /// The time after which a call is slower than `quantile` of its like. Zero while cold.
+  [[nodiscard]] std::chrono::microseconds slow_after(std::uint32_t units, double quantile) const;
+
+private:
+  static constexpr std::size_t enough_samples = 16;
+
+  // Guesses for a node that was never asked; any measurement replaces them quickly.
+  float overhead_us_ = 300;
+  float unit_us_ = 50;
+  bool measured_ = false;
+  recent_values ratios_;
+};
+
+} // namespace larql::actors

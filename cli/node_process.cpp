@@ -1,0 +1,210 @@
+#include "cli/node_process.hpp"
+
+#include "actors/expert_service.hpp"
+#include "actors/joiner.hpp"
+#include "actors/node_server.hpp"
+#include "actors/system.hpp"
+#include "cli/engine.hpp"
+#include "cli/progress.hpp"
+#include "runtime/base/log.hpp"
+#include "runtime/vindex/fingerprint.hpp"
+#include "runtime/vindex/format.hpp"
+#include "runtime/vindex/layer_file.hpp"
+
+#include <csignal>
+#include <random>
+#include <unistd.h>
+
+namespace larql::cli {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// How long a drain may take before the process ends anyway.
+constexpr auto drain_timeout = 30s;
+// How long peers may take to read their last answers.
+constexpr auto last_answers_seconds = 5u;
+// Tells the main thread that an operator wants a new start.
+constexpr auto restart_signal = SIGUSR1;
+
+std::uint64_t new_incarnation() {
+  auto device = std::random_device{};
+  return std::uint64_t{device()} << 32 | device();
+}
+
+// The signals are taken by sigwait in the main thread, so that no handler is needed.
+sigset_t block_signals() {
+  auto set = sigset_t{};
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, restart_signal);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  return set;
+}
+
+// 0 if none came within the time.
+int signal_within(const sigset_t& signals, std::chrono::milliseconds time) {
+  const auto limit = timespec{time.count() / 1000, time.count() % 1000 * 1'000'000};
+  const auto got = sigtimedwait(&signals, nullptr, &limit);
+  return got > 0 ? got : 0;
+}
+
+const char* name_of(int signal) {
+  return signal == SIGTERM ? "SIGTERM" : signal == SIGINT ? "SIGINT" : "an operator";
+}
+
+// Bytes of one expert in all layers, as the files have it.
+result<std::uint64_t> bytes_per_expert(const std::filesystem::path& dir,
+                                       const vindex::model_config& model) {
+  auto sum = std::uint64_t{0};
+  for (auto l = 0u; l < model.layers; ++l) {
+    LARQL_TRY(const auto in, file::open(dir / vindex::layer_file_name(l)));
+    LARQL_TRY(const auto header, vindex::read_layer_header(in, model));
+    sum += header.expert_bytes();
+  }
+  return sum;
+}
+
+// Asks the coordinator until it says what to load. Nothing if a signal came first.
+result<std::optional<experts::index_range>> ask_what_to_load(const node_settings& s,
+                                                             const vindex::model_config& model,
+                                                             const schema::fingerprint& weights,
+                                                             const actors::join_options& join,
+                                                             const sigset_t& signals) {
+  auto self = schema::announce{};
+  self.owns = false;
+  self.node.node = s.name;
+  self.node.incarnation = new_incarnation();
+  self.node.model = actors::identity_of(model, weights);
+  self.node.owned.layers = {0, model.layers - 1};
+  self.available_bytes = *s.available_ram;
+  LARQL_TRY(self.bytes_per_expert, bytes_per_expert(s.vindex, model));
+  auto random = std::mt19937_64{std::random_device{}()};
+  auto uniform = std::uniform_real_distribution<double>{0, 1};
+  auto said = std::string{};
+  for (auto attempt = 0u;; ++attempt) {
+    auto pause = std::chrono::duration_cast<std::chrono::milliseconds>(
+        actors::backoff_delay(join.retry, attempt, uniform(random)));
+    const auto answer = actors::announce_to(join, self);
+    auto news = std::string{};
+    if (!answer) {
+      news = answer.error().text;
+    } else if (answer->accepted.verdict == schema::verdict::load) {
+      if (answer->accepted.experts.last >= model.experts)
+        return fail(errc::corrupt, "{}: tells this node to load experts {}, the model has {}",
+                    host_port(join.coordinator), to_string(answer->accepted.experts),
+                    model.experts);
+      return std::optional{answer->accepted.experts};
+    } else {
+      attempt = 0;
+      pause = std::clamp(std::chrono::milliseconds{answer->accepted.retry_ms}, 100ms, 60000ms);
+      news = fmt::format("{}: nothing is missing, standing by", host_port(join.coordinator));
+    }
+    if (news != said)
+      log_info("join", "{}", news);
+    said = news;
+    if (signal_within(signals, pause) != 0)
+      return std::optional<experts::index_range>{};
+  }
+}
+
+// Reads the owned experts with progress. False if a signal came.
+result<bool> warm_up(const experts::expert_bank& bank, const sigset_t& signals) {
+  auto line = progress_line{"warm-up"};
+  auto stopped = false;
+  const auto begin = std::chrono::steady_clock::now();
+  auto ok = bank.warm_up([&](std::uint64_t done) {
+    line.update(done, bank.owned_bytes(), 0, "");
+    stopped = signal_within(signals, 0ms) != 0;
+    return !stopped;
+  });
+  if (stopped)
+    return false;
+  LARQL_TRY_VOID(std::move(ok));
+  const auto seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  log_info("node", "warm: {} of {} resident after {:.1f} s ({}/s)",
+           format_bytes(bank.resident_bytes()), format_bytes(bank.owned_bytes()), seconds,
+           format_bytes(static_cast<std::uint64_t>(static_cast<double>(bank.owned_bytes()) /
+                                                   std::max(seconds, 1e-3))));
+  return true;
+}
+
+void end_process_soon(int code) {
+  // The network thread ends when all answers are sent. A peer that does not take them must not keep
+  // the process, which has nothing left to lose.
+  std::signal(
+      SIGALRM,
+      code == exit_ok ? [](int) { ::_exit(exit_ok); } : [](int) { ::_exit(exit_failure); });
+  ::alarm(last_answers_seconds);
+}
+
+} // namespace
+
+result<node_end> serve_node(const node_settings& settings) {
+  const auto signals = block_signals();
+  LARQL_TRY(const auto* k, choose_kernels());
+  LARQL_TRY(const auto tls, actors::tls_context::from(settings.protect));
+  if (!tls && !actors::is_loopback(settings.bind))
+    log_warning("node", "INSECURE: {} is reachable by others without encryption or authentication",
+                settings.bind);
+  LARQL_TRY(const auto model, vindex::read_index(settings.vindex));
+  LARQL_TRY(const auto weights, vindex::fingerprint(settings.vindex, model));
+  LARQL_TRY(auto listening, actors::listen_on({settings.bind, settings.port}));
+  const auto at = actors::endpoint{settings.bind, actors::local_port(listening)};
+  auto s = settings;
+  if (s.name.empty())
+    s.name = tls && !tls->self().name.empty() ? tls->self().name : to_string(at);
+
+  auto join = std::optional<actors::join_options>{};
+  if (s.join)
+    join = actors::join_options{*s.join, tls, 5000ms, {}};
+  if (s.available_ram) {
+    LARQL_TRY(s.experts, ask_what_to_load(s, model, weights, *join, signals));
+    if (!s.experts)
+      return node_end::stopped;
+  }
+  LARQL_TRY(const auto owned, owned_by(s, model));
+  LARQL_TRY(const auto bank, experts::expert_bank::open(s.vindex, model, owned));
+  auto pool = compute_pool{choose_threads(s.threads)};
+  auto description = actors::describe(model, bank, weights, s.name, new_incarnation());
+  if (s.warmup)
+    description.state = schema::node_state::loading;
+
+  auto config = actors::system_config{};
+  auto sys = caf::actor_system{config};
+  auto options =
+      actors::node_server_options{{*k, pool}, bank, description, std::move(listening), tls, {}};
+  options.restart_node = [] { ::kill(::getpid(), restart_signal); };
+  auto node = actors::node_server{sys, std::move(options)};
+  auto signal = 0;
+  if (s.warmup) {
+    LARQL_TRY(const auto warm, warm_up(bank, signals));
+    signal = warm ? 0 : SIGTERM;
+    node.ready();
+  }
+  if (s.mlock)
+    if (const auto ok = bank.lock_in_memory(); !ok)
+      log_warning("node", "--mlock: {}", ok.error().text);
+  if (signal == 0) {
+    auto joined = std::optional<actors::joiner>{};
+    if (join)
+      joined.emplace(*join, node);
+    // The one line on stdout: scripts wait for it.
+    fmt::print("larql-node {} ready on {}: experts {}, layers {} ({})\n", s.name, to_string(at),
+               to_string(owned.experts), to_string(owned.layers), format_bytes(bank.owned_bytes()));
+    std::fflush(stdout);
+    sigwait(&signals, &signal);
+  }
+  log_info("node", "{}: draining", name_of(signal));
+  node.stop_listening();
+  if (node.drain(drain_timeout))
+    log_info("node", "drained");
+  if (signal != restart_signal)
+    end_process_soon(exit_ok);
+  return signal == restart_signal ? node_end::restart : node_end::stopped;
+}
+
+} // namespace larql::cli

@@ -1,0 +1,212 @@
+#include "schema/wire_reader.hpp"
+
+#include <cstring>
+
+namespace larql::schema {
+
+failure bad_message(std::string_view field, std::string_view what) {
+  return fail(errc::corrupt, "message: {} {}", field, what);
+}
+
+namespace {
+
+using quant::activation_format;
+
+std::span<const std::byte> span_of(capnp::Data::Reader d) {
+  return {reinterpret_cast<const std::byte*>(d.begin()), d.size()};
+}
+
+result<std::string> text(capnp::Text::Reader t, std::size_t limit, std::string_view field) {
+  if (t.size() > limit)
+    return bad_message(field, fmt::format("has {} bytes, at most {} allowed", t.size(), limit));
+  return std::string{t.cStr(), t.size()};
+}
+
+// Numbers that this version does not know come from a later one.
+node_state state_of(wire::NodeState s) {
+  const auto code = static_cast<unsigned>(s);
+  return code > 3 ? node_state::degraded : static_cast<node_state>(code);
+}
+
+template <class Reader>
+result<model_identity> get_model(Reader r, std::string_view where) {
+  auto out = model_identity{};
+  const auto field = [&](const char* name) { return fmt::format("{}.{}", where, name); };
+  LARQL_TRY(out.name, text(r.getModel(), max_text_bytes, field("model")));
+  const auto print = span_of(r.getFingerprint());
+  if (print.size() != out.weights.size())
+    return bad_message(field("fingerprint"),
+                       fmt::format("has {} bytes, expected {}", print.size(), out.weights.size()));
+  std::memcpy(out.weights.data(), print.data(), print.size());
+  out.layers = r.getLayers();
+  out.hidden = r.getHidden();
+  out.experts = r.getExperts();
+  out.expert_width = r.getExpertWidth();
+  return out;
+}
+
+result<message> get(wire::Hello::Reader r) {
+  auto out = hello{};
+  out.protocol = r.getProtocol();
+  LARQL_TRY(out.name, text(r.getName(), max_name_bytes, "hello.name"));
+  if (r.getFingerprint().size() != 0) {
+    LARQL_TRY(out.model, get_model(r, "hello"));
+  }
+  return message{std::move(out)};
+}
+
+// `owns` is false where an empty range of experts is allowed and found.
+result<node_description> get_description(wire::Welcome::Reader r, bool may_be_empty, bool& owns) {
+  auto out = node_description{};
+  out.protocol = r.getProtocol();
+  LARQL_TRY(out.node, text(r.getNode(), max_name_bytes, "welcome.node"));
+  out.incarnation = r.getIncarnation();
+  LARQL_TRY(out.model, get_model(r, "welcome"));
+  out.owned = {{r.getFirstLayer(), r.getLastLayer()}, {r.getFirstExpert(), r.getLastExpert()}};
+  const auto& o = out.owned;
+  owns = !(may_be_empty && o.experts.first == 1 && o.experts.last == 0);
+  if (o.layers.first > o.layers.last || o.layers.last >= out.model.layers ||
+      (owns && (o.experts.first > o.experts.last || o.experts.last >= out.model.experts)))
+    return bad_message("welcome", fmt::format("owns layers {}-{} and experts {}-{} of {} × {}",
+                                              o.layers.first, o.layers.last, o.experts.first,
+                                              o.experts.last, out.model.layers, out.model.experts));
+  const auto formats = span_of(r.getFormats());
+  const auto expected = owns ? o.layers.count() : 0;
+  if (formats.size() != expected)
+    return bad_message("welcome.formats",
+                       fmt::format("has {} entries, expected {}", formats.size(), expected));
+  for (const auto f : formats) {
+    if (f > std::byte{2})
+      return bad_message("welcome.formats",
+                         fmt::format("holds {}, which is no format", static_cast<int>(f)));
+    out.formats.push_back(static_cast<activation_format>(f));
+  }
+  out.max_rows = r.getMaxRows();
+  if (out.max_rows == 0)
+    return bad_message("welcome.maxRows", "is 0");
+  out.state = state_of(r.getState());
+  return out;
+}
+
+result<message> get(wire::Welcome::Reader r) {
+  auto owns = true;
+  LARQL_TRY(auto out, get_description(r, false, owns));
+  return message{std::move(out)};
+}
+
+result<message> get(wire::Refused::Reader r) {
+  auto out = refused{};
+  LARQL_TRY(out.reason, text(r.getReason(), max_text_bytes, "refused.reason"));
+  return message{std::move(out)};
+}
+
+result<message> get(wire::Call::Reader r) {
+  auto out = expert_call{};
+  out.id = r.getId();
+  out.layer = r.getLayer();
+  out.rows = r.getRows();
+  const auto format = static_cast<unsigned>(r.getFormat());
+  if (format > 2)
+    return bad_message("call.format", fmt::format("is {}, which is no format", format));
+  out.format = static_cast<activation_format>(format);
+  out.activations = span_of(r.getActivations());
+  out.scales = span_of(r.getScales());
+  out.pick_rows = span_of(r.getPickRows());
+  out.pick_experts = span_of(r.getPickExperts());
+  out.pick_weights = span_of(r.getPickWeights());
+  return message{out};
+}
+
+result<message> get(wire::Result::Reader r) {
+  auto out = expert_result{};
+  out.id = r.getId();
+  out.incarnation = r.getIncarnation();
+  out.rows = r.getRows();
+  out.widths = span_of(r.getWidths());
+  out.sums = span_of(r.getSums());
+  out.compute_ns = r.getComputeNanos();
+  out.queue_ns = r.getQueueNanos();
+  return message{out};
+}
+
+result<message> get(wire::Failed::Reader r) {
+  auto out = call_failed{};
+  out.id = r.getId();
+  out.incarnation = r.getIncarnation();
+  const auto code = static_cast<unsigned>(r.getCode());
+  out.code = code > 5 ? failure_code::internal : static_cast<failure_code>(code);
+  LARQL_TRY(out.text, text(r.getText(), max_text_bytes, "failed.text"));
+  return message{std::move(out)};
+}
+
+result<message> get(wire::Pong::Reader r) {
+  const auto state = r.getDraining() ? node_state::draining : state_of(r.getState());
+  return message{pong{r.getNonce(), r.getIncarnation(), r.getServed(), r.getWaiting(), state}};
+}
+
+result<message> get(wire::NodeStatus::Reader r) {
+  return message{node_status{r.getNonce(), r.getIncarnation(), state_of(r.getState()),
+                             r.getUptimeMillis(), r.getServed(), r.getFailed(), r.getWaiting(),
+                             r.getConnections(), r.getRestarts(), r.getOwnedBytes(),
+                             r.getResidentBytes(), r.getRssBytes(), r.getLoadPercent()}};
+}
+
+result<message> get(wire::Control::Reader r) {
+  const auto action = static_cast<unsigned>(r.getAction());
+  if (action > 2)
+    return bad_message("control.action", fmt::format("is {}, which is no action", action));
+  return message{control{r.getId(), static_cast<control_action>(action)}};
+}
+
+result<message> get(wire::Controlled::Reader r) {
+  auto out = controlled{r.getId(), r.getOk(), {}};
+  LARQL_TRY(out.text, text(r.getText(), max_text_bytes, "controlled.text"));
+  return message{std::move(out)};
+}
+
+result<message> get(wire::Announce::Reader r) {
+  auto out = announce{};
+  LARQL_TRY(out.node, get_description(r.getDescription(), true, out.owns));
+  out.available_bytes = r.getAvailableBytes();
+  out.bytes_per_expert = r.getBytesPerExpert();
+  if (!out.owns && out.bytes_per_expert == 0)
+    return bad_message("announce.bytesPerExpert", "is 0");
+  return message{std::move(out)};
+}
+
+result<message> get(wire::Accepted::Reader r) {
+  const auto code = static_cast<unsigned>(r.getVerdict());
+  if (code > 2)
+    return bad_message("accepted.verdict", fmt::format("is {}, which is no verdict", code));
+  const auto out = accepted{
+      static_cast<verdict>(code), {r.getFirstExpert(), r.getLastExpert()}, r.getRetryMillis()};
+  if (out.experts.first > out.experts.last)
+    return bad_message("accepted",
+                       fmt::format("names experts {}-{}", out.experts.first, out.experts.last));
+  return message{out};
+}
+
+} // namespace
+
+result<message> read(wire::Message::Reader r) {
+  switch (r.which()) {
+  case wire::Message::HELLO: return get(r.getHello());
+  case wire::Message::WELCOME: return get(r.getWelcome());
+  case wire::Message::REFUSED: return get(r.getRefused());
+  case wire::Message::CALL: return get(r.getCall());
+  case wire::Message::RESULT: return get(r.getResult());
+  case wire::Message::FAILED: return get(r.getFailed());
+  case wire::Message::PING: return message{ping{r.getPing().getNonce()}};
+  case wire::Message::PONG: return get(r.getPong());
+  case wire::Message::ASK_STATUS: return message{ask_status{r.getAskStatus().getNonce()}};
+  case wire::Message::STATUS: return get(r.getStatus());
+  case wire::Message::CONTROL: return get(r.getControl());
+  case wire::Message::CONTROLLED: return get(r.getControlled());
+  case wire::Message::ANNOUNCE: return get(r.getAnnounce());
+  case wire::Message::ACCEPTED: return get(r.getAccepted());
+  }
+  return bad_message("kind",
+                     fmt::format("is {}, which is not known", static_cast<unsigned>(r.which())));
+}
+
+} // namespace larql::schema
