@@ -64,13 +64,11 @@ result<dialled_node> dial_node(const topology::shard_url& url, const tls_context
   if (!connection.identity().may_serve())
     return fail(errc::mismatch, "{}: its certificate is one of a {}, expected a node", label,
                 name_of(connection.identity().role));
-  auto greeted = greet_node(connection, hello, until);
-  if (!greeted)
-    return std::move(greeted).error().in(label);
-  if (const auto& proven = connection.identity().name; !proven.empty() && proven != greeted->node)
+  LARQL_TRY(auto greeted, greet_node(connection, hello, until));
+  if (const auto& proven = connection.identity().name; !proven.empty() && proven != greeted.node)
     return fail(errc::mismatch, "{}: calls itself {}, its certificate is for {}", label,
-                greeted->node, proven);
-  return dialled_node{*std::move(greeted), std::move(connection)};
+                greeted.node, proven);
+  return dialled_node{std::move(greeted), std::move(connection)};
 }
 
 dialler::dialler(tls_context_ptr tls, schema::hello hello, std::chrono::milliseconds timeout)

@@ -256,9 +256,10 @@ failure router_state::missing_experts(const pending_job& job, time now) const {
   if (job.last_failure)
     text += ": " + job.last_failure->text;
   for (const auto& absent : view_->missing)
-    if (std::any_of(ids.begin(), ids.end(),
+    if ((!job.last_failure || job.last_failure->text != absent.why) &&
+        std::any_of(ids.begin(), ids.end(),
                     [&](std::uint32_t e) { return absent.owned.contains(job.job->layer, e); }))
-      text += fmt::format("; {}: {}", absent.name, absent.why);
+      text += "; " + absent.why;
   const auto waited = std::chrono::duration_cast<milliseconds>(now - *job.trouble_since);
   if (waited.count() > 0)
     text += fmt::format("; waited {} ms for somebody who has them", waited.count());

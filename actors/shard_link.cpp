@@ -162,8 +162,7 @@ void shard_link_state::lose(const std::string& why) {
   fail_all(why);
   hang_up(transport_.fd); // still open, even if it was the peer that closed
   self_->close(connection_);
-  self_->quit(make_error(call_errc::link_lost,
-                         fmt::format("node {} ({}): {}", peer_->node, address_, why)));
+  self_->quit(make_error(call_errc::link_lost, why));
 }
 
 } // namespace larql::actors

@@ -100,9 +100,13 @@ void supervisor_state::dial_later(std::uint64_t id, target& t) {
 
 void supervisor_state::failed(std::uint64_t id, target& t, const failure& why) {
   t.refused = why.code == errc::mismatch || why.code == errc::corrupt || why.code == errc::usage;
-  if (t.last_error != why.text) // once per reason, not once per attempt
-    log_warning("cluster", "{}", why.text);
-  t.last_error = why.text;
+  const auto known = t.expected_name.empty() ? t.last_name : t.expected_name;
+  const auto text = known.empty() || why.text.find(known) != std::string::npos
+                        ? why.text
+                        : fmt::format("node {}: {}", known, why.text);
+  if (t.last_error != text) // once per reason, not once per attempt
+    log_warning("cluster", "{}", text);
+  t.last_error = text;
   t.last_code = why.code;
   if (!t.listed) { // the name does not stand for it any more
     targets_.erase(id);
@@ -232,13 +236,15 @@ void supervisor_state::remove(std::uint64_t incarnation, const std::string& why)
   const auto it = members_.find(incarnation);
   if (it == members_.end())
     return;
-  log_warning("cluster", "node {} ({}): {}", it->second.description->node, it->second.address, why);
+  const auto text =
+      fmt::format("node {} ({}): {}", it->second.description->node, it->second.address, why);
+  log_warning("cluster", "{}", text);
   self_->demonitor(it->second.shard.address());
   end(it->second.shard);
   for (auto& [id, t] : targets_)
     if (t.incarnation == incarnation) {
       t.incarnation = 0;
-      t.last_error = why;
+      t.last_error = text;
       dial_later(id, t);
       ++t.attempts;
     }

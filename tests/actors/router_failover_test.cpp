@@ -86,12 +86,11 @@ TEST_F(RouterFailure, AnExpertThatNobodyHasFailsTheJobWithItsNumber) {
 }
 
 TEST_F(RouterFailure, ThoseWhoAreMissingAreNamedWithTheReason) {
-  missing = {{"node gamma (tls://c:1)", {{0, 9}, {4, 5}}, "connect: Connection refused"},
+  missing = {{"node gamma (tls://c:1)", {{0, 9}, {4, 5}}, "node gamma: c:1: Connection refused"},
              {"node delta (tls://d:1)", {{3, 3}, {0, 7}}, "not of this layer"}};
   start({{0, 3}, {6, 7}});
   const auto job = route(make_job(2, 2, some_picks()));
-  EXPECT_EQ(error_of(job),
-            "layer 2, experts 5; node gamma (tls://c:1): connect: Connection refused");
+  EXPECT_EQ(error_of(job), "layer 2, experts 5; node gamma: c:1: Connection refused");
 }
 
 TEST_F(RouterFailure, ACallThatNobodyWouldTakeIsNotRepeated) {
@@ -287,7 +286,7 @@ TEST_F(RouterFailover, TheWaitEndsAtTheFailoverDeadlineAndNotBefore) {
   const auto job = route(make_job(2, 2, some_picks()));
   answer_rightly(0);
   lose(1);
-  missing = {{"node beta (tls://b:1)", {{0, 9}, {4, 7}}, "connect: Connection refused"}};
+  missing = {{"node beta (tls://b:1)", {{0, 9}, {4, 7}}, "node beta: b:1: Connection refused"}};
   publish();
   advance(29s);
   EXPECT_FALSE(is_done(job));
@@ -295,7 +294,7 @@ TEST_F(RouterFailover, TheWaitEndsAtTheFailoverDeadlineAndNotBefore) {
   const auto error = error_of(job);
   EXPECT_NE(error.find("layer 2, experts 4-7: the connection was closed"), std::string::npos)
       << error;
-  EXPECT_NE(error.find("node beta (tls://b:1): connect: Connection refused"), std::string::npos);
+  EXPECT_NE(error.find("node beta: b:1: Connection refused"), std::string::npos);
   EXPECT_NE(error.find("waited 3"), std::string::npos) << error;
   // And the router goes on.
   const auto next = route(make_job(2, 1, {{0, 1, 1}}));

@@ -89,8 +89,9 @@ TEST_F(Concurrency, ShutdownInTheMiddleOfCallsEndsBothSides) {
   for (auto round = 0; round < 6; ++round) {
     const auto ranges = words{"0-3", "4-7"};
     const auto nodes = start_nodes(ranges);
-    auto going = child_process{larql({"run", vindex().string(), "abc", "-n", "1000000", "--context",
-                                      "1000100", "--moe-shards", shard_map(nodes, ranges)})};
+    auto going = child_process{
+        larql({"run", vindex().string(), "abc", "-n", "1000000", "--context", "1000100",
+               "--moe-shards", shard_map(nodes, ranges), "--failover-timeout", "0"})};
     ASSERT_TRUE(eventually([&] { return !going.out().empty(); })) << going.err();
     // Who goes first alternates.
     if (round % 2 == 0)

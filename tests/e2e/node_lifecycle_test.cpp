@@ -135,7 +135,7 @@ TEST_F(NodeLifecycle, MalformedRangesAreUsageErrors) {
 }
 
 TEST_F(NodeLifecycle, AddressesThatOthersCanReachAreRefused) {
-  for (const auto* address : {"0.0.0.0", "::", "192.168.1.1", "example.org", "128.0.0.1", ""}) {
+  for (const auto* address : {"0.0.0.0", "::", "192.168.1.1", "example.org", "128.0.0.1"}) {
     const auto done = refuse({"--bind", address});
     EXPECT_EQ(done.code, 2) << address;
     EXPECT_NE(done.err.find("loopback"), std::string::npos) << done.err;

@@ -70,9 +70,9 @@ TEST_F(ShardMap, ANodeThatOwnsLessThanTheMapSaysIsAnError) {
   expect_refusal(node->owns("0-7"), 1, "node alpha owns experts 0-5, the shard map says 0-7");
 }
 
-TEST_F(ShardMap, EncryptedAddressesAreRefusedByThisVersion) {
-  expect_refusal("0-7=tls://127.0.0.1:1", 1, "this version has no TLS");
-  expect_refusal("0-7=https://127.0.0.1", 1, "this version has no TLS");
+TEST_F(ShardMap, EncryptedAddressesNeedCertificatesOrASecret) {
+  expect_refusal("0-7=tls://127.0.0.1:1", 2, "needs certificates or a cluster secret");
+  expect_refusal("0-7=https://127.0.0.1", 2, "needs certificates or a cluster secret");
 }
 
 TEST_F(ShardMap, ANodeOfAnotherModelIsAnError) {
@@ -83,7 +83,8 @@ TEST_F(ShardMap, ANodeOfAnotherModelIsAnError) {
   ASSERT_EQ(run(larql({"extract", (scratch_ / "other.gguf").string(), "-o", dir.string()})).code,
             0);
   const auto node = node_process{dir, {"--name", "alpha"}};
-  expect_refusal(node.owns("0-7"), 1, "node alpha serves other weights of the same shape");
+  expect_refusal(node.owns("0-7"), 1,
+                 "node alpha serves another model: other weights of the same shape");
 }
 
 TEST_F(ShardMap, ANodeOfAnotherShapeIsAnError) {
@@ -94,7 +95,7 @@ TEST_F(ShardMap, ANodeOfAnotherShapeIsAnError) {
   ASSERT_EQ(run(larql({"extract", (scratch_ / "other.gguf").string(), "-o", dir.string()})).code,
             0);
   const auto node = node_process{dir, {"--name", "alpha"}};
-  expect_refusal(node.owns("0-7"), 1, "with 5 layers, this model has 6");
+  expect_refusal(node.owns("0-7"), 1, "layers 5 here (\"tiny\"), 6 there (\"tiny\")");
 }
 
 TEST_F(ShardMap, AddressesMayBeHttpUrlsAndNames) {
