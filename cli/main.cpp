@@ -29,6 +29,11 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   auto chosen = action{};
   add_run(app, chosen);
+  add_chat(app, chosen);
+  add_status(app, chosen);
+  add_control(app, chosen);
+  add_topology(app, chosen);
+  add_certs(app, chosen);
   add_extract(app, chosen);
   add_inspect(app, chosen);
   add_tokenize(app, chosen);
