@@ -76,6 +76,7 @@ void node_state_actor::set_state(node_state state) {
     return;
   log_info("node", "{}: {} → {}", options_.description->node, name_of(state_), name_of(state));
   state_ = state;
+  options_.counters->state = state;
   for (const auto& c : connections_)
     self_->send(c, notice_atom::value, state_);
 }

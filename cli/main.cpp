@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
   // A peer or a pipe that goes away is an error of the write, not the end of the process.
   std::signal(SIGPIPE, SIG_IGN);
   larql::install_bus_error_handler("larql");
+  larql::set_log_level(larql::log_level::warning); // a terminal is for answers
   auto app = CLI::App{"Runs a mixture-of-experts model whose experts may live on other machines."};
   app.name("larql");
   app.set_version_flag("--version", version_text());
