@@ -8,8 +8,7 @@
 #include "cli/progress.hpp"
 #include "cli/report.hpp"
 #include "cli/table.hpp"
-
-#include <nlohmann/json.hpp>
+#include "runtime/base/json.hpp"
 
 #include <algorithm>
 #include <thread>
@@ -18,8 +17,6 @@
 namespace larql::cli {
 
 namespace {
-
-using json = nlohmann::json;
 
 struct options {
   cluster_flags cluster;
