@@ -20,13 +20,16 @@ namespace {
 expert_shard_actor start_shard(caf::actor_system& sys, const description_ptr& description,
                                kernels::compute compute, const experts::expert_bank& bank,
                                const std::function<void()>& before_call) {
-  auto service = std::make_shared<expert_service>(compute, bank, *description);
-  return spawn_state<expert_shard_state, caf::detached>(
-      sys, description, [service, before_call](const payload& call) {
-        before_call();
-        auto a = service->run(call.body(), std::chrono::steady_clock::now());
-        return expert_shard_state::computed{std::move(a.frame), a.ok};
-      });
+  const auto serve = [&] {
+    auto service = std::make_shared<expert_service>(compute, bank, *description);
+    return [service, before_call](const payload& call) {
+      before_call();
+      auto a = service->run(call.body(), std::chrono::steady_clock::now());
+      return expert_shard_state::computed{std::move(a.frame), a.ok};
+    };
+  };
+  auto helper = spawn_state<expert_shard_state, caf::detached>(sys, description, serve());
+  return spawn_state<expert_shard_state>(sys, description, serve(), std::move(helper));
 }
 
 } // namespace
