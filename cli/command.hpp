@@ -30,6 +30,7 @@ void add_extract(CLI::App& app, action& chosen);
 void add_inspect(CLI::App& app, action& chosen);
 void add_logits(CLI::App& app, action& chosen);
 void add_run(CLI::App& app, action& chosen);
+void add_slice(CLI::App& app, action& chosen);
 void add_tokenize(CLI::App& app, action& chosen);
 
 } // namespace larql::cli

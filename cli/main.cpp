@@ -31,6 +31,7 @@ int main(int argc, char** argv) {
   add_run(app, chosen);
   add_extract(app, chosen);
   add_inspect(app, chosen);
+  add_slice(app, chosen);
   add_tokenize(app, chosen);
   add_logits(app, chosen);
   try {
