@@ -32,5 +32,6 @@ void add_logits(CLI::App& app, action& chosen);
 void add_run(CLI::App& app, action& chosen);
 void add_slice(CLI::App& app, action& chosen);
 void add_tokenize(CLI::App& app, action& chosen);
+void add_verify(CLI::App& app, action& chosen);
 
 } // namespace larql::cli

@@ -2,6 +2,7 @@
 
 #include "runtime/base/json.hpp"
 #include "runtime/base/mapped_file.hpp"
+#include "runtime/vindex/directory.hpp"
 #include "runtime/vindex/format.hpp"
 
 #include <algorithm>
@@ -12,39 +13,6 @@ namespace larql::vindex {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct found_file {
-  std::string name;
-  std::uint64_t bytes = 0;
-};
-
-// The files of a vindex, at its root and one level below, by name. Links count as what they lead
-// to, because download caches are made of links.
-result<std::vector<found_file>> list_files(const fs::path& dir) {
-  auto out = std::vector<found_file>{};
-  auto error = std::error_code{};
-  const auto add = [&](const fs::path& folder, const std::string& prefix,
-                       std::vector<fs::path>* below) {
-    for (auto it = fs::directory_iterator{folder, error}; !error && it != fs::directory_iterator{};
-         it.increment(error)) {
-      const auto name = it->path().filename().string();
-      auto gone = std::error_code{}; // a link that leads nowhere is no file
-      if (it->is_regular_file(gone))
-        out.push_back({prefix + name, fs::file_size(it->path(), gone)});
-      else if (below != nullptr && it->is_directory(gone))
-        below->push_back(it->path());
-    }
-  };
-  auto below = std::vector<fs::path>{};
-  add(dir, "", &below);
-  for (const auto& folder : below)
-    add(folder, folder.filename().string() + "/", nullptr);
-  if (error)
-    return fail(errc::io, "{}: list: {}", dir.string(), error.message());
-  std::sort(out.begin(), out.end(),
-            [](const found_file& a, const found_file& b) { return a.name < b.name; });
-  return out;
-}
 
 result<first_last> checked_range(const std::optional<first_last>& wanted, std::uint32_t count,
                                  const char* what) {
