@@ -178,6 +178,17 @@ result<void> read_tensors(const std::vector<safetensors_file>& parts, checkpoint
   return {};
 }
 
+// V may be missing where the model says that it is K.
+result<void> check_values(const checkpoint& c) {
+  for (auto l = 0u; l < c.config.layers; ++l) {
+    const auto key = fmt::format("layers.{}.self_attn.v_proj.weight", l);
+    if (!c.config.k_eq_v && !c.tensors.contains(key))
+      return fail(errc::corrupt, "{}: tensor {} is missing, but attention_k_eq_v is false",
+                  c.description, key);
+  }
+  return {};
+}
+
 std::string stamp(const fs::path& path) {
   auto error = std::error_code{};
   const auto time = fs::last_write_time(path, error).time_since_epoch().count();
@@ -206,6 +217,7 @@ result<checkpoint> open_hf(const fs::path& dir) {
     out.fingerprint += stamp(part.path());
   LARQL_TRY_VOID(vindex::check_config(out.config, (dir / config_file).string()));
   LARQL_TRY_VOID(read_tensors(*parts, out));
+  LARQL_TRY_VOID(check_values(out));
   // A tied head that is stored all the same is the embeddings once more.
   if (config.tied && out.tensors.erase("lm_head.weight") != 0)
     out.skipped.emplace_back("lm_head.weight");

@@ -184,6 +184,18 @@ TEST_F(HfCheckpoint, AnUntiedHeadMustBeThere) {
   EXPECT_FALSE(open_hf(hf_)->tensors.contains("lm_head.weight"));
 }
 
+TEST_F(HfCheckpoint, AMissingVIsKOnlyWhereTheModelSaysSo) {
+  auto o = test::all_in(encoding::bf16);
+  write(o);
+  EXPECT_TRUE(succeeds(open_hf(hf_)));
+  patch_config([](json& j) { j["attention_k_eq_v"] = false; });
+  EXPECT_TRUE(fails(open_hf(hf_), errc::corrupt, {"layers.2", "v_proj", "attention_k_eq_v"}));
+  o.own_global_v = true;
+  write(o);
+  patch_config([](json& j) { j["attention_k_eq_v"] = false; });
+  EXPECT_TRUE(succeeds(open_hf(hf_)));
+}
+
 TEST_F(HfCheckpoint, TextFilesTravelAlongAndTheTemplateIsFoundWhereverItIs) {
   const auto names = [&] {
     auto out = std::map<std::string, std::string>{};
