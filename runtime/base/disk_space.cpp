@@ -7,6 +7,16 @@
 
 namespace larql {
 
+namespace {
+
+std::string readable(std::uint64_t bytes) {
+  const auto x = static_cast<double>(bytes);
+  return bytes < 1'000'000'000 ? fmt::format("{:.2f} MB", x / 1e6)
+                               : fmt::format("{:.2f} GB", x / 1e9);
+}
+
+} // namespace
+
 result<std::uint64_t> free_space_bytes(const std::filesystem::path& path) {
   auto at = path;
   for (;;) {
@@ -22,8 +32,8 @@ result<std::uint64_t> free_space_bytes(const std::filesystem::path& path) {
 result<void> check_free_space(const std::filesystem::path& path, std::uint64_t needed_bytes) {
   LARQL_TRY(const auto free_bytes, free_space_bytes(path));
   if (free_bytes < needed_bytes)
-    return fail(errc::io, "{}: needs {:.2f} GB, its file system has {:.2f} GB free", path.string(),
-                static_cast<double>(needed_bytes) / 1e9, static_cast<double>(free_bytes) / 1e9);
+    return fail(errc::io, "{}: needs {}, its file system has {} free", path.string(),
+                readable(needed_bytes), readable(free_bytes));
   return {};
 }
 
