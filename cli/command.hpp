@@ -33,8 +33,10 @@ void add_extract(CLI::App& app, action& chosen);
 void add_inspect(CLI::App& app, action& chosen);
 void add_logits(CLI::App& app, action& chosen);
 void add_run(CLI::App& app, action& chosen);
+void add_slice(CLI::App& app, action& chosen);
 void add_status(CLI::App& app, action& chosen);
 void add_tokenize(CLI::App& app, action& chosen);
 void add_topology(CLI::App& app, action& chosen);
+void add_verify(CLI::App& app, action& chosen);
 
 } // namespace larql::cli

@@ -37,6 +37,8 @@ int main(int argc, char** argv) {
   add_certs(app, chosen);
   add_extract(app, chosen);
   add_inspect(app, chosen);
+  add_slice(app, chosen);
+  add_verify(app, chosen);
   add_tokenize(app, chosen);
   add_logits(app, chosen);
   try {
