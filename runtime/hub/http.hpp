@@ -12,6 +12,7 @@
 #pragma once
 
 #include "runtime/base/result.hpp"
+#include "runtime/hub/interval_set.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -25,14 +26,6 @@
 #include <vector>
 
 namespace larql::hub {
-
-/// Bytes [begin, end) of a file.
-struct byte_range {
-  std::uint64_t begin = 0;
-  std::uint64_t end = 0;
-  [[nodiscard]] std::uint64_t bytes() const noexcept { return end - begin; }
-  friend bool operator==(byte_range, byte_range) = default;
-};
 
 /// A body that is read while it is sent.
 struct body_source {
@@ -59,7 +52,7 @@ struct http_request {
   std::vector<std::string> headers;  ///< "Name: value"
   std::string body;                  ///< of POST and PUT
   std::optional<body_source> source; ///< of PUT, instead of `body`
-  std::optional<byte_range> range;
+  std::optional<interval> range;
 
   std::uint64_t max_body_bytes = 64u << 20;
   std::chrono::milliseconds connect_timeout{15000};

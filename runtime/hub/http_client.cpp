@@ -53,7 +53,7 @@ std::optional<content_range> parse_content_range(std::string_view text) {
 }
 
 // Whether the answer is about the bytes that were asked for.
-result<void> check_head(const download& d, byte_range asked, const http_answer& a) {
+result<void> check_head(const download& d, interval asked, const http_answer& a) {
   const auto url = without_secrets(d.url);
   if (a.status == 200) {
     if (asked.begin != 0 || asked.end != d.file_bytes)
@@ -157,7 +157,7 @@ result<http_answer> http_client::exchange_ok(http_request request) {
 
 http_outcome http_client::fetch_once(const download& d, std::uint64_t& got) {
   auto request = http_request{};
-  const auto asked = byte_range{d.range.begin + got, d.range.end};
+  const auto asked = interval{d.range.begin + got, d.range.end};
   const auto known = locations_.find(d.url);
   request.url = known != locations_.end() ? known->second : d.url;
   request.range = asked;

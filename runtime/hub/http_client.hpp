@@ -31,7 +31,7 @@ struct http_settings {
 /// A range of a remote file of known size.
 struct download {
   std::string url;
-  byte_range range;
+  interval range;
   std::uint64_t file_bytes = 0;
   /// Takes the bytes in order, without gaps or repetition. An error ends the download.
   std::function<result<void>(std::span<const std::byte>)> sink;
