@@ -27,7 +27,8 @@ public:
   void add(const interval_set& other);
   void remove(interval i);
 
-  [[nodiscard]] const std::vector<interval>& intervals() const noexcept { return intervals_; }
+  [[nodiscard]] const std::vector<interval>& intervals() const& noexcept { return intervals_; }
+  void intervals() && = delete; // a loop over it would outlive the set
   [[nodiscard]] bool empty() const noexcept { return intervals_.empty(); }
   [[nodiscard]] std::uint64_t bytes() const noexcept;
   [[nodiscard]] bool contains(const interval_set& other) const;
