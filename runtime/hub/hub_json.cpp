@@ -38,9 +38,6 @@ result<json> parse_array(std::string_view text, std::string_view name) {
 result<remote_file> parse_file(const json_fields& f) {
   auto out = remote_file{};
   LARQL_TRY(out.path, f.string("path"));
-  if (!is_harmless_path(out.path) && !out.path.starts_with('.')) // .gitattributes: never pulled
-    return fail(errc::corrupt, "{}: field \"path\" is \"{}\", expected a plain relative path",
-                f.where(), out.path.substr(0, 100));
   LARQL_TRY(out.bytes, f.unsigned_integer("size", max_file_bytes));
   if (f.has("lfs")) {
     LARQL_TRY(const auto* lfs, f.object("lfs"));
@@ -167,7 +164,8 @@ result<std::vector<remote_file>> parse_tree(std::string_view text, std::string_v
     if (type != "file")
       continue;
     LARQL_TRY(auto entry, parse_file(f));
-    out.push_back(std::move(entry));
+    if (is_harmless_path(entry.path))
+      out.push_back(std::move(entry));
   }
   return out;
 }

@@ -32,8 +32,8 @@ struct remote_file {
 /// The commit of "GET /api/models/ID/revision/REV".
 [[nodiscard]] result<std::string> parse_revision(std::string_view text, std::string_view name);
 
-/// Files of one page of "GET /api/models/ID/tree/REV?recursive=true"; folders are left out. Paths
-/// are harmless (repo.hpp); a file whose path is not is an error.
+/// Files of one page of "GET /api/models/ID/tree/REV?recursive=true". Folders are left out,
+/// and files whose path is not a harmless one (repo.hpp): .gitattributes, "../passwd".
 [[nodiscard]] result<std::vector<remote_file>> parse_tree(std::string_view text,
                                                           std::string_view name);
 

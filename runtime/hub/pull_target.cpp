@@ -27,7 +27,7 @@ local_copy find_local(const pull_layout& layout, const planned_file& f) {
   const auto& name = f.remote.path;
   auto out = local_copy{};
   auto state = read_journal(layout.journal(name), f.content());
-  const auto in_place = f.is_meta ? layout.meta(name) : layout.dir() / name;
+  const auto in_place = layout.place(name, f.is_meta);
   out.path = layout.part(name);
   // A part is what the journal is about as long as there is one.
   if (has_size(out.path, f.remote.bytes)) {
@@ -41,6 +41,19 @@ local_copy find_local(const pull_layout& layout, const planned_file& f) {
     out.in_place = true;
   }
   return out;
+}
+
+result<void> move_into_place(const pull_layout& layout, const planned_file& f) {
+  if (find_local(layout, f).in_place)
+    return {};
+  const auto from = layout.part(f.remote.path);
+  const auto to = layout.place(f.remote.path, f.is_meta);
+  LARQL_TRY_VOID(make_directories(to.parent_path()));
+  auto error = std::error_code{};
+  fs::rename(from, to, error);
+  if (error)
+    return fail(errc::io, "{}: rename to {}: {}", from.string(), to.string(), error.message());
+  return {};
 }
 
 result<std::unique_ptr<pull_target>> pull_target::open(const pull_layout& layout, planned_file f) {

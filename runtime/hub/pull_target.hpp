@@ -38,6 +38,11 @@ public:
     return own() / "journals" / name;
   }
 
+  /// Where a file of the repository ends up.
+  [[nodiscard]] std::filesystem::path place(std::string_view name, bool is_meta) const {
+    return is_meta ? meta(name) : dir_ / name;
+  }
+
 private:
   std::filesystem::path dir_;
 };
@@ -73,6 +78,9 @@ struct local_copy {
   bool in_place = false;
 };
 [[nodiscard]] local_copy find_local(const pull_layout& layout, const planned_file& f);
+
+/// Gives a complete part its final place; does nothing if it is there. @pre on disk
+[[nodiscard]] result<void> move_into_place(const pull_layout& layout, const planned_file& f);
 
 class pull_target {
 public:

@@ -1,0 +1,76 @@
+#include "cli/model_path.hpp"
+
+#include "cli/hub_settings.hpp"
+#include "cli/interrupt.hpp"
+#include "cli/progress.hpp"
+#include "runtime/hub/url.hpp"
+
+namespace larql::cli {
+
+result<std::filesystem::path> cached_model_path(const hub::repo& r,
+                                                const environment_fn& environment) {
+  auto cache = std::filesystem::path{};
+  if (const auto own = environment("LARQL_CACHE"))
+    cache = *own;
+  else if (const auto xdg = environment("XDG_CACHE_HOME"))
+    cache = std::filesystem::path{*xdg} / "larql";
+  else if (const auto home = environment("HOME"))
+    cache = std::filesystem::path{*home} / ".cache" / "larql";
+  else
+    return fail(errc::usage, "no place for downloads: set LARQL_CACHE to a directory");
+  return cache / "hub" / r.owner /
+         fmt::format("{}@{}", r.name, hub::percent_encode(r.revision, false));
+}
+
+result<hub::pull_outcome> pull_with_progress(const hub::repo& from,
+                                             const hub::pull_request& request,
+                                             const std::filesystem::path& to,
+                                             hub::pull_options options) {
+  auto line = std::optional<progress_line>{};
+  options.on_progress = [&](const hub::pull_progress& p) {
+    if (!line)
+      line.emplace("pull");
+    line->update(p.done_bytes, p.total_bytes, p.resumed_bytes, p.file);
+  };
+  return hub::pull(from, request, to, options);
+}
+
+result<std::filesystem::path> resolve_model(const std::string& model,
+                                            const hub::pull_request& needs,
+                                            const std::function<bool()>& stopped) {
+  if (!hub::is_hub_path(model))
+    return std::filesystem::path{model};
+  LARQL_TRY(const auto from, hub::parse_hub_path(model));
+  LARQL_TRY(const auto to, cached_model_path(from, process_environment));
+  auto options = hub::pull_options{};
+  LARQL_TRY(options.http, hub_settings(stopped));
+  options.keep_commit = true;
+  options.wait_for_others = true;
+  if (auto done = pull_with_progress(from, needs, to, std::move(options)); !done)
+    return std::move(done).error();
+  return to;
+}
+
+result<std::filesystem::path> resolve_model(const std::string& model,
+                                            const hub::pull_request& needs) {
+  if (!hub::is_hub_path(model))
+    return std::filesystem::path{model};
+  const auto scope = interrupt_scope{};
+  return resolve_model(model, needs, [] { return interrupted().load(); });
+}
+
+hub::pull_request laptop_needs() {
+  auto out = hub::pull_request{};
+  out.preset = "moe-client";
+  return out;
+}
+
+hub::pull_request node_needs(const node_settings& s) {
+  auto out = hub::pull_request{};
+  out.preset = "moe-experts";
+  out.experts = s.experts;
+  out.layers = s.layers;
+  return out;
+}
+
+} // namespace larql::cli
