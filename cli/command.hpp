@@ -31,6 +31,8 @@ void add_inspect(CLI::App& app, action& chosen);
 void add_logits(CLI::App& app, action& chosen);
 void add_pull(CLI::App& app, action& chosen);
 void add_run(CLI::App& app, action& chosen);
+void add_slice(CLI::App& app, action& chosen);
 void add_tokenize(CLI::App& app, action& chosen);
+void add_verify(CLI::App& app, action& chosen);
 
 } // namespace larql::cli

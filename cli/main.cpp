@@ -31,6 +31,8 @@ int main(int argc, char** argv) {
   add_run(app, chosen);
   add_extract(app, chosen);
   add_inspect(app, chosen);
+  add_slice(app, chosen);
+  add_verify(app, chosen);
   add_tokenize(app, chosen);
   add_logits(app, chosen);
   add_pull(app, chosen);

@@ -10,6 +10,7 @@
 #include "runtime/vindex/fingerprint.hpp"
 #include "runtime/vindex/format.hpp"
 #include "runtime/vindex/layer_file.hpp"
+#include "runtime/vindex/presence.hpp"
 
 #include <csignal>
 #include <random>
@@ -58,8 +59,11 @@ const char* name_of(int signal) {
 // Bytes of one expert in all layers, as the files have it.
 result<std::uint64_t> bytes_per_expert(const std::filesystem::path& dir,
                                        const vindex::model_config& model) {
+  LARQL_TRY(const auto here, vindex::read_presence(dir, model));
   auto sum = std::uint64_t{0};
   for (auto l = 0u; l < model.layers; ++l) {
+    if (!here.has_layer(l))
+      continue;
     LARQL_TRY(const auto in, file::open(dir / vindex::layer_file_name(l)));
     LARQL_TRY(const auto header, vindex::read_layer_header(in, model));
     sum += header.expert_bytes();

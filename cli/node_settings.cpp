@@ -2,6 +2,7 @@
 
 #include "actors/net/socket.hpp"
 #include "runtime/base/log.hpp"
+#include "runtime/vindex/presence.hpp"
 #include "schema/messages.hpp"
 
 #include <charconv>
@@ -243,8 +244,12 @@ result<node_settings> merge_settings(const node_flags& flags, const environment_
 }
 
 result<experts::ownership> owned_by(const node_settings& s, const vindex::model_config& model) {
-  return experts::ownership{s.layers.value_or(experts::index_range{0, model.layers - 1}),
-                            s.experts.value_or(experts::index_range{0, model.experts - 1})};
+  LARQL_TRY(const auto here, vindex::read_presence(s.vindex, model));
+  // A slice of one rectangle is owned whole unless told otherwise; of several, one must be chosen.
+  const auto all = here.sliced && here.holds.size() == 1 ? here.holds[0] : everything(model);
+  return experts::ownership{
+      s.layers.value_or(experts::index_range{all.first_layer, all.last_layer}),
+      s.experts.value_or(experts::index_range{all.first_expert, all.last_expert})};
 }
 
 } // namespace larql::cli

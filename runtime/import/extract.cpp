@@ -95,8 +95,8 @@ private:
           layer.experts.emplace_back(out.end_part());
       }
     }
-    LARQL_TRY(sums_.files[f.name], out.commit());
-    return {};
+    sums_.files[f.name] = out.sum();
+    return out.commit();
   }
 
   result<void> write(const piece& p, vindex::checksum_writer& out) {

@@ -1,6 +1,7 @@
 #include "runtime/vindex/checksum_writer.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace larql::vindex {
 
@@ -49,10 +50,8 @@ sha256_digest checksum_writer::end_part() {
   return digest;
 }
 
-result<file_checksum> checksum_writer::commit() {
-  auto sum = file_checksum{out_.size_bytes(), whole_.finish()};
-  LARQL_TRY_VOID(out_.commit());
-  return sum;
+file_checksum checksum_writer::sum() {
+  return {out_.size_bytes(), whole_.finish()};
 }
 
 } // namespace larql::vindex

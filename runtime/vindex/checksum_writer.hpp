@@ -24,8 +24,11 @@ public:
   /// The digest of what was written since the last call; of everything before the first.
   [[nodiscard]] sha256_digest end_part();
 
+  /// Size and digest of the whole file, before it gets its name. Call once, after the last write.
+  [[nodiscard]] file_checksum sum();
+
   /// Gives the file its name.
-  [[nodiscard]] result<file_checksum> commit();
+  [[nodiscard]] result<void> commit() { return out_.commit(); }
 
 private:
   checksum_writer(file_writer out, compute_pool& pool) : out_(std::move(out)), pool_(&pool) {}

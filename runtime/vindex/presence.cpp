@@ -148,13 +148,17 @@ result<void> require_experts(const std::filesystem::path& dir, const presence& h
                              const expert_block& wanted) {
   if (here.has_all(wanted))
     return {};
-  const auto source = here.source.empty() ? std::string{"the whole vindex"} : here.source;
-  const auto all_layers = fmt::format("{}-{}", wanted.first_layer, wanted.last_layer);
+  if (here.holds.empty())
+    return fail(errc::mismatch,
+                "{}: this slice holds no experts; name nodes that have them (--moe-shards or "
+                "--topology), or use the whole vindex",
+                dir.string());
   return fail(errc::mismatch,
               "{}: {} are asked for, but this slice holds {}; cut them from {} with `larql slice "
-              "SOURCE -o DIR --preset moe-experts --experts {}-{} --layers {}`",
-              dir.string(), to_string(wanted), here.summary(), source, wanted.first_expert,
-              wanted.last_expert, all_layers);
+              "SOURCE -o DIR --preset moe-experts --experts {}-{} --layers {}-{}`",
+              dir.string(), to_string(wanted), here.summary(),
+              here.source.empty() ? "the whole vindex" : here.source, wanted.first_expert,
+              wanted.last_expert, wanted.first_layer, wanted.last_layer);
 }
 
 result<void> require_dense(const std::filesystem::path& dir, const presence& here) {
