@@ -29,6 +29,7 @@ int report(const failure& f);
 void add_extract(CLI::App& app, action& chosen);
 void add_inspect(CLI::App& app, action& chosen);
 void add_logits(CLI::App& app, action& chosen);
+void add_publish(CLI::App& app, action& chosen);
 void add_pull(CLI::App& app, action& chosen);
 void add_run(CLI::App& app, action& chosen);
 void add_slice(CLI::App& app, action& chosen);

@@ -7,17 +7,20 @@
 
 namespace larql::cli {
 
+result<std::filesystem::path> cache_directory(const environment_fn& environment) {
+  using std::filesystem::path;
+  if (const auto own = environment("LARQL_CACHE"))
+    return path{*own};
+  if (const auto xdg = environment("XDG_CACHE_HOME"))
+    return path{*xdg} / "larql";
+  if (const auto home = environment("HOME"))
+    return path{*home} / ".cache" / "larql";
+  return fail(errc::usage, "no place for downloads: set LARQL_CACHE to a directory");
+}
+
 result<std::filesystem::path> cached_model_path(const hub::repo& r,
                                                 const environment_fn& environment) {
-  auto cache = std::filesystem::path{};
-  if (const auto own = environment("LARQL_CACHE"))
-    cache = *own;
-  else if (const auto xdg = environment("XDG_CACHE_HOME"))
-    cache = std::filesystem::path{*xdg} / "larql";
-  else if (const auto home = environment("HOME"))
-    cache = std::filesystem::path{*home} / ".cache" / "larql";
-  else
-    return fail(errc::usage, "no place for downloads: set LARQL_CACHE to a directory");
+  LARQL_TRY(const auto cache, cache_directory(environment));
   return cache / "hub" / r.owner /
          fmt::format("{}@{}", r.name, hub::percent_encode(r.revision, false));
 }
@@ -35,6 +38,20 @@ result<hub::pull_outcome> pull_with_progress(const hub::repo& from,
   return hub::pull(from, request, to, options);
 }
 
+namespace {
+
+result<void> fill(const hub::repo& from, const std::filesystem::path& to,
+                  const hub::pull_request& needs, const std::function<bool()>& stopped) {
+  auto options = hub::pull_options{};
+  LARQL_TRY(options.http, hub_settings(stopped));
+  options.keep_commit = true;
+  options.wait_for_others = true;
+  const auto done = pull_with_progress(from, needs, to, std::move(options));
+  return done ? result<void>{} : done.error();
+}
+
+} // namespace
+
 result<std::filesystem::path> resolve_model(const std::string& model,
                                             const hub::pull_request& needs,
                                             const std::function<bool()>& stopped) {
@@ -42,13 +59,17 @@ result<std::filesystem::path> resolve_model(const std::string& model,
     return std::filesystem::path{model};
   LARQL_TRY(const auto from, hub::parse_hub_path(model));
   LARQL_TRY(const auto to, cached_model_path(from, process_environment));
-  auto options = hub::pull_options{};
-  LARQL_TRY(options.http, hub_settings(stopped));
-  options.keep_commit = true;
-  options.wait_for_others = true;
-  if (auto done = pull_with_progress(from, needs, to, std::move(options)); !done)
-    return std::move(done).error();
+  LARQL_TRY_VOID(fill(from, to, needs, stopped));
   return to;
+}
+
+result<std::filesystem::path> resolve_model(const node_settings& s, const hub::pull_request& needs,
+                                            const std::function<bool()>& stopped) {
+  if (s.hub_repo.empty())
+    return resolve_model(s.vindex, needs, stopped);
+  LARQL_TRY(const auto from, hub::parse_hub_path(std::string{hub::scheme} + s.hub_repo));
+  LARQL_TRY_VOID(fill(from, s.vindex, needs, stopped));
+  return std::filesystem::path{s.vindex};
 }
 
 result<std::filesystem::path> resolve_model(const std::string& model,
@@ -70,6 +91,7 @@ hub::pull_request node_needs(const node_settings& s) {
   out.preset = "moe-experts";
   out.experts = s.experts;
   out.layers = s.layers;
+  out.heads = s.available_ram && !s.experts; // the coordinator says later which experts
   return out;
 }
 

@@ -17,6 +17,9 @@
 
 namespace larql::cli {
 
+/// The cache: $LARQL_CACHE, else $XDG_CACHE_HOME/larql, else ~/.cache/larql.
+[[nodiscard]] result<std::filesystem::path> cache_directory(const environment_fn& environment);
+
 /// Where a model of the Hub is kept: CACHE/hub/OWNER/NAME@REVISION.
 [[nodiscard]] result<std::filesystem::path> cached_model_path(const hub::repo& r,
                                                               const environment_fn& environment);
@@ -29,6 +32,11 @@ namespace larql::cli {
 /// The same for a command that Ctrl-C stops.
 [[nodiscard]] result<std::filesystem::path> resolve_model(const std::string& model,
                                                           const hub::pull_request& needs);
+
+/// The same for a node: its settings may say to fill a directory of its own from the Hub.
+[[nodiscard]] result<std::filesystem::path> resolve_model(const node_settings& s,
+                                                          const hub::pull_request& needs,
+                                                          const std::function<bool()>& stopped);
 
 /// What a laptop needs whose experts are elsewhere, and what a node needs for its experts.
 [[nodiscard]] hub::pull_request laptop_needs();

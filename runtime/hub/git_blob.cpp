@@ -34,32 +34,54 @@ private:
                                                                    EVP_MD_CTX_free};
 };
 
+// Both hashes at once.
+class namer {
+public:
+  explicit namer(std::uint64_t bytes) {
+    names_.bytes = bytes;
+    const auto head = fmt::format("blob {}", bytes);
+    of_blob_.update(std::as_bytes(std::span{head.c_str(), head.size() + 1})); // with the zero
+  }
+  void update(std::span<const std::byte> bytes) {
+    of_content_.update(bytes);
+    of_blob_.update(bytes);
+  }
+  file_names finish() {
+    names_.sha256 = to_hex(of_content_.finish());
+    names_.git_blob = to_hex(of_blob_.finish());
+    return names_;
+  }
+
+private:
+  file_names names_;
+  sha256 of_content_;
+  sha1 of_blob_;
+};
+
 } // namespace
 
 result<file_names> name_file(const std::filesystem::path& path,
                              const std::function<bool(std::uint64_t)>& on_read) {
   LARQL_TRY(const auto in, file::open(path));
   in.advise(access_pattern::sequential);
-  auto out = file_names{};
-  out.bytes = in.size_bytes();
-  auto of_content = sha256{};
-  auto of_blob = sha1{};
-  const auto head = fmt::format("blob {}", out.bytes);
-  of_blob.update(std::as_bytes(std::span{head.c_str(), head.size() + 1})); // with the zero
+  auto names = namer{in.size_bytes()};
   auto buffer = std::vector<std::byte>(chunk_bytes);
-  for (auto at = std::uint64_t{0}; at < out.bytes;) {
+  for (auto at = std::uint64_t{0}; at < in.size_bytes();) {
     const auto step = std::span{buffer}.first(
-        static_cast<std::size_t>(std::min<std::uint64_t>(chunk_bytes, out.bytes - at)));
+        static_cast<std::size_t>(std::min<std::uint64_t>(chunk_bytes, in.size_bytes() - at)));
     LARQL_TRY_VOID(in.read(at, step));
-    of_content.update(step);
-    of_blob.update(step);
+    names.update(step);
     at += step.size();
     if (on_read && !on_read(at))
       return fail(errc::cancelled, "stopped");
   }
-  out.sha256 = to_hex(of_content.finish());
-  out.git_blob = to_hex(of_blob.finish());
-  return out;
+  return names.finish();
+}
+
+file_names name_bytes(std::span<const std::byte> bytes) {
+  auto names = namer{bytes.size()};
+  names.update(bytes);
+  return names.finish();
 }
 
 } // namespace larql::hub

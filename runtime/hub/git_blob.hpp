@@ -5,8 +5,10 @@
 
 #include "runtime/base/result.hpp"
 
+#include <cstddef>
 #include <filesystem>
 #include <functional>
+#include <span>
 #include <string>
 
 namespace larql::hub {
@@ -21,5 +23,8 @@ struct file_names {
 /// Reads the file once for both. `on_read` gets the bytes read so far; false stops.
 [[nodiscard]] result<file_names> name_file(const std::filesystem::path& path,
                                            const std::function<bool(std::uint64_t)>& on_read);
+
+/// The same of bytes in memory.
+[[nodiscard]] file_names name_bytes(std::span<const std::byte> bytes);
 
 } // namespace larql::hub

@@ -66,6 +66,10 @@ std::string status_text(const http_answer& a) {
 failure answer_error(const http_answer& a, const access& as) {
   const auto text = status_text(a);
   const auto code = a.header("x-error-code");
+  const auto origin = origin_of(a.url);
+  if ((a.status == 401 || a.status == 403) && (!origin || *origin != as.origin))
+    return fail(errc::unavailable, "{} (a storage host of the Hub refuses an address it was given)",
+                text);
   switch (a.status) {
   case 401:
     return fail(errc::unavailable, "{} ({}{})", text, who(as),

@@ -187,7 +187,7 @@ private:
   }
 
   result<void> fetch(const std::vector<planned_file>& files, bool is_last) {
-    auto targets = std::vector<std::unique_ptr<pull_target>>{};
+    auto unfinished = std::vector<const planned_file*>{};
     auto p = pull_progress{};
     for (const auto& f : files) {
       auto held = std::uint64_t{0};
@@ -195,16 +195,19 @@ private:
       LARQL_TRY(const auto complete, is_complete(f, held, checked));
       p.total_bytes += f.wanted.bytes();
       p.resumed_bytes += held;
-      if (complete)
-        continue;
-      LARQL_TRY(auto target, pull_target::open(layout_, f));
-      targets.push_back(std::move(target));
+      if (!complete)
+        unfinished.push_back(&f);
     }
     if (is_last)
       outcome_.wanted_bytes = p.total_bytes;
-    if (targets.empty())
+    if (unfinished.empty())
       return {};
     LARQL_TRY_VOID(check_free_space(layout_.dir(), p.total_bytes - p.resumed_bytes));
+    auto targets = std::vector<std::unique_ptr<pull_target>>{};
+    for (const auto* f : unfinished) {
+      LARQL_TRY(auto target, pull_target::open(layout_, *f));
+      targets.push_back(std::move(target));
+    }
     auto o = transfer_options{};
     o.connections = options_.connections;
     o.url_of = [this](const remote_file& f) {
