@@ -68,6 +68,23 @@ result<void> remove_file(const fs::path& path) {
   return {};
 }
 
+// Takes index.json away until the rest is in its place: an old one goes, one that stays becomes a
+// part again.
+result<void> set_index_aside(const pull_layout& layout, const std::vector<planned_file>& files,
+                             std::vector<const planned_file*>& moves) {
+  const auto index = layout.dir() / vindex::index_file;
+  for (const auto& f : files) {
+    if (f.remote.path != vindex::index_file || !find_local(layout, f).in_place)
+      continue;
+    moves.push_back(&f);
+    auto error = std::error_code{};
+    fs::rename(index, layout.part(f.remote.path), error);
+    return error ? fail(errc::io, "{}: rename: {}", index.string(), error.message())
+                 : result<void>{};
+  }
+  return remove_file(index);
+}
+
 // Files of the commit before that this one does not have. Only what a pull may have put there.
 result<void> remove_stale(const pull_layout& layout, const snapshot& s) {
   auto stale = std::vector<fs::path>{};
@@ -135,7 +152,7 @@ result<void> commit_vindex(const pull_layout& layout, const pulled_vindex& v,
       replaces = replaces || fs::exists(layout.dir() / f.remote.path);
     }
   if (replaces)
-    LARQL_TRY_VOID(remove_file(index));
+    LARQL_TRY_VOID(set_index_aside(layout, files, moves));
   LARQL_TRY_VOID(remove_stale(layout, v.from));
   const planned_file* last = nullptr;
   for (const auto* f : moves) {

@@ -254,6 +254,7 @@ TEST_F(Pull, ANewCommitReplacesWhatChangedAndNothingElse) {
   hub_.forget_calls();
   ASSERT_EQ(pull().code, 0);
   EXPECT_EQ(read_file(copy() / "README.md"), "new");
+  EXPECT_EQ(read_file(copy() / "index.json"), read_file(vindex() / "index.json"));
   EXPECT_EQ(read_file(copy() / "tokenizer.json"), read_file(vindex() / "tokenizer.json") + " ");
   EXPECT_LT(hub_.sent_bytes(), whole_bytes() / 4);
   hub_.forget_calls();
