@@ -65,7 +65,7 @@ result<std::filesystem::path> resolve_model(const std::string& model,
 
 result<std::filesystem::path> resolve_model(const node_settings& s, const hub::pull_request& needs,
                                             const std::function<bool()>& stopped) {
-  if (s.hub_repo.empty())
+  if (s.hub_repo.empty() || hub::is_hub_path(s.vindex))
     return resolve_model(s.vindex, needs, stopped);
   LARQL_TRY(const auto from, hub::parse_hub_path(std::string{hub::scheme} + s.hub_repo));
   LARQL_TRY_VOID(fill(from, s.vindex, needs, stopped));

@@ -38,7 +38,10 @@ public:
     LARQL_TRY_VOID(check_destination_is_ours(layout_));
     LARQL_TRY(const auto lock,
               pull_lock::take(layout_, [this] { return options_.wait_for_others && !stopped(); }));
-    LARQL_TRY_VOID(find_commit());
+    if (auto found = find_commit(); !found) {
+      remove_if_empty();
+      return std::move(found).error();
+    }
     LARQL_TRY(const auto meta, plan_meta(snapshot_));
     LARQL_TRY_VOID(fetch(meta, false));
     for (const auto& f : meta)
@@ -59,6 +62,16 @@ public:
 
 private:
   [[nodiscard]] bool stopped() const { return options_.http.stopped && options_.http.stopped(); }
+
+  // A misspelt name leaves no directory behind.
+  void remove_if_empty() const {
+    auto error = std::error_code{};
+    if (fs::exists(layout_.state(), error))
+      return;
+    fs::remove(layout_.lock(), error);
+    fs::remove(layout_.own(), error); // of directories, only empty ones go
+    fs::remove(layout_.dir(), error);
+  }
 
   hub_client& hub() {
     if (!hub_)

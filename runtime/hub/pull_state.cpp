@@ -9,6 +9,7 @@
 #include <chrono>
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <thread>
 #include <unistd.h>
 
@@ -20,6 +21,13 @@ constexpr auto lock_poll = std::chrono::milliseconds{100};
 
 bool is_hex(std::string_view s, std::size_t digits) {
   return s.size() == digits && s.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+bool is_same_file(int fd, const std::filesystem::path& path) {
+  struct stat open {
+  }, named{};
+  return ::fstat(fd, &open) == 0 && ::stat(path.c_str(), &named) == 0 &&
+         open.st_ino == named.st_ino && open.st_dev == named.st_dev;
 }
 
 } // namespace
@@ -91,20 +99,26 @@ pull_lock::~pull_lock() {
 result<pull_lock> pull_lock::take(const pull_layout& layout, const std::function<bool()>& wait) {
   LARQL_TRY_VOID(make_directories(layout.own()));
   auto out = pull_lock{};
-  out.fd_ = ::open(layout.lock().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (out.fd_ < 0)
-    return fail(errc::io, "{}: open: {}", layout.lock().string(), errno_text(errno));
-  while (::flock(out.fd_, LOCK_EX | LOCK_NB) != 0) {
-    if (errno == EINTR)
+  for (;;) {
+    out.fd_ = ::open(layout.lock().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (out.fd_ < 0)
+      return fail(errc::io, "{}: open: {}", layout.lock().string(), errno_text(errno));
+    const auto locked = ::flock(out.fd_, LOCK_EX | LOCK_NB) == 0;
+    if (locked && is_same_file(out.fd_, layout.lock()))
+      return out;
+    const auto code = errno;
+    ::close(std::exchange(out.fd_, -1));
+    if (locked || code == EINTR) { // a pull that came to nothing has taken the file away
+      LARQL_TRY_VOID(make_directories(layout.own()));
       continue;
-    if (errno != EWOULDBLOCK)
-      return fail(errc::io, "{}: lock: {}", layout.lock().string(), errno_text(errno));
+    }
+    if (code != EWOULDBLOCK)
+      return fail(errc::io, "{}: lock: {}", layout.lock().string(), errno_text(code));
     if (!wait())
       return fail(errc::unavailable, "{}: another process is pulling into this directory",
                   layout.dir().string());
     std::this_thread::sleep_for(lock_poll);
   }
-  return out;
 }
 
 } // namespace larql::hub
