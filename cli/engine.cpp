@@ -4,7 +4,10 @@
 #include "cli/interrupt.hpp"
 #include "cli/model_path.hpp"
 
+#include "runtime/base/mapped_file.hpp"
 #include "runtime/vindex/fingerprint.hpp"
+#include "runtime/vindex/format.hpp"
+#include "runtime/vindex/presence.hpp"
 
 #include <cstdlib>
 #include <thread>
@@ -44,7 +47,13 @@ result<void> complete(engine_options& options) {
     return fail(errc::usage, "no model: give a vindex, or a topology that names one");
   LARQL_TRY(options.vindex, resolve_model(options.vindex.string(),
                                           options.nodes ? laptop_needs() : hub::pull_request{}));
-  return {};
+  // A slice that cannot run says so before the first file that it lacks is missed.
+  LARQL_TRY(const auto sliced, path_exists(options.vindex / vindex::slice_file));
+  if (!sliced)
+    return {};
+  LARQL_TRY(const auto model, vindex::read_index(options.vindex));
+  LARQL_TRY(const auto here, vindex::read_presence(options.vindex, model));
+  return vindex::require_dense(options.vindex, here);
 }
 
 result<std::unique_ptr<engine>> engine::start(const engine_options& options) {

@@ -2,10 +2,12 @@
 //
 //     larql_fuzz_seeds DIR
 
+#include "runtime/vindex/presence.hpp"
 #include "schema/codec.hpp"
 #include "tests/schema/wire_v1.hpp"
 #include "tests/support/files.hpp"
 #include "tests/support/gguf_writer.hpp"
+#include "tests/support/safetensors_writer.hpp"
 #include "tests/support/tiny_gguf.hpp"
 
 #include <fmt/format.h>
@@ -33,6 +35,37 @@ void vindex_seeds(const fs::path& dir, const std::string& label, const tiny_vind
   auto head = std::string{"\3"};
   head.append(reinterpret_cast<const char*>(&size), sizeof size);
   seed("layer", head, layer.substr(0, 512));
+}
+
+void checksums_seeds(const fs::path& dir) {
+  using namespace std::string_view_literals;
+  const auto model = tiny_vindex{};
+  write_seed(dir, "checksums", std::string{"\0"sv} + read_file(model / "checksums.json"));
+  auto here = vindex::presence{};
+  here.preset = "moe-experts";
+  here.source = "tiny.vindex";
+  here.parts = {vindex::part::norms, vindex::part::expert_layers};
+  here.left_out = {vindex::part::attn};
+  here.holds = {{0, 1, 2, 5}, {2, 2, 0, 7}};
+  write_seed(dir, "slice", "\1" + write_presence(here));
+}
+
+void safetensors_seeds(const fs::path& dir) {
+  using namespace std::string_view_literals;
+  auto tiny = all_in(quant::encoding::bf16);
+  tiny.layers = 1;
+  tiny.hidden = 32;
+  tiny.dense_width = 32;
+  tiny.expert_width = 32;
+  tiny.experts = 2;
+  tiny.top_k = 1;
+  const auto scratch = temporary_directory{};
+  write_hf(tiny_model{tiny}.checkpoint(), scratch.path());
+  write_seed(dir, "config", "\1" + read_file(scratch / "config.json"));
+  auto few = safetensors_writer{};
+  few.tensor("b", "BF16", {2, 3}, "aabbccddeeff").tensor("a", "F32", {}, "1234");
+  write_seed(dir, "few", std::string{"\0"sv} + few.bytes());
+  write_seed(dir, "whole", std::string{"\0"sv} + read_file(scratch / "model.safetensors"));
 }
 
 void gguf_seeds(const fs::path& dir) {
@@ -144,7 +177,9 @@ int main(int argc, char** argv) {
   vindex_seeds(dir / "vindex", "q4k",
                tiny_vindex{k_quant_options(), larql::vindex::quant_kind::q4k});
   vindex_seeds(dir / "vindex", "mixed", tiny_vindex{mixed_options()});
+  checksums_seeds(dir / "checksums");
   gguf_seeds(dir / "gguf");
+  safetensors_seeds(dir / "safetensors");
   wire_seeds(dir / "wire");
   tokenizer_seeds(dir / "tokenizer");
   hub_seeds(dir / "hub");
