@@ -56,8 +56,9 @@ struct http_request {
 
   std::uint64_t max_body_bytes = 64u << 20;
   std::chrono::milliseconds connect_timeout{15000};
-  /// How long less than a kilobyte a second is borne, in both directions.
-  std::chrono::seconds stall_timeout{30};
+  /// How long less than a kilobyte a second is borne, in both directions. http_client takes its
+  /// own if that is longer.
+  std::chrono::seconds stall_timeout{0};
 
   /// Called once when the status is 2xx, before the body. An error ends the transfer.
   std::function<result<void>(const http_answer&)> on_head;

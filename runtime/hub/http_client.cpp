@@ -11,6 +11,8 @@ namespace larql::hub {
 namespace {
 
 constexpr auto most_redirects = 8;
+// Of a server that knows no ranges, so much is read for nothing before the bytes that are wanted.
+constexpr std::uint64_t most_skipped_bytes = 16 << 20;
 constexpr auto poll_interval = std::chrono::milliseconds{50};
 
 bool is_redirect(const http_request& r, const http_answer& a) {
@@ -56,7 +58,8 @@ std::optional<content_range> parse_content_range(std::string_view text) {
 result<void> check_head(const download& d, interval asked, const http_answer& a) {
   const auto url = without_secrets(d.url);
   if (a.status == 200) {
-    if (asked.begin != 0 || asked.end != d.file_bytes)
+    const auto is_all = asked.begin == 0 && asked.end == d.file_bytes;
+    if (!is_all && d.file_bytes > most_skipped_bytes)
       return fail(errc::unsupported,
                   "{}: bytes {} to {} were asked for, the server sends the whole file", url,
                   asked.begin, asked.end);
@@ -161,13 +164,25 @@ http_outcome http_client::fetch_once(const download& d, std::uint64_t& got) {
   const auto known = locations_.find(d.url);
   request.url = known != locations_.end() ? known->second : d.url;
   request.range = asked;
-  request.on_head = [&](const http_answer& a) { return check_head(d, asked, a); };
+  auto skip = std::uint64_t{0}, drop_after = d.file_bytes;
+  request.on_head = [&](const http_answer& a) {
+    const auto whole = a.status == 200;
+    skip = whole ? asked.begin : 0;
+    drop_after = whole ? d.file_bytes - asked.end : 0;
+    return check_head(d, asked, a);
+  };
   request.on_body = [&](std::span<const std::byte> bytes) -> result<void> {
-    if (bytes.size() > d.range.bytes() - got)
+    const auto skipped = std::min<std::uint64_t>(skip, bytes.size());
+    skip -= skipped;
+    bytes = bytes.subspan(skipped);
+    const auto wanted = std::min<std::uint64_t>(bytes.size(), d.range.bytes() - got);
+    const auto beyond = bytes.size() - wanted;
+    if (beyond > drop_after)
       return fail(errc::corrupt, "{}: sends more than the {} bytes that were asked for",
                   without_secrets(d.url), asked.bytes());
-    got += bytes.size();
-    return d.sink(bytes);
+    drop_after -= beyond;
+    got += wanted;
+    return wanted == 0 ? result<void>{} : d.sink(bytes.first(wanted));
   };
   auto out = follow(request);
   if (!out.error && out.answer.ok()) {
@@ -192,10 +207,10 @@ result<void> http_client::fetch(const download& d) {
   for (auto failures = 0u;;) {
     const auto before = got;
     auto out = fetch_once(d, got);
-    if (!out.error && out.answer.ok())
-      return {};
     if (out.error && !out.may_retry)
       return *std::move(out.error);
+    if (got == d.range.bytes() || (!out.error && out.answer.ok()))
+      return {};
     if (!out.error && !is_transient(out.answer.status))
       return answer_error(out.answer, settings_.access);
     failures = got > before ? 1 : failures + 1; // attempts that get on are not counted up

@@ -67,7 +67,7 @@ failure answer_error(const http_answer& a, const access& as) {
   const auto text = status_text(a);
   const auto code = a.header("x-error-code");
   const auto origin = origin_of(a.url);
-  if ((a.status == 401 || a.status == 403) && (!origin || *origin != as.origin))
+  if ((a.status == 401 || a.status == 403 || a.status == 404) && (!origin || *origin != as.origin))
     return fail(errc::unavailable, "{} (a storage host of the Hub refuses an address it was given)",
                 text);
   switch (a.status) {

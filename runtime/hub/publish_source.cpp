@@ -133,6 +133,8 @@ result<void> name_contents(std::vector<published_file>& files, const fs::path& n
     const auto stamp = stamp_of(f.path);
     if (const auto known = noted(notes, f.path, stamp)) {
       f.content = *known;
+      if (on_read && !on_read(done + f.content.bytes))
+        return fail(errc::cancelled, "stopped");
     } else {
       LARQL_TRY(f.content, name_file(f.path, [&](std::uint64_t bytes) {
                   return !on_read || on_read(done + bytes);
@@ -146,8 +148,6 @@ result<void> name_contents(std::vector<published_file>& files, const fs::path& n
             write_text_file(notes_path, notes.dump(1, ' ', false, json::error_handler_t::replace)));
     }
     done += f.content.bytes;
-    if (on_read && !on_read(done))
-      return fail(errc::cancelled, "stopped");
   }
   return {};
 }

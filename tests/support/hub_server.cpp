@@ -269,7 +269,8 @@ http_reply hub_server::create(const http_call& call) {
 
 http_reply hub_server::preupload(const http_call& call) {
   auto out = json::array();
-  for (const auto& f : json::parse(call.body).at("files"))
+  const auto asked = json::parse(call.body);
+  for (const auto& f : asked.at("files"))
     out.push_back({{"path", f.at("path")},
                    {"uploadMode", f.at("size").get<std::size_t>() >= lfs_bytes ? "lfs" : "regular"},
                    {"shouldIgnore", false}});
@@ -280,7 +281,8 @@ http_reply hub_server::lfs_batch(const http_call& call) {
   if (!knows(call))
     return error(401, "Invalid username or password.");
   auto out = json::array();
-  for (const auto& o : json::parse(call.body).at("objects")) {
+  const auto asked = json::parse(call.body);
+  for (const auto& o : asked.at("objects")) {
     const auto oid = o.at("oid").get<std::string>();
     const auto size = o.at("size").get<std::uint64_t>();
     auto entry = json{{"oid", oid}, {"size", size}, {"authenticated", true}};
@@ -359,7 +361,8 @@ http_reply hub_server::answer_storage(const http_call& call) {
   }
   if (const auto oid = after(path, "/complete/")) {
     auto whole = std::string{};
-    for (const auto& p : json::parse(call.body).at("parts")) {
+    const auto asked = json::parse(call.body);
+    for (const auto& p : asked.at("parts")) {
       const auto& content = parts_[*oid][p.at("partNumber").get<int>()];
       if (p.at("etag") != "\"" + sha256_of(content).substr(0, 32) + "\"")
         return {400, "<Error>InvalidPart</Error>", {}, false};
