@@ -3,6 +3,7 @@
 
 #include "runtime/hub/pull.hpp"
 
+#include "runtime/vindex/format.hpp"
 #include "tests/support/failures.hpp"
 #include "tests/support/files.hpp"
 #include "tests/support/hub_server.hpp"
