@@ -24,16 +24,6 @@ void give_memory_back() {
 #endif
 }
 
-const char* text_of(node_state s) {
-  switch (s) {
-  case node_state::serving: return "serving";
-  case node_state::loading: return "loading";
-  case node_state::draining: return "draining";
-  case node_state::degraded: return "degraded";
-  }
-  return "unknown";
-}
-
 } // namespace
 
 node_state_actor::node_state_actor(pointer self, node_options options)
@@ -84,8 +74,9 @@ void node_state_actor::on_connect(const node_client_ptr& client) {
 void node_state_actor::set_state(node_state state) {
   if (state == state_)
     return;
-  log_info("node", "{}: {} → {}", options_.description->node, text_of(state_), text_of(state));
+  log_info("node", "{}: {} → {}", options_.description->node, name_of(state_), name_of(state));
   state_ = state;
+  options_.counters->state = state;
   for (const auto& c : connections_)
     self_->send(c, notice_atom::value, state_);
 }

@@ -56,6 +56,7 @@ node_server::node_server(caf::actor_system& sys, node_server_options options)
   };
   o.measure = [&bank = options.bank](schema::node_status& s) { measure_process(bank, s); };
   o.restart_node = std::move(options.restart_node);
+  counters_->state = description_->state;
   o.counters = counters_;
   auto engine = std::make_shared<std::mt19937_64>(std::random_device{}());
   o.uniform = [engine] { return std::uniform_real_distribution<double>{0, 1}(*engine); };
@@ -64,11 +65,14 @@ node_server::node_server(caf::actor_system& sys, node_server_options options)
     return;
   listener_ = std::make_unique<listener>(
       std::move(options.listening), std::move(options.tls), options.listen,
-      [node = node_, self = description_](stream s, time_limit until) -> result<void> {
+      [node = node_, description = description_,
+       counters = counters_](stream s, time_limit until) -> result<void> {
         if (s.identity().role == peer_role::node)
           return fail(errc::mismatch, "{}: its certificate is one of a node, expected a laptop",
                       s.peer());
-        LARQL_TRY(auto hello, greet_laptop(s, *self, until));
+        auto self = *description;
+        self.state = counters->state; // as it is now, not as it began
+        LARQL_TRY(auto hello, greet_laptop(s, self, until));
         auto client = std::make_shared<node_client>();
         client->peer = s.peer();
         client->identity = s.identity();

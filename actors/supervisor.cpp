@@ -265,10 +265,7 @@ void supervisor_state::on_notice(std::uint64_t incarnation, schema::node_state s
     return;
   it->second.state = state;
   log_info("cluster", "node {} ({}): {}", it->second.description->node, it->second.address,
-           state == schema::node_state::serving    ? "serving"
-           : state == schema::node_state::loading  ? "loading"
-           : state == schema::node_state::draining ? "draining"
-                                                   : "degraded");
+           name_of(state));
   publish();
 }
 

@@ -45,6 +45,8 @@ public:
 
   /// Null when all experts are local.
   [[nodiscard]] const actors::remote_experts* remote() const noexcept { return remote_.get(); }
+  /// Who is connected; null when all experts are local.
+  [[nodiscard]] const actors::cluster* nodes() const noexcept { return cluster_.get(); }
   [[nodiscard]] const std::filesystem::path& vindex() const noexcept { return options_.vindex; }
 
 private:

@@ -9,9 +9,12 @@ namespace {
 
 // A signal handler can reach nothing but a global.
 std::atomic<bool> flag{false};
+std::atomic<bool> term_flag{false};
 static_assert(std::atomic<bool>::is_always_lock_free);
 
 void on_signal(int signal) {
+  if (signal == SIGTERM)
+    term_flag = true;
   if (flag.exchange(true))
     ::_exit(128 + signal);
 }
@@ -20,6 +23,14 @@ void on_signal(int signal) {
 
 const std::atomic<bool>& interrupted() noexcept {
   return flag;
+}
+
+bool terminated() noexcept {
+  return term_flag;
+}
+
+void clear_interrupt() noexcept {
+  flag = false;
 }
 
 void install_interrupt_handler() noexcept {

@@ -11,6 +11,12 @@ namespace larql::cli {
 /// Set by SIGINT and SIGTERM after install_interrupt_handler().
 [[nodiscard]] const std::atomic<bool>& interrupted() noexcept;
 
+/// Set by SIGTERM alone: the user has not only had enough of an answer.
+[[nodiscard]] bool terminated() noexcept;
+
+/// The next Ctrl-C is a first one again.
+void clear_interrupt() noexcept;
+
 void install_interrupt_handler() noexcept;
 
 /// The handler for a while: what was there before comes back.

@@ -23,12 +23,18 @@ int main(int argc, char** argv) {
   // A peer or a pipe that goes away is an error of the write, not the end of the process.
   std::signal(SIGPIPE, SIG_IGN);
   larql::install_bus_error_handler("larql");
+  larql::set_log_level(larql::log_level::warning); // a terminal is for answers
   auto app = CLI::App{"Runs a mixture-of-experts model whose experts may live on other machines."};
   app.name("larql");
   app.set_version_flag("--version", version_text());
   app.require_subcommand(1);
   auto chosen = action{};
   add_run(app, chosen);
+  add_chat(app, chosen);
+  add_status(app, chosen);
+  add_control(app, chosen);
+  add_topology(app, chosen);
+  add_certs(app, chosen);
   add_extract(app, chosen);
   add_inspect(app, chosen);
   add_slice(app, chosen);

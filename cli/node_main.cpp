@@ -18,10 +18,21 @@ int report(const failure& f) {
 
 } // namespace larql::cli
 
+namespace {
+
+// Where the program was found, so that a restart after an upgrade starts the new one.
+std::string own_path() {
+  auto ignored = std::error_code{};
+  return std::filesystem::read_symlink("/proc/self/exe", ignored).string();
+}
+
+} // namespace
+
 int main(int argc, char** argv) {
   using namespace larql::cli;
   std::signal(SIGPIPE, SIG_IGN);
   larql::install_bus_error_handler("larql-node");
+  const auto program = own_path();
   auto flags = node_flags{};
   auto app = CLI::App{"Serves experts of a mixture-of-experts model to laptops running larql."};
   app.name("larql-node");
@@ -40,7 +51,8 @@ int main(int argc, char** argv) {
     if (!ended)
       return report(ended.error());
     if (*ended == node_end::restart) {
-      ::execv("/proc/self/exe", argv); // the same program and flags, a new incarnation
+      ::execv(program.c_str(), argv); // the same flags, a new incarnation
+      ::execv("/proc/self/exe", argv);
       fmt::print(stderr, "larql-node: cannot start anew, ending instead\n");
       return exit_failure;
     }

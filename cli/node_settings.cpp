@@ -36,7 +36,7 @@ result<void> take_topology(const node_flags& flags, node_settings& out) {
       return fail(errc::usage, "--node {}: needs --topology FILE", flags.node);
     return {};
   }
-  LARQL_TRY(const auto c, topology::load_cluster(flags.topology));
+  LARQL_TRY(const auto c, topology::load_cluster(flags.topology, topology::reader::node));
   const auto* node = c.find_node(flags.node);
   if (node == nullptr)
     return fail(errc::usage, "{}: --node is \"{}\", which is no [[node]] of this file",

@@ -55,6 +55,13 @@ struct hello {
 
 enum class node_state : std::uint8_t { serving, loading, draining, degraded };
 
+/// "serving"
+[[nodiscard]] constexpr const char* name_of(node_state s) noexcept {
+  constexpr const char* names[] = {"serving", "loading", "draining", "degraded"};
+  return static_cast<std::size_t>(s) < std::size(names) ? names[static_cast<std::size_t>(s)]
+                                                        : "unknown";
+}
+
 /// What a node is and owns.
 struct node_description {
   std::uint32_t protocol = protocol_version;

@@ -1,6 +1,6 @@
 #include "actors/net/handshake.hpp"
 
-#include "schema/codec.hpp"
+#include "actors/net/message_stream.hpp"
 
 namespace larql::actors {
 
@@ -8,34 +8,6 @@ namespace {
 
 // A description grows with the layers; it is far smaller than any call.
 constexpr auto max_description_bytes = schema::max_hello_bytes * 16;
-
-// The buffer keeps decoded spans valid.
-struct received {
-  std::vector<char> buffer;
-  schema::message message;
-};
-
-result<received> read_message(const stream& s, std::uint32_t limit, time_limit until) {
-  char header[schema::frame_header_bytes];
-  LARQL_TRY_VOID(s.read(header, until));
-  auto length = schema::decode_header(header, limit);
-  if (!length)
-    return std::move(length).error().in(s.peer());
-  auto out = received{};
-  out.buffer.resize(*length);
-  LARQL_TRY_VOID(s.read(out.buffer, until));
-  auto decoded = schema::decode(out.buffer);
-  if (!decoded)
-    return std::move(decoded).error().in(s.peer());
-  out.message = *std::move(decoded);
-  return out;
-}
-
-result<void> write_message(const stream& s, const schema::message& m, time_limit until) {
-  auto frame = std::vector<char>{};
-  schema::encode(m, frame);
-  return s.write(frame, until);
-}
 
 failure refuse(const stream& s, std::string reason, time_limit until) {
   const auto no = schema::refused{std::move(reason)};
@@ -46,7 +18,7 @@ failure refuse(const stream& s, std::string reason, time_limit until) {
 
 // An answer that is a T, or the peer's refusal.
 template <class T>
-result<T> answer_of(const stream& s, received&& answer, std::string_view asked) {
+result<T> answer_of(const stream& s, received_message&& answer, std::string_view asked) {
   if (const auto* no = std::get_if<schema::refused>(&answer.message))
     return fail(errc::mismatch, "{}: refused the connection: {}", s.peer(), no->reason);
   auto* yes = std::get_if<T>(&answer.message);

@@ -1,7 +1,10 @@
 #include "runtime/base/log.hpp"
 
+#include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <ctime>
+#include <optional>
 #include <unistd.h>
 
 namespace larql {
@@ -17,7 +20,22 @@ std::string_view name_of(log_level level) {
   return "log";
 }
 
+// Of the process, as standard error is.
+std::atomic<log_level> lowest_level{log_level::info};
+
+std::optional<log_level> level_of_environment() {
+  const auto* wanted = std::getenv("LARQL_LOG");
+  for (const auto level : {log_level::info, log_level::warning, log_level::error})
+    if (wanted != nullptr && wanted == name_of(level))
+      return level;
+  return std::nullopt;
+}
+
 } // namespace
+
+void set_log_level(log_level lowest) noexcept {
+  lowest_level = lowest;
+}
 
 std::string one_line(std::string_view text) {
   auto out = std::string{text};
@@ -28,6 +46,9 @@ std::string one_line(std::string_view text) {
 }
 
 void write_log(log_level level, std::string_view component, std::string_view text) {
+  static const auto wanted = level_of_environment();
+  if (level < wanted.value_or(lowest_level))
+    return;
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
   const auto seconds = static_cast<std::time_t>(ms / 1000);

@@ -18,6 +18,10 @@ enum class log_level { info, warning, error };
 /// spaces.
 [[nodiscard]] std::string one_line(std::string_view text);
 
+/// Lines below this level are not written; info at first. LARQL_LOG=info|warning|error, where it is
+/// set, says it for good.
+void set_log_level(log_level lowest) noexcept;
+
 /// Writes one line: "2026-11-23T10:00:00.123Z info node: text".
 void write_log(log_level level, std::string_view component, std::string_view text);
 

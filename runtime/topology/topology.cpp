@@ -22,10 +22,11 @@ fs::path absolute_path(const std::string& text, const fs::path& base) {
   return text.empty() ? fs::path{} : (base / text).lexically_normal();
 }
 
-result<fs::path> readable_file(const toml_table& t, std::string_view key, const fs::path& base) {
+result<fs::path> file_path(const toml_table& t, std::string_view key, const fs::path& base,
+                           bool must_be_readable) {
   LARQL_TRY(const auto text, t.string_or(key, {}));
   auto path = absolute_path(text, base);
-  if (!path.empty())
+  if (!path.empty() && must_be_readable)
     if (const auto in = file::open(path); !in)
       return t.wrong(key, in.error().text);
   return path;
@@ -108,13 +109,14 @@ result<discovery> read_discovery(const toml_table& t) {
   return out;
 }
 
-result<security> read_security(const toml_table& t, const fs::path& base) {
+result<security> read_security(const toml_table& t, const fs::path& base, reader who) {
   LARQL_TRY_VOID(t.only({"ca", "certificate", "key", "secret_file"}));
   auto out = security{};
-  LARQL_TRY(out.files.ca, readable_file(t, "ca", base));
-  LARQL_TRY(out.files.certificate, readable_file(t, "certificate", base));
-  LARQL_TRY(out.files.key, readable_file(t, "key", base));
-  LARQL_TRY(out.secret_file, readable_file(t, "secret_file", base));
+  const auto mine = who == reader::laptop;
+  LARQL_TRY(out.files.ca, file_path(t, "ca", base, true));
+  LARQL_TRY(out.files.certificate, file_path(t, "certificate", base, mine));
+  LARQL_TRY(out.files.key, file_path(t, "key", base, mine));
+  LARQL_TRY(out.secret_file, file_path(t, "secret_file", base, true));
   for (const auto& [key, path] :
        {std::pair{"ca", out.files.ca}, std::pair{"certificate", out.files.certificate},
         std::pair{"key", out.files.key}})
@@ -177,7 +179,8 @@ const node_entry* cluster::find_node(std::string_view name) const {
   return it == nodes.end() ? nullptr : &*it;
 }
 
-result<cluster> parse_cluster(std::string_view text, std::string name, const fs::path& base) {
+result<cluster> parse_cluster(std::string_view text, std::string name, const fs::path& base,
+                              reader who) {
   LARQL_TRY(const auto root, toml_table::parse(text, name));
   LARQL_TRY_VOID(root.only({"model", "node", "discovery", "security", "deadlines", "hedging"}));
   auto out = cluster{};
@@ -192,7 +195,7 @@ result<cluster> parse_cluster(std::string_view text, std::string name, const fs:
   LARQL_TRY(const auto find, root.table("discovery"));
   LARQL_TRY(out.find, read_discovery(find));
   LARQL_TRY(const auto protect, root.table("security"));
-  LARQL_TRY(out.protect, read_security(protect, base));
+  LARQL_TRY(out.protect, read_security(protect, base, who));
   LARQL_TRY(const auto limits, root.table("deadlines"));
   LARQL_TRY(out.limits, read_deadlines(limits));
   LARQL_TRY(const auto hedge, root.table("hedging"));
@@ -208,9 +211,9 @@ result<cluster> parse_cluster(std::string_view text, std::string name, const fs:
   return out;
 }
 
-result<cluster> load_cluster(const fs::path& path) {
+result<cluster> load_cluster(const fs::path& path, reader who) {
   LARQL_TRY(const auto text, read_text_file(path, max_file_bytes));
-  return parse_cluster(text, path.string(), path.parent_path());
+  return parse_cluster(text, path.string(), path.parent_path(), who);
 }
 
 cluster cluster_of(const std::vector<shard_entry>& shards) {

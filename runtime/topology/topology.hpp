@@ -102,13 +102,18 @@ struct cluster {
   [[nodiscard]] const node_entry* find_node(std::string_view name) const;
 };
 
+/// Whose files the reader needs: the laptop's key is not on the nodes.
+enum class reader : std::uint8_t { laptop, node };
+
 /// Reads a cluster file. Relative paths in it are relative to its directory.
-[[nodiscard]] result<cluster> load_cluster(const std::filesystem::path& path);
+[[nodiscard]] result<cluster> load_cluster(const std::filesystem::path& path,
+                                           reader who = reader::laptop);
 
 /// The same from text; `name` stands for the file in messages, `base` is what paths are relative
 /// to.
 [[nodiscard]] result<cluster> parse_cluster(std::string_view text, std::string name,
-                                            const std::filesystem::path& base);
+                                            const std::filesystem::path& base,
+                                            reader who = reader::laptop);
 
 /// The short form: FIRST-LAST=URL,... with all layers each.
 [[nodiscard]] cluster cluster_of(const std::vector<shard_entry>& shards);

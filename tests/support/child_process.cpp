@@ -50,13 +50,14 @@ std::vector<std::string> environment(const child_process::variables& extra) {
 
 } // namespace
 
-child_process::child_process(const std::vector<std::string>& command, const variables& extra) {
+child_process::child_process(const std::vector<std::string>& command, const variables& extra,
+                             child_input input) {
   // Everything that allocates comes before fork: other threads may hold locks.
   auto words = command;
   auto settings = environment(extra);
   const auto argv = pointers(words);
   const auto envp = pointers(settings);
-  const auto out = make_pipe(), err = make_pipe();
+  const auto in = make_pipe(), out = make_pipe(), err = make_pipe();
   const auto parent = ::getpid();
   pid_ = ::fork();
   LARQL_CHECK(pid_ >= 0);
@@ -64,12 +65,17 @@ child_process::child_process(const std::vector<std::string>& command, const vari
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != parent)
       ::_exit(126);
-    ::dup2(::open("/dev/null", O_RDONLY), STDIN_FILENO);
+    ::dup2(input == child_input::pipe ? in.read : ::open("/dev/null", O_RDONLY), STDIN_FILENO);
     ::dup2(out.write, STDOUT_FILENO);
     ::dup2(err.write, STDERR_FILENO);
     ::execve(argv[0], argv.data(), envp.data());
     ::_exit(127);
   }
+  ::close(in.read);
+  if (input == child_input::pipe)
+    in_ = in.write;
+  else
+    ::close(in.write);
   ::close(out.write);
   ::close(err.write);
   out_.fd = out.read;
@@ -85,6 +91,8 @@ child_process::~child_process() {
     ::waitpid(pid_, nullptr, 0);
   }
   reader_.join();
+  if (in_ >= 0)
+    ::close(in_);
   ::close(pidfd_);
 }
 
@@ -149,6 +157,16 @@ std::optional<exit_status> child_process::wait(std::chrono::milliseconds limit) 
   auto lock = std::unique_lock{mutex_};
   changed_.wait_for(lock, patience, [this] { return out_.fd < 0 && err_.fd < 0; });
   return ended_;
+}
+
+void child_process::write(const std::string& text) const {
+  LARQL_CHECK(in_ >= 0);
+  for (auto at = std::size_t{0}; at < text.size();) {
+    const auto n = ::write(in_, text.data() + at, text.size() - at);
+    if (n < 0 && errno != EINTR)
+      return; // the child has gone; whoever waits for its answer notices
+    at += n > 0 ? static_cast<std::size_t>(n) : 0;
+  }
 }
 
 void child_process::signal(int number) const {

@@ -34,12 +34,16 @@ struct exit_status {
   friend bool operator==(const exit_status&, const exit_status&) = default;
 };
 
+/// What a child reads: nothing, or what write() gives it.
+enum class child_input { none, pipe };
+
 class child_process {
 public:
   using variables = std::map<std::string, std::string>;
 
   /// Starts `command[0]` with the rest as arguments; `extra` adds to the environment.
-  explicit child_process(const std::vector<std::string>& command, const variables& extra = {});
+  explicit child_process(const std::vector<std::string>& command, const variables& extra = {},
+                         child_input input = child_input::none);
   ~child_process();
   child_process(child_process&& other) = delete;
 
@@ -56,6 +60,9 @@ public:
   /// Waits for the end of the process and of its output; nothing at the deadline.
   [[nodiscard]] std::optional<exit_status> wait(std::chrono::milliseconds limit = patience);
 
+  /// Gives the child input. @pre child_input::pipe
+  void write(const std::string& text) const;
+
   /// Sends a signal; nothing happens if the child has ended and was waited for.
   void signal(int number) const;
 
@@ -69,6 +76,7 @@ private:
   [[nodiscard]] bool wait_for(const stream& s, const std::string& text) const;
 
   pid_t pid_ = -1;
+  int in_ = -1;
   int pidfd_ = -1;
   std::optional<exit_status> ended_;
   mutable std::mutex mutex_;

@@ -180,5 +180,17 @@ TEST(Topology, AFileThatIsNotThereIsNamed) {
   EXPECT_TRUE(fails(load_cluster("/nowhere/c.toml"), errc::not_found, {"/nowhere/c.toml"}));
 }
 
+TEST(Topology, ANodeDoesNotNeedTheLaptopsKey) {
+  const auto dir = test::temporary_directory{};
+  test::write_file(dir.path() / "ca.pem", "x");
+  const auto text = with(R"([security]
+ca = "ca.pem"
+certificate = "laptop.pem"
+key = "laptop.key"
+)");
+  EXPECT_TRUE(succeeds(parse_cluster(text, "c.toml", dir.path(), reader::node)));
+  EXPECT_TRUE(fails(parse_cluster(text, "c.toml", dir.path()), errc::usage, {"laptop.pem"}));
+}
+
 } // namespace
 } // namespace larql::topology

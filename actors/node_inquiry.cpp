@@ -1,0 +1,58 @@
+#include "actors/node_inquiry.hpp"
+
+#include "actors/net/message_stream.hpp"
+
+namespace larql::actors {
+
+namespace {
+
+using steady = std::chrono::steady_clock;
+
+// No model: such a connection may not call.
+schema::hello visitor() {
+  return {schema::protocol_version, "larql status", {}};
+}
+
+// The next message, which must be a T.
+template <class T>
+result<T> answer(const stream& s, const schema::message& question, time_limit until) {
+  LARQL_TRY_VOID(write_message(s, question, until));
+  LARQL_TRY(const auto got, read_message(s, schema::max_hello_bytes, until));
+  const auto* out = std::get_if<T>(&got.message);
+  if (out == nullptr)
+    return fail(errc::corrupt, "{}: answered with a message that was not asked for", s.peer());
+  return *out;
+}
+
+} // namespace
+
+result<node_report> inquire(const topology::shard_url& at, const tls_context_ptr& tls,
+                            unsigned pings, time_limit until) {
+  LARQL_TRY(auto node, dial_node(at, tls, visitor(), until));
+  auto out = node_report{};
+  out.description = std::move(node.description);
+  for (auto i = 0u; i < pings; ++i) {
+    const auto begin = steady::now();
+    LARQL_TRY(const auto pong, answer<schema::pong>(node.connection, schema::ping{i}, until));
+    if (pong.nonce != i)
+      return fail(errc::corrupt, "{}: answered another ping", node.connection.peer());
+    out.round_trips_us.push_back(
+        std::chrono::duration<float, std::micro>(steady::now() - begin).count());
+  }
+  LARQL_TRY(out.status,
+            answer<schema::node_status>(node.connection, schema::ask_status{pings}, until));
+  return out;
+}
+
+result<std::string> tell(const topology::shard_url& at, const tls_context_ptr& tls,
+                         schema::control_action action, time_limit dial_until, time_limit until) {
+  LARQL_TRY(const auto node, dial_node(at, tls, visitor(), dial_until));
+  LARQL_TRY(auto done,
+            answer<schema::controlled>(node.connection, schema::control{1, action}, until));
+  if (!done.ok)
+    return fail(errc::unavailable, "node {} ({}): {}", node.description.node, to_string(at),
+                done.text);
+  return std::move(done.text);
+}
+
+} // namespace larql::actors

@@ -1,0 +1,33 @@
+// Short visits to a node, for `larql status`, `drain` and `restart`: a connection that asks or
+// tells it something and ends. No actor system is needed.
+//
+// Blocking  Each function returns by its deadline.
+// Threads   Free functions; any number at once.
+// Errors    Name the node's address. A node that takes the connection and stays silent is
+//           `deadline`; one that is of no use is `mismatch` or `corrupt`.
+
+#pragma once
+
+#include "actors/dialler.hpp"
+
+#include <vector>
+
+namespace larql::actors {
+
+struct node_report {
+  schema::node_description description;
+  schema::node_status status;
+  std::vector<float> round_trips_us; ///< of the pings
+};
+
+/// Who the node is, how it is, and how far away.
+[[nodiscard]] result<node_report> inquire(const topology::shard_url& at, const tls_context_ptr& tls,
+                                          unsigned pings, time_limit until);
+
+/// Tells a node to drain or to restart, and returns what it says when it has. `dial_until` bounds
+/// the connection, `until` the whole.
+[[nodiscard]] result<std::string> tell(const topology::shard_url& at, const tls_context_ptr& tls,
+                                       schema::control_action action, time_limit dial_until,
+                                       time_limit until);
+
+} // namespace larql::actors

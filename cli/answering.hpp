@@ -1,0 +1,51 @@
+// What `run` and `chat` share: the flags of an answer, and the text side of a model.
+
+#pragma once
+
+#include "cli/engine.hpp"
+#include "runtime/generate/generator.hpp"
+#include "runtime/text/chat_template.hpp"
+#include "runtime/text/generation_config.hpp"
+#include "runtime/text/tokenizer.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <optional>
+
+namespace larql::cli {
+
+struct answer_flags {
+  std::size_t max_tokens = 64;
+  std::string system;
+  bool thinking = false;
+  bool show_special = false;
+  bool quiet = false;
+  generate::sampling_options sampling;
+  std::optional<std::uint32_t> top_k;
+  std::optional<float> top_p;
+};
+
+void add_answer_options(CLI::App& command, answer_flags& flags);
+
+/// Tokenizer, chat template and defaults of a vindex.
+struct text_side {
+  text::tokenizer tokens;
+  text::generation_config defaults;
+  std::optional<text::chat_template> format; ///< absent: the vindex has no template
+
+  [[nodiscard]] static result<text_side> load(const std::filesystem::path& vindex);
+
+  /// The flags' sampling with the model's defaults where nothing was said; checked.
+  [[nodiscard]] result<generate::sampling_options> sampling(const answer_flags& flags) const;
+};
+
+/// Starts the engine and checks that model and tokenizer belong together.
+[[nodiscard]] result<std::unique_ptr<engine>> start_engine(const engine_options& options,
+                                                           const text_side& text);
+
+/// Prints to standard output at once.
+void print_now(std::string_view text);
+
+inline constexpr std::uint32_t default_context = 8192;
+
+} // namespace larql::cli

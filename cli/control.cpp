@@ -1,0 +1,127 @@
+// larql drain and larql restart: tell a node to finish what it has, or to start anew.
+
+#include "cli/cluster_flags.hpp"
+#include "cli/cluster_visit.hpp"
+#include "cli/command.hpp"
+#include "cli/interrupt.hpp"
+
+#include <thread>
+
+namespace larql::cli {
+
+namespace {
+
+using steady = std::chrono::steady_clock;
+using namespace std::chrono_literals;
+
+struct options {
+  cluster_flags cluster;
+  std::string node;
+  unsigned timeout_s = 60;
+  bool shard = false;
+};
+
+double seconds_since(steady::time_point begin) {
+  return std::chrono::duration<double>(steady::now() - begin).count();
+}
+
+struct place {
+  topology::shard_url at;
+  actors::tls_context_ptr tls;
+  std::chrono::milliseconds connect{0};
+};
+
+result<place> find(const options& o) {
+  LARQL_TRY(const auto cluster, read_cluster(o.cluster));
+  if (!cluster)
+    return fail(errc::usage, "which cluster? Give --topology or --moe-shards");
+  auto out = place{};
+  out.connect = cluster->limits.connect;
+  LARQL_TRY(out.tls, actors::tls_context::from(cluster->protect));
+  LARQL_TRY(out.at, find_node(*cluster, out.tls, o.node));
+  return out;
+}
+
+result<void> drain(const options& o) {
+  LARQL_TRY(const auto p, find(o));
+  const auto begin = steady::now();
+  LARQL_TRY(const auto said,
+            actors::tell(p.at, p.tls, schema::control_action::drain, begin + p.connect,
+                         begin + std::chrono::seconds{o.timeout_s}));
+  fmt::print("node {}: {} after {:.1f} s; it takes no calls until it is restarted\n", o.node, said,
+             seconds_since(begin));
+  return {};
+}
+
+// The node has said goodbye; waits until its successor serves.
+result<void> wait_for_successor(const place& p, std::uint64_t old, const options& o,
+                                steady::time_point until) {
+  auto why = std::string{"no answer"};
+  while (steady::now() < until && !interrupted()) {
+    const auto now = actors::inquire(p.at, p.tls, 0, std::min(steady::now() + p.connect, until));
+    if (!now)
+      why = now.error().text;
+    else if (now->description.incarnation == old)
+      why = fmt::format("incarnation {:016x} still answers", old);
+    else if (now->status.state != schema::node_state::serving)
+      why = "it is loading";
+    else
+      return {};
+    std::this_thread::sleep_for(50ms);
+  }
+  if (interrupted())
+    return fail(errc::cancelled, "node {}: stopped while it restarts", o.node);
+  return fail(errc::deadline, "node {}: drained, but does not serve again after {} s: {}", o.node,
+              o.timeout_s, why);
+}
+
+result<void> restart(const options& o) {
+  LARQL_TRY(const auto p, find(o));
+  install_interrupt_handler();
+  const auto begin = steady::now();
+  const auto until = begin + std::chrono::seconds{o.timeout_s};
+  LARQL_TRY(const auto before, actors::inquire(p.at, p.tls, 0, begin + p.connect));
+  const auto what =
+      o.shard ? schema::control_action::restart_shard : schema::control_action::restart_node;
+  LARQL_TRY(const auto said, actors::tell(p.at, p.tls, what, steady::now() + p.connect, until));
+  if (o.shard) {
+    fmt::print("node {}: {} after {:.1f} s\n", o.node, said, seconds_since(begin));
+    return {};
+  }
+  fmt::print("node {}: {}\n", o.node, said);
+  std::fflush(stdout);
+  LARQL_TRY_VOID(wait_for_successor(p, before.description.incarnation, o, until));
+  fmt::print("node {}: serves again after {:.1f} s\n", o.node, seconds_since(begin));
+  return {};
+}
+
+void add_node_command(CLI::App& app, action& chosen, const char* name, const char* help,
+                      result<void> (*run)(const options&)) {
+  auto* command = app.add_subcommand(name, help);
+  auto o = std::make_shared<options>();
+  command->add_option("node", o->node, "Its name, or its address")->required();
+  add_cluster_flags(*command, o->cluster);
+  command->add_option("--timeout", o->timeout_s, "Seconds to wait until it is done")
+      ->check(CLI::Range(1, 86400))
+      ->capture_default_str();
+  if (run == restart)
+    command->add_flag("--shard", o->shard,
+                      "Only the shard, behind the call it computes; connections stay");
+  command->callback([o, run, &chosen] {
+    chosen = [o, run] {
+      const auto ok = run(*o);
+      return ok ? exit_ok : report(ok.error());
+    };
+  });
+}
+
+} // namespace
+
+void add_control(CLI::App& app, action& chosen) {
+  add_node_command(app, chosen, "drain",
+                   "Let a node finish what it has and take nothing more; replicas take over",
+                   drain);
+  add_node_command(app, chosen, "restart", "Drain a node and start it anew", restart);
+}
+
+} // namespace larql::cli

@@ -1,0 +1,221 @@
+// larql status: who is there, how they are, and who has which experts.
+
+#include "actors/net/handshake.hpp"
+#include "cli/cluster_flags.hpp"
+#include "cli/cluster_visit.hpp"
+#include "cli/command.hpp"
+#include "cli/interrupt.hpp"
+#include "cli/progress.hpp"
+#include "cli/report.hpp"
+#include "cli/table.hpp"
+#include "runtime/base/json.hpp"
+
+#include <algorithm>
+#include <thread>
+#include <unistd.h>
+
+namespace larql::cli {
+
+namespace {
+
+struct options {
+  cluster_flags cluster;
+  bool watch = false;
+  double interval = 2; ///< seconds
+  unsigned pings = 20;
+  bool json = false;
+};
+
+struct picture {
+  visited_cluster nodes;
+  std::vector<topology::coverage_row> coverage; ///< by nodes that serve; empty if nobody answered
+  std::optional<schema::model_identity> model;
+  std::string other_model; ///< a node that serves another one, and what differs
+
+  [[nodiscard]] bool is_complete() const {
+    return !coverage.empty() && other_model.empty() &&
+           std::none_of(coverage.begin(), coverage.end(),
+                        [](const auto& row) { return row.owners.empty(); });
+  }
+};
+
+picture take_picture(const topology::cluster& c, const actors::tls_context_ptr& tls,
+                     unsigned pings) {
+  auto out = picture{};
+  out.nodes = visit_all(c, tls, pings);
+  auto parts = std::vector<topology::coverage_part>{};
+  for (const auto& n : out.nodes.nodes) {
+    if (!n.report)
+      continue;
+    const auto& model = n.report->description.model;
+    if (!out.model)
+      out.model = model;
+    else if (const auto differs = actors::difference(*out.model, model); !differs.empty())
+      out.other_model = fmt::format("{}: {}", n.name(), differs);
+    if (n.report->status.state == schema::node_state::serving)
+      parts.push_back({n.name(), n.report->description.owned});
+  }
+  if (out.model)
+    out.coverage = topology::coverage_table(parts, out.model->layers, out.model->experts);
+  return out;
+}
+
+std::string percent(std::uint64_t part, std::uint64_t whole) {
+  return whole == 0 ? "-" : fmt::format("{} %", part * 100 / whole);
+}
+
+std::string milliseconds(const std::vector<float>& us, double share) {
+  return us.empty() ? "-" : fmt::format("{:.2f}", quantile(us, share) / 1e3f);
+}
+
+std::string owners(const topology::coverage_row& row) {
+  auto out = std::string{};
+  for (const auto& name : row.owners)
+    out += (out.empty() ? "" : ", ") + name;
+  return out.empty() ? "GAP: nobody serves these" : out;
+}
+
+void print_picture(const picture& p) {
+  auto t =
+      table{{"NODE", "STATE", "ADDRESS", "EXPERTS", "LAYERS", "RTT P50", "P99 MS", "WAITING",
+             "SERVED", "FAILED", "RESIDENT", "OWNED", "LOAD", "UP", "RESTARTS", "INCARNATION"}};
+  for (const auto& n : p.nodes.nodes) {
+    if (!n.report) {
+      t.add({n.name(), n.state(), to_string(n.at)});
+      continue;
+    }
+    const auto& s = n.report->status;
+    const auto& d = n.report->description;
+    t.add({n.name(), n.state(), to_string(n.at), to_string(d.owned.experts),
+           to_string(d.owned.layers), milliseconds(n.report->round_trips_us, 0.5),
+           milliseconds(n.report->round_trips_us, 0.99), fmt::format("{}", s.waiting),
+           fmt::format("{}", s.served), fmt::format("{}", s.failed),
+           percent(s.resident_bytes, s.owned_bytes), format_bytes(s.owned_bytes),
+           fmt::format("{} %", s.load_percent),
+           format_duration(std::chrono::seconds{s.uptime_ms / 1000}), fmt::format("{}", s.restarts),
+           fmt::format("{:016x}", d.incarnation)});
+  }
+  fmt::print("{}", t.text());
+  for (const auto& n : p.nodes.nodes)
+    if (!n.report)
+      fmt::print("  {}: {}\n", n.name(), n.report.error().text);
+  for (const auto& why : p.nodes.unresolved)
+    fmt::print("  {}\n", why);
+  if (!p.other_model.empty())
+    fmt::print("  another model: {}\n", p.other_model);
+  if (p.coverage.empty()) {
+    fmt::print("\nno node answers\n");
+    return;
+  }
+  fmt::print("\n");
+  auto c = table{{"EXPERTS", "LAYERS", "SERVED BY"}};
+  for (const auto& row : p.coverage)
+    c.add({to_string(row.area.experts), to_string(row.area.layers), owners(row)});
+  fmt::print("{}\n{}: {}\n", c.text(), p.model->name,
+             p.is_complete() ? "complete" : "NOT COMPLETE");
+}
+
+json to_json(const picture& p) {
+  const auto range = [](experts::index_range r) {
+    return json{{"first", r.first}, {"last", r.last}};
+  };
+  auto nodes = json::array();
+  for (const auto& n : p.nodes.nodes) {
+    auto j = json{{"name", n.name()}, {"state", n.state()}, {"address", to_string(n.at)}};
+    if (!n.report) {
+      j["error"] = n.report.error().text;
+    } else {
+      const auto& d = n.report->description;
+      const auto& s = n.report->status;
+      const auto& rtt = n.report->round_trips_us;
+      j.update({{"incarnation", fmt::format("{:016x}", d.incarnation)},
+                {"experts", range(d.owned.experts)},
+                {"layers", range(d.owned.layers)},
+                {"round_trip_p50_us", quantile(rtt, 0.5)},
+                {"round_trip_p99_us", quantile(rtt, 0.99)},
+                {"waiting", s.waiting},
+                {"served", s.served},
+                {"failed", s.failed},
+                {"connections", s.connections},
+                {"restarts", s.restarts},
+                {"uptime_ms", s.uptime_ms},
+                {"owned_bytes", s.owned_bytes},
+                {"resident_bytes", s.resident_bytes},
+                {"rss_bytes", s.rss_bytes},
+                {"load_percent", s.load_percent}});
+    }
+    nodes.push_back(std::move(j));
+  }
+  auto coverage = json::array();
+  for (const auto& row : p.coverage)
+    coverage.push_back({{"experts", range(row.area.experts)},
+                        {"layers", range(row.area.layers)},
+                        {"nodes", row.owners}});
+  auto out = json{{"complete", p.is_complete()}, {"nodes", nodes}, {"coverage", coverage}};
+  if (p.model)
+    out["model"] = {
+        {"name", p.model->name}, {"layers", p.model->layers}, {"experts", p.model->experts}};
+  if (!p.other_model.empty())
+    out["other_model"] = p.other_model;
+  if (!p.nodes.unresolved.empty())
+    out["unresolved"] = p.nodes.unresolved;
+  return out;
+}
+
+// False once the user has had enough.
+bool pause(double seconds) {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
+  while (!interrupted() && std::chrono::steady_clock::now() < until)
+    std::this_thread::sleep_for(std::chrono::milliseconds{50});
+  return !interrupted();
+}
+
+result<int> status(const options& o) {
+  LARQL_TRY(const auto cluster, read_cluster(o.cluster));
+  if (!cluster)
+    return fail(errc::usage, "which cluster? Give --topology or --moe-shards");
+  LARQL_TRY(const auto tls, actors::tls_context::from(cluster->protect));
+  install_interrupt_handler();
+  auto complete = false;
+  do {
+    const auto p = take_picture(*cluster, tls, o.pings);
+    complete = p.is_complete();
+    if (o.watch && !o.json && ::isatty(STDOUT_FILENO) != 0)
+      fmt::print("\x1b[H\x1b[2J"); // home, clear
+    if (o.json)
+      fmt::print("{}\n",
+                 to_json(p).dump(o.watch ? -1 : 2, ' ', false, json::error_handler_t::replace));
+    else
+      print_picture(p);
+    if (!o.json && cluster->find.join)
+      fmt::print("nodes that announce themselves are known to the laptop that they join, and not "
+                 "listed here\n");
+    std::fflush(stdout);
+  } while (o.watch && pause(o.interval));
+  return complete ? exit_ok : exit_failure;
+}
+
+} // namespace
+
+void add_status(CLI::App& app, action& chosen) {
+  auto* command = app.add_subcommand(
+      "status", "Show the nodes and who has which experts; exit code 1 if experts are missing");
+  auto o = std::make_shared<options>();
+  add_cluster_flags(*command, o->cluster);
+  command->add_flag("-w,--watch", o->watch, "Again and again, until Ctrl-C");
+  command->add_option("--interval", o->interval, "Seconds between looks, with --watch")
+      ->check(CLI::Range(0.1, 3600.0))
+      ->capture_default_str();
+  command->add_option("--pings", o->pings, "Round trips to measure per node")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  command->add_flag("--json", o->json, "For programs; with --watch one object per line");
+  command->callback([o, &chosen] {
+    chosen = [o] {
+      const auto code = status(*o);
+      return code ? *code : report(code.error());
+    };
+  });
+}
+
+} // namespace larql::cli

@@ -1,0 +1,24 @@
+// Text in columns, for people.
+
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace larql::cli {
+
+class table {
+public:
+  explicit table(std::vector<std::string> head) { rows_.push_back(std::move(head)); }
+
+  /// A row may be shorter than the head.
+  void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
+
+  /// Columns as wide as their widest cell, two blanks apart; a newline after each row.
+  [[nodiscard]] std::string text() const;
+
+private:
+  std::vector<std::vector<std::string>> rows_;
+};
+
+} // namespace larql::cli
