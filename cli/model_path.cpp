@@ -30,10 +30,12 @@ result<hub::pull_outcome> pull_with_progress(const hub::repo& from,
                                              const std::filesystem::path& to,
                                              hub::pull_options options) {
   auto line = std::optional<progress_line>{};
+  auto full = false;
   options.on_progress = [&](const hub::pull_progress& p) {
     if (!line)
       line.emplace("pull");
-    line->update(p.done_bytes, p.total_bytes, p.resumed_bytes, p.file);
+    if (!std::exchange(full, p.done_bytes >= p.total_bytes)) // the checks at the end are quiet
+      line->update(p.done_bytes, p.total_bytes, p.resumed_bytes, p.file);
   };
   return hub::pull(from, request, to, options);
 }

@@ -98,11 +98,15 @@ result<void> publish_one(const options& o, const target& t) {
   p.message = o.message;
   auto line = std::optional<progress_line>{};
   auto step_shown = std::string{};
+  auto full = false;
   p.on_progress = [&](const char* step, std::uint64_t done, std::uint64_t total,
                       std::uint64_t already, const std::string& file) {
-    if (step_shown != step)
+    if (step_shown != step) {
       line.emplace(step_shown = step);
-    line->update(done, total, already, file);
+      full = false;
+    }
+    if (!std::exchange(full, done >= total)) // answers that are awaited at the end are quiet
+      line->update(done, total, already, file);
   };
   const auto done = hub::publish(std::move(files), t.to, notes_path(), p);
   line.reset();

@@ -17,6 +17,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// A process that was killed holds the lock until the kernel is through with its last writes.
+constexpr auto last_writes = std::chrono::seconds{5};
+
 // A directory with files in it that no pull made is somebody else's.
 result<void> check_destination_is_ours(const pull_layout& layout) {
   auto error = std::error_code{};
@@ -36,8 +39,11 @@ public:
 
   result<pull_outcome> run() {
     LARQL_TRY_VOID(check_destination_is_ours(layout_));
-    LARQL_TRY(const auto lock,
-              pull_lock::take(layout_, [this] { return options_.wait_for_others && !stopped(); }));
+    const auto begin = std::chrono::steady_clock::now();
+    LARQL_TRY(const auto lock, pull_lock::take(layout_, [&] {
+                const auto early = std::chrono::steady_clock::now() - begin < last_writes;
+                return (early || options_.wait_for_others) && !stopped();
+              }));
     if (auto found = find_commit(); !found) {
       remove_if_empty();
       return std::move(found).error();

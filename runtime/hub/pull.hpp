@@ -30,7 +30,7 @@ struct pull_options {
   /// Stay at the commit that the directory has, if it has one of this revision; then a directory
   /// that holds everything needs no request.
   bool keep_commit = false;
-  /// Wait for another process that pulls into the directory instead of failing.
+  /// Wait for another process that pulls into the directory instead of failing after five seconds.
   bool wait_for_others = false;
   std::function<void(const pull_progress&)> on_progress;
 };

@@ -265,7 +265,7 @@ TEST_F(Pull, ANewCommitReplacesWhatChangedAndNothingElse) {
 
 TEST_F(Pull, ASecondPullIntoADirectoryIsRefused) {
   hub_.storage().add_fault(
-      {.target = "/blob/", .times = 1000, .per_block = std::chrono::milliseconds{20}});
+      {.target = "/blob/", .times = 1000, .per_block = std::chrono::milliseconds{500}});
   auto first = child_process{pull_command(), hub_.environment()};
   ASSERT_TRUE(hub_.storage().wait_for_sent(1000));
   const auto second = pull();
