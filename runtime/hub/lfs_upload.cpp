@@ -97,8 +97,9 @@ public:
     for (auto i = running_; i > 0; --i)
       threads.emplace_back([this] { work(); });
     auto lock = std::unique_lock{mutex_};
-    while (running_ != 0) {
-      changed_.wait_for(lock, report_interval);
+    for (auto last = false; !last;) {
+      changed_.wait_for(lock, report_interval, [&] { return running_ == 0; });
+      last = running_ == 0;
       if (options_.on_progress)
         options_.on_progress(done_before + had_ + static_cast<std::uint64_t>(sent_.load()),
                              had_before + had_, current_);

@@ -217,7 +217,9 @@ result<std::string> commit_body(const std::vector<commit_entry>& entries,
   auto header = json{{"summary", message}, {"description", ""}};
   if (!parent.empty()) // a commit in between must not be overwritten unseen
     header["parentCommit"] = parent;
-  auto out = json{{"key", "header"}, {"value", std::move(header)}}.dump() + "\n";
+  auto out = json{{"key", "header"}, {"value", std::move(header)}}.dump(
+                 -1, ' ', false, json::error_handler_t::replace) + // a message of any bytes
+             "\n";
   for (const auto& e : entries) {
     auto value = json{{"path", e.file->name}};
     if (e.lfs) {

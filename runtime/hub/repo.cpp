@@ -65,7 +65,8 @@ bool is_harmless_path(std::string_view path) noexcept {
   if (path.empty() || path.size() > max_path_bytes)
     return false;
   if (std::any_of(path.begin(), path.end(), [](char c) {
-        return static_cast<unsigned char>(c) < 0x20 || c == 0x7f || c == '\\';
+        return static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7f ||
+               c == '\\';
       }))
     return false;
   for (auto rest = path;;) {

@@ -38,7 +38,7 @@ struct repo {
 [[nodiscard]] bool is_commit_hash(std::string_view revision) noexcept;
 
 /// Whether `path` may be created below a directory of ours: relative, of ordinary components ("..",
-/// "" and what starts with a dot are none), without control characters, of bounded length.
+/// "" and what starts with a dot are none), in ASCII without control characters, of bounded length.
 [[nodiscard]] bool is_harmless_path(std::string_view path) noexcept;
 
 } // namespace larql::hub

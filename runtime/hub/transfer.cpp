@@ -50,6 +50,8 @@ public:
     report();
     for (auto& t : threads)
       t.join();
+    if (options_.on_progress)
+      options_.on_progress(fetched_.load(), current_);
     if (error_)
       return *std::move(error_);
     return {};

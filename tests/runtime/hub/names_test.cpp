@@ -39,8 +39,8 @@ TEST(HubPath, AnythingElseIsRefused) {
 TEST(HubPath, PathsOfFilesStayInTheDirectory) {
   for (const auto* good : {"a", "layers/layer_00.weights", "a b/c"})
     EXPECT_TRUE(is_harmless_path(good)) << good;
-  for (const auto* bad :
-       {"", "/etc/passwd", "../x", "a/../b", "a//b", "a/", ".hidden", "a/.b", "a\nb", "a\\b"})
+  for (const auto* bad : {"", "/etc/passwd", "../x", "a/../b", "a//b", "a/", ".hidden", "a/.b",
+                          "a\nb", "a\\b", "a\xc3\xa9"})
     EXPECT_FALSE(is_harmless_path(bad)) << bad;
 }
 
