@@ -5,6 +5,7 @@
 #include <curl/curl.h>
 
 #include <algorithm>
+#include <charconv>
 
 namespace larql::hub {
 
@@ -21,6 +22,17 @@ std::string_view trim(std::string_view s) {
   if (first == std::string_view::npos)
     return {};
   return s.substr(first, s.find_last_not_of(white) - first + 1);
+}
+
+// The Hub's own way to say when its limit ends: `"api";r=0;t=55`.
+std::optional<std::chrono::seconds> limit_ends(std::string_view header) {
+  const auto at = header.find(";t=");
+  auto seconds = 0u;
+  if (at == std::string_view::npos)
+    return std::nullopt;
+  const auto digits = header.substr(at + 3);
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), seconds);
+  return error == std::errc{} ? std::optional{std::chrono::seconds{seconds}} : std::nullopt;
 }
 
 // What the callbacks of one transfer share.
@@ -212,6 +224,8 @@ http_outcome http_handle::perform(const http_request& r) {
   auto asked = curl_off_t{0};
   if (curl_easy_getinfo(c, CURLINFO_RETRY_AFTER, &asked) == CURLE_OK && asked > 0)
     t.answer.retry_after = std::chrono::seconds{asked};
+  else if (t.answer.status == 429)
+    t.answer.retry_after = limit_ends(t.answer.header("ratelimit"));
   if (code == CURLE_OK)
     t.finish_head();
   out.answer = std::move(t.answer);

@@ -38,7 +38,7 @@ result<std::vector<lfs_object>> ask(hub_client& hub, const repo& to,
   request.body = json{{"operation", "upload"},
                       {"transfers", {"basic", "multipart"}},
                       {"hash_algo", "sha256"},
-                      {"ref", {{"name", "refs/heads/" + to.revision}}},
+                      {"ref", {{"name", to.revision}}},
                       {"objects", std::move(objects)}}
                      .dump();
   LARQL_TRY(const auto answer, hub.http().exchange_ok(std::move(request)));

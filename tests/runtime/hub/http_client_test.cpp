@@ -107,6 +107,12 @@ TEST_F(HttpClient, WaitsAsLongAsTheServerAsks) {
   EXPECT_GE(std::chrono::steady_clock::now() - begin, 1s);
 }
 
+TEST_F(HttpClient, KnowsTheHubsOwnWayToSayWhenItsLimitEnds) {
+  home_.add_fault(
+      {.target = "/file", .status = 429, .headers = {R"(RateLimit: "api";r=0;t=7200)"}});
+  EXPECT_TRUE(fails(get("/file"), errc::unavailable, {"429", "7200 s"}));
+}
+
 TEST_F(HttpClient, GivesUpAfterItsAttemptsWithTheServersWords) {
   home_.add_fault(
       {.target = "/file", .times = 100, .status = 503, .body = R"({"error":"too hot"})"});
