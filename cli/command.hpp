@@ -32,6 +32,8 @@ void add_control(CLI::App& app, action& chosen);
 void add_extract(CLI::App& app, action& chosen);
 void add_inspect(CLI::App& app, action& chosen);
 void add_logits(CLI::App& app, action& chosen);
+void add_publish(CLI::App& app, action& chosen);
+void add_pull(CLI::App& app, action& chosen);
 void add_run(CLI::App& app, action& chosen);
 void add_slice(CLI::App& app, action& chosen);
 void add_status(CLI::App& app, action& chosen);

@@ -2,6 +2,7 @@
 
 #include "actors/expert_service.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/model_path.hpp"
 
 #include "runtime/base/mapped_file.hpp"
 #include "runtime/vindex/fingerprint.hpp"
@@ -14,8 +15,9 @@
 namespace larql::cli {
 
 void add_engine_options(CLI::App& command, engine_options& o) {
-  command.add_option("vindex", o.vindex,
-                     "Directory of the model (default: the one that --topology names)");
+  command.add_option(
+      "vindex", o.vindex,
+      "Directory of the model, or hf://OWNER/NAME (default: the one that --topology names)");
   command.add_option("-t,--threads", o.threads, "Threads for computing (default: one per core)");
   add_cluster_flags(command, o.cluster);
   command.add_option("--kv", o.kv, "Numbers of the KV cache: f16 or f32")
@@ -43,6 +45,8 @@ result<void> complete(engine_options& options) {
     options.vindex = options.nodes->model;
   if (options.vindex.empty())
     return fail(errc::usage, "no model: give a vindex, or a topology that names one");
+  LARQL_TRY(options.vindex, resolve_model(options.vindex.string(),
+                                          options.nodes ? laptop_needs() : hub::pull_request{}));
   // A slice that cannot run says so before the first file that it lacks is missed.
   LARQL_TRY(const auto sliced, path_exists(options.vindex / vindex::slice_file));
   if (!sliced)

@@ -41,6 +41,8 @@ int main(int argc, char** argv) {
   add_verify(app, chosen);
   add_tokenize(app, chosen);
   add_logits(app, chosen);
+  add_pull(app, chosen);
+  add_publish(app, chosen);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

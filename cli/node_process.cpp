@@ -5,6 +5,7 @@
 #include "actors/node_server.hpp"
 #include "actors/system.hpp"
 #include "cli/engine.hpp"
+#include "cli/model_path.hpp"
 #include "cli/progress.hpp"
 #include "runtime/base/log.hpp"
 #include "runtime/vindex/fingerprint.hpp"
@@ -12,6 +13,7 @@
 #include "runtime/vindex/layer_file.hpp"
 #include "runtime/vindex/presence.hpp"
 
+#include <atomic>
 #include <csignal>
 #include <random>
 #include <unistd.h>
@@ -114,6 +116,25 @@ result<std::optional<experts::index_range>> ask_what_to_load(const node_settings
   }
 }
 
+// Fetches what the node needs if the model is one of the Hub, and puts the directory in its place.
+// False if a signal came.
+result<bool> fetch_model(node_settings& s, const node_settings& told, const sigset_t& signals) {
+  auto signalled = std::atomic<bool>{false};
+  auto wanted = told;
+  wanted.experts = s.experts;
+  const auto dir = resolve_model(wanted, node_needs(wanted), [&] {
+    if (signal_within(signals, 0ms) != 0)
+      signalled = true;
+    return signalled.load();
+  });
+  if (signalled)
+    return false;
+  if (!dir)
+    return dir.error();
+  s.vindex = dir->string();
+  return true;
+}
+
 // Reads the owned experts with progress. False if a signal came.
 result<bool> warm_up(const experts::expert_bank& bank, const sigset_t& signals) {
   auto line = progress_line{"warm-up"};
@@ -154,11 +175,14 @@ result<node_end> serve_node(const node_settings& settings) {
   if (!tls && !actors::is_loopback(settings.bind))
     log_warning("node", "INSECURE: {} is reachable by others without encryption or authentication",
                 settings.bind);
-  LARQL_TRY(const auto model, vindex::read_index(settings.vindex));
-  LARQL_TRY(const auto weights, vindex::fingerprint(settings.vindex, model));
+  auto s = settings;
+  LARQL_TRY(const auto fetched, fetch_model(s, settings, signals));
+  if (!fetched)
+    return node_end::stopped;
+  LARQL_TRY(const auto model, vindex::read_index(s.vindex));
+  LARQL_TRY(const auto weights, vindex::fingerprint(s.vindex, model));
   LARQL_TRY(auto listening, actors::listen_on({settings.bind, settings.port}));
   const auto at = actors::endpoint{settings.bind, actors::local_port(listening)};
-  auto s = settings;
   if (s.name.empty())
     s.name = tls && !tls->self().name.empty() ? tls->self().name : to_string(at);
 
@@ -168,6 +192,9 @@ result<node_end> serve_node(const node_settings& settings) {
   if (s.available_ram) {
     LARQL_TRY(s.experts, ask_what_to_load(s, model, weights, *join, signals));
     if (!s.experts)
+      return node_end::stopped;
+    LARQL_TRY(const auto got, fetch_model(s, settings, signals));
+    if (!got)
       return node_end::stopped;
   }
   LARQL_TRY(const auto owned, owned_by(s, model));

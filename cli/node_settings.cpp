@@ -2,6 +2,7 @@
 
 #include "actors/net/socket.hpp"
 #include "runtime/base/log.hpp"
+#include "runtime/hub/repo.hpp"
 #include "runtime/vindex/presence.hpp"
 #include "schema/messages.hpp"
 
@@ -111,6 +112,10 @@ result<void> take_environment(const environment_fn& environment, node_settings& 
     out.vindex = v;
     return {};
   }));
+  LARQL_TRY_VOID(env.with("HF_REPO", [&](const std::string& v, const char*) -> result<void> {
+    out.hub_repo = v;
+    return {};
+  }));
   LARQL_TRY_VOID(env.with("EXPERTS", range(out.experts)));
   LARQL_TRY_VOID(env.with("LAYERS", range(out.layers)));
   LARQL_TRY_VOID(env.with("WARMUP", on(out.warmup)));
@@ -144,6 +149,10 @@ result<void> take_flags(const node_flags& f, node_settings& out) {
       to = from;
   };
   text(f.vindex, out.vindex);
+  if (!f.vindex.empty()) // what is typed means itself
+    out.hub_repo.clear();
+  if (out.vindex.empty() && !out.hub_repo.empty())
+    out.vindex = std::string{hub::scheme} + std::exchange(out.hub_repo, {});
   text(f.bind, out.bind);
   text(f.name, out.name);
   LARQL_TRY_VOID(take_range(f.experts, "--experts", out.experts));
@@ -168,7 +177,7 @@ result<void> take_flags(const node_flags& f, node_settings& out) {
 
 result<void> check(const node_settings& s) {
   if (s.vindex.empty())
-    return fail(errc::usage, "no model: give a vindex, or set VINDEX_PATH");
+    return fail(errc::usage, "no model: give a vindex, or set VINDEX_PATH or HF_REPO");
   if (s.name.size() > schema::max_name_bytes || one_line(s.name) != s.name)
     return fail(errc::usage, "--name \"{}\": expected at most {} bytes without control characters",
                 s.name, schema::max_name_bytes);
@@ -191,7 +200,10 @@ result<void> check(const node_settings& s) {
 } // namespace
 
 void add_node_options(CLI::App& app, node_flags& f) {
-  app.add_option("vindex", f.vindex, "Directory of the model (env VINDEX_PATH)");
+  app.add_option(
+      "vindex", f.vindex,
+      "Directory of the model (env VINDEX_PATH), or hf://OWNER/NAME (env HF_REPO); with both "
+      "variables the directory is filled from there");
   app.add_option("--experts", f.experts, "Experts to own, FIRST-LAST (default: all; env EXPERTS)");
   app.add_option("--layers", f.layers, "Layers to own, FIRST-LAST (default: all; env LAYERS)");
   app.add_option("--bind", f.bind, "Address to listen on (default: 127.0.0.1; env ACTOR_BIND)");

@@ -39,7 +39,8 @@ struct node_flags {
 };
 
 struct node_settings {
-  std::string vindex;
+  std::string vindex;   ///< directory, or hf://OWNER/NAME
+  std::string hub_repo; ///< OWNER/NAME to fill the directory `vindex` from; empty: none
   std::optional<experts::index_range> experts; ///< absent: all, or what the coordinator says
   std::optional<experts::index_range> layers;
   std::string bind = "127.0.0.1";

@@ -153,12 +153,16 @@ result<void> require_experts(const std::filesystem::path& dir, const presence& h
                 "{}: this slice holds no experts; name nodes that have them (--moe-shards or "
                 "--topology), or use the whole vindex",
                 dir.string());
-  return fail(errc::mismatch,
-              "{}: {} are asked for, but this slice holds {}; cut them from {} with `larql slice "
-              "SOURCE -o DIR --preset moe-experts --experts {}-{} --layers {}-{}`",
-              dir.string(), to_string(wanted), here.summary(),
-              here.source.empty() ? "the whole vindex" : here.source, wanted.first_expert,
-              wanted.last_expert, wanted.first_layer, wanted.last_layer);
+  const auto range = fmt::format("--experts {}-{} --layers {}-{}", wanted.first_expert,
+                                 wanted.last_expert, wanted.first_layer, wanted.last_layer);
+  const auto how =
+      here.source.starts_with("hf://")
+          ? fmt::format("fetch them with `larql pull {} -o {} {}`",
+                        here.source.substr(0, here.source.find(' ')), dir.string(), range)
+          : fmt::format("cut them from {} with `larql slice SOURCE -o DIR --preset moe-experts {}`",
+                        here.source.empty() ? "the whole vindex" : here.source, range);
+  return fail(errc::mismatch, "{}: {} are asked for, but this slice holds {}; {}", dir.string(),
+              to_string(wanted), here.summary(), how);
 }
 
 result<void> require_dense(const std::filesystem::path& dir, const presence& here) {

@@ -130,6 +130,40 @@ void tokenizer_seeds(const fs::path& dir) {
   write_seed(dir, "good-text", "\2 aab c<bos><|channel>thought\n\xc3\xa9 <0x41>"sv);
 }
 
+void hub_seeds(const fs::path& dir) {
+  using namespace std::string_view_literals;
+  const auto sha1 = std::string(40, 'a'), sha256 = std::string(64, 'b');
+  const auto object = [&](std::string_view header) {
+    return fmt::format(R"(%{{"objects":[{{"oid":"{}","size":250,"actions":{{"upload":{{"href":)"
+                       R"("https://s/1","header":{}}},"verify":{{"href":"https://h/v"}}}}}}]}})",
+                       sha256, header);
+  };
+  const auto kind = [](char n, std::string text) {
+    text[0] = n;
+    return text;
+  };
+  write_seed(dir, "tree",
+             kind(0, fmt::format(R"(%[{{"type":"file","path":"a/b","size":3,"oid":"{0}"}},)"
+                                 R"({{"type":"file","path":"c","size":3,"oid":"{0}",)"
+                                 R"("lfs":{{"oid":"{1}","size":5000}}}}])",
+                                 sha1, sha256)));
+  write_seed(dir, "revision", kind(1, fmt::format(R"(%{{"sha":"{}"}})", sha1)));
+  write_seed(dir, "preupload", "\2{\"files\":[{\"path\":\"a\",\"uploadMode\":\"lfs\"}]}"sv);
+  write_seed(dir, "basic", kind(3, object(R"({"X-A":"b"})")));
+  write_seed(dir, "parts",
+             kind(3, object(R"({"chunk_size":"100","00001":"u","00002":"v","00003":"w"})")));
+  write_seed(dir, "link", "\4<https://a/p>; rel=\"prev\", <https://a/n>; rel=\"next\""sv);
+  write_seed(dir, "journal",
+             "\5larql-pull 1 1000 abc\nboot b1\n+ 0 10\nv 0 5\nsync\n- 2 3\n+ 10 20\n"sv);
+  write_seed(
+      dir, "state",
+      kind(6, fmt::format(R"(%{{"version":1,"repo":"a/b","revision":"main","commit":"{0}",)"
+                          R"("files":[{{"path":"x","bytes":3,"sha256":"","git_blob":"{0}"}}]}})",
+                          sha1)));
+  write_seed(dir, "redirect", "\7https://cdn.co/x?y=z"sv);
+  write_seed(dir, "path", "\7hf://a/b@main"sv);
+}
+
 } // namespace
 } // namespace larql::test
 
@@ -148,5 +182,6 @@ int main(int argc, char** argv) {
   safetensors_seeds(dir / "safetensors");
   wire_seeds(dir / "wire");
   tokenizer_seeds(dir / "tokenizer");
+  hub_seeds(dir / "hub");
   return 0;
 }

@@ -19,6 +19,7 @@ ALLOWED = {
     "runtime/topology": ["runtime/base", "runtime/experts"],
     "runtime/gemma4": ["runtime/base", "runtime/quant", "runtime/kernels", "runtime/vindex", "runtime/experts"],
     "runtime/generate": ["runtime/base", "runtime/kernels", "runtime/gemma4"],
+    "runtime/hub": ["runtime/base", "runtime/vindex", "runtime/experts"],
     "schema": ["runtime"],
     "actors": ["schema", "runtime"],
     "cli": ["actors", "schema", "runtime"],
@@ -32,7 +33,8 @@ ADAPTERS = {
     "nlohmann/": ["runtime/base/json.hpp", "tests/"],
     "simdjson": ["runtime/text/", "tests/"],
     "toml++/": ["runtime/topology/toml_table.cpp"],
-    "openssl/": ["runtime/base/sha256.cpp", "actors/net/"],
+    "openssl/": ["runtime/base/sha256.cpp", "runtime/hub/git_blob.cpp", "actors/net/"],
+    "curl/": ["runtime/hub/"],
     "caf/": ["actors/", "cli/", "tests/"],
     "CLI/": ["cli/"],
 }
