@@ -42,6 +42,7 @@ node_state_actor::~node_state_actor() {
 node_state_actor::handle::behavior_type node_state_actor::make_behavior() {
   self_->set_down_handler([this](const caf::down_msg& m) { on_down(m); });
   started_ = self_->clock().now();
+  log_state(state_, "none");
   start_shard();
   return {
       [this](connect_atom, const node_client_ptr& client) { on_connect(client); },
@@ -74,11 +75,19 @@ void node_state_actor::on_connect(const node_client_ptr& client) {
 void node_state_actor::set_state(node_state state) {
   if (state == state_)
     return;
-  log_info("node", "{}: {} → {}", options_.description->node, name_of(state_), name_of(state));
+  log_state(state, name_of(state_));
   state_ = state;
   options_.counters->state = state;
   for (const auto& c : connections_)
     self_->send(c, notice_atom::value, state_);
+}
+
+// One line that programs can read, for every state there ever is.
+void node_state_actor::log_state(schema::node_state now, const char* before) const {
+  const auto& d = *options_.description;
+  log_info("node", "state={} before={} node=\"{}\" experts={} layers={} incarnation={:016x}",
+           name_of(now), before, d.node, to_string(d.owned.experts), to_string(d.owned.layers),
+           d.incarnation);
 }
 
 void node_state_actor::start_shard() {

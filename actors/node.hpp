@@ -60,6 +60,7 @@ private:
   void on_shard_down(const caf::error& why);
   void start_shard();
   void set_state(schema::node_state state);
+  void log_state(schema::node_state now, const char* before) const;
 
   pointer self_;
   node_options options_;

@@ -60,7 +60,7 @@ public:
 private:
   caf::actor_system& sys_;
   description_ptr description_;
-  std::shared_ptr<node_counters> counters_ = std::make_shared<node_counters>();
+  std::shared_ptr<node_counters> counters_;
   node_actor node_;
   std::unique_ptr<listener> listener_;
 };

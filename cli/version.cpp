@@ -10,4 +10,8 @@ std::string version_text() {
                      schema::protocol_version, name_of(kernels::best_simd_level()));
 }
 
+std::string version_number() {
+  return LARQL_VERSION;
+}
+
 } // namespace larql::cli

@@ -9,4 +9,7 @@ namespace larql::cli {
 /// "larql 0.1.0 (protocol 1, AVX-512)"
 [[nodiscard]] std::string version_text();
 
+/// "0.1.0"
+[[nodiscard]] std::string version_number();
+
 } // namespace larql::cli

@@ -33,6 +33,8 @@ ADAPTERS = {
     "simdjson": ["runtime/text/", "tests/"],
     "toml++/": ["runtime/topology/toml_table.cpp"],
     "openssl/": ["runtime/base/sha256.cpp", "actors/net/"],
+    "microhttpd": ["actors/net/http_endpoint.cpp"],
+    "prometheus/": ["cli/node_metrics.cpp", "tests/cli/"],
     "caf/": ["actors/", "cli/", "tests/"],
     "CLI/": ["cli/"],
 }
