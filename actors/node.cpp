@@ -70,6 +70,7 @@ void node_state_actor::on_connect(const node_client_ptr& client) {
                                        options_.counters});
   self_->monitor(connection);
   connections_.insert(connection);
+  options_.counters->connections.fetch_add(1);
 }
 
 void node_state_actor::set_state(node_state state) {
@@ -132,7 +133,7 @@ caf::result<node_status_ptr> node_state_actor::on_status() {
       std::chrono::duration_cast<std::chrono::milliseconds>(self_->clock().now() - started_)
           .count());
   out->connections = static_cast<std::uint32_t>(connections_.size());
-  out->restarts = restarts_;
+  out->restarts = options_.counters->restarts.load();
   out->served = options_.counters->served.load();
   out->failed = options_.counters->failed.load();
   out->waiting = options_.counters->waiting.load();
@@ -146,6 +147,7 @@ void node_state_actor::on_down(const caf::down_msg& m) {
   for (auto it = connections_.begin(); it != connections_.end(); ++it)
     if (it->address() == m.source) {
       connections_.erase(it);
+      options_.counters->connections.fetch_sub(1);
       self_->delayed_send(self_, memory_delay, tick_atom::value);
       return;
     }
@@ -153,7 +155,7 @@ void node_state_actor::on_down(const caf::down_msg& m) {
 
 void node_state_actor::on_shard_down(const caf::error& why) {
   shard_ = nullptr;
-  ++restarts_;
+  options_.counters->restarts.fetch_add(1);
   for (const auto& c : connections_)
     self_->send(c, shard_atom::value, shard_);
   if (std::exchange(asked_to_end_, false)) {

@@ -70,7 +70,6 @@ private:
   std::vector<caf::typed_response_promise<bool>> waiting_for_restart_;
   std::set<client_actor> connections_;
   restart_budget budget_;
-  std::uint32_t restarts_ = 0;
   unsigned attempt_ = 0;
   caf::actor_clock::time_point started_{};
 };

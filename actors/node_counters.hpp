@@ -35,6 +35,8 @@ struct node_counters {
   std::atomic<std::uint32_t> waiting{0}; ///< accepted and not answered
   std::atomic<schema::node_state> state{schema::node_state::serving};
 
+  std::atomic<std::uint32_t> connections{0}; ///< now
+  std::atomic<std::uint32_t> restarts{0};    ///< of the shard
   std::atomic<std::uint64_t> refused{0};     ///< calls turned away before the shard saw them
   std::atomic<std::uint64_t> rows{0};        ///< of calls that were computed
   std::atomic<std::uint64_t> experts{0};     ///< experts read for them, once a call

@@ -60,6 +60,7 @@ void measure_process(const experts::expert_bank& bank, schema::node_status& out)
 
 node_server::node_server(caf::actor_system& sys, node_server_options options)
     : sys_(sys),
+      bank_(options.bank),
       description_(std::make_shared<schema::node_description>(std::move(options.description))),
       counters_(std::make_shared<node_counters>(description_->owned.layers)) {
   auto o = node_options{};
@@ -134,6 +135,22 @@ bool node_server::drain(std::chrono::seconds limit) {
       .receive([&] { drained = true; },
                [](const caf::error& err) { log_warning("node", "drain: {}", text_of(err)); });
   return drained;
+}
+
+schema::node_status node_server::observe() const {
+  auto out = schema::node_status{};
+  out.incarnation = description_->incarnation;
+  out.state = counters_->state;
+  out.uptime_ms = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(
+                                                 std::chrono::steady_clock::now() - started_)
+                                                 .count());
+  out.served = counters_->served;
+  out.failed = counters_->failed;
+  out.waiting = counters_->waiting;
+  out.connections = counters_->connections;
+  out.restarts = counters_->restarts;
+  measure_process(bank_, out);
+  return out;
 }
 
 result<schema::node_status> node_server::status(std::chrono::seconds limit) const {

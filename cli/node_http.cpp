@@ -9,8 +9,6 @@ namespace {
 
 // How old the numbers of an answer may be.
 constexpr auto metrics_age = std::chrono::seconds{1};
-// The node actor never blocks; it answers in microseconds unless the process has no processor time.
-constexpr auto status_timeout = std::chrono::seconds{2};
 
 constexpr auto plain_text = "text/plain; charset=utf-8";
 
@@ -51,9 +49,8 @@ std::string node_http::metrics() {
     from.node = node.description().node;
     from.model = node.description().model.name;
     from.counters = &node.counters();
-    const auto status = node.status(status_timeout);
-    if (status)
-      from.status = &*status;
+    const auto status = node.observe();
+    from.status = &status;
     metrics_ = metrics_text(from);
   });
   if (!there)

@@ -238,8 +238,10 @@ void add_node_options(CLI::App& app, node_flags& f) {
   app.add_option("--tls-ca", f.tls.ca, "CA certificate of the cluster (env TLS_CA)");
   app.add_option("--tls-cert", f.tls.certificate, "Certificate of this node (env TLS_CERT)");
   app.add_option("--tls-key", f.tls.key, "Its key (env TLS_KEY)");
-  app.add_option("--secret-file", f.secret_file,
-                 "Cluster secret, instead of certificates (env CLUSTER_SECRET_FILE)");
+  app.add_option(
+      "--secret-file", f.secret_file,
+      "Cluster secret, instead of certificates (env CLUSTER_SECRET_FILE; env CLUSTER_SECRET "
+      "holds the secret itself)");
   app.add_flag(
       "--insecure-bind", f.insecure_bind,
       "Listen without encryption on an address that others can reach (env INSECURE_BIND=1)");

