@@ -1,9 +1,8 @@
 // What a node answers over HTTP: /healthz, /readyz and /metrics.
 //
 // Owner     serve_node(), from before the model is read until the process ends.
-// Threads   Its endpoint's. The node is asked for its status at most once a second, so that a flood
-// of
-//           scrapes costs it nothing.
+// Threads   Its endpoint's, which never touches an actor. Pages are counted at most once a second,
+//           so that a flood of scrapes costs the node nothing.
 
 #pragma once
 

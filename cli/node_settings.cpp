@@ -220,6 +220,11 @@ result<void> check(const node_settings& s) {
   return {};
 }
 
+// For a flag and its opposite; untouched where neither is given.
+std::function<void(std::int64_t)> switch_of(std::optional<bool>& to) {
+  return [&to](std::int64_t n) { to = n > 0; };
+}
+
 } // namespace
 
 void add_node_options(CLI::App& app, node_flags& f) {
@@ -257,9 +262,10 @@ void add_node_options(CLI::App& app, node_flags& f) {
   app.add_option("--join", f.join, "HOST:PORT of a laptop that this node announces itself to");
   app.add_option("--available-ram", f.available_ram,
                  "With --join: memory to offer, like 6GB; the laptop says which experts to load");
-  app.add_flag("--warmup,!--no-warmup", f.warmup,
-               "Read all owned experts before taking calls (env WARMUP=1)");
-  app.add_flag("--mlock,!--no-mlock", f.mlock, "Keep owned experts in memory (env MLOCK=1)");
+  app.add_flag_function("--warmup,!--no-warmup", switch_of(f.warmup),
+                        "Read all owned experts before taking calls (env WARMUP=1)");
+  app.add_flag_function("--mlock,!--no-mlock", switch_of(f.mlock),
+                        "Keep owned experts in memory (env MLOCK=1)");
 }
 
 std::optional<std::string> process_environment(const char* name) {

@@ -1,16 +1,14 @@
 // A small HTTP/1.1 server for what monitoring asks: GET and HEAD of a few short documents. One
 // request a connection, no bodies, no files.
 //
-// Owner     Its caller; the destructor closes every connection and waits for its thread, which
-// takes
-//           at most `poll_interval` and one handler.
+// Owner     Its caller. The destructor closes every connection and waits for the endpoint's thread:
+//           at most 50 ms and one answer.
 // Blocking  The handler runs on the one thread, so it must be quick.
 // Failure   A connection that takes longer than the deadline, however busily it sends, is closed.
-// When
-//           all places are taken, the slow ones are closed earlier, so that a flood of them delays
-//           an honest request by a moment. Headers beyond the memory of a connection are answered
-//           with an error; other methods with 405.
-// Threads   One of its own. The handler is called by that thread only.
+//           While all places are taken the slow ones are closed earlier, so that a flood of them
+//           delays an honest request by a moment. Headers beyond the memory of a connection are
+//           answered with an error, other methods with 405.
+// Threads   One of its own; the handler is called by no other.
 
 #pragma once
 

@@ -51,6 +51,42 @@ TEST_F(NodeHttpProcess, ThePortOfTheEnvironmentIsTaken) {
   EXPECT_EQ(http_get(http_port(node->child()), "/readyz").status, 200);
 }
 
+TEST_F(NodeHttpProcess, TheRecipeForCloudMachinesWorksByEnvironmentAlone) {
+  const auto secret = std::string{"a secret of more than sixteen bytes"};
+  write_file(scratch_ / "cluster.secret", secret + "\n");
+  const auto node = [&](const std::string& experts) {
+    return std::make_unique<child_process>(
+        larql_node({}), child_process::variables{{"EXPERTS", experts},
+                                                 {"WARMUP", "1"},
+                                                 {"VINDEX_PATH", vindex().string()},
+                                                 {"PORT", "0"},
+                                                 {"ACTOR_PORT", "0"},
+                                                 {"ACTOR_BIND", "0.0.0.0"},
+                                                 {"CLUSTER_SECRET", secret}});
+  };
+  const auto a = node("0-3"), b = node("4-7");
+  const auto shard = [](const child_process& child, const std::string& experts) {
+    EXPECT_TRUE(child.wait_for_out("\n")) << child.err();
+    const auto line = child.out();
+    const auto at = line.find("0.0.0.0:") + 8;
+    return fmt::format("{}=https://127.0.0.1:{}", experts,
+                       line.substr(at, line.find(':', at) - at));
+  };
+  const auto map = shard(*a, "0-3") + "," + shard(*b, "4-7");
+  EXPECT_EQ(difference(logits(), logits({"--moe-shards", map, "--secret-file",
+                                         (scratch_ / "cluster.secret").string()})),
+            "");
+  // Without the secret nobody gets in, and it is counted.
+  const auto port = static_cast<std::uint16_t>(std::stoi(map.substr(map.rfind(':') + 1)));
+  const auto stranger = http_peer{port};
+  ASSERT_TRUE(stranger.send("GET / HTTP/1.1\r\n\r\n"));
+  EXPECT_TRUE(stranger.read_all());
+  ASSERT_TRUE(b->wait_for_err("warning listener"));
+  const auto m = prometheus_text{http_get(http_port(*b), "/metrics").body};
+  EXPECT_EQ(m["larql_tls_failures_total"], 1);
+  EXPECT_GT(m["larql_calls_total"], 0);
+}
+
 TEST_F(NodeHttpProcess, AHttpPortInUseIsAnErrorThatNamesIt) {
   const auto node = start_node({"--http-port", "0"});
   const auto port = http_port(node->child());
