@@ -3,7 +3,7 @@
 MODEL := build/demo/larql-demo.vindex
 BIN   := build/release/bin
 
-.PHONY: help deps build demo test check clean
+.PHONY: help deps build demo test check install package clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -23,6 +23,14 @@ test: build ## all tests
 
 check: build ## what .ci/run checks beside the tests: lint, formatting
 	@tests/check.sh
+
+PREFIX := /usr/local
+
+install: build ## programs, manual pages, completions, systemd unit into PREFIX (/usr/local), below DESTDIR
+	@cmake --install build/release --prefix $(PREFIX) --strip
+
+package: build ## a .deb in build/release
+	@cd build/release && cpack -G DEB
 
 clean: ## remove everything built
 	rm -rf build

@@ -56,11 +56,12 @@ void client_connection_state::on_data(caf::io::new_data_msg& m) {
 }
 
 void client_connection_state::on_frame(std::vector<char> body) {
+  node_.counters->bytes_in.fetch_add(schema::frame_header_bytes + body.size());
   const auto m = schema::decode(body);
   if (!m)
     return drop(m.error().text);
   if (const auto* call = std::get_if<schema::expert_call>(&*m))
-    on_call(call->id, std::move(body));
+    on_call(call->id, call->layer, std::move(body));
   else if (const auto* asked = std::get_if<schema::ping>(&*m))
     send_message(
         schema::pong{asked->nonce, node_.description->incarnation, served_, waiting_, node_.state});
@@ -72,48 +73,57 @@ void client_connection_state::on_frame(std::vector<char> body) {
     drop("the message is none that a node answers");
 }
 
-void client_connection_state::on_call(std::uint64_t id, std::vector<char> body) {
+void client_connection_state::on_call(std::uint64_t id, std::uint32_t layer,
+                                      std::vector<char> body) {
   if (!client_->identity.may_call() || !client_->hello.model)
-    return send_failure(id, schema::failure_code::bad_call,
-                        client_->hello.model
-                            ? fmt::format("a {} may not call", name_of(client_->identity.role))
-                            : "the connection was opened for status only");
+    return refuse_call(id, schema::failure_code::bad_call,
+                       client_->hello.model
+                           ? fmt::format("a {} may not call", name_of(client_->identity.role))
+                           : "the connection was opened for status only");
   if (node_.state == schema::node_state::degraded)
-    return send_failure(id, schema::failure_code::internal,
-                        "the shard failed too often: the node is degraded");
+    return refuse_call(id, schema::failure_code::internal,
+                       "the shard failed too often: the node is degraded");
   if (node_.state == schema::node_state::loading || !node_.shard)
-    return send_failure(id, schema::failure_code::restarting,
-                        node_.shard ? "the node is loading" : "the shard is restarting");
+    return refuse_call(id, schema::failure_code::restarting,
+                       node_.shard ? "the node is loading" : "the shard is restarting");
   const auto bytes = body.size();
   if (waiting_ >= window || waiting_bytes_ + bytes > max_waiting_bytes)
-    return send_failure(id, schema::failure_code::overloaded,
-                        fmt::format("{} calls of this connection, {} bytes, wait already", waiting_,
-                                    waiting_bytes_));
+    return refuse_call(id, schema::failure_code::overloaded,
+                       fmt::format("{} calls of this connection, {} bytes, wait already", waiting_,
+                                   waiting_bytes_));
   ++waiting_;
   waiting_bytes_ += bytes;
   node_.counters->waiting.fetch_add(1);
+  const auto arrived = std::chrono::steady_clock::now();
   self_
       ->request(node_.shard, call_timeout, run_atom::value, id,
                 received_payload(std::move(body), gone_))
       .then(
-          [this, bytes](const payload& answer) {
-            finish_call(bytes, true);
+          [this, bytes, layer, arrived](const payload& answer) {
+            finish_call(bytes);
+            if (auto* times = node_.counters->times_of(layer))
+              times->answered.add(std::chrono::steady_clock::now() - arrived);
             send(*answer.buffer);
           },
           [this, id, bytes](const caf::error& err) {
-            finish_call(bytes, false);
+            finish_call(bytes);
+            node_.counters->failed.fetch_add(1);
             send_failure(id, code_for(err), text_of(err));
           });
 }
 
-void client_connection_state::finish_call(std::size_t bytes, bool ok) {
+void client_connection_state::refuse_call(std::uint64_t id, schema::failure_code code,
+                                          const std::string& text) {
+  node_.counters->refused.fetch_add(1);
+  send_failure(id, code, text);
+}
+
+void client_connection_state::finish_call(std::size_t bytes) {
   --waiting_;
   waiting_bytes_ -= bytes;
   ++served_;
   node_.counters->waiting.fetch_sub(1);
   node_.counters->served.fetch_add(1);
-  if (!ok)
-    node_.counters->failed.fetch_add(1);
 }
 
 void client_connection_state::on_ask_status(std::uint64_t nonce) {
@@ -170,6 +180,7 @@ void client_connection_state::send(const std::vector<char>& frame) {
   if (out.size() + frame.size() > max_unsent_bytes)
     return drop(fmt::format("does not read its answers, {} bytes wait", out.size()));
   out.insert(out.end(), frame.begin(), frame.end());
+  node_.counters->bytes_out.fetch_add(frame.size());
   self_->flush(connection_);
 }
 

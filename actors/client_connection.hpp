@@ -70,10 +70,11 @@ public:
 private:
   void on_data(caf::io::new_data_msg& m);
   void on_frame(std::vector<char> body);
-  void on_call(std::uint64_t id, std::vector<char> body);
+  void on_call(std::uint64_t id, std::uint32_t layer, std::vector<char> body);
+  void refuse_call(std::uint64_t id, schema::failure_code code, const std::string& text);
   void on_ask_status(std::uint64_t nonce);
   void on_control(const schema::control& c);
-  void finish_call(std::size_t bytes, bool ok);
+  void finish_call(std::size_t bytes);
   void send_message(const schema::message& m);
   void send(const std::vector<char>& frame);
   void send_failure(std::uint64_t id, schema::failure_code code, const std::string& text);

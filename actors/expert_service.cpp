@@ -71,9 +71,21 @@ expert_service::answer expert_service::run(std::span<const char> body,
   out.sums = packed_;
   out.queue_ns = nanoseconds(started - arrived);
   out.compute_ns = nanoseconds(std::chrono::steady_clock::now() - started);
-  auto a = answer{{}, true};
+  auto a = answer{{}, true, work_of(*call)};
+  a.done.compute_time = std::chrono::nanoseconds{out.compute_ns};
   schema::encode(out, a.frame);
   return a;
+}
+
+// Picks ascend by expert.
+expert_service::work expert_service::work_of(const schema::expert_call& call) const {
+  auto out = work{};
+  out.layer = call.layer;
+  out.rows = call.rows;
+  out.expert_rows = picks_.size();
+  for (auto i = std::size_t{0}; i < picks_.size(); ++i)
+    out.experts += i == 0 || picks_[i].expert != picks_[i - 1].expert;
+  return out;
 }
 
 expert_service::answer expert_service::refuse(std::uint64_t id, schema::failure_code code,

@@ -24,11 +24,21 @@ public:
 
   [[nodiscard]] const schema::node_description& self() const noexcept { return self_; }
 
+  /// What a call took.
+  struct work {
+    std::uint32_t layer = 0;
+    std::uint32_t rows = 0;
+    std::uint32_t experts = 0;     ///< read, each once
+    std::uint64_t expert_rows = 0; ///< rows put through one
+    std::chrono::nanoseconds compute_time{0};
+  };
+
   /// Answers one call message with a whole frame: a result or a failure. `arrived` is when the call
   /// came in. `ok` says which it was.
   struct answer {
     std::vector<char> frame;
     bool ok = false;
+    work done; ///< if ok
   };
   [[nodiscard]] answer run(std::span<const char> body,
                            std::chrono::steady_clock::time_point arrived);
@@ -38,6 +48,7 @@ private:
   [[nodiscard]] result<void> load_rows(const schema::expert_call& call);
   [[nodiscard]] result<void> load_picks(const schema::expert_call& call);
   [[nodiscard]] result<void> compute(const schema::expert_call& call);
+  [[nodiscard]] work work_of(const schema::expert_call& call) const;
   [[nodiscard]] answer refuse(std::uint64_t id, schema::failure_code code,
                               const std::string& text) const;
 

@@ -42,6 +42,7 @@ node_state_actor::~node_state_actor() {
 node_state_actor::handle::behavior_type node_state_actor::make_behavior() {
   self_->set_down_handler([this](const caf::down_msg& m) { on_down(m); });
   started_ = self_->clock().now();
+  log_state(state_, "none");
   start_shard();
   return {
       [this](connect_atom, const node_client_ptr& client) { on_connect(client); },
@@ -69,16 +70,25 @@ void node_state_actor::on_connect(const node_client_ptr& client) {
                                        options_.counters});
   self_->monitor(connection);
   connections_.insert(connection);
+  options_.counters->connections.fetch_add(1);
 }
 
 void node_state_actor::set_state(node_state state) {
   if (state == state_)
     return;
-  log_info("node", "{}: {} → {}", options_.description->node, name_of(state_), name_of(state));
+  log_state(state, name_of(state_));
   state_ = state;
   options_.counters->state = state;
   for (const auto& c : connections_)
     self_->send(c, notice_atom::value, state_);
+}
+
+// One line that programs can read, for every state there ever is.
+void node_state_actor::log_state(schema::node_state now, const char* before) const {
+  const auto& d = *options_.description;
+  log_info("node", "state={} before={} node=\"{}\" experts={} layers={} incarnation={:016x}",
+           name_of(now), before, d.node, to_string(d.owned.experts), to_string(d.owned.layers),
+           d.incarnation);
 }
 
 void node_state_actor::start_shard() {
@@ -123,7 +133,7 @@ caf::result<node_status_ptr> node_state_actor::on_status() {
       std::chrono::duration_cast<std::chrono::milliseconds>(self_->clock().now() - started_)
           .count());
   out->connections = static_cast<std::uint32_t>(connections_.size());
-  out->restarts = restarts_;
+  out->restarts = options_.counters->restarts.load();
   out->served = options_.counters->served.load();
   out->failed = options_.counters->failed.load();
   out->waiting = options_.counters->waiting.load();
@@ -137,6 +147,7 @@ void node_state_actor::on_down(const caf::down_msg& m) {
   for (auto it = connections_.begin(); it != connections_.end(); ++it)
     if (it->address() == m.source) {
       connections_.erase(it);
+      options_.counters->connections.fetch_sub(1);
       self_->delayed_send(self_, memory_delay, tick_atom::value);
       return;
     }
@@ -144,7 +155,7 @@ void node_state_actor::on_down(const caf::down_msg& m) {
 
 void node_state_actor::on_shard_down(const caf::error& why) {
   shard_ = nullptr;
-  ++restarts_;
+  options_.counters->restarts.fetch_add(1);
   for (const auto& c : connections_)
     self_->send(c, shard_atom::value, shard_);
   if (std::exchange(asked_to_end_, false)) {

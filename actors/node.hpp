@@ -60,6 +60,7 @@ private:
   void on_shard_down(const caf::error& why);
   void start_shard();
   void set_state(schema::node_state state);
+  void log_state(schema::node_state now, const char* before) const;
 
   pointer self_;
   node_options options_;
@@ -69,7 +70,6 @@ private:
   std::vector<caf::typed_response_promise<bool>> waiting_for_restart_;
   std::set<client_actor> connections_;
   restart_budget budget_;
-  std::uint32_t restarts_ = 0;
   unsigned attempt_ = 0;
   caf::actor_clock::time_point started_{};
 };

@@ -16,15 +16,29 @@ namespace larql::actors {
 
 namespace {
 
+void count(const expert_service::answer& a, node_counters& to) {
+  if (!a.ok) {
+    to.failed.fetch_add(1);
+    return;
+  }
+  to.rows.fetch_add(a.done.rows);
+  to.experts.fetch_add(a.done.experts);
+  to.expert_rows.fetch_add(a.done.expert_rows);
+  if (auto* times = to.times_of(a.done.layer))
+    times->computed.add(a.done.compute_time);
+}
+
 // A new service for every shard: whatever a failure left in its scratch memory goes with it.
 expert_shard_actor start_shard(caf::actor_system& sys, const description_ptr& description,
                                kernels::compute compute, const experts::expert_bank& bank,
-                               const std::function<void()>& before_call) {
+                               const std::function<void()>& before_call,
+                               const std::shared_ptr<node_counters>& counters) {
   const auto serve = [&] {
     auto service = std::make_shared<expert_service>(compute, bank, *description);
-    return [service, before_call](const payload& call) {
+    return [service, before_call, counters](const payload& call) {
       before_call();
       auto a = service->run(call.body(), std::chrono::steady_clock::now());
+      count(a, *counters);
       return expert_shard_state::computed{std::move(a.frame), a.ok};
     };
   };
@@ -49,13 +63,16 @@ void measure_process(const experts::expert_bank& bank, schema::node_status& out)
 
 node_server::node_server(caf::actor_system& sys, node_server_options options)
     : sys_(sys),
-      description_(std::make_shared<schema::node_description>(std::move(options.description))) {
+      bank_(options.bank),
+      description_(std::make_shared<schema::node_description>(std::move(options.description))),
+      counters_(std::make_shared<node_counters>(description_->owned.layers)) {
   auto o = node_options{};
   o.description = description_;
   o.state = description_->state;
   o.start_shard = [description = description_, compute = options.compute, &bank = options.bank,
-                   before_call = options.before_call](caf::actor_system& system) {
-    return start_shard(system, description, compute, bank, before_call);
+                   before_call = options.before_call,
+                   counters = counters_](caf::actor_system& system) {
+    return start_shard(system, description, compute, bank, before_call, counters);
   };
   o.measure = [&bank = options.bank](schema::node_status& s) { measure_process(bank, s); };
   o.restart_node = std::move(options.restart_node);
@@ -66,8 +83,13 @@ node_server::node_server(caf::actor_system& sys, node_server_options options)
   node_ = spawn_state<node_state_actor>(sys, std::move(o));
   if (!options.listening)
     return;
+  auto listen = std::move(options.listen);
+  listen.on_failure = [counters = counters_, encrypted = options.tls != nullptr](auto step) {
+    const auto tls = encrypted && step == handshake_step::tls;
+    (tls ? counters->tls_failures : counters->handshake_failures).fetch_add(1);
+  };
   listener_ = std::make_unique<listener>(
-      std::move(options.listening), std::move(options.tls), options.listen,
+      std::move(options.listening), std::move(options.tls), std::move(listen),
       [node = node_, description = description_,
        counters = counters_](stream s, time_limit until) -> result<void> {
         if (s.identity().role == peer_role::node)
@@ -76,6 +98,7 @@ node_server::node_server(caf::actor_system& sys, node_server_options options)
         auto self = *description;
         self.state = counters->state; // as it is now, not as it began
         LARQL_TRY(auto hello, greet_laptop(s, self, until));
+        counters->connected.fetch_add(1);
         auto client = std::make_shared<node_client>();
         client->peer = s.peer();
         client->identity = s.identity();
@@ -115,6 +138,22 @@ bool node_server::drain(std::chrono::seconds limit) {
       .receive([&] { drained = true; },
                [](const caf::error& err) { log_warning("node", "drain: {}", text_of(err)); });
   return drained;
+}
+
+schema::node_status node_server::observe() const {
+  auto out = schema::node_status{};
+  out.incarnation = description_->incarnation;
+  out.state = counters_->state;
+  out.uptime_ms = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(
+                                                 std::chrono::steady_clock::now() - started_)
+                                                 .count());
+  out.served = counters_->served;
+  out.failed = counters_->failed;
+  out.waiting = counters_->waiting;
+  out.connections = counters_->connections;
+  out.restarts = counters_->restarts;
+  measure_process(bank_, out);
+  return out;
 }
 
 result<schema::node_status> node_server::status(std::chrono::seconds limit) const {

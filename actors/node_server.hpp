@@ -57,10 +57,16 @@ public:
 
   [[nodiscard]] result<schema::node_status> status(std::chrono::seconds limit) const;
 
+  /// The same without asking the actor, from any thread: a thread that has once used an actor of a
+  /// system keeps that system from ending before the thread does.
+  [[nodiscard]] schema::node_status observe() const;
+
 private:
   caf::actor_system& sys_;
+  const experts::expert_bank& bank_;
+  std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   description_ptr description_;
-  std::shared_ptr<node_counters> counters_ = std::make_shared<node_counters>();
+  std::shared_ptr<node_counters> counters_;
   node_actor node_;
   std::unique_ptr<listener> listener_;
 };

@@ -1,6 +1,7 @@
 // larql: the laptop's program. Each command lives in the file of its name.
 
 #include "cli/command.hpp"
+#include "cli/manual.hpp"
 #include "cli/version.hpp"
 #include "runtime/base/bus_error.hpp"
 #include "runtime/base/log.hpp"
@@ -43,6 +44,8 @@ int main(int argc, char** argv) {
   add_logits(app, chosen);
   add_pull(app, chosen);
   add_publish(app, chosen);
+  if (const auto printed = print_documentation(app, 1, argc, argv))
+    return *printed;
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -1,6 +1,7 @@
 // larql-node: serves a range of experts of a vindex to laptops.
 
 #include "cli/command.hpp"
+#include "cli/manual.hpp"
 #include "cli/node_process.hpp"
 #include "cli/version.hpp"
 #include "runtime/base/bus_error.hpp"
@@ -38,6 +39,8 @@ int main(int argc, char** argv) {
   app.name("larql-node");
   app.set_version_flag("--version", version_text());
   add_node_options(app, flags);
+  if (const auto printed = print_documentation(app, 8, argc, argv))
+    return *printed;
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -6,7 +6,9 @@
 #include "actors/system.hpp"
 #include "cli/engine.hpp"
 #include "cli/model_path.hpp"
+#include "cli/node_http.hpp"
 #include "cli/progress.hpp"
+#include "cli/service_manager.hpp"
 #include "runtime/base/log.hpp"
 #include "runtime/vindex/fingerprint.hpp"
 #include "runtime/vindex/format.hpp"
@@ -131,17 +133,47 @@ result<bool> fetch_model(node_settings& s, const node_settings& told, const sigs
     return false;
   if (!dir)
     return dir.error();
+  LARQL_TRY(const auto there, path_exists(*dir / vindex::index_file));
+  if (!there && *dir == default_vindex)
+    return fail(errc::usage,
+                "no model: give a vindex, or set VINDEX_PATH or HF_REPO ({} holds none)",
+                dir->string());
   s.vindex = dir->string();
   return true;
 }
 
+// Everybody who watches the start: HTTP, and the service manager.
+struct watchers {
+  node_health health;
+  service_manager manager{process_environment("NOTIFY_SOCKET").value_or("")};
+
+  void loading(const std::string& text) {
+    health.loading(text);
+    manager.starting(text, 60s);
+  }
+};
+
+// The node must not be asked when it is gone.
+struct attachment {
+  node_health& health;
+  attachment(node_health& h, const actors::node_server& node) : health(h) { health.attach(node); }
+  ~attachment() { health.detach(); }
+  attachment(const attachment&) = delete;
+};
+
 // Reads the owned experts with progress. False if a signal came.
-result<bool> warm_up(const experts::expert_bank& bank, const sigset_t& signals) {
+result<bool> warm_up(const experts::expert_bank& bank, const sigset_t& signals, watchers& watch) {
   auto line = progress_line{"warm-up"};
   auto stopped = false;
+  auto told = std::chrono::steady_clock::time_point{};
   const auto begin = std::chrono::steady_clock::now();
   auto ok = bank.warm_up([&](std::uint64_t done) {
     line.update(done, bank.owned_bytes(), 0, "");
+    if (const auto now = std::chrono::steady_clock::now(); now - told >= 1s) {
+      told = now;
+      watch.loading(fmt::format("warm-up, {} of {} read", format_bytes(done),
+                                format_bytes(bank.owned_bytes())));
+    }
     stopped = signal_within(signals, 0ms) != 0;
     return !stopped;
   });
@@ -155,6 +187,38 @@ result<bool> warm_up(const experts::expert_bank& bank, const sigset_t& signals) 
            format_bytes(static_cast<std::uint64_t>(static_cast<double>(bank.owned_bytes()) /
                                                    std::max(seconds, 1e-3))));
   return true;
+}
+
+// Makes the pages of the bank as the settings want them. The signal that came meanwhile, or 0.
+result<int> prepare_pages(const node_settings& s, const experts::expert_bank& bank,
+                          const sigset_t& signals, watchers& watch) {
+  if (s.warmup) {
+    watch.loading("warm-up");
+    LARQL_TRY(const auto warm, warm_up(bank, signals, watch));
+    if (!warm)
+      return SIGTERM;
+  }
+  if (s.mlock) {
+    watch.loading("locking pages in memory");
+    if (const auto ok = bank.lock_in_memory(); !ok)
+      log_warning("node", "--mlock: {}", ok.error().text);
+  }
+  auto now = schema::node_status{};
+  actors::measure_process(bank, now);
+  log_info("node", "memory: owned={} resident={} rss={}", now.owned_bytes, now.resident_bytes,
+           now.rss_bytes);
+  return 0;
+}
+
+result<std::unique_ptr<node_http>> start_http(const node_settings& s, const node_health& health) {
+  if (!s.http_port)
+    return std::unique_ptr<node_http>{};
+  auto out = node_http::start({s.http_bind, *s.http_port}, health);
+  if (!out)
+    return std::move(out).error().in("HTTP");
+  log_info("http", "/healthz, /readyz and /metrics on http://{}",
+           to_string(actors::endpoint{s.http_bind, (*out)->port()}));
+  return out;
 }
 
 void end_process_soon(int code) {
@@ -175,14 +239,17 @@ result<node_end> serve_node(const node_settings& settings) {
   if (!tls && !actors::is_loopback(settings.bind))
     log_warning("node", "INSECURE: {} is reachable by others without encryption or authentication",
                 settings.bind);
+  auto watch = watchers{};
+  LARQL_TRY(const auto http, start_http(settings, watch.health));
   auto s = settings;
+  watch.loading("looking for the model");
   LARQL_TRY(const auto fetched, fetch_model(s, settings, signals));
   if (!fetched)
     return node_end::stopped;
   LARQL_TRY(const auto model, vindex::read_index(s.vindex));
   LARQL_TRY(const auto weights, vindex::fingerprint(s.vindex, model));
-  LARQL_TRY(auto listening, actors::listen_on({settings.bind, settings.port}));
-  const auto at = actors::endpoint{settings.bind, actors::local_port(listening)};
+  LARQL_TRY(auto listening, actors::listen_on({s.bind, s.port}));
+  const auto at = actors::endpoint{s.bind, actors::local_port(listening)};
   if (s.name.empty())
     s.name = tls && !tls->self().name.empty() ? tls->self().name : to_string(at);
 
@@ -190,6 +257,7 @@ result<node_end> serve_node(const node_settings& settings) {
   if (s.join)
     join = actors::join_options{*s.join, tls, 5000ms, {}};
   if (s.available_ram) {
+    watch.loading("waiting for a coordinator to say what to load");
     LARQL_TRY(s.experts, ask_what_to_load(s, model, weights, *join, signals));
     if (!s.experts)
       return node_end::stopped;
@@ -201,7 +269,7 @@ result<node_end> serve_node(const node_settings& settings) {
   LARQL_TRY(const auto bank, experts::expert_bank::open(s.vindex, model, owned));
   auto pool = compute_pool{choose_threads(s.threads)};
   auto description = actors::describe(model, bank, weights, s.name, new_incarnation());
-  if (s.warmup)
+  if (s.warmup || s.mlock)
     description.state = schema::node_state::loading;
 
   auto config = actors::system_config{};
@@ -210,16 +278,11 @@ result<node_end> serve_node(const node_settings& settings) {
       actors::node_server_options{{*k, pool}, bank, description, std::move(listening), tls, {}};
   options.restart_node = [] { ::kill(::getpid(), restart_signal); };
   auto node = actors::node_server{sys, std::move(options)};
-  auto signal = 0;
-  if (s.warmup) {
-    LARQL_TRY(const auto warm, warm_up(bank, signals));
-    signal = warm ? 0 : SIGTERM;
-    node.ready();
-  }
-  if (s.mlock)
-    if (const auto ok = bank.lock_in_memory(); !ok)
-      log_warning("node", "--mlock: {}", ok.error().text);
+  const auto attached = attachment{watch.health, node};
+  LARQL_TRY(auto signal, prepare_pages(s, bank, signals, watch));
+  node.ready();
   if (signal == 0) {
+    watch.health.serving();
     auto joined = std::optional<actors::joiner>{};
     if (join)
       joined.emplace(*join, node);
@@ -227,9 +290,13 @@ result<node_end> serve_node(const node_settings& settings) {
     fmt::print("larql-node {} ready on {}: experts {}, layers {} ({})\n", s.name, to_string(at),
                to_string(owned.experts), to_string(owned.layers), format_bytes(bank.owned_bytes()));
     std::fflush(stdout);
+    watch.manager.ready(fmt::format("experts {}, layers {} on {}", to_string(owned.experts),
+                                    to_string(owned.layers), to_string(at)));
     sigwait(&signals, &signal);
   }
   log_info("node", "{}: draining", name_of(signal));
+  watch.health.draining();
+  watch.manager.stopping("draining");
   node.stop_listening();
   if (node.drain(drain_timeout))
     log_info("node", "drained");

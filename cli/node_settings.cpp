@@ -13,12 +13,22 @@ namespace larql::cli {
 
 namespace {
 
+constexpr auto max_threads = 255u; // as in the cluster file
+
 result<bool> parse_switch(std::string_view text, std::string_view what) {
   if (text == "1" || text == "true" || text == "yes")
     return true;
   if (text == "0" || text == "false" || text == "no")
     return false;
   return fail(errc::usage, "{} is \"{}\", expected 1 or 0", what, text);
+}
+
+result<unsigned> parse_threads(std::string_view text, std::string_view what) {
+  auto n = 0u;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
+  if (error != std::errc{} || end != text.data() + text.size() || n == 0 || n > max_threads)
+    return fail(errc::usage, "{} is \"{}\", expected 1 to {}", what, text, max_threads);
+  return n;
 }
 
 result<std::uint16_t> parse_port(std::string_view text, std::string_view what) {
@@ -54,6 +64,11 @@ result<void> take_topology(const node_flags& flags, node_settings& out) {
     LARQL_TRY(const auto at, topology::parse_host_port(node->listen, "listen"));
     out.bind = at.host;
     out.port = at.port;
+  }
+  if (!node->http.empty()) {
+    LARQL_TRY(const auto at, topology::parse_host_port(node->http, "http"));
+    out.http_bind = at.host;
+    out.http_port = at.port;
   }
   out.protect = c.protect;
   if (c.protect.files.any()) {
@@ -108,34 +123,39 @@ result<void> take_environment(const environment_fn& environment, node_settings& 
       return {};
     };
   };
-  LARQL_TRY_VOID(env.with("VINDEX_PATH", [&](const std::string& v, const char*) -> result<void> {
-    out.vindex = v;
-    return {};
-  }));
-  LARQL_TRY_VOID(env.with("HF_REPO", [&](const std::string& v, const char*) -> result<void> {
-    out.hub_repo = v;
-    return {};
-  }));
+  const auto text = [](std::string& to) {
+    return [&to](const std::string& v, const char*) -> result<void> {
+      to = v;
+      return {};
+    };
+  };
+  const auto port = [](auto& to) {
+    return [&to](const std::string& v, const char* name) -> result<void> {
+      LARQL_TRY(to, parse_port(v, name));
+      return {};
+    };
+  };
+  LARQL_TRY_VOID(env.with("VINDEX_PATH", text(out.vindex)));
+  LARQL_TRY_VOID(env.with("HF_REPO", text(out.hub_repo)));
   LARQL_TRY_VOID(env.with("EXPERTS", range(out.experts)));
   LARQL_TRY_VOID(env.with("LAYERS", range(out.layers)));
   LARQL_TRY_VOID(env.with("WARMUP", on(out.warmup)));
-  LARQL_TRY_VOID(
-      env.with("ACTOR_PORT", [&](const std::string& v, const char* name) -> result<void> {
-        LARQL_TRY(out.port, parse_port(v, name));
-        return {};
-      }));
-  LARQL_TRY_VOID(env.with("ACTOR_BIND", [&](const std::string& v, const char*) -> result<void> {
-    out.bind = v;
+  LARQL_TRY_VOID(env.with("MLOCK", on(out.mlock)));
+  LARQL_TRY_VOID(env.with("INSECURE_BIND", on(out.insecure_bind)));
+  LARQL_TRY_VOID(env.with("THREADS", [&](const std::string& v, const char* name) -> result<void> {
+    LARQL_TRY(out.threads, parse_threads(v, name));
     return {};
   }));
-  LARQL_TRY_VOID(env.with("NODE_NAME", [&](const std::string& v, const char*) -> result<void> {
-    out.name = v;
-    return {};
-  }));
+  LARQL_TRY_VOID(env.with("ACTOR_PORT", port(out.port)));
+  LARQL_TRY_VOID(env.with("ACTOR_BIND", text(out.bind)));
+  LARQL_TRY_VOID(env.with("PORT", port(out.http_port)));
+  LARQL_TRY_VOID(env.with("HTTP_BIND", text(out.http_bind)));
+  LARQL_TRY_VOID(env.with("NODE_NAME", text(out.name)));
   LARQL_TRY_VOID(env.with("TLS_CA", path(out.protect.files.ca)));
   LARQL_TRY_VOID(env.with("TLS_CERT", path(out.protect.files.certificate)));
   LARQL_TRY_VOID(env.with("TLS_KEY", path(out.protect.files.key)));
   LARQL_TRY_VOID(env.with("CLUSTER_SECRET_FILE", path(out.protect.secret_file)));
+  LARQL_TRY_VOID(env.with("CLUSTER_SECRET", text(out.protect.secret)));
   return {};
 }
 
@@ -159,9 +179,13 @@ result<void> take_flags(const node_flags& f, node_settings& out) {
   LARQL_TRY_VOID(take_range(f.layers, "--layers", out.layers));
   out.port = f.port.value_or(out.port);
   out.threads = f.threads.value_or(out.threads);
-  out.warmup = out.warmup || f.warmup;
-  out.mlock = out.mlock || f.mlock;
-  out.insecure_bind = f.insecure_bind;
+  out.warmup = f.warmup.value_or(out.warmup);
+  out.mlock = f.mlock.value_or(out.mlock);
+  out.insecure_bind = out.insecure_bind || f.insecure_bind;
+  text(f.http_bind, out.http_bind);
+  if (f.http_port)
+    out.http_port = f.http_port;
+  text(f.hub_repo, out.hub_repo);
   path(f.tls.ca, out.protect.files.ca);
   path(f.tls.certificate, out.protect.files.certificate);
   path(f.tls.key, out.protect.files.key);
@@ -176,13 +200,18 @@ result<void> take_flags(const node_flags& f, node_settings& out) {
 }
 
 result<void> check(const node_settings& s) {
-  if (s.vindex.empty())
-    return fail(errc::usage, "no model: give a vindex, or set VINDEX_PATH or HF_REPO");
   if (s.name.size() > schema::max_name_bytes || one_line(s.name) != s.name)
     return fail(errc::usage, "--name \"{}\": expected at most {} bytes without control characters",
                 s.name, schema::max_name_bytes);
-  if (s.protect.files.any() && !s.protect.secret_file.empty())
-    return fail(errc::usage, "certificates and a cluster secret exclude each other");
+  const auto& p = s.protect;
+  if (p.files.any() + !p.secret_file.empty() + !p.secret.empty() > 1)
+    return fail(
+        errc::usage,
+        "certificates, a file with the cluster secret and CLUSTER_SECRET exclude each other");
+  if (s.http_port && *s.http_port != 0 && *s.http_port == s.port)
+    return fail(errc::usage,
+                "PORT {} is for HTTP and ACTOR_PORT for laptops: they must be different",
+                *s.http_port);
   if (!s.protect.enabled() && !actors::is_loopback(s.bind) && !s.insecure_bind)
     return fail(errc::usage,
                 "--bind {}: without certificates or a cluster secret a node listens on loopback "
@@ -197,34 +226,54 @@ result<void> check(const node_settings& s) {
   return {};
 }
 
+// For a flag and its opposite; untouched where neither is given.
+std::function<void(std::int64_t)> switch_of(std::optional<bool>& to) {
+  return [&to](std::int64_t n) { to = n > 0; };
+}
+
 } // namespace
 
 void add_node_options(CLI::App& app, node_flags& f) {
-  app.add_option(
-      "vindex", f.vindex,
-      "Directory of the model (env VINDEX_PATH), or hf://OWNER/NAME (env HF_REPO); with both "
-      "variables the directory is filled from there");
+  app.add_option("vindex", f.vindex,
+                 "Directory of the model (default: /data/vindex; env VINDEX_PATH), or "
+                 "hf://OWNER/NAME (env HF_REPO); with both "
+                 "variables the directory is filled from there");
   app.add_option("--experts", f.experts, "Experts to own, FIRST-LAST (default: all; env EXPERTS)");
   app.add_option("--layers", f.layers, "Layers to own, FIRST-LAST (default: all; env LAYERS)");
   app.add_option("--bind", f.bind, "Address to listen on (default: 127.0.0.1; env ACTOR_BIND)");
   app.add_option("--port", f.port,
                  "Port to listen on; 0: any free one (default: 9470; env ACTOR_PORT)");
   app.add_option("--name", f.name, "Name of the node (default: its address; env NODE_NAME)");
-  app.add_option("-t,--threads", f.threads, "Threads for computing (default: one per core)");
+  app.add_option("-t,--threads", f.threads,
+                 "Threads for computing (default: one per core; env THREADS)");
   app.add_option("--topology", f.topology, "Cluster file; with --node it says all of the above");
   app.add_option("--node", f.node, "Which [[node]] of the cluster file this is");
   app.add_option("--tls-ca", f.tls.ca, "CA certificate of the cluster (env TLS_CA)");
   app.add_option("--tls-cert", f.tls.certificate, "Certificate of this node (env TLS_CERT)");
   app.add_option("--tls-key", f.tls.key, "Its key (env TLS_KEY)");
-  app.add_option("--secret-file", f.secret_file,
-                 "Cluster secret, instead of certificates (env CLUSTER_SECRET_FILE)");
-  app.add_flag("--insecure-bind", f.insecure_bind,
-               "Listen without encryption on an address that others can reach");
+  app.add_option(
+      "--secret-file", f.secret_file,
+      "Cluster secret, instead of certificates (env CLUSTER_SECRET_FILE; env CLUSTER_SECRET "
+      "holds the secret itself)");
+  app.add_flag(
+      "--insecure-bind", f.insecure_bind,
+      "Listen without encryption on an address that others can reach (env INSECURE_BIND=1)");
+  app.add_option(
+      "--http-port", f.http_port,
+      "Port for /healthz, /readyz and /metrics; 0: any free one (default: none; env PORT)");
+  app.add_option("--http-bind", f.http_bind,
+                 "Address for them; they are not encrypted and tell nothing secret (default: "
+                 "127.0.0.1; env HTTP_BIND)");
+  app.add_option(
+      "--hf-repo", f.hub_repo,
+      "OWNER/NAME of the Hugging Face repository to fill the directory from (env HF_REPO)");
   app.add_option("--join", f.join, "HOST:PORT of a laptop that this node announces itself to");
   app.add_option("--available-ram", f.available_ram,
                  "With --join: memory to offer, like 6GB; the laptop says which experts to load");
-  app.add_flag("--warmup", f.warmup, "Read all owned experts before taking calls (env WARMUP=1)");
-  app.add_flag("--mlock", f.mlock, "Keep owned experts in memory");
+  app.add_flag_function("--warmup,!--no-warmup", switch_of(f.warmup),
+                        "Read all owned experts before taking calls (env WARMUP=1)");
+  app.add_flag_function("--mlock,!--no-mlock", switch_of(f.mlock),
+                        "Keep owned experts in memory (env MLOCK=1)");
 }
 
 std::optional<std::string> process_environment(const char* name) {
@@ -251,6 +300,8 @@ result<node_settings> merge_settings(const node_flags& flags, const environment_
   LARQL_TRY_VOID(take_topology(flags, out));
   LARQL_TRY_VOID(take_environment(environment, out));
   LARQL_TRY_VOID(take_flags(flags, out));
+  if (out.vindex.empty())
+    out.vindex = default_vindex;
   LARQL_TRY_VOID(check(out));
   return out;
 }

@@ -17,6 +17,8 @@
 namespace larql::cli {
 
 inline constexpr std::uint16_t default_node_port = 9470;
+/// Where containers mount their volume; taken if nobody names a model.
+inline constexpr std::string_view default_vindex = "/data/vindex";
 
 /// Flags as they were typed; empty where they were not.
 struct node_flags {
@@ -34,8 +36,11 @@ struct node_flags {
   bool insecure_bind = false;
   std::string join;
   std::string available_ram;
-  bool warmup = false;
-  bool mlock = false;
+  std::string http_bind;
+  std::optional<std::uint16_t> http_port;
+  std::string hub_repo;
+  std::optional<bool> warmup;
+  std::optional<bool> mlock;
 };
 
 struct node_settings {
@@ -53,6 +58,8 @@ struct node_settings {
   std::optional<std::uint64_t> available_ram; ///< bytes offered for experts; with join only
   bool warmup = false;
   bool mlock = false;
+  std::string http_bind = "127.0.0.1";
+  std::optional<std::uint16_t> http_port; ///< absent: no HTTP
 };
 
 void add_node_options(CLI::App& app, node_flags& flags);

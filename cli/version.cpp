@@ -14,4 +14,8 @@ std::string user_agent() {
   return std::string{"larql/"} + LARQL_VERSION;
 }
 
+std::string version_number() {
+  return LARQL_VERSION;
+}
+
 } // namespace larql::cli

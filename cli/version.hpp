@@ -11,5 +11,7 @@ namespace larql::cli {
 
 /// What servers of the web get to see: "larql/0.1.0".
 [[nodiscard]] std::string user_agent();
+/// "0.1.0"
+[[nodiscard]] std::string version_number();
 
 } // namespace larql::cli

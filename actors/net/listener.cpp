@@ -19,7 +19,7 @@ constexpr auto place_patience = std::chrono::milliseconds{100};
 listener::listener(socket listening, tls_context_ptr tls, listener_options options, greet_fn greet)
     : listening_(std::move(listening)),
       tls_(std::move(tls)),
-      options_(options),
+      options_(std::move(options)),
       greet_(std::move(greet)),
       acceptor_([this] { accept_loop(); }) {}
 
@@ -77,8 +77,15 @@ void listener::accept_loop() {
 result<void> listener::serve(socket s) {
   const auto until = std::chrono::steady_clock::now() + options_.handshake_timeout;
   LARQL_TRY_VOID(prepare(s));
-  LARQL_TRY(auto connection, stream::accepted(std::move(s), tls_, until));
-  return greet_(std::move(connection), until);
+  auto connection = stream::accepted(std::move(s), tls_, until);
+  if (!connection) {
+    options_.on_failure(handshake_step::tls);
+    return std::move(connection).error();
+  }
+  auto greeted = greet_(*std::move(connection), until);
+  if (!greeted)
+    options_.on_failure(handshake_step::greeting);
+  return greeted;
 }
 
 } // namespace larql::actors

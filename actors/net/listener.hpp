@@ -18,9 +18,14 @@
 
 namespace larql::actors {
 
+/// How far a connection came that did not become a laptop's.
+enum class handshake_step : std::uint8_t { tls, greeting };
+
 struct listener_options {
   std::uint32_t max_handshakes = 32;
   std::chrono::milliseconds handshake_timeout{3000};
+  /// Called for each connection that failed, from its own thread.
+  std::function<void(handshake_step)> on_failure = [](handshake_step) {};
 };
 
 class listener {

@@ -212,6 +212,8 @@ result<tls_context_ptr> tls_context::from(const topology::security& s) {
     return from_files(s.files);
   if (!s.secret_file.empty())
     return from_secret_file(s.secret_file);
+  if (!s.secret.empty())
+    return from_secret(s.secret);
   return tls_context_ptr{};
 }
 

@@ -63,8 +63,8 @@ result<std::string> node_name(const toml_table& t) {
 }
 
 result<node_entry> read_node(const toml_table& t, const fs::path& base) {
-  LARQL_TRY_VOID(t.only({"name", "address", "experts", "layers", "vindex", "listen", "threads",
-                         "warmup", "mlock", "certificate", "key"}));
+  LARQL_TRY_VOID(t.only({"name", "address", "experts", "layers", "vindex", "listen", "http",
+                         "threads", "warmup", "mlock", "certificate", "key"}));
   auto out = node_entry{};
   out.where = t.where("name");
   LARQL_TRY(out.name, node_name(t));
@@ -76,6 +76,10 @@ result<node_entry> read_node(const toml_table& t, const fs::path& base) {
   if (t.has("listen")) {
     LARQL_TRY(const auto at, address(t, "listen"));
     out.listen = host_port(at);
+  }
+  if (t.has("http")) {
+    LARQL_TRY(const auto at, address(t, "http"));
+    out.http = host_port(at);
   }
   LARQL_TRY(const auto threads, t.integer_or("threads", 1, 255, 0));
   out.threads = static_cast<unsigned>(threads);

@@ -42,8 +42,11 @@ struct tls_files {
 struct security {
   tls_files files;                   ///< of the laptop
   std::filesystem::path secret_file; ///< instead of certificates
+  std::string secret;                ///< or the secret itself, from an environment
 
-  [[nodiscard]] bool enabled() const noexcept { return files.any() || !secret_file.empty(); }
+  [[nodiscard]] bool enabled() const noexcept {
+    return files.any() || !secret_file.empty() || !secret.empty();
+  }
 };
 
 struct node_entry {
@@ -55,6 +58,7 @@ struct node_entry {
   // What the node itself uses.
   std::string vindex;   ///< directory on the node; empty: the cluster's model
   std::string listen;   ///< host:port; empty: the address
+  std::string http;     ///< host:port for health and metrics; empty: not answered
   unsigned threads = 0; ///< 0: one per core
   bool warmup = false;
   bool mlock = false;

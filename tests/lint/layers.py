@@ -35,6 +35,8 @@ ADAPTERS = {
     "toml++/": ["runtime/topology/toml_table.cpp"],
     "openssl/": ["runtime/base/sha256.cpp", "runtime/hub/git_blob.cpp", "actors/net/"],
     "curl/": ["runtime/hub/"],
+    "microhttpd": ["actors/net/http_endpoint.cpp"],
+    "prometheus/": ["cli/node_metrics.cpp", "tests/cli/"],
     "caf/": ["actors/", "cli/", "tests/"],
     "CLI/": ["cli/"],
 }

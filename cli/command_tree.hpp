@@ -1,0 +1,34 @@
+// A program's commands and options as data, read from its own parser: what manual pages and shell
+// completions are made of, so that they cannot differ from what the program takes.
+
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <string>
+#include <vector>
+
+namespace larql::cli {
+
+struct option_description {
+  std::vector<std::string> names; ///< "-t", "--threads"; one name without dashes for a positional
+  std::string text;
+  bool positional = false;
+  bool required = false;
+  bool takes_value = false;
+  std::vector<std::string> choices; ///< values there are; empty: any
+};
+
+struct command_description {
+  std::string path; ///< "larql topology check"
+  std::string text;
+  std::vector<option_description> options; ///< positionals first
+  std::vector<command_description> commands;
+};
+
+[[nodiscard]] command_description describe(const CLI::App& app, const std::string& path);
+
+/// Every command that can be called, the program itself first.
+[[nodiscard]] std::vector<const command_description*> all_commands(const command_description& c);
+
+} // namespace larql::cli
