@@ -68,7 +68,7 @@ TEST_F(NodeHttpProcess, TheRecipeForCloudMachinesWorksByEnvironmentAlone) {
   const auto shard = [](const child_process& child, const std::string& experts) {
     EXPECT_TRUE(child.wait_for_out("\n")) << child.err();
     const auto line = child.out();
-    const auto at = line.find("0.0.0.0:") + 8;
+    const auto at = line.find(" on 0.0.0.0:") + 12;
     return fmt::format("{}=https://127.0.0.1:{}", experts,
                        line.substr(at, line.find(':', at) - at));
   };
