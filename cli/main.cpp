@@ -39,6 +39,7 @@ int main(int argc, char** argv) {
   add_inspect(app, chosen);
   add_tokenize(app, chosen);
   add_logits(app, chosen);
+  add_bench(app, chosen);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
