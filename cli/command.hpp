@@ -26,6 +26,7 @@ int report(const failure& f);
                                                            std::string_view option);
 
 // One per command, in the file of its name.
+void add_bench(CLI::App& app, action& chosen);
 void add_certs(CLI::App& app, action& chosen);
 void add_chat(CLI::App& app, action& chosen);
 void add_control(CLI::App& app, action& chosen);

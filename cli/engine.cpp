@@ -87,6 +87,14 @@ result<void> engine::connect_nodes(const topology::cluster& c) {
   return {};
 }
 
+std::uint64_t engine::expert_bytes_per_token() const {
+  auto sum = std::uint64_t{0};
+  if (bank_)
+    for (auto l = 0u; l < model_.config.layers; ++l)
+      sum += model_.config.top_k * bank_->expert_bytes(l);
+  return sum;
+}
+
 result<std::unique_ptr<generate::session>> engine::new_session(std::uint32_t context) {
   auto o = generate::session_options{};
   o.kv = options_.kv == "f32" ? gemma4::kv_format::f32 : gemma4::kv_format::f16;

@@ -44,6 +44,7 @@ int main(int argc, char** argv) {
   add_logits(app, chosen);
   add_pull(app, chosen);
   add_publish(app, chosen);
+  add_bench(app, chosen);
   if (const auto printed = print_documentation(app, 1, argc, argv))
     return *printed;
   try {

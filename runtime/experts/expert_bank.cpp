@@ -87,6 +87,11 @@ quant::encoding expert_bank::input_format(std::uint32_t layer) const {
   return layers_[layer - owned_.layers.first].header.gate_up_format;
 }
 
+std::uint64_t expert_bank::expert_bytes(std::uint32_t layer) const {
+  LARQL_CHECK(owned_.layers.contains(layer));
+  return layers_[layer - owned_.layers.first].header.expert_bytes();
+}
+
 result<expert_weights> expert_bank::get(std::uint32_t layer, std::uint32_t expert) const {
   LARQL_CHECK(owned_.contains(layer, expert));
   const auto& part = layers_[layer - owned_.layers.first];
