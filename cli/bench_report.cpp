@@ -4,7 +4,7 @@
 #include "cli/report.hpp"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
+
 
 #include <numeric>
 
