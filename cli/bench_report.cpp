@@ -2,10 +2,9 @@
 
 #include "cli/progress.hpp"
 #include "cli/report.hpp"
+#include "runtime/base/json.hpp"
 
 #include <fmt/format.h>
-
-
 #include <numeric>
 
 namespace larql::cli {

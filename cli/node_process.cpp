@@ -16,6 +16,7 @@
 #include "runtime/vindex/presence.hpp"
 
 #include <atomic>
+#include <climits>
 #include <csignal>
 #include <random>
 #include <unistd.h>
@@ -54,6 +55,17 @@ int signal_within(const sigset_t& signals, std::chrono::milliseconds time) {
   const auto limit = timespec{time.count() / 1000, time.count() % 1000 * 1'000'000};
   const auto got = sigtimedwait(&signals, nullptr, &limit);
   return got > 0 ? got : 0;
+}
+
+// What a node is called that was not given a name. An address that every machine has would make two
+// nodes one.
+std::string default_name(const node_settings& s, const actors::endpoint& at) {
+  const auto is_everywhere = s.bind == "0.0.0.0" || s.bind == "::";
+  char host[HOST_NAME_MAX + 1] = {};
+  if ((!s.join && !is_everywhere) || ::gethostname(host, sizeof host - 1) != 0 || host[0] == 0)
+    return to_string(at);
+  return fmt::format("{}:{}", std::string_view{host}.substr(0, schema::max_name_bytes - 6),
+                     at.port);
 }
 
 const char* name_of(int signal) {
@@ -251,7 +263,7 @@ result<node_end> serve_node(const node_settings& settings) {
   LARQL_TRY(auto listening, actors::listen_on({s.bind, s.port}));
   const auto at = actors::endpoint{s.bind, actors::local_port(listening)};
   if (s.name.empty())
-    s.name = tls && !tls->self().name.empty() ? tls->self().name : to_string(at);
+    s.name = tls && !tls->self().name.empty() ? tls->self().name : default_name(s, at);
 
   auto join = std::optional<actors::join_options>{};
   if (s.join)
