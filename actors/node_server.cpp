@@ -120,7 +120,11 @@ node_server::~node_server() {
 }
 
 void node_server::ready() {
-  caf::anon_send(node_, notice_atom::value, schema::node_state::serving);
+  // Waits, so that whoever is told afterwards finds a node that serves.
+  auto self = caf::scoped_actor{sys_};
+  self->request(node_, std::chrono::seconds{10}, notice_atom::value, schema::node_state::serving)
+      .receive([] {},
+               [](const caf::error& err) { log_warning("node", "ready: {}", text_of(err)); });
 }
 
 void node_server::adopt(node_client_ptr client) {

@@ -246,13 +246,21 @@ failure router_state::missing_experts(const pending_job& job, time now) const {
       add(p.picks);
   std::sort(ids.begin(), ids.end());
   ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
-  // The whole range of the node that failed says more to an operator than the few experts of a row.
-  const auto of_one_node =
-      job.last_failure && !ids.empty() && std::all_of(ids.begin(), ids.end(), [&](std::uint32_t e) {
-        return job.last_owned.contains(job.job->layer, e);
-      });
-  auto text = fmt::format("layer {}, experts {}", job.job->layer,
-                          of_one_node ? to_string(job.last_owned.experts) : topology::list_of(ids));
+  // The whole range of the node that is lost says more to an operator than the few experts of a
+  // row.
+  const auto has_all = [&](const experts::ownership& o) {
+    return !ids.empty() && std::all_of(ids.begin(), ids.end(), [&](std::uint32_t e) {
+      return o.contains(job.job->layer, e);
+    });
+  };
+  const auto lost = std::find_if(view_->missing.begin(), view_->missing.end(),
+                                 [&](const auto& absent) { return has_all(absent.owned); });
+  auto range = topology::list_of(ids);
+  if (job.last_failure && has_all(job.last_owned))
+    range = to_string(job.last_owned.experts);
+  else if (!job.last_failure && lost != view_->missing.end())
+    range = to_string(lost->owned.experts);
+  auto text = fmt::format("layer {}, experts {}", job.job->layer, range);
   if (job.last_failure)
     text += ": " + job.last_failure->text;
   for (const auto& absent : view_->missing)

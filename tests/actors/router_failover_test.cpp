@@ -90,7 +90,7 @@ TEST_F(RouterFailure, ThoseWhoAreMissingAreNamedWithTheReason) {
              {"node delta (tls://d:1)", {{3, 3}, {0, 7}}, "not of this layer"}};
   start({{0, 3}, {6, 7}});
   const auto job = route(make_job(2, 2, some_picks()));
-  EXPECT_EQ(error_of(job), "layer 2, experts 5; node gamma: c:1: Connection refused");
+  EXPECT_EQ(error_of(job), "layer 2, experts 4-5; node gamma: c:1: Connection refused");
 }
 
 TEST_F(RouterFailure, ACallThatNobodyWouldTakeIsNotRepeated) {

@@ -122,10 +122,6 @@ TEST_F(NodeSettingsRules, FilesOfTlsComeFromAnywhere) {
   EXPECT_EQ(s->protect.secret_file, "f.secret");
 }
 
-TEST_F(NodeSettingsRules, AModelMustBeNamed) {
-  EXPECT_TRUE(fails(merge(), errc::usage, {"VINDEX_PATH"}));
-}
-
 TEST_F(NodeSettingsRules, ABadValueNamesItsFlagOrVariable) {
   flags.vindex = "m";
   const std::pair<variables, const char*> bad[] = {
