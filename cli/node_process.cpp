@@ -70,12 +70,38 @@ result<std::uint64_t> bytes_per_expert(const std::filesystem::path& dir,
   return sum;
 }
 
+// Everybody who watches the start: HTTP, and the service manager, which gives up on a start that
+// says nothing for longer than it was told.
+class watchers {
+public:
+  node_health health;
+  const service_manager manager{process_environment("NOTIFY_SOCKET").value_or("")};
+
+  void loading(std::string text) {
+    text_ = std::move(text);
+    health.loading(text_);
+    told_ = clock::now();
+    manager.starting(text_, patience);
+  }
+  /// Nothing new, but it goes on; cheap enough for inner loops.
+  void still_loading() {
+    if (clock::now() - told_ >= patience / 10)
+      loading(text_);
+  }
+
+private:
+  using clock = std::chrono::steady_clock;
+  static constexpr auto patience = 120s; // longer than any pause of a loading node
+
+  std::string text_;
+  clock::time_point told_{};
+};
+
 // Asks the coordinator until it says what to load. Nothing if a signal came first.
-result<std::optional<experts::index_range>> ask_what_to_load(const node_settings& s,
-                                                             const vindex::model_config& model,
-                                                             const schema::fingerprint& weights,
-                                                             const actors::join_options& join,
-                                                             const sigset_t& signals) {
+result<std::optional<experts::index_range>>
+ask_what_to_load(const node_settings& s, const vindex::model_config& model,
+                 const schema::fingerprint& weights, const actors::join_options& join,
+                 const sigset_t& signals, watchers& watch) {
   auto self = schema::announce{};
   self.owns = false;
   self.node.node = s.name;
@@ -108,21 +134,11 @@ result<std::optional<experts::index_range>> ask_what_to_load(const node_settings
     if (news != said)
       log_info("join", "{}", news);
     said = news;
+    watch.still_loading();
     if (signal_within(signals, pause) != 0)
       return std::optional<experts::index_range>{};
   }
 }
-
-// Everybody who watches the start: HTTP, and the service manager.
-struct watchers {
-  node_health health;
-  service_manager manager{process_environment("NOTIFY_SOCKET").value_or("")};
-
-  void loading(const std::string& text) {
-    health.loading(text);
-    manager.starting(text, 60s);
-  }
-};
 
 // The node must not be asked when it is gone.
 struct attachment {
@@ -215,7 +231,10 @@ result<node_end> serve_node(const node_settings& settings) {
   auto s = settings;
   auto stopped = false;
   watch.loading("looking for the model");
-  const auto found = find_model(s, [&] { return stopped |= signal_within(signals, 0ms) != 0; });
+  const auto found = find_model(s, [&] {
+    watch.still_loading();
+    return stopped |= signal_within(signals, 0ms) != 0;
+  });
   if (stopped)
     return node_end::stopped;
   if (!found)
@@ -233,7 +252,7 @@ result<node_end> serve_node(const node_settings& settings) {
     join = actors::join_options{*s.join, tls, 5000ms, {}};
   if (s.available_ram) {
     watch.loading("waiting for a coordinator to say what to load");
-    LARQL_TRY(s.experts, ask_what_to_load(s, model, weights, *join, signals));
+    LARQL_TRY(s.experts, ask_what_to_load(s, model, weights, *join, signals, watch));
     if (!s.experts)
       return node_end::stopped;
   }
