@@ -100,7 +100,7 @@ dial_functions dialler::functions() {
               failed(target, url);
           },
           [s = shared_](const topology::shard_url& name) {
-            start_thread([s, name] {
+            const auto started = start_thread([s, name] {
               auto found = resolve_all({name.host, name.port});
               auto urls = std::make_shared<std::vector<topology::shard_url>>();
               if (!found)
@@ -111,6 +111,8 @@ dial_functions dialler::functions() {
               s->send(found_atom::value, host_port(name),
                       found ? address_list_ptr{std::move(urls)} : address_list_ptr{});
             });
+            if (!started) // or the name would never be asked for again
+              s->send(found_atom::value, host_port(name), address_list_ptr{});
           }};
 }
 

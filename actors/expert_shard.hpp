@@ -1,10 +1,13 @@
 // The expert shard of a node: owns the service, answers calls one after the other.
 //
-// Owner     The node.
-// Blocking  Yes: a call occupies the actor for the whole kernel, so it is spawned detached. Memory
-// is
-//           bounded by one call; how many wait is bounded by the connections
-//           (client_connection.hpp).
+// Two of them work together on a node. Short calls (a token of a few sessions, about a millisecond)
+// are computed by a shard that runs where its messages come from, the network thread: two changes
+// of thread less, which would take as long as a small node's kernels. Long calls (a prompt) go on
+// to a detached one, its `helper`, so that the network thread goes on.
+//
+// Owner     The node owns the shard, and the shard its helper: one does not outlive the other.
+// Blocking  Yes, for the whole kernel. Memory is bounded by one call; how many wait is bounded by
+//           the connections (client_connection.hpp).
 // Failure   A bad call is a wire::Failed inside the answer, not an error of the actor.
 
 #pragma once
@@ -30,15 +33,22 @@ public:
   };
   using compute_fn = std::function<computed(const payload&)>;
 
-  expert_shard_state(pointer self, description_ptr description, compute_fn compute);
+  /// Calls of more bytes are long.
+  static constexpr std::size_t short_call_bytes = 32 * 1024;
+
+  /// A null helper: all calls are computed here.
+  expert_shard_state(pointer self, description_ptr description, compute_fn compute,
+                     expert_shard_actor helper = {});
 
   handle::behavior_type make_behavior();
 
 private:
   caf::result<payload> on_run(std::uint64_t id, const payload& call);
 
+  pointer self_;
   description_ptr description_;
   compute_fn compute_;
+  expert_shard_actor helper_;
   shard_status status_;
 };
 

@@ -33,14 +33,17 @@ expert_shard_actor start_shard(caf::actor_system& sys, const description_ptr& de
                                kernels::compute compute, const experts::expert_bank& bank,
                                const std::function<void()>& before_call,
                                const std::shared_ptr<node_counters>& counters) {
-  auto service = std::make_shared<expert_service>(compute, bank, *description);
-  return spawn_state<expert_shard_state, caf::detached>(
-      sys, description, [service, before_call, counters](const payload& call) {
-        before_call();
-        auto a = service->run(call.body(), std::chrono::steady_clock::now());
-        count(a, *counters);
-        return expert_shard_state::computed{std::move(a.frame), a.ok};
-      });
+  const auto serve = [&] {
+    auto service = std::make_shared<expert_service>(compute, bank, *description);
+    return [service, before_call, counters](const payload& call) {
+      before_call();
+      auto a = service->run(call.body(), std::chrono::steady_clock::now());
+      count(a, *counters);
+      return expert_shard_state::computed{std::move(a.frame), a.ok};
+    };
+  };
+  auto helper = spawn_state<expert_shard_state, caf::detached>(sys, description, serve());
+  return spawn_state<expert_shard_state>(sys, description, serve(), std::move(helper));
 }
 
 } // namespace

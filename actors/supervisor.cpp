@@ -280,7 +280,9 @@ caf::result<accepted_ptr> supervisor_state::on_announce(const announce_ptr& node
     return accepted_ptr{std::move(out)};
   }
   const auto now = self_->clock().now();
-  std::erase_if(promises_, [&](const promise& p) { return p.until < now; });
+  // Whoever asks again has not loaded what it was told: it was restarted.
+  std::erase_if(promises_,
+                [&](const promise& p) { return p.until < now || p.node == node->node.node; });
   auto owned = std::vector<experts::ownership>{};
   for (const auto& [incarnation, m] : members_)
     owned.push_back(m.description->owned);
@@ -297,7 +299,8 @@ caf::result<accepted_ptr> supervisor_state::on_announce(const announce_ptr& node
         std::chrono::duration_cast<std::chrono::milliseconds>(standby_time).count());
     return accepted_ptr{std::move(out)};
   }
-  promises_.push_back({{{0, options_.model.layers - 1}, *range}, now + loading_time});
+  promises_.push_back(
+      {node->node.node, {{0, options_.model.layers - 1}, *range}, now + loading_time});
   log_info("cluster", "node {} is to load experts {}", node->node.node, to_string(*range));
   out->verdict = schema::verdict::load;
   out->experts = *range;

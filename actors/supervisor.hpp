@@ -83,6 +83,7 @@ private:
   };
 
   struct promise {
+    std::string node; // who is to load it
     experts::ownership owned;
     time until;
   };

@@ -26,15 +26,20 @@ int report(const failure& f);
                                                            std::string_view option);
 
 // One per command, in the file of its name.
+void add_bench(CLI::App& app, action& chosen);
 void add_certs(CLI::App& app, action& chosen);
 void add_chat(CLI::App& app, action& chosen);
 void add_control(CLI::App& app, action& chosen);
 void add_extract(CLI::App& app, action& chosen);
 void add_inspect(CLI::App& app, action& chosen);
 void add_logits(CLI::App& app, action& chosen);
+void add_publish(CLI::App& app, action& chosen);
+void add_pull(CLI::App& app, action& chosen);
 void add_run(CLI::App& app, action& chosen);
+void add_slice(CLI::App& app, action& chosen);
 void add_status(CLI::App& app, action& chosen);
 void add_tokenize(CLI::App& app, action& chosen);
 void add_topology(CLI::App& app, action& chosen);
+void add_verify(CLI::App& app, action& chosen);
 
 } // namespace larql::cli

@@ -2,8 +2,12 @@
 
 #include "actors/expert_service.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/model_path.hpp"
 
+#include "runtime/base/mapped_file.hpp"
 #include "runtime/vindex/fingerprint.hpp"
+#include "runtime/vindex/format.hpp"
+#include "runtime/vindex/presence.hpp"
 
 #include <cstdlib>
 #include <thread>
@@ -11,8 +15,9 @@
 namespace larql::cli {
 
 void add_engine_options(CLI::App& command, engine_options& o) {
-  command.add_option("vindex", o.vindex,
-                     "Directory of the model (default: the one that --topology names)");
+  command.add_option(
+      "vindex", o.vindex,
+      "Directory of the model, or hf://OWNER/NAME (default: the one that --topology names)");
   command.add_option("-t,--threads", o.threads, "Threads for computing (default: one per core)");
   add_cluster_flags(command, o.cluster);
   command.add_option("--kv", o.kv, "Numbers of the KV cache: f16 or f32")
@@ -40,7 +45,15 @@ result<void> complete(engine_options& options) {
     options.vindex = options.nodes->model;
   if (options.vindex.empty())
     return fail(errc::usage, "no model: give a vindex, or a topology that names one");
-  return {};
+  LARQL_TRY(options.vindex, resolve_model(options.vindex.string(),
+                                          options.nodes ? laptop_needs() : hub::pull_request{}));
+  // A slice that cannot run says so before the first file that it lacks is missed.
+  LARQL_TRY(const auto sliced, path_exists(options.vindex / vindex::slice_file));
+  if (!sliced)
+    return {};
+  LARQL_TRY(const auto model, vindex::read_index(options.vindex));
+  LARQL_TRY(const auto here, vindex::read_presence(options.vindex, model));
+  return vindex::require_dense(options.vindex, here);
 }
 
 result<std::unique_ptr<engine>> engine::start(const engine_options& options) {
@@ -72,6 +85,14 @@ result<void> engine::connect_nodes(const topology::cluster& c) {
                                                      cluster_->formats(), cluster_->limits(),
                                                      [] { return interrupted().load(); });
   return {};
+}
+
+std::uint64_t engine::expert_bytes_per_token() const {
+  auto sum = std::uint64_t{0};
+  if (bank_)
+    for (auto l = 0u; l < model_.config.layers; ++l)
+      sum += model_.config.top_k * bank_->expert_bytes(l);
+  return sum;
 }
 
 result<std::unique_ptr<generate::session>> engine::new_session(std::uint32_t context) {

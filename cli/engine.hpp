@@ -43,6 +43,9 @@ public:
   [[nodiscard]] kernels::compute compute() noexcept { return {*kernels_, pool_}; }
   [[nodiscard]] result<std::unique_ptr<generate::session>> new_session(std::uint32_t context);
 
+  /// Bytes of expert weights that one token reads here; 0 when experts are on nodes.
+  [[nodiscard]] std::uint64_t expert_bytes_per_token() const;
+
   /// Null when all experts are local.
   [[nodiscard]] const actors::remote_experts* remote() const noexcept { return remote_.get(); }
   /// Who is connected; null when all experts are local.

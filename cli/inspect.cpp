@@ -3,10 +3,12 @@
 #include "cli/command.hpp"
 #include "cli/progress.hpp"
 #include "runtime/base/mapped_file.hpp"
+#include "runtime/vindex/checksums.hpp"
 #include "runtime/vindex/format.hpp"
 #include "runtime/vindex/index_json.hpp"
 #include "runtime/vindex/layer_file.hpp"
 #include "runtime/vindex/manifest.hpp"
+#include "runtime/vindex/presence.hpp"
 
 #include <map>
 
@@ -61,7 +63,17 @@ result<void> print_part(const fs::path& dir, const char* label, std::string_view
   return {};
 }
 
-result<void> print_layers(const fs::path& dir, const vindex::model_config& c) {
+// Bytes of a layer file that are there; the rest are holes.
+std::uint64_t held_bytes(const vindex::presence& here, std::uint32_t layer,
+                         const vindex::layer_header& h, std::uint64_t file_bytes) {
+  auto held = 0u;
+  for (auto e = 0u; e < h.entries.size(); ++e)
+    held += here.has(layer, e) ? 1 : 0;
+  return held == h.entries.size() ? file_bytes : h.table_bytes + held * h.expert_bytes();
+}
+
+result<void> print_layers(const fs::path& dir, const vindex::model_config& c,
+                          const vindex::presence& here) {
   auto formats = std::map<std::string, int>{};
   auto bytes = std::uint64_t{0};
   auto missing = std::vector<std::uint32_t>{};
@@ -74,7 +86,7 @@ result<void> print_layers(const fs::path& dir, const vindex::model_config& c) {
     }
     LARQL_TRY(const auto in, file::open(path));
     LARQL_TRY(const auto h, vindex::read_layer_header(in, c));
-    bytes += in.size_bytes();
+    bytes += held_bytes(here, l, h, in.size_bytes());
     per_expert = h.expert_bytes();
     ++formats[fmt::format("gate_up {}, down {} ({} columns)", quant::name_of(h.gate_up_format),
                           quant::name_of(h.down_format), h.down_cols)];
@@ -88,13 +100,30 @@ result<void> print_layers(const fs::path& dir, const vindex::model_config& c) {
   for (const auto& [format, n] : formats)
     fmt::print("{:<22} {} layers: {}\n", "", n, format);
   for (const auto l : missing)
-    fmt::print("{:<22} layer {} is missing\n", "", l);
+    if (here.has_layer(l))
+      fmt::print("{:<22} layer {} is missing\n", "", l);
+  return {};
+}
+
+// What a slice was cut to, and which weights it belongs to.
+result<void> print_origin(const fs::path& dir, const vindex::presence& here) {
+  if (here.sliced)
+    fmt::print("slice       {}{}{}: {}\n",
+               here.preset.empty() ? to_string(here.parts) : here.preset,
+               here.source.empty() ? "" : " of ", here.source, here.summary());
+  LARQL_TRY(const auto sums, vindex::read_checksums(dir));
+  const auto digest = sums ? vindex::weights_digest(*sums) : std::string{};
+  fmt::print("checksums   {}\n", !sums            ? std::string{"absent"}
+                                 : digest.empty() ? std::string{"of the files only"}
+                                                  : "experts " + digest);
   return {};
 }
 
 result<void> run(const fs::path& dir) {
   LARQL_TRY(const auto c, vindex::read_index(dir));
+  LARQL_TRY(const auto here, vindex::read_presence(dir, c));
   print_model(c);
+  LARQL_TRY_VOID(print_origin(dir, here));
   const auto any = fs::exists(dir / vindex::embeddings_any_manifest_file);
   LARQL_TRY_VOID(print_part(dir, "embeddings",
                             any ? vindex::embeddings_any_file : vindex::embeddings_file,
@@ -105,13 +134,15 @@ result<void> run(const fs::path& dir) {
                               head_any ? vindex::head_any_file : vindex::head_q4_file,
                               head_any ? vindex::head_any_manifest_file : ""));
   } else {
-    fmt::print("output head tied to the embeddings\n");
+    const auto left_out = here.left_out.contains(vindex::part::lm_head) ||
+                          here.left_out.contains(vindex::part::embed);
+    fmt::print("output head {}\n", left_out ? "absent" : "tied to the embeddings");
   }
   LARQL_TRY_VOID(
       print_part(dir, "attention", vindex::attention_file, vindex::attention_manifest_file));
   LARQL_TRY_VOID(print_part(dir, "dense", vindex::dense_file, vindex::dense_manifest_file));
   LARQL_TRY_VOID(print_part(dir, "norms", vindex::norms_file, ""));
-  LARQL_TRY_VOID(print_layers(dir, c));
+  LARQL_TRY_VOID(print_layers(dir, c, here));
   for (const auto name :
        {vindex::tokenizer_file, vindex::chat_template_file, vindex::generation_config_file})
     LARQL_TRY_VOID(print_part(dir, "text", name, ""));

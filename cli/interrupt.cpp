@@ -40,4 +40,15 @@ void install_interrupt_handler() noexcept {
   ::sigaction(SIGTERM, &action, nullptr);
 }
 
+interrupt_scope::interrupt_scope() noexcept {
+  ::sigaction(SIGINT, nullptr, &before_int_);
+  ::sigaction(SIGTERM, nullptr, &before_term_);
+  install_interrupt_handler();
+}
+
+interrupt_scope::~interrupt_scope() {
+  ::sigaction(SIGINT, &before_int_, nullptr);
+  ::sigaction(SIGTERM, &before_term_, nullptr);
+}
+
 } // namespace larql::cli

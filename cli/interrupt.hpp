@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <csignal>
 
 namespace larql::cli {
 
@@ -17,5 +18,18 @@ namespace larql::cli {
 void clear_interrupt() noexcept;
 
 void install_interrupt_handler() noexcept;
+
+/// The handler for a while: what was there before comes back.
+class interrupt_scope {
+public:
+  interrupt_scope() noexcept;
+  ~interrupt_scope();
+  interrupt_scope(const interrupt_scope&) = delete;
+  interrupt_scope& operator=(const interrupt_scope&) = delete;
+
+private:
+  struct sigaction before_int_ {};
+  struct sigaction before_term_ {};
+};
 
 } // namespace larql::cli

@@ -38,8 +38,13 @@ int main(int argc, char** argv) {
   add_certs(app, chosen);
   add_extract(app, chosen);
   add_inspect(app, chosen);
+  add_slice(app, chosen);
+  add_verify(app, chosen);
   add_tokenize(app, chosen);
   add_logits(app, chosen);
+  add_pull(app, chosen);
+  add_publish(app, chosen);
+  add_bench(app, chosen);
   if (const auto printed = print_documentation(app, 1, argc, argv))
     return *printed;
   try {

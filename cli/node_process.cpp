@@ -5,16 +5,20 @@
 #include "actors/node_server.hpp"
 #include "actors/system.hpp"
 #include "cli/engine.hpp"
+#include "cli/model_path.hpp"
 #include "cli/node_http.hpp"
-#include "cli/node_model.hpp"
 #include "cli/progress.hpp"
 #include "cli/service_manager.hpp"
 #include "runtime/base/log.hpp"
 #include "runtime/vindex/fingerprint.hpp"
 #include "runtime/vindex/format.hpp"
 #include "runtime/vindex/layer_file.hpp"
+#include "runtime/vindex/presence.hpp"
 
+#include <atomic>
+#include <climits>
 #include <csignal>
+#include <mutex>
 #include <random>
 #include <unistd.h>
 
@@ -54,6 +58,17 @@ int signal_within(const sigset_t& signals, std::chrono::milliseconds time) {
   return got > 0 ? got : 0;
 }
 
+// What a node is called that was not given a name. An address that every machine has would make two
+// nodes one.
+std::string default_name(const node_settings& s, const actors::endpoint& at) {
+  const auto is_everywhere = s.bind == "0.0.0.0" || s.bind == "::";
+  char host[HOST_NAME_MAX + 1] = {};
+  if ((!s.join && !is_everywhere) || ::gethostname(host, sizeof host - 1) != 0 || host[0] == 0)
+    return to_string(at);
+  return fmt::format("{}:{}", std::string_view{host}.substr(0, schema::max_name_bytes - 6),
+                     at.port);
+}
+
 const char* name_of(int signal) {
   return signal == SIGTERM ? "SIGTERM" : signal == SIGINT ? "SIGINT" : "an operator";
 }
@@ -61,8 +76,11 @@ const char* name_of(int signal) {
 // Bytes of one expert in all layers, as the files have it.
 result<std::uint64_t> bytes_per_expert(const std::filesystem::path& dir,
                                        const vindex::model_config& model) {
+  LARQL_TRY(const auto here, vindex::read_presence(dir, model));
   auto sum = std::uint64_t{0};
   for (auto l = 0u; l < model.layers; ++l) {
+    if (!here.has_layer(l))
+      continue;
     LARQL_TRY(const auto in, file::open(dir / vindex::layer_file_name(l)));
     LARQL_TRY(const auto header, vindex::read_layer_header(in, model));
     sum += header.expert_bytes();
@@ -71,28 +89,35 @@ result<std::uint64_t> bytes_per_expert(const std::filesystem::path& dir,
 }
 
 // Everybody who watches the start: HTTP, and the service manager, which gives up on a start that
-// says nothing for longer than it was told.
+// says nothing for longer than it was told. Downloads call from several threads.
 class watchers {
 public:
   node_health health;
   const service_manager manager{process_environment("NOTIFY_SOCKET").value_or("")};
 
   void loading(std::string text) {
+    const auto lock = std::scoped_lock{mutex_};
     text_ = std::move(text);
     health.loading(text_);
-    told_ = clock::now();
-    manager.starting(text_, patience);
+    tell();
   }
   /// Nothing new, but it goes on; cheap enough for inner loops.
   void still_loading() {
+    const auto lock = std::scoped_lock{mutex_};
     if (clock::now() - told_ >= patience / 10)
-      loading(text_);
+      tell();
   }
 
 private:
   using clock = std::chrono::steady_clock;
   static constexpr auto patience = 120s; // longer than any pause of a loading node
 
+  void tell() {
+    told_ = clock::now();
+    manager.starting(text_, patience);
+  }
+
+  std::mutex mutex_;
   std::string text_;
   clock::time_point told_{};
 };
@@ -138,6 +163,32 @@ ask_what_to_load(const node_settings& s, const vindex::model_config& model,
     if (signal_within(signals, pause) != 0)
       return std::optional<experts::index_range>{};
   }
+}
+
+// Fetches what the node needs if the model is one of the Hub, and puts the directory in its place.
+// False if a signal came.
+result<bool> fetch_model(node_settings& s, const node_settings& told, const sigset_t& signals,
+                         watchers& watch) {
+  auto signalled = std::atomic<bool>{false};
+  auto wanted = told;
+  wanted.experts = s.experts;
+  const auto dir = resolve_model(wanted, node_needs(wanted), [&] {
+    watch.still_loading();
+    if (signal_within(signals, 0ms) != 0)
+      signalled = true;
+    return signalled.load();
+  });
+  if (signalled)
+    return false;
+  if (!dir)
+    return dir.error();
+  LARQL_TRY(const auto there, path_exists(*dir / vindex::index_file));
+  if (!there && *dir == default_vindex)
+    return fail(errc::usage,
+                "no model: give a vindex, or set VINDEX_PATH or HF_REPO ({} holds none)",
+                dir->string());
+  s.vindex = dir->string();
+  return true;
 }
 
 // The node must not be asked when it is gone.
@@ -229,23 +280,16 @@ result<node_end> serve_node(const node_settings& settings) {
   auto watch = watchers{};
   LARQL_TRY(const auto http, start_http(settings, watch.health));
   auto s = settings;
-  auto stopped = false;
   watch.loading("looking for the model");
-  const auto found = find_model(s, [&] {
-    watch.still_loading();
-    return stopped |= signal_within(signals, 0ms) != 0;
-  });
-  if (stopped)
+  LARQL_TRY(const auto fetched, fetch_model(s, settings, signals, watch));
+  if (!fetched)
     return node_end::stopped;
-  if (!found)
-    return found.error();
-  s.vindex = found->string();
   LARQL_TRY(const auto model, vindex::read_index(s.vindex));
   LARQL_TRY(const auto weights, vindex::fingerprint(s.vindex, model));
   LARQL_TRY(auto listening, actors::listen_on({s.bind, s.port}));
   const auto at = actors::endpoint{s.bind, actors::local_port(listening)};
   if (s.name.empty())
-    s.name = tls && !tls->self().name.empty() ? tls->self().name : to_string(at);
+    s.name = tls && !tls->self().name.empty() ? tls->self().name : default_name(s, at);
 
   auto join = std::optional<actors::join_options>{};
   if (s.join)
@@ -254,6 +298,10 @@ result<node_end> serve_node(const node_settings& settings) {
     watch.loading("waiting for a coordinator to say what to load");
     LARQL_TRY(s.experts, ask_what_to_load(s, model, weights, *join, signals, watch));
     if (!s.experts)
+      return node_end::stopped;
+    watch.loading("looking for the experts to load");
+    LARQL_TRY(const auto got, fetch_model(s, settings, signals, watch));
+    if (!got)
       return node_end::stopped;
   }
   LARQL_TRY(const auto owned, owned_by(s, model));

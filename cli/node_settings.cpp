@@ -2,6 +2,8 @@
 
 #include "actors/net/socket.hpp"
 #include "runtime/base/log.hpp"
+#include "runtime/hub/repo.hpp"
+#include "runtime/vindex/presence.hpp"
 #include "schema/messages.hpp"
 
 #include <charconv>
@@ -167,6 +169,10 @@ result<void> take_flags(const node_flags& f, node_settings& out) {
       to = from;
   };
   text(f.vindex, out.vindex);
+  if (!f.vindex.empty()) // what is typed means itself
+    out.hub_repo.clear();
+  if (out.vindex.empty() && !out.hub_repo.empty())
+    out.vindex = std::string{hub::scheme} + std::exchange(out.hub_repo, {});
   text(f.bind, out.bind);
   text(f.name, out.name);
   LARQL_TRY_VOID(take_range(f.experts, "--experts", out.experts));
@@ -229,7 +235,9 @@ std::function<void(std::int64_t)> switch_of(std::optional<bool>& to) {
 
 void add_node_options(CLI::App& app, node_flags& f) {
   app.add_option("vindex", f.vindex,
-                 "Directory of the model (default: /data/vindex; env VINDEX_PATH)");
+                 "Directory of the model (default: /data/vindex; env VINDEX_PATH), or "
+                 "hf://OWNER/NAME (env HF_REPO); with both "
+                 "variables the directory is filled from there");
   app.add_option("--experts", f.experts, "Experts to own, FIRST-LAST (default: all; env EXPERTS)");
   app.add_option("--layers", f.layers, "Layers to own, FIRST-LAST (default: all; env LAYERS)");
   app.add_option("--bind", f.bind, "Address to listen on (default: 127.0.0.1; env ACTOR_BIND)");
@@ -299,8 +307,12 @@ result<node_settings> merge_settings(const node_flags& flags, const environment_
 }
 
 result<experts::ownership> owned_by(const node_settings& s, const vindex::model_config& model) {
-  return experts::ownership{s.layers.value_or(experts::index_range{0, model.layers - 1}),
-                            s.experts.value_or(experts::index_range{0, model.experts - 1})};
+  LARQL_TRY(const auto here, vindex::read_presence(s.vindex, model));
+  // A slice of one rectangle is owned whole unless told otherwise; of several, one must be chosen.
+  const auto all = here.sliced && here.holds.size() == 1 ? here.holds[0] : everything(model);
+  return experts::ownership{
+      s.layers.value_or(experts::index_range{all.first_layer, all.last_layer}),
+      s.experts.value_or(experts::index_range{all.first_expert, all.last_expert})};
 }
 
 } // namespace larql::cli

@@ -44,7 +44,8 @@ struct node_flags {
 };
 
 struct node_settings {
-  std::string vindex;
+  std::string vindex;   ///< directory, or hf://OWNER/NAME
+  std::string hub_repo; ///< OWNER/NAME to fill the directory `vindex` from; empty: none
   std::optional<experts::index_range> experts; ///< absent: all, or what the coordinator says
   std::optional<experts::index_range> layers;
   std::string bind = "127.0.0.1";
@@ -59,7 +60,6 @@ struct node_settings {
   bool mlock = false;
   std::string http_bind = "127.0.0.1";
   std::optional<std::uint16_t> http_port; ///< absent: no HTTP
-  std::string hub_repo;                   ///< OWNER/NAME to fill `vindex` from; empty: it is there
 };
 
 void add_node_options(CLI::App& app, node_flags& flags);

@@ -1,6 +1,7 @@
 // larql tokenize: text to token ids and back.
 
 #include "cli/command.hpp"
+#include "cli/model_path.hpp"
 #include "runtime/text/tokenizer.hpp"
 #include "runtime/vindex/format.hpp"
 
@@ -14,7 +15,7 @@ namespace larql::cli {
 namespace {
 
 struct options {
-  std::filesystem::path vindex;
+  std::string vindex;
   std::string text;
   std::string ids;
   bool decode = false;
@@ -22,7 +23,10 @@ struct options {
 };
 
 result<void> run(const options& o) {
-  LARQL_TRY(const auto tokens, text::tokenizer::load(o.vindex / vindex::tokenizer_file));
+  auto needs = hub::pull_request{};
+  needs.parts = {vindex::part::tokenizer};
+  LARQL_TRY(const auto dir, resolve_model(o.vindex, needs));
+  LARQL_TRY(const auto tokens, text::tokenizer::load(dir / vindex::tokenizer_file));
   if (o.decode) {
     LARQL_TRY(const auto ids, parse_ids(o.ids, "--decode"));
     fmt::print("{}\n", tokens.decode(ids));
@@ -54,7 +58,8 @@ result<std::vector<std::uint32_t>> parse_ids(const std::string& text, std::strin
 void add_tokenize(CLI::App& app, action& chosen) {
   auto* command = app.add_subcommand("tokenize", "Print the token ids of a text, or a text of ids");
   auto o = std::make_shared<options>();
-  command->add_option("vindex", o->vindex, "Directory of the model")->required();
+  command->add_option("vindex", o->vindex, "Directory of the model, or hf://OWNER/NAME")
+      ->required();
   auto* text = command->add_option("text", o->text, "Text to encode");
   auto* decode = command->add_option("--decode", o->ids, "Token ids to print as text");
   command->add_flag("--bos", o->bos, "Put <bos> in front");

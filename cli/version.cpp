@@ -10,6 +10,10 @@ std::string version_text() {
                      schema::protocol_version, name_of(kernels::best_simd_level()));
 }
 
+std::string user_agent() {
+  return std::string{"larql/"} + LARQL_VERSION;
+}
+
 std::string version_number() {
   return LARQL_VERSION;
 }

@@ -28,13 +28,25 @@ void pack_row(std::span<const std::int64_t> row, std::byte* out) {
 template <unsigned Width>
 void add_row(const std::byte* in, std::span<std::int64_t> sums) {
   constexpr auto spare = 64 - 8 * Width;
-  for (auto& sum : sums) {
-    auto x = std::uint64_t{0};
-    std::memcpy(&x, in, Width);
+  const auto add = [](std::int64_t& sum, std::uint64_t x) {
     // Unsigned arithmetic: a hostile peer's numbers may wrap, which must not be undefined.
     const auto value = static_cast<std::int64_t>(x << spare) >> spare;
     sum = static_cast<std::int64_t>(static_cast<std::uint64_t>(sum) +
                                     static_cast<std::uint64_t>(value));
+  };
+  // Eight bytes at once, of which the shift drops those of the next number: a load of exactly Width
+  // bytes would be put together through memory. The last few numbers have no eight bytes.
+  const auto tail = std::min<std::size_t>(sums.size(), (8 + Width - 1) / Width - 1);
+  auto x = std::uint64_t{0};
+  for (auto& sum : sums.first(sums.size() - tail)) {
+    std::memcpy(&x, in, 8);
+    add(sum, x);
+    in += Width;
+  }
+  for (auto& sum : sums.last(tail)) {
+    x = 0;
+    std::memcpy(&x, in, Width);
+    add(sum, x);
     in += Width;
   }
 }

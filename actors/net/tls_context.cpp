@@ -192,6 +192,11 @@ result<tls_context_ptr> tls_context::from_secret(std::string_view secret) {
   auto* c = out->context_;
   SSL_CTX_set_ex_data(c, key_index(), new key_bytes{key});
   SSL_CTX_set_ciphersuites(c, "TLS_AES_128_GCM_SHA256"); // whose hash the key was made for
+  // To OpenSSL a shared key is a resumed session, and one that asks for the peer's certificate
+  // wants to know which context it is of.
+  if (SSL_CTX_set_session_id_context(c, reinterpret_cast<const unsigned char*>(psk_identity.data()),
+                                     static_cast<unsigned>(psk_identity.size())) != 1)
+    return fail(errc::internal, "TLS: {}", tls_error_text());
   SSL_CTX_set_psk_find_session_callback(c, find_psk);
   SSL_CTX_set_psk_use_session_callback(c, use_psk);
   return tls_context_ptr{std::move(out)};

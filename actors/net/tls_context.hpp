@@ -3,6 +3,7 @@
 //
 // Owner     Shared; connections keep it alive.
 // Threads   Immutable after loading.
+// Signals   The process must ignore SIGPIPE: OpenSSL writes to sockets that may be closed.
 // Errors    A missing, unreadable or unsuitable file is an error at start that names it.
 
 #pragma once

@@ -1,5 +1,7 @@
 #include "runtime/base/compute_pool.hpp"
 
+#include "runtime/base/check.hpp"
+
 #include <algorithm>
 
 #if defined(__x86_64__)
@@ -15,6 +17,19 @@ namespace {
 // the core from other processes on a small machine.
 constexpr int spins_before_sleep = 2000;
 
+constexpr std::size_t max_grains = 0xffffffffu;
+
+// Two grain numbers in one word, so that both ends of a part change in one step.
+constexpr std::uint64_t range_of(std::size_t first, std::size_t end) noexcept {
+  return std::uint64_t{end} << 32 | first;
+}
+constexpr std::size_t first_of(std::uint64_t range) noexcept {
+  return range & 0xffffffffu;
+}
+constexpr std::size_t end_of(std::uint64_t range) noexcept {
+  return range >> 32;
+}
+
 void pause_cpu() noexcept {
 #if defined(__x86_64__)
   _mm_pause();
@@ -25,8 +40,8 @@ void pause_cpu() noexcept {
 
 } // namespace
 
-compute_pool::compute_pool(unsigned threads) {
-  const auto workers = std::clamp(threads, 1u, 255u) - 1;
+compute_pool::compute_pool(unsigned threads) : parts_(std::clamp(threads, 1u, 255u)) {
+  const auto workers = static_cast<unsigned>(parts_.size()) - 1;
   workers_.reserve(workers);
   for (auto i = 0u; i < workers; ++i)
     workers_.emplace_back([this, i] { worker_loop(i + 1); });
@@ -54,7 +69,7 @@ void compute_pool::run(std::size_t count, std::size_t grain, void* self, body_fn
   body_ = body;
   count_ = count;
   grain_ = grain;
-  next_.store(0, std::memory_order_relaxed);
+  deal_out((count + grain - 1) / grain);
   const auto job = (state_.load(std::memory_order_relaxed) & ~(open_bit | active_mask)) + job_step;
   state_.store(job | open_bit);
   wake_.fetch_add(1);
@@ -70,12 +85,35 @@ void compute_pool::run(std::size_t count, std::size_t grain, void* self, body_fn
   }
 }
 
+// Only between jobs: nobody else looks at the parts then.
+void compute_pool::deal_out(std::size_t grains) noexcept {
+  LARQL_CHECK(grains <= max_grains);
+  const auto n = parts_.size();
+  for (auto i = std::size_t{0}; i < n; ++i)
+    parts_[i].left.store(range_of(grains * i / n, grains * (i + 1) / n), std::memory_order_relaxed);
+}
+
+void compute_pool::do_grain(std::size_t grain_index, unsigned worker) noexcept {
+  const auto begin = grain_index * grain_;
+  body_(self_, begin, std::min(begin + grain_, count_), worker);
+}
+
 void compute_pool::work_on_job(unsigned worker) noexcept {
-  for (;;) {
-    const auto begin = next_.fetch_add(grain_, std::memory_order_relaxed);
-    if (begin >= count_)
-      return;
-    body_(self_, begin, std::min(begin + grain_, count_), worker);
+  auto& own = parts_[worker].left;
+  for (auto left = own.load(std::memory_order_relaxed); first_of(left) < end_of(left);)
+    if (own.compare_exchange_weak(left, range_of(first_of(left) + 1, end_of(left)),
+                                  std::memory_order_relaxed)) {
+      do_grain(first_of(left), worker);
+      left = own.load(std::memory_order_relaxed);
+    }
+  for (auto i = std::size_t{1}; i < parts_.size(); ++i) {
+    auto& other = parts_[(worker + i) % parts_.size()].left;
+    for (auto left = other.load(std::memory_order_relaxed); first_of(left) < end_of(left);)
+      if (other.compare_exchange_weak(left, range_of(first_of(left), end_of(left) - 1),
+                                      std::memory_order_relaxed)) {
+        do_grain(end_of(left) - 1, worker);
+        left = other.load(std::memory_order_relaxed);
+      }
   }
 }
 

@@ -3,6 +3,9 @@
 // Blocking  parallel_for returns when every iteration is done; the calling thread works too.
 // Threads   Any thread may call parallel_for; calls from different threads run one after another.
 //           A loop body must not call parallel_for on the same pool.
+// Order     Every thread starts with a contiguous part of the iterations and walks through it in
+//           ascending order, so that a matrix streams from memory; a thread that is done takes
+//           iterations from the end of another's part.
 // Numerics  The pool decides who computes an iteration, never what it computes: loop bodies write
 //           disjoint outputs, so results do not depend on the number of threads.
 
@@ -30,8 +33,9 @@ public:
     return static_cast<unsigned>(workers_.size()) + 1;
   }
 
-  /// Calls `body(begin, end, worker)` for disjoint ranges of at most `grain` iterations that cover
-  /// [0, count). `worker` is below threads() and names the thread, for scratch memory.
+  /// Calls `body(begin, end, worker)` for disjoint ranges that cover [0, count): `grain` iterations
+  /// from a multiple of `grain`, fewer in the last one. count / grain must be below 2^32. `worker`
+  /// is below threads() and names the thread, for scratch memory.
   template <class Body>
   void parallel_for(std::size_t count, std::size_t grain, Body&& body) {
     run(count, grain, &body, [](void* self, std::size_t begin, std::size_t end, unsigned worker) {
@@ -43,6 +47,8 @@ private:
   using body_fn = void (*)(void*, std::size_t, std::size_t, unsigned);
 
   void run(std::size_t count, std::size_t grain, void* self, body_fn body);
+  void deal_out(std::size_t grains) noexcept;
+  void do_grain(std::size_t grain_index, unsigned worker) noexcept;
   void work_on_job(unsigned worker) noexcept;
   void worker_loop(unsigned worker) noexcept;
 
@@ -58,7 +64,11 @@ private:
   body_fn body_ = nullptr;
   std::size_t count_ = 0;
   std::size_t grain_ = 1;
-  alignas(64) std::atomic<std::size_t> next_{0};
+  /// What is left of a worker's part, in grains: first (low half) and end (high half).
+  struct alignas(64) part {
+    std::atomic<std::uint64_t> left{0};
+  };
+  std::vector<part> parts_; // one for each thread
   alignas(64) std::atomic<std::uint32_t> state_{0};
   alignas(64) std::atomic<std::uint32_t> wake_{0};
   std::atomic<std::uint32_t> sleepers_{0};

@@ -58,7 +58,17 @@ result<void> file_writer::write(std::span<const std::byte> bytes) {
   return {};
 }
 
+result<void> file_writer::skip(std::uint64_t bytes) {
+  if (::lseek(fd_, static_cast<off_t>(bytes), SEEK_CUR) < 0)
+    return error("seek");
+  written_ += bytes;
+  return {};
+}
+
 result<void> file_writer::commit() {
+  // Gives the file its size where it ends in skipped bytes.
+  if (::ftruncate(fd_, static_cast<off_t>(written_)) != 0)
+    return error("set size");
   if (::fsync(fd_) != 0)
     return error("fsync");
   if (::close(std::exchange(fd_, -1)) != 0)

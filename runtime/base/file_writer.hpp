@@ -30,6 +30,8 @@ public:
   ~file_writer();
 
   [[nodiscard]] result<void> write(std::span<const std::byte> bytes);
+  /// Leaves out the next bytes: they read as zeros and take no space where the file system can.
+  [[nodiscard]] result<void> skip(std::uint64_t bytes);
   [[nodiscard]] std::uint64_t size_bytes() const noexcept { return written_; }
 
   /// Flushes to disk and renames. The writer is finished afterwards.

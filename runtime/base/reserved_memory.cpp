@@ -36,4 +36,9 @@ result<reserved_memory> reserved_memory::reserve(std::size_t bytes) {
   return out;
 }
 
+void reserved_memory::prefer_huge_pages() noexcept {
+  if (data_ != nullptr) // advice only
+    (void) ::madvise(data_, bytes_, MADV_HUGEPAGE);
+}
+
 } // namespace larql

@@ -21,6 +21,9 @@ public:
   /// Reserves address space for `bytes`; pages are charged when they are written.
   [[nodiscard]] static result<reserved_memory> reserve(std::size_t bytes);
 
+  /// Asks for large pages, which spare address translation; call before the first write.
+  void prefer_huge_pages() noexcept;
+
   [[nodiscard]] std::byte* data() noexcept { return data_; }
   [[nodiscard]] const std::byte* data() const noexcept { return data_; }
   [[nodiscard]] std::size_t size_bytes() const noexcept { return bytes_; }

@@ -43,4 +43,18 @@ std::string to_hex(std::span<const std::byte> bytes) {
   return out;
 }
 
+std::optional<sha256_digest> digest_from_hex(std::string_view text) {
+  constexpr auto digits = std::string_view{"0123456789abcdef"};
+  auto out = sha256_digest{};
+  if (text.size() != 2 * out.size())
+    return std::nullopt;
+  for (auto i = std::size_t{0}; i < out.size(); ++i) {
+    const auto high = digits.find(text[2 * i]), low = digits.find(text[2 * i + 1]);
+    if (high == std::string_view::npos || low == std::string_view::npos)
+      return std::nullopt;
+    out[i] = static_cast<std::byte>(high << 4 | low);
+  }
+  return out;
+}
+
 } // namespace larql

@@ -7,8 +7,10 @@
 #include <array>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace larql {
 
@@ -32,5 +34,8 @@ private:
 
 /// Lower-case hexadecimal.
 [[nodiscard]] std::string to_hex(std::span<const std::byte> bytes);
+
+/// 64 lower-case hexadecimal digits as a digest; nothing if the text is anything else.
+[[nodiscard]] std::optional<sha256_digest> digest_from_hex(std::string_view text);
 
 } // namespace larql

@@ -3,6 +3,7 @@
 #include "runtime/base/check.hpp"
 #include "runtime/quant/blocks.hpp"
 #include "runtime/vindex/format.hpp"
+#include "runtime/vindex/presence.hpp"
 
 #include <algorithm>
 
@@ -68,6 +69,9 @@ result<expert_bank> expert_bank::open(const std::filesystem::path& dir,
   if (owned.layers.first > owned.layers.last || owned.layers.last >= model.layers)
     return fail(errc::usage, "layers {}: the model has layers 0-{}", to_string(owned.layers),
                 model.layers - 1);
+  LARQL_TRY(const auto here, vindex::read_presence(dir, model));
+  LARQL_TRY_VOID(vindex::require_experts(
+      dir, here, {owned.layers.first, owned.layers.last, owned.experts.first, owned.experts.last}));
   auto out = expert_bank{};
   out.owned_ = owned;
   for (auto l = owned.layers.first; l <= owned.layers.last; ++l) {
@@ -81,6 +85,11 @@ result<expert_bank> expert_bank::open(const std::filesystem::path& dir,
 quant::encoding expert_bank::input_format(std::uint32_t layer) const {
   LARQL_CHECK(owned_.layers.contains(layer));
   return layers_[layer - owned_.layers.first].header.gate_up_format;
+}
+
+std::uint64_t expert_bank::expert_bytes(std::uint32_t layer) const {
+  LARQL_CHECK(owned_.layers.contains(layer));
+  return layers_[layer - owned_.layers.first].header.expert_bytes();
 }
 
 result<expert_weights> expert_bank::get(std::uint32_t layer, std::uint32_t expert) const {

@@ -45,6 +45,8 @@ public:
   [[nodiscard]] result<expert_weights> get(std::uint32_t layer, std::uint32_t expert) const;
 
   [[nodiscard]] std::uint64_t owned_bytes() const noexcept { return owned_bytes_; }
+  /// Of one expert of a layer. @pre the layer is owned
+  [[nodiscard]] std::uint64_t expert_bytes(std::uint32_t layer) const;
 
   /// Bytes of owned experts whose pages are in memory now, as the kernel says.
   [[nodiscard]] std::uint64_t resident_bytes() const;

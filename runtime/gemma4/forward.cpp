@@ -63,6 +63,7 @@ result<void> forward::layer(std::uint32_t l, std::uint32_t first, kv_cache& cach
   const auto& config = model_.config;
   const auto& t = model_.weights.layers[l];
   const auto& k = compute_.k;
+  auto clock = phase_clock{};
 
   // Attention: x += norm(attend(norm(x)))
   norm_rows(x_.data(), t.input_norm, normed_.data());
@@ -71,16 +72,21 @@ result<void> forward::layer(std::uint32_t l, std::uint32_t first, kv_cache& cach
   norm_rows(branch_.data(), t.post_attention_norm, branch_.data());
   k.add(x_.data(), branch_.data(), x_.size());
   LARQL_TRY_VOID(check_finite(l));
+  clock.lap(times_.attention);
 
   // Experts start first, so that the dense branch hides their latency.
   router_.run(t, rows_, x_.data());
+  clock.lap(times_.router);
   norm_rows(x_.data(), t.pre_expert_norm, moe_in_.data());
   LARQL_TRY_VOID(experts_.start(
       {l, rows_, config.hidden, config.top_k, moe_in_, router_.ids(), router_.weights()}));
+  clock.lap(times_.experts);
   norm_rows(x_.data(), t.pre_dense_norm, normed_.data());
   dense_.run(t, rows_, normed_.data(), branch_.data());
   norm_rows(branch_.data(), t.post_dense_norm, branch_.data());
+  clock.lap(times_.dense);
   LARQL_TRY_VOID(experts_.wait(moe_out_));
+  clock.lap(times_.experts);
   norm_rows(moe_out_.data(), t.post_expert_norm, moe_out_.data());
 
   // x = (x + norm(dense + experts)) * layer_scalar
@@ -88,6 +94,7 @@ result<void> forward::layer(std::uint32_t l, std::uint32_t first, kv_cache& cach
   norm_rows(branch_.data(), t.post_ffn_norm, branch_.data());
   k.add(x_.data(), branch_.data(), x_.size());
   k.scale(x_.data(), t.layer_scalar, x_.size());
+  clock.lap(times_.combine);
   return {};
 }
 
@@ -116,6 +123,7 @@ std::span<const float> forward::logits_of(std::span<const float> hidden_rows) {
   const auto& config = model_.config;
   const auto hidden = std::size_t{config.hidden};
   const auto n = static_cast<std::uint32_t>(hidden_rows.size() / hidden);
+  auto clock = phase_clock{};
   normed_.resize(std::max(normed_.size(), hidden_rows.size()));
   logits_.resize(std::size_t{n} * config.vocab);
   for (auto r = std::size_t{0}; r < n; ++r)
@@ -126,6 +134,7 @@ std::span<const float> forward::logits_of(std::span<const float> hidden_rows) {
   kernels::multiply(compute_, head_input_, {&head, 1});
   if (config.softcap > 0)
     compute_.k.softcap(logits_.data(), config.softcap, logits_.size());
+  clock.lap(times_.head);
   return logits_;
 }
 

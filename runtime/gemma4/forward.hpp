@@ -17,6 +17,7 @@
 #include "runtime/gemma4/kv_cache.hpp"
 #include "runtime/gemma4/model.hpp"
 #include "runtime/gemma4/moe_router.hpp"
+#include "runtime/gemma4/phase_times.hpp"
 #include "runtime/gemma4/rope.hpp"
 
 #include <cstdint>
@@ -51,6 +52,9 @@ public:
 
   [[nodiscard]] const moe_router& router() const noexcept { return router_; }
 
+  /// Time spent in all calls so far.
+  [[nodiscard]] const phase_times& times() const noexcept { return times_; }
+
 private:
   void embed(std::span<const std::uint32_t> tokens);
   [[nodiscard]] result<void> layer(std::uint32_t l, std::uint32_t first, kv_cache& cache);
@@ -74,6 +78,7 @@ private:
   std::vector<float> moe_out_;
   kernels::input_forms head_input_;
   std::vector<float> logits_;
+  phase_times times_;
 };
 
 } // namespace larql::gemma4

@@ -48,6 +48,9 @@ public:
   /// [vocab], of the last token. @pre something was appended since the last truncate()
   [[nodiscard]] std::span<const float> last_logits();
 
+  /// Time spent in the forward pass so far.
+  [[nodiscard]] const gemma4::phase_times& times() const noexcept { return forward_.times(); }
+
   /// Forgets all but the first tokens, as far as the sliding windows still hold what is needed to
   /// go on from there: keeps `count` tokens, or none if it cannot. Returns what is kept.
   std::uint32_t truncate(std::uint32_t count);

@@ -1,10 +1,11 @@
 #include "runtime/import/extract.hpp"
 
-#include "runtime/base/file_writer.hpp"
+#include "runtime/base/disk_space.hpp"
 #include "runtime/base/json.hpp"
-#include "runtime/base/mapped_file.hpp"
+#include "runtime/base/unfinished_directory.hpp"
 #include "runtime/import/extract_plan.hpp"
-#include "runtime/vindex/format.hpp"
+#include "runtime/vindex/checksum_writer.hpp"
+#include "runtime/vindex/checksums.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -15,24 +16,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view state_file = ".extract_state.json";
 constexpr std::uint64_t chunk_bytes = 8 << 20; // of output, converted and written at a time
 
-result<void> make_directories(const fs::path& path) {
-  auto error = std::error_code{};
-  fs::create_directories(path, error);
-  if (error)
-    return fail(errc::io, "{}: create directory: {}", path.string(), error.message());
-  return {};
-}
-
-result<void> remove_tree(const fs::path& path) {
-  auto error = std::error_code{};
-  fs::remove_all(path, error);
-  if (error)
-    return fail(errc::io, "{}: remove: {}", path.string(), error.message());
-  return {};
-}
+// Room beside the large files: manifests, tokenizer, checksums, blocks of the file system.
+constexpr std::uint64_t spare_bytes = 64 << 20;
 
 class writer {
 public:
@@ -43,38 +30,76 @@ public:
   }
 
   result<void> run() {
+    LARQL_TRY(auto earlier, vindex::read_checksums(dir_));
+    if (earlier)
+      earlier_ = std::move(*earlier);
+    LARQL_TRY_VOID(check_space());
+    for (const auto& f : plan_.files)
+      if (is_complete(f))
+        take_over(f);
     for (const auto& f : plan_.files) {
-      LARQL_TRY_VOID(make_directories((dir_ / f.name).parent_path()));
-      if (is_complete(f)) {
-        progress_.done_bytes += f.bytes();
-        progress_.resumed_bytes += f.bytes();
+      if (sums_.files.contains(f.name))
         continue;
-      }
+      LARQL_TRY_VOID(make_directories((dir_ / f.name).parent_path()));
       LARQL_TRY_VOID(write(f));
+      // What is finished is known to be even if the next file never is.
+      LARQL_TRY_VOID(vindex::save_checksums(dir_, sums_));
     }
-    for (const auto& t : plan_.texts)
+    for (const auto& t : plan_.texts) {
       LARQL_TRY_VOID(write_text_file(dir_ / t.name, t.content));
-    return {};
+      sums_.files[t.name] = {t.content.size(), hash_bytes(std::as_bytes(std::span{t.content}))};
+    }
+    return vindex::save_checksums(dir_, sums_);
   }
 
 private:
-  // A file has its real name only when it was finished.
+  // A file has its real name only when it was finished, and its checksum only after that.
   [[nodiscard]] bool is_complete(const output_file& f) const {
+    const auto sum = earlier_.files.find(f.name);
     auto error = std::error_code{};
-    return fs::file_size(dir_ / f.name, error) == f.bytes() && !error;
+    return sum != earlier_.files.end() && sum->second.bytes == f.bytes() &&
+           (!f.layer || earlier_.layers.contains(*f.layer)) &&
+           fs::file_size(dir_ / f.name, error) == f.bytes() && !error;
+  }
+
+  void take_over(const output_file& f) {
+    progress_.done_bytes += f.bytes();
+    progress_.resumed_bytes += f.bytes();
+    sums_.files[f.name] = earlier_.files.at(f.name);
+    if (f.layer)
+      sums_.layers[*f.layer] = earlier_.layers.at(*f.layer);
+  }
+
+  [[nodiscard]] result<void> check_space() const {
+    auto needed = spare_bytes;
+    for (const auto& f : plan_.files)
+      needed += is_complete(f) ? 0 : f.bytes();
+    return check_free_space(dir_, needed);
   }
 
   result<void> write(const output_file& f) {
     progress_.file = f.name;
-    LARQL_TRY(auto out, file_writer::create(dir_ / f.name));
+    LARQL_TRY(auto out, vindex::checksum_writer::create(dir_ / f.name, pool_));
     LARQL_TRY_VOID(out.write(f.head));
     progress_.done_bytes += f.head.size();
-    for (const auto& p : f.pieces)
-      LARQL_TRY_VOID(write(p, out));
+    if (!f.layer) {
+      for (const auto& p : f.pieces)
+        LARQL_TRY_VOID(write(p, out));
+    } else {
+      auto& layer = sums_.layers[*f.layer];
+      layer = {out.end_part(), {}};
+      const auto each = f.pieces.size() / f.experts;
+      for (auto i = std::size_t{0}; i < f.pieces.size(); ++i) {
+        LARQL_TRY_VOID(write(f.pieces[i], out));
+        if ((i + 1) % each == 0)
+          layer.experts.emplace_back(out.end_part());
+      }
+    }
+    sums_.files[f.name] = out.sum();
     return out.commit();
   }
 
-  result<void> write(const piece& p, file_writer& out) {
+  result<void> write(const piece& p, vindex::checksum_writer& out) {
     const auto row_bytes = p.to.row_bytes();
     const auto step = std::max<std::uint64_t>(chunk_bytes / row_bytes, 1);
     for (auto row = p.first_row; row < p.first_row + p.rows; row += step) {
@@ -107,53 +132,31 @@ private:
   const extract_options& options_;
   extract_progress progress_;
   std::vector<std::byte> buffer_;
+  vindex::checksums earlier_; // of an earlier run's files
+  vindex::checksums sums_;
 };
 
-// An unfinished directory is continued if it was made from the same source in the same way.
-result<void> prepare_directory(const fs::path& dir, const checkpoint& source,
-                               const extract_options& options) {
+// What an unfinished directory must have been made of to be continued.
+std::string state_text(const checkpoint& source, const extract_options& options) {
   const auto state = json{
-      {"version", 1},
+      {"version", 2},
       {"source", source.fingerprint},
       {"quant", options.quant == vindex::quant_kind::q4k ? "q4k" : "lossless"},
   };
   // File names need not be UTF-8.
-  const auto text = state.dump(-1, ' ', false, json::error_handler_t::replace);
-  LARQL_TRY(const auto exists, path_exists(dir));
-  if (exists) {
-    const auto found = read_text_file(dir / state_file, vindex::max_json_bytes);
-    if (found && *found == text)
-      return {};
-    LARQL_TRY_VOID(remove_tree(dir));
-  }
-  LARQL_TRY_VOID(make_directories(dir));
-  return write_text_file(dir / state_file, text);
+  return state.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
 } // namespace
 
-result<void> extract(const checkpoint& source, const fs::path& to, compute_pool& pool,
+result<void> extract(const checkpoint& source, const fs::path& destination, compute_pool& pool,
                      const extract_options& options) {
-  // "X.vindex/" is X.vindex: a sibling of it gets the unfinished files, not a child.
-  const auto destination = to.has_filename() ? to : to.parent_path();
-  LARQL_TRY(const auto exists, path_exists(destination));
-  if (exists && !options.force)
-    return fail(errc::usage, "{}: exists already (use --force to replace it)",
-                destination.string());
+  LARQL_TRY_VOID(check_destination(destination, options.force));
   LARQL_TRY(const auto plan, plan_extract(source, options.quant));
-  auto partial = destination;
-  partial += ".partial";
-  LARQL_TRY_VOID(prepare_directory(partial, source, options));
-  LARQL_TRY_VOID((writer{plan, partial, pool, options}.run()));
-  LARQL_TRY_VOID(remove_tree(partial / state_file));
-  if (options.force)
-    LARQL_TRY_VOID(remove_tree(destination));
-  auto error = std::error_code{};
-  fs::rename(partial, destination, error);
-  if (error)
-    return fail(errc::io, "{}: rename to {}: {}", partial.string(), destination.string(),
-                error.message());
-  return {};
+  LARQL_TRY(auto dir,
+            unfinished_directory::open(destination, state_text(source, options), options.force));
+  LARQL_TRY_VOID((writer{plan, dir.path(), pool, options}.run()));
+  return dir.finish();
 }
 
 } // namespace larql::import

@@ -3,8 +3,6 @@
 #include "runtime/vindex/format.hpp"
 #include "runtime/vindex/layer_file.hpp"
 
-#include <array>
-
 namespace larql::import {
 
 namespace {
@@ -49,6 +47,12 @@ private:
     return fmt::format("layers.{}.{}", l, name);
   }
 
+  static output_file named(std::string_view name) {
+    auto out = output_file{};
+    out.name = name;
+    return out;
+  }
+
   void add_text(std::string_view name, std::string content) {
     out_.texts.push_back({std::string{name}, std::move(content)});
   }
@@ -71,7 +75,7 @@ private:
   // ---- norms.bin --------------------------------------------------------------------------------
 
   result<void> norms() {
-    auto file = output_file{std::string{vindex::norms_file}, {}, {}};
+    auto file = named(vindex::norms_file);
     auto entries = std::vector<vindex::named_vector>{};
     const auto add = [&](const std::string& key, shape s, bool optional) -> result<void> {
       if (optional && !source_.tensors.contains(key))
@@ -116,7 +120,7 @@ private:
   // ---- attention and dense feed-forward ---------------------------------------------------------
 
   result<void> attention() {
-    auto file = output_file{std::string{vindex::attention_file}, {}, {}};
+    auto file = named(vindex::attention_file);
     auto manifest = std::vector<matrix_entry>{};
     const auto h = std::uint64_t{config_.hidden};
     for (auto l = 0u; l < config_.layers; ++l) {
@@ -148,7 +152,7 @@ private:
   }
 
   result<void> dense() {
-    auto file = output_file{std::string{vindex::dense_file}, {}, {}};
+    auto file = named(vindex::dense_file);
     auto manifest = std::vector<matrix_entry>{};
     const auto h = std::uint64_t{config_.hidden}, w = std::uint64_t{config_.dense_width};
     for (auto l = 0u; l < config_.layers; ++l) {
@@ -170,7 +174,7 @@ private:
   // ---- embeddings and head ----------------------------------------------------------------------
 
   void whole_matrix(std::string_view file_name, const source_tensor& t, encoding format) {
-    auto file = output_file{std::string{file_name}, {}, {}};
+    auto file = named(file_name);
     const auto cols = static_cast<std::uint32_t>(quant::padded_cols(format, t.cols()));
     file.pieces.push_back({&t, {format, cols}, 0, t.rows()});
     out_.files.push_back(std::move(file));
@@ -236,7 +240,10 @@ private:
     const auto header = vindex::plan_layer(lossless ? parts[0]->format : encoding::q4_k,
                                            lossless ? down->format : encoding::q4_k,
                                            config_.experts, config_.expert_width, config_.hidden);
-    auto file = output_file{vindex::layer_file_name(l), vindex::write_layer_header(header), {}};
+    auto file = named(vindex::layer_file_name(l));
+    file.head = vindex::write_layer_header(header);
+    file.layer = l;
+    file.experts = config_.experts;
     for (auto i = std::uint64_t{0}; i < e; ++i) {
       for (const auto* part : parts) {
         const auto rows = part->rows() / e;

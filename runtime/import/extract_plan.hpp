@@ -7,6 +7,7 @@
 #include "runtime/vindex/manifest.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,8 @@ struct output_file {
   std::string name; ///< relative to the vindex
   std::vector<std::byte> head;
   std::vector<piece> pieces;
+  std::optional<std::uint32_t> layer; ///< of a layer file
+  std::uint32_t experts = 0;          ///< of a layer file; each has equally many pieces
 
   [[nodiscard]] std::uint64_t bytes() const noexcept;
 };

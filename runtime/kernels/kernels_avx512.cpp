@@ -5,6 +5,7 @@
 #include "runtime/kernels/matmul_avx512.hpp"
 #include "runtime/kernels/matmul_tiles.hpp"
 #include "runtime/kernels/panel_avx512.hpp"
+#include "runtime/kernels/row_avx512.hpp"
 
 #if defined(__AVX512VNNI__)
 
@@ -31,15 +32,29 @@ struct isa {
 
 using quant::encoding;
 
+// One input, as in decoding, has kernels of its own.
+template <encoding E>
+void matmul(const quant::matrix_view& w, std::size_t row_begin, std::size_t row_end,
+            const activation_view& x, std::size_t input_begin, std::size_t input_end, float* out,
+            std::size_t out_stride) noexcept {
+  if constexpr (avx512::has_row_kernel<E>)
+    if (input_end - input_begin == 1 && x.cols <= avx512::row_kernel_cols) {
+      const auto stride = w.stride_bytes();
+      const auto* base = reinterpret_cast<const std::uint8_t*>(w.data);
+      avx512::rows_of_one_input<E>(base + row_begin * stride, stride, row_end - row_begin, x,
+                                   input_begin, out + row_begin);
+      return;
+    }
+  matmul_tiles<isa, E>(w, row_begin, row_end, x, input_begin, input_end, out, out_stride);
+}
+
 } // namespace
 
 constinit const kernel_set kernels_avx512 = make_table<lanes_avx512>(
-    simd_level::avx512, {matmul_tiles<isa, encoding::f32>, matmul_tiles<isa, encoding::f16>,
-                         matmul_tiles<isa, encoding::bf16>, matmul_tiles<isa, encoding::q8_0>,
-                         matmul_tiles<isa, encoding::q4_0>, matmul_tiles<isa, encoding::q5_0>,
-                         matmul_tiles<isa, encoding::q5_1>, matmul_tiles<isa, encoding::iq4_nl>,
-                         matmul_tiles<isa, encoding::q4_k>, matmul_tiles<isa, encoding::q5_k>,
-                         matmul_tiles<isa, encoding::q6_k>});
+    simd_level::avx512, {matmul<encoding::f32>, matmul<encoding::f16>, matmul<encoding::bf16>,
+                         matmul<encoding::q8_0>, matmul<encoding::q4_0>, matmul<encoding::q5_0>,
+                         matmul<encoding::q5_1>, matmul<encoding::iq4_nl>, matmul<encoding::q4_k>,
+                         matmul<encoding::q5_k>, matmul<encoding::q6_k>});
 
 } // namespace larql::kernels
 

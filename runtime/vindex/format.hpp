@@ -37,6 +37,10 @@ inline constexpr std::string_view embeddings_any_manifest_file = "token_embeddin
 inline constexpr std::string_view head_any_file = "output_head.bin";
 inline constexpr std::string_view head_any_manifest_file = "output_head_manifest.json";
 
+// Ours: SHA-256 of everything, and what a slice was cut to.
+inline constexpr std::string_view checksums_file = "checksums.json";
+inline constexpr std::string_view slice_file = "larql_slice.json";
+
 /// "layers/layer_07.weights"
 [[nodiscard]] std::string layer_file_name(std::uint32_t layer);
 

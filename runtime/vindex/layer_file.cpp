@@ -116,6 +116,7 @@ result<layer_header> parse_layer_header(std::span<const std::byte> head, std::ui
   if (head.size() < table)
     return fail(errc::corrupt, "{}: truncated: {} bytes, expected a table of {} entries", name,
                 head.size(), entries);
+  h.table_bytes = table;
 
   auto ranges = std::vector<range>{{0, table}};
   ranges.reserve(2 * std::size_t{entries} + 1);
@@ -203,7 +204,8 @@ layer_header plan_layer(encoding gate_up, encoding down, std::uint32_t experts, 
   h.down_bytes = std::uint64_t{hidden} * quant::row_bytes(down, h.down_cols);
   h.entries.resize(experts);
   const auto version = fits_version_1(h) ? layer_version_1 : layer_version_2;
-  auto at = layer_table_bytes(version, experts);
+  h.table_bytes = layer_table_bytes(version, experts);
+  auto at = h.table_bytes;
   for (auto& e : h.entries) {
     e.gate_up_offset = at;
     e.down_offset = at + h.gate_up_bytes;

@@ -34,6 +34,7 @@ struct layer_header {
   std::uint32_t down_cols = 0; ///< stored columns of down
   std::uint64_t gate_up_bytes = 0;
   std::uint64_t down_bytes = 0;
+  std::uint64_t table_bytes = 0; ///< header and table, from the start of the file
   std::vector<expert_entry> entries;
 
   [[nodiscard]] std::uint64_t expert_bytes() const noexcept { return gate_up_bytes + down_bytes; }

@@ -2,6 +2,7 @@
 
 #include "runtime/vindex/format.hpp"
 #include "runtime/vindex/manifest.hpp"
+#include "runtime/vindex/presence.hpp"
 
 namespace larql::vindex {
 
@@ -210,6 +211,9 @@ result<matrix_view> read_head(opener& o, const matrix_view& embeddings) {
 } // namespace
 
 result<dense_weights> dense_weights::open(const fs::path& dir, const model_config& model) {
+  // A head that was left out would pass for a tied one.
+  LARQL_TRY(const auto here, read_presence(dir, model));
+  LARQL_TRY_VOID(require_dense(dir, here));
   auto out = dense_weights{};
   auto o = opener{dir, model, out.maps_};
   out.layers.resize(model.layers);

@@ -18,7 +18,8 @@ namespace larql::test {
 
 class live_node {
 public:
-  live_node(const tiny_vindex& model, const experts::ownership& owned, std::string name) {
+  live_node(const tiny_vindex& model, const experts::ownership& owned, std::string name,
+            actors::tls_context_ptr tls = nullptr) {
     auto bank = experts::expert_bank::open(model.path(), model.config(), owned);
     auto weights = vindex::fingerprint(model.path(), model.config());
     auto listening = actors::listen_on({"127.0.0.1", 0});
@@ -33,7 +34,7 @@ public:
         *bank_,
         actors::describe(model.config(), *bank_, *weights, std::move(name), port_),
         *std::move(listening),
-        {},
+        std::move(tls),
         {}};
     options.before_call = [this] {
       if (failing.exchange(false))

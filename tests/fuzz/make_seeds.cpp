@@ -2,10 +2,12 @@
 //
 //     larql_fuzz_seeds DIR
 
+#include "runtime/vindex/presence.hpp"
 #include "schema/codec.hpp"
 #include "tests/schema/wire_v1.hpp"
 #include "tests/support/files.hpp"
 #include "tests/support/gguf_writer.hpp"
+#include "tests/support/safetensors_writer.hpp"
 #include "tests/support/tiny_gguf.hpp"
 
 #include <fmt/format.h>
@@ -33,6 +35,37 @@ void vindex_seeds(const fs::path& dir, const std::string& label, const tiny_vind
   auto head = std::string{"\3"};
   head.append(reinterpret_cast<const char*>(&size), sizeof size);
   seed("layer", head, layer.substr(0, 512));
+}
+
+void checksums_seeds(const fs::path& dir) {
+  using namespace std::string_view_literals;
+  const auto model = tiny_vindex{};
+  write_seed(dir, "checksums", std::string{"\0"sv} + read_file(model / "checksums.json"));
+  auto here = vindex::presence{};
+  here.preset = "moe-experts";
+  here.source = "tiny.vindex";
+  here.parts = {vindex::part::norms, vindex::part::expert_layers};
+  here.left_out = {vindex::part::attn};
+  here.holds = {{0, 1, 2, 5}, {2, 2, 0, 7}};
+  write_seed(dir, "slice", "\1" + write_presence(here));
+}
+
+void safetensors_seeds(const fs::path& dir) {
+  using namespace std::string_view_literals;
+  auto tiny = all_in(quant::encoding::bf16);
+  tiny.layers = 1;
+  tiny.hidden = 32;
+  tiny.dense_width = 32;
+  tiny.expert_width = 32;
+  tiny.experts = 2;
+  tiny.top_k = 1;
+  const auto scratch = temporary_directory{};
+  write_hf(tiny_model{tiny}.checkpoint(), scratch.path());
+  write_seed(dir, "config", "\1" + read_file(scratch / "config.json"));
+  auto few = safetensors_writer{};
+  few.tensor("b", "BF16", {2, 3}, "aabbccddeeff").tensor("a", "F32", {}, "1234");
+  write_seed(dir, "few", std::string{"\0"sv} + few.bytes());
+  write_seed(dir, "whole", std::string{"\0"sv} + read_file(scratch / "model.safetensors"));
 }
 
 void gguf_seeds(const fs::path& dir) {
@@ -97,6 +130,40 @@ void tokenizer_seeds(const fs::path& dir) {
   write_seed(dir, "good-text", "\2 aab c<bos><|channel>thought\n\xc3\xa9 <0x41>"sv);
 }
 
+void hub_seeds(const fs::path& dir) {
+  using namespace std::string_view_literals;
+  const auto sha1 = std::string(40, 'a'), sha256 = std::string(64, 'b');
+  const auto object = [&](std::string_view header) {
+    return fmt::format(R"(%{{"objects":[{{"oid":"{}","size":250,"actions":{{"upload":{{"href":)"
+                       R"("https://s/1","header":{}}},"verify":{{"href":"https://h/v"}}}}}}]}})",
+                       sha256, header);
+  };
+  const auto kind = [](char n, std::string text) {
+    text[0] = n;
+    return text;
+  };
+  write_seed(dir, "tree",
+             kind(0, fmt::format(R"(%[{{"type":"file","path":"a/b","size":3,"oid":"{0}"}},)"
+                                 R"({{"type":"file","path":"c","size":3,"oid":"{0}",)"
+                                 R"("lfs":{{"oid":"{1}","size":5000}}}}])",
+                                 sha1, sha256)));
+  write_seed(dir, "revision", kind(1, fmt::format(R"(%{{"sha":"{}"}})", sha1)));
+  write_seed(dir, "preupload", "\2{\"files\":[{\"path\":\"a\",\"uploadMode\":\"lfs\"}]}"sv);
+  write_seed(dir, "basic", kind(3, object(R"({"X-A":"b"})")));
+  write_seed(dir, "parts",
+             kind(3, object(R"({"chunk_size":"100","00001":"u","00002":"v","00003":"w"})")));
+  write_seed(dir, "link", "\4<https://a/p>; rel=\"prev\", <https://a/n>; rel=\"next\""sv);
+  write_seed(dir, "journal",
+             "\5larql-pull 1 1000 abc\nboot b1\n+ 0 10\nv 0 5\nsync\n- 2 3\n+ 10 20\n"sv);
+  write_seed(
+      dir, "state",
+      kind(6, fmt::format(R"(%{{"version":1,"repo":"a/b","revision":"main","commit":"{0}",)"
+                          R"("files":[{{"path":"x","bytes":3,"sha256":"","git_blob":"{0}"}}]}})",
+                          sha1)));
+  write_seed(dir, "redirect", "\7https://cdn.co/x?y=z"sv);
+  write_seed(dir, "path", "\7hf://a/b@main"sv);
+}
+
 } // namespace
 } // namespace larql::test
 
@@ -110,8 +177,11 @@ int main(int argc, char** argv) {
   vindex_seeds(dir / "vindex", "q4k",
                tiny_vindex{k_quant_options(), larql::vindex::quant_kind::q4k});
   vindex_seeds(dir / "vindex", "mixed", tiny_vindex{mixed_options()});
+  checksums_seeds(dir / "checksums");
   gguf_seeds(dir / "gguf");
+  safetensors_seeds(dir / "safetensors");
   wire_seeds(dir / "wire");
   tokenizer_seeds(dir / "tokenizer");
+  hub_seeds(dir / "hub");
   return 0;
 }

@@ -183,7 +183,7 @@ TEST_P(ExtractResume, AnotherEncodingStartsAgain) {
 TEST_P(ExtractResume, ADirectoryWithoutAStateStartsAgain) {
   const auto want = uninterrupted();
   for (const auto* state : {"", "not json", "{\"version\":0}"}) {
-    test::write_file(partial_ / ".extract_state.json", state);
+    test::write_file(partial_ / ".unfinished.json", state);
     test::write_file(partial_ / "stranger.txt", "left over");
     ASSERT_TRUE(succeeds(run()));
     EXPECT_EQ(test::read_tree(out_), want); // the stranger is gone

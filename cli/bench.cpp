@@ -1,0 +1,190 @@
+// larql bench: how fast a model runs here, and what the time goes into.
+//
+// Prompts are random token ids, so the vindex needs no tokenizer; weights decide nothing about the
+// speed but which experts are read.
+
+#include "cli/bench_report.hpp"
+#include "cli/command.hpp"
+#include "cli/engine.hpp"
+#include "cli/interrupt.hpp"
+#include "runtime/base/read_probe.hpp"
+#include "runtime/gemma4/traffic.hpp"
+#include "runtime/generate/sampler.hpp"
+
+#include <algorithm>
+
+namespace larql::cli {
+
+namespace {
+
+using clock = std::chrono::steady_clock;
+
+struct options {
+  engine_options engine;
+  std::vector<std::uint32_t> prompt_tokens = {32, 128, 512};
+  std::uint32_t gen_tokens = 32;
+  std::vector<std::uint32_t> sessions = {1};
+  std::uint32_t depth = 0;
+  std::uint32_t repeat = 3;
+  bool json = false;
+  bool no_probe = false;
+};
+
+// The same ids in every run, spread over the vocabulary.
+class token_source {
+public:
+  explicit token_source(std::uint32_t vocab) : vocab_(vocab) {}
+  std::uint32_t next() {
+    state_ = state_ * 6364136223846793005u + 1442695040888963407u;
+    return static_cast<std::uint32_t>((state_ >> 33) % vocab_);
+  }
+  std::vector<std::uint32_t> next(std::size_t n) {
+    auto out = std::vector<std::uint32_t>(n);
+    for (auto& id : out)
+      id = next();
+    return out;
+  }
+
+private:
+  std::uint32_t vocab_;
+  std::uint64_t state_ = 1;
+};
+
+result<void> go_on() {
+  if (interrupted())
+    return fail(errc::cancelled, "stopped");
+  return {};
+}
+
+bench_wire wire_of(const engine& e) {
+  if (e.remote() == nullptr)
+    return {};
+  const auto& s = e.remote()->stats();
+  return {s.layers, s.calls, s.bytes_sent, s.bytes_received, s.round_trip_us.size()};
+}
+
+result<bench_prefill> prefill(engine& e, const options& o, std::uint32_t tokens) {
+  auto out = bench_prefill{tokens, {}, {}};
+  auto source = token_source{e.model().config.vocab};
+  for (auto i = 0u; i < o.repeat; ++i) {
+    LARQL_TRY_VOID(go_on());
+    LARQL_TRY(const auto session, e.new_session(std::max(tokens, 16u)));
+    session->cancelled = [] { return interrupted().load(); };
+    const auto prompt = source.next(tokens);
+    const auto begin = clock::now();
+    LARQL_TRY_VOID(session->append(prompt));
+    (void) session->last_logits();
+    out.seconds.push_back(std::chrono::duration<double>(clock::now() - begin).count());
+    out.phases = session->times();
+  }
+  return out;
+}
+
+// One pass per token over all sessions, as a server would do it.
+result<bench_decode> decode(engine& e, const options& o, std::uint32_t sessions) {
+  auto out = bench_decode{};
+  out.sessions = sessions;
+  out.depth = o.depth;
+  auto source = token_source{e.model().config.vocab};
+  const auto context = o.depth + o.gen_tokens + 2;
+  LARQL_TRY(const auto session, e.new_session(context));
+  session->cancelled = [] { return interrupted().load(); };
+  LARQL_TRY_VOID(session->append(source.next(o.depth + 1)));
+  (void) session->last_logits();
+  const auto before = session->times();
+  out.wire_before = wire_of(e);
+  for (auto i = 0u; i < o.gen_tokens; ++i) {
+    LARQL_TRY_VOID(go_on());
+    const auto begin = clock::now();
+    LARQL_TRY_VOID(session->append(source.next(1)));
+    (void) generate::argmax(session->last_logits());
+    out.seconds.push_back(std::chrono::duration<double>(clock::now() - begin).count());
+  }
+  out.phases = session->times() - before;
+  out.wire_after = wire_of(e);
+  if (e.remote() != nullptr) {
+    const auto& s = e.remote()->stats();
+    const auto first = static_cast<std::ptrdiff_t>(out.wire_before.samples);
+    out.round_trip_us.assign(s.round_trip_us.begin() + first, s.round_trip_us.end());
+    out.round_trip_compute_us.assign(s.round_trip_compute_us.begin() + first,
+                                     s.round_trip_compute_us.end());
+  }
+  return out;
+}
+
+result<bench_results> measure(const options& o) {
+  auto out = bench_results{};
+  const auto begin = clock::now();
+  LARQL_TRY(const auto e, engine::start(o.engine));
+  out.open_seconds = std::chrono::duration<double>(clock::now() - begin).count();
+  out.simd = kernels::name_of(e->compute().k.level);
+  out.threads = e->compute().pool.threads();
+  out.vindex = e->vindex().string();
+  out.placement = e->nodes() == nullptr ? "local" : "nodes";
+  out.dense_bytes = gemma4::dense_bytes_per_token(e->model().weights);
+  out.expert_bytes = e->expert_bytes_per_token();
+  if (!o.no_probe) {
+    LARQL_TRY(out.read_bytes_per_second, read_bandwidth(e->compute().pool));
+  }
+  { // Pages are mapped and experts checked at their first use; that is not what is measured.
+    LARQL_TRY(const auto warm, prefill(*e, o, 64));
+    (void) warm;
+  }
+  for (const auto n : o.prompt_tokens) {
+    LARQL_TRY(auto p, prefill(*e, o, n));
+    out.prefill.push_back(std::move(p));
+  }
+  if (o.gen_tokens != 0)
+    for (const auto n : o.sessions) {
+      LARQL_TRY(auto d, decode(*e, o, n));
+      out.decode.push_back(std::move(d));
+    }
+  return out;
+}
+
+result<void> run(options& o) {
+  LARQL_TRY_VOID(complete(o.engine));
+  LARQL_TRY(const auto results, measure(o));
+  fmt::print("{}", o.json ? json_of(results) : text_of(results));
+  return {};
+}
+
+} // namespace
+
+void add_bench(CLI::App& app, action& chosen) {
+  auto* command = app.add_subcommand("bench", "Measure prefill and decode");
+  auto o = std::make_shared<options>();
+  add_engine_options(*command, o->engine);
+  command
+      ->add_option("--prompt-tokens", o->prompt_tokens,
+                   "Lengths of prompts to measure, separated by commas")
+      ->delimiter(',')
+      ->check(CLI::Range(1u, 1u << 20))
+      ->capture_default_str();
+  command->add_option("--gen-tokens", o->gen_tokens, "Tokens to decode one by one; 0: none")
+      ->check(CLI::Range(0u, 1u << 16))
+      ->capture_default_str();
+  command->add_option("--depth", o->depth, "Tokens already in the KV cache when decoding starts")
+      ->check(CLI::Range(0u, 1u << 20))
+      ->capture_default_str();
+  command
+      ->add_option("--sessions", o->sessions,
+                   "Sessions that decode together, separated by commas: 1,8")
+      ->delimiter(',')
+      ->check(CLI::Range(1u, 256u))
+      ->capture_default_str();
+  command->add_option("--repeat", o->repeat, "How often each prompt is measured; the median counts")
+      ->check(CLI::Range(1u, 100u))
+      ->capture_default_str();
+  command->add_flag("--json", o->json, "Print everything as JSON");
+  command->add_flag("--no-probe", o->no_probe, "Leave out the measurement of memory bandwidth");
+  command->callback([o, &chosen] {
+    chosen = [o] {
+      install_interrupt_handler();
+      const auto ok = run(*o);
+      return ok ? exit_ok : report(ok.error());
+    };
+  });
+}
+
+} // namespace larql::cli

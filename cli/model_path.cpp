@@ -1,0 +1,100 @@
+#include "cli/model_path.hpp"
+
+#include "cli/hub_settings.hpp"
+#include "cli/interrupt.hpp"
+#include "cli/progress.hpp"
+#include "runtime/hub/url.hpp"
+
+namespace larql::cli {
+
+result<std::filesystem::path> cache_directory(const environment_fn& environment) {
+  using std::filesystem::path;
+  if (const auto own = environment("LARQL_CACHE"))
+    return path{*own};
+  if (const auto xdg = environment("XDG_CACHE_HOME"))
+    return path{*xdg} / "larql";
+  if (const auto home = environment("HOME"))
+    return path{*home} / ".cache" / "larql";
+  return fail(errc::usage, "no place for downloads: set LARQL_CACHE to a directory");
+}
+
+result<std::filesystem::path> cached_model_path(const hub::repo& r,
+                                                const environment_fn& environment) {
+  LARQL_TRY(const auto cache, cache_directory(environment));
+  return cache / "hub" / r.owner /
+         fmt::format("{}@{}", r.name, hub::percent_encode(r.revision, false));
+}
+
+result<hub::pull_outcome> pull_with_progress(const hub::repo& from,
+                                             const hub::pull_request& request,
+                                             const std::filesystem::path& to,
+                                             hub::pull_options options) {
+  auto line = std::optional<progress_line>{};
+  auto full = false;
+  options.on_progress = [&](const hub::pull_progress& p) {
+    if (!line)
+      line.emplace("pull");
+    if (!std::exchange(full, p.done_bytes >= p.total_bytes)) // the checks at the end are quiet
+      line->update(p.done_bytes, p.total_bytes, p.resumed_bytes, p.file);
+  };
+  return hub::pull(from, request, to, options);
+}
+
+namespace {
+
+result<void> fill(const hub::repo& from, const std::filesystem::path& to,
+                  const hub::pull_request& needs, const std::function<bool()>& stopped) {
+  auto options = hub::pull_options{};
+  LARQL_TRY(options.http, hub_settings(stopped));
+  options.keep_commit = true;
+  options.wait_for_others = true;
+  const auto done = pull_with_progress(from, needs, to, std::move(options));
+  return done ? result<void>{} : done.error();
+}
+
+} // namespace
+
+result<std::filesystem::path> resolve_model(const std::string& model,
+                                            const hub::pull_request& needs,
+                                            const std::function<bool()>& stopped) {
+  if (!hub::is_hub_path(model))
+    return std::filesystem::path{model};
+  LARQL_TRY(const auto from, hub::parse_hub_path(model));
+  LARQL_TRY(const auto to, cached_model_path(from, process_environment));
+  LARQL_TRY_VOID(fill(from, to, needs, stopped));
+  return to;
+}
+
+result<std::filesystem::path> resolve_model(const node_settings& s, const hub::pull_request& needs,
+                                            const std::function<bool()>& stopped) {
+  if (s.hub_repo.empty() || hub::is_hub_path(s.vindex))
+    return resolve_model(s.vindex, needs, stopped);
+  LARQL_TRY(const auto from, hub::parse_hub_path(std::string{hub::scheme} + s.hub_repo));
+  LARQL_TRY_VOID(fill(from, s.vindex, needs, stopped));
+  return std::filesystem::path{s.vindex};
+}
+
+result<std::filesystem::path> resolve_model(const std::string& model,
+                                            const hub::pull_request& needs) {
+  if (!hub::is_hub_path(model))
+    return std::filesystem::path{model};
+  const auto scope = interrupt_scope{};
+  return resolve_model(model, needs, [] { return interrupted().load(); });
+}
+
+hub::pull_request laptop_needs() {
+  auto out = hub::pull_request{};
+  out.preset = "moe-client";
+  return out;
+}
+
+hub::pull_request node_needs(const node_settings& s) {
+  auto out = hub::pull_request{};
+  out.preset = "moe-experts";
+  out.experts = s.experts;
+  out.layers = s.layers;
+  out.heads = s.available_ram && !s.experts; // the coordinator says later which experts
+  return out;
+}
+
+} // namespace larql::cli

@@ -1,0 +1,20 @@
+// Is there room? Asked before hours of writing, not found out after them.
+
+#pragma once
+
+#include "runtime/base/result.hpp"
+
+#include <cstdint>
+#include <filesystem>
+
+namespace larql {
+
+/// Bytes that this user may still write to the file system of `path`, or of the nearest parent that
+/// exists.
+[[nodiscard]] result<std::uint64_t> free_space_bytes(const std::filesystem::path& path);
+
+/// An error that names both numbers if fewer than `needed_bytes` are free.
+[[nodiscard]] result<void> check_free_space(const std::filesystem::path& path,
+                                            std::uint64_t needed_bytes);
+
+} // namespace larql

@@ -1,0 +1,20 @@
+// A Gemma 4 mixture-of-experts model from a directory as Hugging Face ships it: config.json,
+// tokenizer files, and safetensors in one file or in shards.
+//
+// Tensors of other parts (vision, audio) are listed as skipped; a tensor of the text model that has
+// no place here is an error, because leaving it out would change the model.
+//
+// Errors    Name the file, the field or tensor, what was found and expected.
+// Source    docs/vindex-format.md, "Importing safetensors".
+
+#pragma once
+
+#include "runtime/import/checkpoint.hpp"
+
+#include <filesystem>
+
+namespace larql::import {
+
+[[nodiscard]] result<checkpoint> open_hf(const std::filesystem::path& dir);
+
+} // namespace larql::import

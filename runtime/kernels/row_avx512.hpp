@@ -1,0 +1,187 @@
+// Products of many weight rows with one input, AVX-512, for Q4_K and Q5_K: the kernel of decoding,
+// which must be faster than memory. Included by kernels_avx512.cpp only.
+//
+// Four blocks at a time: their scales are taken apart together, and their integer sums are added
+// up together. The input's codes are put in the order in which whole registers of weights come
+// apart: 64 bytes hold the groups 0 and 2 in their low halves, 1 and 3 in their high halves.
+
+#pragma once
+
+#include "runtime/kernels/blocks_avx512.hpp"
+#include "runtime/kernels/matmul_avx512.hpp"
+
+namespace larql::kernels::avx512 {
+
+/// Inputs of at most so many codes; longer ones go through dot_256.
+inline constexpr std::size_t row_kernel_cols = 16384;
+
+/// How far ahead of the weights in use the next ones are asked for: what one core reads in about
+/// the time that memory takes to answer.
+inline constexpr std::size_t row_prefetch_bytes = 4096;
+
+template <encoding E>
+inline constexpr bool has_row_kernel = E == encoding::q4_k || E == encoding::q5_k;
+
+// Groups of 32 in the order 0 2 1 3 4 6 5 7 of every block.
+static inline void order_groups(const std::int8_t* q, std::size_t cols, std::int8_t* out) {
+  for (std::size_t i = 0; i < cols; i += 128) {
+    const auto a = _mm512_loadu_si512(q + i), b = _mm512_loadu_si512(q + i + 64);
+    _mm512_store_si512(out + i, _mm512_shuffle_i64x2(a, b, 0x44));
+    _mm512_store_si512(out + i + 64, _mm512_shuffle_i64x2(a, b, 0xee));
+  }
+}
+
+/// What four blocks have in front of their codes.
+struct four_heads {
+  __m512i d;      // d | d_min << 16 in lanes 0, 4, 8, 12
+  __m512i scales; // a quarter per block: eight scales, eight minima, a byte each
+};
+
+// The first sixteen bytes of a block are d, d_min and twelve bytes of six-bit numbers.
+template <encoding E, int Count>
+static inline four_heads load_heads(const std::uint8_t* p) {
+  constexpr auto bytes = traits256<E>::bytes;
+  auto h = _mm512_zextsi128_si512(_mm_loadu_si128(as128(p)));
+  if constexpr (Count > 1)
+    h = _mm512_inserti32x4(h, _mm_loadu_si128(as128(p + bytes)), 1);
+  if constexpr (Count > 2)
+    h = _mm512_inserti32x4(h, _mm_loadu_si128(as128(p + 2 * bytes)), 2);
+  if constexpr (Count > 3)
+    h = _mm512_inserti32x4(h, _mm_loadu_si128(as128(p + 3 * bytes)), 3);
+  // Behind d come the dwords a b c. Six bits of each byte of a and b are scales and minima 0-3; the
+  // others have their low bits in c and their high bits on top of a and b.
+  const auto acbc = _mm512_shuffle_epi32(h, static_cast<_MM_PERM_ENUM>(0xed));
+  const auto tops = _mm512_srli_epi32(_mm512_shuffle_epi32(h, static_cast<_MM_PERM_ENUM>(0x84)), 2);
+  const auto low = _mm512_and_si512(
+      _mm512_srlv_epi32(acbc, _mm512_broadcast_i32x4(_mm_setr_epi32(0, 0, 0, 4))),
+      _mm512_broadcast_i32x4(_mm_setr_epi32(0x3f3f3f3f, 0x0f0f0f0f, 0x3f3f3f3f, 0x0f0f0f0f)));
+  const auto high_mask = _mm512_broadcast_i32x4(_mm_setr_epi32(0, 0x30303030, 0, 0x30303030));
+  // 0xf8: low | (tops & high_mask)
+  return {h, _mm512_ternarylogic_epi32(low, tops, high_mask, 0xf8)};
+}
+
+// Sixteen-bit lane i takes scale byte `first + i's group`; see products() for the order of groups.
+static inline __m512i spread_scales(__m512i scales, char first) {
+  const auto groups = _mm512_set_epi16(3, 3, 3, 3, 2, 2, 2, 2, 3, 3, 3, 3, 2, 2, 2, 2, 1, 1, 1, 1,
+                                       0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0);
+  return _mm512_maskz_permutexvar_epi8(0x5555555555555555u,
+                                       _mm512_add_epi16(groups, _mm512_set1_epi16(first)), scales);
+}
+
+// The minima of two blocks, each twice: one for each sum of sixteen inputs.
+static inline __m512i spread_minima(__m512i scales, char first) {
+  const auto groups = _mm512_set_epi16(23, 23, 22, 22, 21, 21, 20, 20, 19, 19, 18, 18, 17, 17, 16,
+                                       16, 7, 7, 6, 6, 5, 5, 4, 4, 3, 3, 2, 2, 1, 1, 0, 0);
+  return _mm512_maskz_permutexvar_epi8(0x5555555555555555u,
+                                       _mm512_add_epi16(groups, _mm512_set1_epi16(first)), scales);
+}
+
+// Codes of groups [0 2], [1 3], [4 6], [5 7].
+template <encoding E>
+static inline void unpack_groups(const std::uint8_t* p, __m512i* code) {
+  constexpr std::size_t codes = E == encoding::q4_k ? 16 : 48;
+  const auto low_half = _mm512_set1_epi8(15);
+  for (int h = 0; h < 2; ++h) {
+    const auto both = _mm512_loadu_si512(p + codes + 64 * h);
+    code[2 * h] = _mm512_and_si512(both, low_half);
+    code[2 * h + 1] = _mm512_and_si512(_mm512_srli_epi16(both, 4), low_half);
+  }
+  if constexpr (E == encoding::q5_k) {
+    const auto fifth = _mm512_broadcast_i64x4(_mm256_loadu_si256(as256(p + 16)));
+    const auto pick = [](int first, int second) { // bit g of byte i belongs to element i of group g
+      return _mm512_inserti64x4(
+          _mm512_castsi256_si512(_mm256_set1_epi8(static_cast<char>(1 << first))),
+          _mm256_set1_epi8(static_cast<char>(1 << second)), 1);
+    };
+    const __m512i bits[4] = {pick(0, 2), pick(1, 3), pick(4, 6), pick(5, 7)};
+    for (int g = 0; g < 4; ++g)
+      code[g] = _mm512_mask_add_epi8(code[g], _mm512_test_epi8_mask(fifth, bits[g]), code[g],
+                                     _mm512_set1_epi8(16));
+  }
+}
+
+// Sum over groups of scale * (codes · inputs), still spread over sixteen lanes. Packing takes turns
+// between its arguments in every quarter: groups 0 1 | 0 1 | 2 3 | 2 3.
+template <encoding E>
+static inline __m512i products(const std::uint8_t* p, const std::int8_t* q, __m512i scale01,
+                               __m512i scale23) {
+  __m512i code[4], dot[4];
+  unpack_groups<E>(p, code);
+  for (int g = 0; g < 4; ++g)
+    dot[g] = _mm512_dpbusd_epi32(_mm512_setzero_si512(), code[g], _mm512_load_si512(q + 64 * g));
+  const auto z = _mm512_madd_epi16(_mm512_packs_epi32(dot[0], dot[1]), scale01);
+  return _mm512_dpwssd_epi32(z, _mm512_packs_epi32(dot[2], dot[3]), scale23);
+}
+
+// Lanes 0-7 of a and b belong to blocks 0 and 2, lanes 8-15 to blocks 1 and 3.
+static inline __m128i sum_halves(__m512i a, __m512i b) {
+  auto s = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+  s = _mm512_add_epi32(s, _mm512_shuffle_epi32(s, _MM_PERM_BADC));
+  s = _mm512_add_epi32(s, _mm512_shuffle_i64x2(s, s, 0xb1));
+  const auto order = _mm512_castsi128_si512(_mm_setr_epi32(0, 8, 1, 9));
+  return _mm512_castsi512_si128(_mm512_permutexvar_epi32(order, s));
+}
+
+// Adds Count blocks to the accumulator lanes 0 to Count - 1.
+template <encoding E, int Count>
+static inline __m128 add_blocks(const std::uint8_t* p, const std::int8_t* q,
+                                const std::int16_t* sums, const float* scale, __m128 acc) {
+  constexpr auto bytes = traits256<E>::bytes;
+  for (std::size_t line = 0; line < Count * bytes; line += 64)
+    _mm_prefetch(reinterpret_cast<const char*>(p) + row_prefetch_bytes + line, _MM_HINT_T0);
+  const auto heads = load_heads<E, Count>(p);
+  __m512i sum[4];
+  for (int b = 0; b < 4; ++b)
+    sum[b] = b < Count ? products<E>(p + b * bytes, q + b * 256,
+                                     spread_scales(heads.scales, static_cast<char>(16 * b)),
+                                     spread_scales(heads.scales, static_cast<char>(16 * b + 4)))
+                       : _mm512_setzero_si512();
+  __m512i min_sum[2];
+  for (int h = 0; h < 2; ++h) // sums after the last block are zeros
+    min_sum[h] = 2 * h < Count
+                     ? _mm512_madd_epi16(_mm512_loadu_si512(sums + 32 * h),
+                                         spread_minima(heads.scales, static_cast<char>(32 * h + 8)))
+                     : _mm512_setzero_si512();
+  const auto first_dwords = _mm512_castsi128_si512(_mm_setr_epi32(0, 4, 8, 12));
+  const auto floats = _mm256_cvtph_ps(
+      _mm512_castsi512_si128(_mm512_permutexvar_epi32(first_dwords, heads.d))); // d m d m d m d m
+  const auto front = _mm256_castps256_ps128(floats), back = _mm256_extractf128_ps(floats, 1);
+  const auto scales = _mm_loadu_ps(scale);
+  const auto d = _mm_mul_ps(_mm_shuffle_ps(front, back, 0x88), scales);
+  const auto d_min = _mm_mul_ps(_mm_shuffle_ps(front, back, 0xdd), scales);
+  acc = _mm_fmadd_ps(d, _mm_cvtepi32_ps(sum_each(sum[0], sum[1], sum[2], sum[3])), acc);
+  return _mm_fnmadd_ps(d_min, _mm_cvtepi32_ps(sum_halves(min_sum[0], min_sum[1])), acc);
+}
+
+template <encoding E>
+static inline float row_product(const std::uint8_t* p, std::size_t blocks, const std::int8_t* q,
+                                const std::int16_t* sums, const float* scale) {
+  constexpr auto bytes = traits256<E>::bytes;
+  auto acc = _mm_setzero_ps();
+  std::size_t b = 0;
+  for (; b + 4 <= blocks; b += 4)
+    acc = add_blocks<E, 4>(p + b * bytes, q + b * 256, sums + b * 16, scale + b, acc);
+  p += b * bytes, q += b * 256, sums += b * 16, scale += b;
+  switch (blocks - b) {
+  case 1: acc = add_blocks<E, 1>(p, q, sums, scale, acc); break;
+  case 2: acc = add_blocks<E, 2>(p, q, sums, scale, acc); break;
+  case 3: acc = add_blocks<E, 3>(p, q, sums, scale, acc); break;
+  default: break;
+  }
+  const auto pair = _mm_add_ps(acc, _mm_movehl_ps(acc, acc));
+  return _mm_cvtss_f32(_mm_add_ss(pair, _mm_movehdup_ps(pair)));
+}
+
+/// out[r] = row r · input for `rows` rows. @pre x.cols <= row_kernel_cols
+template <encoding E>
+static inline void rows_of_one_input(const std::uint8_t* base, std::size_t stride, std::size_t rows,
+                                     const activation_view& x, std::size_t input, float* out) {
+  alignas(64) std::int8_t q[row_kernel_cols];
+  order_groups(x.q + input * x.cols, x.cols, q);
+  const auto* sums = x.sums + input * x.sum_stride;
+  const auto* scale = x.scale + input * x.scale_stride;
+  for (std::size_t r = 0; r < rows; ++r)
+    out[r] = row_product<E>(base + r * stride, x.cols / 256, q, sums, scale);
+}
+
+} // namespace larql::kernels::avx512

@@ -1,0 +1,23 @@
+// The files of a vindex directory.
+
+#pragma once
+
+#include "runtime/base/result.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace larql::vindex {
+
+struct found_file {
+  std::string name; ///< relative to the directory, '/' between
+  std::uint64_t bytes = 0;
+};
+
+/// The files at the root and one level below, by name. Links count as what they lead to, because
+/// download caches are made of links.
+[[nodiscard]] result<std::vector<found_file>> list_files(const std::filesystem::path& dir);
+
+} // namespace larql::vindex

@@ -1,0 +1,164 @@
+// Matrix products and row operations: bytes of weights per second, and weights per cycle of the
+// time-stamp counter.
+//
+// "cache" runs over a matrix that stays in the second-level cache: the speed of the instructions.
+// "memory" runs over 256 MB with all threads: what decoding sees.
+
+#include "runtime/base/compute_pool.hpp"
+#include "runtime/base/read_probe.hpp"
+#include "runtime/base/reserved_memory.hpp"
+#include "runtime/kernels/products.hpp"
+#include "tests/support/random_weights.hpp"
+
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <cstring>
+#include <thread>
+
+#if defined(__x86_64__)
+#include <x86intrin.h>
+#endif
+
+namespace larql {
+namespace {
+
+using quant::encoding;
+
+constexpr std::uint32_t hidden = 2816;
+constexpr std::size_t cache_bytes = 512 << 10;
+constexpr std::size_t memory_bytes = 256 << 20;
+
+std::uint64_t ticks() {
+#if defined(__x86_64__)
+  return __rdtsc();
+#else
+  return 0;
+#endif
+}
+
+const kernels::kernel_set& best_kernels() {
+  return **kernels::kernels_for(kernels::best_simd_level());
+}
+
+// A matrix of about `bytes`, made of one random megabyte again and again.
+class big_matrix {
+public:
+  big_matrix(encoding e, std::uint32_t cols, std::size_t bytes) {
+    const auto row = quant::row_bytes(e, cols);
+    const auto rows = std::max<std::size_t>(bytes / row / 16 * 16, 16);
+    memory_ = *reserved_memory::reserve(rows * row);
+    memory_.prefer_huge_pages();
+    auto random = test::random_source{1};
+    const auto some = std::min<std::size_t>(rows, 512);
+    const auto pattern = random_matrix(random, e, some, cols);
+    for (auto r = std::size_t{0}; r < rows; ++r)
+      std::memcpy(memory_.data() + r * row, pattern.data() + r % some * row, row);
+    view_ = {e, static_cast<std::uint32_t>(rows), cols, memory_.data()};
+  }
+  [[nodiscard]] const quant::matrix_view& view() const { return view_; }
+
+private:
+  reserved_memory memory_;
+  quant::matrix_view view_;
+};
+
+kernels::activation_rows make_inputs(encoding e, std::uint32_t inputs, std::uint32_t cols) {
+  auto random = test::random_source{2};
+  auto out = kernels::activation_rows{};
+  out.reset(activation_for(e), inputs, cols);
+  for (auto i = 0u; i < inputs; ++i)
+    out.set_row(best_kernels(), i, test::random_floats(random, cols));
+  return out;
+}
+
+void count(benchmark::State& state, const quant::matrix_view& w, std::uint32_t inputs,
+           std::uint64_t spent_ticks) {
+  const auto bytes = static_cast<double>(w.rows * w.stride_bytes());
+  const auto weights = static_cast<double>(w.rows) * w.cols * inputs;
+  const auto rounds = static_cast<double>(state.iterations());
+  state.counters["GB/s"] = benchmark::Counter(bytes * rounds * 1e-9, benchmark::Counter::kIsRate);
+  state.counters["weights/tick"] = weights * rounds / static_cast<double>(spent_ticks);
+}
+
+void in_cache(benchmark::State& state, encoding e, std::uint32_t inputs, std::uint32_t cols) {
+  const auto matrix = big_matrix{e, cols, cache_bytes};
+  const auto& w = matrix.view();
+  const auto x = make_inputs(e, inputs, cols);
+  const auto view = x.view();
+  auto out = std::vector<float>(std::size_t{w.rows} * inputs);
+  const auto f = best_kernels().matmul[static_cast<std::size_t>(e)];
+  const auto begin = ticks();
+  for (auto _ : state) {
+    f(w, 0, w.rows, view, 0, inputs, out.data(), w.rows);
+    benchmark::ClobberMemory();
+  }
+  count(state, w, inputs, ticks() - begin);
+}
+
+void from_memory(benchmark::State& state, encoding e, std::uint32_t cols) {
+  const auto matrix = big_matrix{e, cols, memory_bytes};
+  const auto& w = matrix.view();
+  auto pool = compute_pool{std::thread::hardware_concurrency()};
+  auto random = test::random_source{2};
+  const auto x = test::random_floats(random, cols);
+  auto inputs = kernels::input_forms{};
+  auto out = std::vector<float>(w.rows);
+  const auto begin = ticks();
+  for (auto _ : state) {
+    inputs.set(x.data(), 1, cols, cols);
+    const auto p = kernels::product{w, out.data(), w.rows};
+    kernels::multiply({best_kernels(), pool}, inputs, {&p, 1});
+    benchmark::ClobberMemory();
+  }
+  count(state, w, 1, ticks() - begin);
+}
+
+void read_only(benchmark::State& state) {
+  auto pool = compute_pool{std::thread::hardware_concurrency()};
+  auto best = 0.0;
+  for (auto _ : state)
+    best = std::max(best, *read_bandwidth(pool));
+  state.counters["GB/s"] = best * 1e-9;
+}
+
+void empty_loop(benchmark::State& state) {
+  auto pool = compute_pool{std::thread::hardware_concurrency()};
+  auto sink = std::vector<std::size_t>(pool.threads() * 8);
+  for (auto _ : state)
+    pool.parallel_for(pool.threads(), 1, [&](std::size_t begin, std::size_t, unsigned worker) {
+      sink[worker * 8] = begin;
+    });
+}
+
+void register_all() {
+  for (const auto e : {encoding::q4_k, encoding::q5_k, encoding::q6_k, encoding::q8_0,
+                       encoding::q4_0, encoding::q5_0, encoding::f32, encoding::f16}) {
+    const auto name = std::string{quant::name_of(e)};
+    for (const auto inputs : {1u, 2u, 4u, 16u, 64u})
+      benchmark::RegisterBenchmark(("cache/" + name + "/inputs:" + std::to_string(inputs)).c_str(),
+                                   [=](benchmark::State& s) { in_cache(s, e, inputs, hidden); });
+    benchmark::RegisterBenchmark(("memory/" + name).c_str(), [=](benchmark::State& s) {
+      from_memory(s, e, hidden);
+    })->UseRealTime();
+  }
+  // The experts' down matrices are narrow.
+  for (const auto e : {encoding::q4_0, encoding::q5_0, encoding::q8_0})
+    benchmark::RegisterBenchmark(("memory/" + std::string{quant::name_of(e)} + "/cols:704").c_str(),
+                                 [=](benchmark::State& s) { from_memory(s, e, 704); })
+        ->UseRealTime();
+  benchmark::RegisterBenchmark("memory/read_only", read_only)->Iterations(1)->UseRealTime();
+  benchmark::RegisterBenchmark("pool/empty_loop", empty_loop)->UseRealTime();
+}
+
+} // namespace
+} // namespace larql
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv))
+    return 1;
+  larql::register_all();
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+}

@@ -1,0 +1,160 @@
+// A cluster of real node processes that a test disturbs, and a laptop in the test's own process
+// that generates over it, so that every logit and every token's time can be looked at.
+//
+// Threads   Nodes are started by the test's main thread (a child dies with the thread that started
+//           it); generations may run in another.
+
+#pragma once
+
+#include "actors/cluster.hpp"
+#include "actors/expert_service.hpp"
+#include "actors/remote_experts.hpp"
+#include "actors/system.hpp"
+#include "runtime/vindex/fingerprint.hpp"
+#include "tests/e2e/programs.hpp"
+#include "tests/support/failures.hpp"
+#include "tests/support/random_weights.hpp"
+#include "tests/support/run_model.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+namespace larql::test {
+
+using steady = std::chrono::steady_clock;
+
+inline double milliseconds_of(steady::duration d) {
+  return std::chrono::duration<double, std::milli>(d).count();
+}
+
+/// What a generation gave, token by token.
+struct generation {
+  std::vector<std::uint32_t> ids;
+  std::vector<float> logits; ///< of every token, one after the other
+  std::vector<steady::time_point> at;
+  std::string error; ///< empty: complete
+
+  [[nodiscard]] bool same_bits(const generation& other) const {
+    return ids == other.ids && logits == other.logits;
+  }
+};
+
+/// Always takes the most likely token.
+inline generation generate_over(generate::session& session, std::span<const std::uint32_t> prompt,
+                                std::size_t tokens) {
+  auto out = generation{};
+  out.at.push_back(steady::now());
+  auto next = std::vector<std::uint32_t>{prompt.begin(), prompt.end()};
+  while (out.ids.size() < tokens) {
+    if (const auto ok = session.append(next); !ok) {
+      out.error = ok.error().text;
+      return out;
+    }
+    const auto row = session.last_logits();
+    out.logits.insert(out.logits.end(), row.begin(), row.end());
+    const auto best =
+        static_cast<std::uint32_t>(std::max_element(row.begin(), row.end()) - row.begin());
+    out.ids.push_back(best);
+    out.at.push_back(steady::now());
+    next = {best};
+  }
+  return out;
+}
+
+/// A laptop inside this process.
+class in_process_laptop {
+public:
+  explicit in_process_laptop(const fs::path& vindex) {
+    std::signal(SIGPIPE, SIG_IGN); // as larql does
+    auto opened = running_model::open(vindex);
+    EXPECT_TRUE(succeeds(opened));
+    model_ = *std::move(opened);
+    vindex_ = vindex;
+  }
+  result<void> connect(const fs::path& topology) {
+    LARQL_TRY(auto c, topology::load_cluster(topology));
+    LARQL_TRY(const auto weights, vindex::fingerprint(vindex_, model_->model().config));
+    LARQL_TRY(cluster_, actors::cluster::connect(
+                            sys_, {std::move(c),
+                                   actors::identity_of(model_->model().config, weights), "chaos"}));
+    port_ = std::make_unique<actors::remote_experts>(sys_, cluster_->router(), model_->compute().k,
+                                                     cluster_->formats(), cluster_->limits());
+    return {};
+  }
+
+  /// Over the nodes, or with this machine's experts.
+  generation generate(std::span<const std::uint32_t> prompt, std::size_t tokens) {
+    return generate_over(*model_->new_session(*port_), prompt, tokens);
+  }
+  generation generate_locally(std::span<const std::uint32_t> prompt, std::size_t tokens) {
+    return generate_over(*model_->new_session(), prompt, tokens);
+  }
+
+  [[nodiscard]] const actors::remote_experts& port() const { return *port_; }
+  [[nodiscard]] const actors::cluster& nodes() const { return *cluster_; }
+
+private:
+  fs::path vindex_;
+  std::unique_ptr<running_model> model_;
+  actors::system_config config_;
+  caf::actor_system sys_{config_};
+  std::unique_ptr<actors::cluster> cluster_;
+  std::unique_ptr<actors::remote_experts> port_;
+};
+
+/// Nodes alpha and gamma own experts 0-3, beta and delta 4-7; TLS by a secret.
+class chaos_test : public model_test {
+protected:
+  struct member {
+    std::string name;
+    std::string experts;
+    node_ptr process;
+    std::string port = "0";
+    std::string address;
+  };
+
+  void SetUp() override {
+    model_test::SetUp();
+    ASSERT_EQ(run(larql({"certs", "secret", secret()})).code, 0);
+    for (const auto& [name, experts] : {std::pair{"alpha", "0-3"}, std::pair{"beta", "4-7"},
+                                        std::pair{"gamma", "0-3"}, std::pair{"delta", "4-7"}})
+      members_.push_back({name, experts, nullptr, "0", {}});
+    for (auto& m : members_)
+      start(m);
+    write_topology();
+  }
+
+  [[nodiscard]] std::string secret() const { return (scratch_ / "secret").string(); }
+  [[nodiscard]] fs::path topology() const { return scratch_ / "c.toml"; }
+
+  /// Starts a node, again on the port that it had.
+  void start(member& m) const {
+    m.process = start_node({"--name", m.name, "--experts", m.experts, "--port", m.port,
+                            "--secret-file", secret(), "-t", "1"});
+    m.port = std::to_string(m.process->port());
+    m.address = m.process->address();
+  }
+  void write_topology(const std::string& deadlines = {}) const {
+    auto text = fmt::format("model = \"{}\"\n", vindex().string());
+    for (const auto& m : members_)
+      text += fmt::format("[[node]]\nname = \"{}\"\naddress = \"{}\"\nexperts = \"{}\"\n", m.name,
+                          m.address, m.experts);
+    text += "[security]\nsecret_file = \"secret\"\n[deadlines]\nconnect = \"2s\"\n"
+            "call_ceiling = \"2s\"\nreconnect_max = \"500ms\"\n" +
+            deadlines;
+    write_file(topology(), text);
+  }
+  static void kill(member& m) {
+    m.process->child().signal(SIGKILL);
+    EXPECT_TRUE(m.process->child().wait()) << m.name;
+  }
+
+  [[nodiscard]] static std::uint64_t number_in(const char* variable, std::uint64_t otherwise) {
+    const auto* text = std::getenv(variable);
+    return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+  }
+
+  std::vector<member> members_;
+};
+
+} // namespace larql::test

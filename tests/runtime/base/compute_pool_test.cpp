@@ -1,0 +1,86 @@
+// Mirrors runtime/base/compute_pool.hpp.
+
+#include "runtime/base/compute_pool.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <mutex>
+#include <numeric>
+
+namespace larql {
+namespace {
+
+TEST(ComputePool, EveryIterationRunsOnceWhateverTheThreadsAndTheGrain) {
+  for (const auto threads : {0u, 1u, 2u, 3u, 8u}) {
+    auto pool = compute_pool{threads};
+    for (const auto count : {0u, 1u, 2u, 7u, 64u, 1000u})
+      for (const auto grain : {0u, 1u, 3u, 64u, 5000u}) {
+        auto runs = std::vector<std::atomic<int>>(count);
+        pool.parallel_for(count, grain, [&](std::size_t begin, std::size_t end, unsigned worker) {
+          EXPECT_LT(worker, pool.threads());
+          for (auto i = begin; i < end; ++i)
+            runs[i].fetch_add(1);
+        });
+        EXPECT_TRUE(std::all_of(runs.begin(), runs.end(), [](auto& n) { return n.load() == 1; }))
+            << threads << " threads, " << count << " by " << grain;
+      }
+  }
+}
+
+TEST(ComputePool, RangesBeginAtMultiplesOfTheGrain) {
+  auto pool = compute_pool{3};
+  pool.parallel_for(100, 16, [&](std::size_t begin, std::size_t end, unsigned) {
+    EXPECT_EQ(begin % 16, 0u);
+    EXPECT_EQ(end, std::min<std::size_t>(begin + 16, 100));
+  });
+}
+
+TEST(ComputePool, AThreadWalksThroughItsPartInAscendingOrder) {
+  auto pool = compute_pool{2};
+  auto first = std::vector<std::size_t>{}; // what the caller did in its own half
+  pool.parallel_for(1000, 10, [&](std::size_t begin, std::size_t, unsigned worker) {
+    if (worker == 0 && begin < 500)
+      first.push_back(begin);
+  });
+  EXPECT_TRUE(std::is_sorted(first.begin(), first.end()));
+}
+
+TEST(ComputePool, OneThreadDoesTheWorkOfAnotherThatIsBusy) {
+  auto pool = compute_pool{2};
+  auto done = std::atomic<int>{0};
+  auto stuck = std::atomic<bool>{false};
+  // Whoever comes first to the first grain of the second half stays there until all others are
+  // done.
+  pool.parallel_for(64, 1, [&](std::size_t begin, std::size_t, unsigned) {
+    if (begin == 32 && !stuck.exchange(true))
+      while (done.load() < 63)
+        std::this_thread::yield();
+    done.fetch_add(1);
+  });
+  EXPECT_EQ(done.load(), 64);
+}
+
+TEST(ComputePool, LoopsOfDifferentThreadsRunOneAfterTheOther) {
+  auto pool = compute_pool{3};
+  auto sums = std::vector<std::uint64_t>(4);
+  auto callers = std::vector<std::thread>{};
+  for (auto c = 0u; c < sums.size(); ++c)
+    callers.emplace_back([&, c] {
+      for (auto round = 0; round < 200; ++round) {
+        auto sum = std::atomic<std::uint64_t>{0};
+        pool.parallel_for(97, 2, [&](std::size_t begin, std::size_t end, unsigned) {
+          for (auto i = begin; i < end; ++i)
+            sum.fetch_add(i);
+        });
+        sums[c] += sum.load();
+      }
+    });
+  for (auto& c : callers)
+    c.join();
+  for (const auto sum : sums)
+    EXPECT_EQ(sum, 200u * (97 * 96 / 2));
+}
+
+} // namespace
+} // namespace larql
