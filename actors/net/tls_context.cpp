@@ -17,6 +17,13 @@ constexpr std::size_t min_secret_bytes = 32; // a shorter one could be guessed f
 constexpr std::size_t max_secret_bytes = 4096;
 constexpr std::string_view psk_identity = "larql-cluster-1";
 
+// To OpenSSL a shared key is a resumed session, and one that asks for the peer's certificate wants
+// to know on both sides which context it is of.
+const unsigned char* session_context() {
+  return reinterpret_cast<const unsigned char*>(psk_identity.data());
+}
+constexpr auto session_context_bytes = static_cast<unsigned>(psk_identity.size());
+
 using key_bytes = std::array<unsigned char, 32>;
 
 // Where callbacks of a context find its key.
@@ -58,7 +65,8 @@ SSL_SESSION* session_of(SSL* ssl) {
   if (session != nullptr && cipher != nullptr &&
       SSL_SESSION_set1_master_key(session, key->data(), key->size()) == 1 &&
       SSL_SESSION_set_cipher(session, cipher) == 1 &&
-      SSL_SESSION_set_protocol_version(session, TLS1_3_VERSION) == 1)
+      SSL_SESSION_set_protocol_version(session, TLS1_3_VERSION) == 1 &&
+      SSL_SESSION_set1_id_context(session, session_context(), session_context_bytes) == 1)
     return session;
   SSL_SESSION_free(session);
   return nullptr;
@@ -192,10 +200,7 @@ result<tls_context_ptr> tls_context::from_secret(std::string_view secret) {
   auto* c = out->context_;
   SSL_CTX_set_ex_data(c, key_index(), new key_bytes{key});
   SSL_CTX_set_ciphersuites(c, "TLS_AES_128_GCM_SHA256"); // whose hash the key was made for
-  // To OpenSSL a shared key is a resumed session, and one that asks for the peer's certificate
-  // wants to know which context it is of.
-  if (SSL_CTX_set_session_id_context(c, reinterpret_cast<const unsigned char*>(psk_identity.data()),
-                                     static_cast<unsigned>(psk_identity.size())) != 1)
+  if (SSL_CTX_set_session_id_context(c, session_context(), session_context_bytes) != 1)
     return fail(errc::internal, "TLS: {}", tls_error_text());
   SSL_CTX_set_psk_find_session_callback(c, find_psk);
   SSL_CTX_set_psk_use_session_callback(c, use_psk);

@@ -47,11 +47,11 @@ protected:
   }
   [[nodiscard]] fs::path hosts() const { return scratch_ / "hosts"; }
   [[nodiscard]] words with_hosts(const words& command) const {
-    auto out = words{"unshare",
+    auto out = words{"/usr/bin/unshare",
                      "--user",
                      "--map-root-user",
                      "--mount",
-                     "sh",
+                     "/bin/sh",
                      "-c",
                      "mount --bind \"$0\" /etc/hosts && exec \"$@\"",
                      hosts().string()};
