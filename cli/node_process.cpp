@@ -18,6 +18,7 @@
 #include <atomic>
 #include <climits>
 #include <csignal>
+#include <mutex>
 #include <random>
 #include <unistd.h>
 
@@ -87,12 +88,45 @@ result<std::uint64_t> bytes_per_expert(const std::filesystem::path& dir,
   return sum;
 }
 
+// Everybody who watches the start: HTTP, and the service manager, which gives up on a start that
+// says nothing for longer than it was told. Downloads call from several threads.
+class watchers {
+public:
+  node_health health;
+  const service_manager manager{process_environment("NOTIFY_SOCKET").value_or("")};
+
+  void loading(std::string text) {
+    const auto lock = std::scoped_lock{mutex_};
+    text_ = std::move(text);
+    health.loading(text_);
+    tell();
+  }
+  /// Nothing new, but it goes on; cheap enough for inner loops.
+  void still_loading() {
+    const auto lock = std::scoped_lock{mutex_};
+    if (clock::now() - told_ >= patience / 10)
+      tell();
+  }
+
+private:
+  using clock = std::chrono::steady_clock;
+  static constexpr auto patience = 120s; // longer than any pause of a loading node
+
+  void tell() {
+    told_ = clock::now();
+    manager.starting(text_, patience);
+  }
+
+  std::mutex mutex_;
+  std::string text_;
+  clock::time_point told_{};
+};
+
 // Asks the coordinator until it says what to load. Nothing if a signal came first.
-result<std::optional<experts::index_range>> ask_what_to_load(const node_settings& s,
-                                                             const vindex::model_config& model,
-                                                             const schema::fingerprint& weights,
-                                                             const actors::join_options& join,
-                                                             const sigset_t& signals) {
+result<std::optional<experts::index_range>>
+ask_what_to_load(const node_settings& s, const vindex::model_config& model,
+                 const schema::fingerprint& weights, const actors::join_options& join,
+                 const sigset_t& signals, watchers& watch) {
   auto self = schema::announce{};
   self.owns = false;
   self.node.node = s.name;
@@ -125,6 +159,7 @@ result<std::optional<experts::index_range>> ask_what_to_load(const node_settings
     if (news != said)
       log_info("join", "{}", news);
     said = news;
+    watch.still_loading();
     if (signal_within(signals, pause) != 0)
       return std::optional<experts::index_range>{};
   }
@@ -132,11 +167,13 @@ result<std::optional<experts::index_range>> ask_what_to_load(const node_settings
 
 // Fetches what the node needs if the model is one of the Hub, and puts the directory in its place.
 // False if a signal came.
-result<bool> fetch_model(node_settings& s, const node_settings& told, const sigset_t& signals) {
+result<bool> fetch_model(node_settings& s, const node_settings& told, const sigset_t& signals,
+                         watchers& watch) {
   auto signalled = std::atomic<bool>{false};
   auto wanted = told;
   wanted.experts = s.experts;
   const auto dir = resolve_model(wanted, node_needs(wanted), [&] {
+    watch.still_loading();
     if (signal_within(signals, 0ms) != 0)
       signalled = true;
     return signalled.load();
@@ -153,17 +190,6 @@ result<bool> fetch_model(node_settings& s, const node_settings& told, const sigs
   s.vindex = dir->string();
   return true;
 }
-
-// Everybody who watches the start: HTTP, and the service manager.
-struct watchers {
-  node_health health;
-  service_manager manager{process_environment("NOTIFY_SOCKET").value_or("")};
-
-  void loading(const std::string& text) {
-    health.loading(text);
-    manager.starting(text, 60s);
-  }
-};
 
 // The node must not be asked when it is gone.
 struct attachment {
@@ -255,7 +281,7 @@ result<node_end> serve_node(const node_settings& settings) {
   LARQL_TRY(const auto http, start_http(settings, watch.health));
   auto s = settings;
   watch.loading("looking for the model");
-  LARQL_TRY(const auto fetched, fetch_model(s, settings, signals));
+  LARQL_TRY(const auto fetched, fetch_model(s, settings, signals, watch));
   if (!fetched)
     return node_end::stopped;
   LARQL_TRY(const auto model, vindex::read_index(s.vindex));
@@ -270,10 +296,11 @@ result<node_end> serve_node(const node_settings& settings) {
     join = actors::join_options{*s.join, tls, 5000ms, {}};
   if (s.available_ram) {
     watch.loading("waiting for a coordinator to say what to load");
-    LARQL_TRY(s.experts, ask_what_to_load(s, model, weights, *join, signals));
+    LARQL_TRY(s.experts, ask_what_to_load(s, model, weights, *join, signals, watch));
     if (!s.experts)
       return node_end::stopped;
-    LARQL_TRY(const auto got, fetch_model(s, settings, signals));
+    watch.loading("looking for the experts to load");
+    LARQL_TRY(const auto got, fetch_model(s, settings, signals, watch));
     if (!got)
       return node_end::stopped;
   }

@@ -20,6 +20,7 @@ tidy)
 check)
   python3 tests/lint/layers.py
   python3 tests/lint/files.py
+  python3 tests/deploy/dockerfile.py deploy/fly/Dockerfile
   sources | xargs clang-format-14 --dry-run -Werror
   for script in $(git ls-files -co --exclude-standard -- '*.sh') .ci/run; do
     sh -n "$script" 2>/dev/null || bash -n "$script"

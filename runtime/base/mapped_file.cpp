@@ -149,13 +149,14 @@ void will_need(std::span<const std::byte> bytes) noexcept {
 
 result<void> populate(std::span<const std::byte> bytes) {
   const auto pages = pages_of(bytes);
+  // All of it at once: a mapping for random access would fault in one page after the other.
+  will_need(bytes);
   if (::madvise(pages.start, pages.bytes, MADV_POPULATE_READ) == 0)
     return {};
   if (errno != EINVAL)
     return fail(errc::io, "reading {} bytes into memory: {}", bytes.size(), errno_text(errno));
   // An older kernel: touch every page.
   const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  will_need(bytes);
   for (auto i = std::size_t{0}; i < bytes.size(); i += page)
     (void) *static_cast<const volatile std::byte*>(bytes.data() + i);
   return {};

@@ -123,6 +123,9 @@ result<void> expert_bank::warm_up(const std::function<bool(std::uint64_t)>& on_p
     for (const auto& map : part.maps)
       for (auto rest = map.bytes(); !rest.empty();) {
         const auto step = rest.first(std::min(rest.size(), step_bytes));
+        // The disk works on the next step while this one is waited for.
+        const auto after = rest.subspan(step.size());
+        will_need(after.first(std::min(after.size(), step_bytes)));
         if (auto ok = populate(step); !ok)
           return std::move(ok).error().in(part.path.string());
         rest = rest.subspan(step.size());

@@ -56,4 +56,4 @@ cp "$deb" "$work/debian/tmp/larql.deb"
 for list in /etc/apt/apt.conf.d/*proxy*; do [ ! -e "$list" ] || cp "$list" "$work/debian/etc/apt/apt.conf.d/"; done
 chroot "$work/debian" sh -ec 'export DEBIAN_FRONTEND=noninteractive
   apt-get update -qq && apt-get install -y -qq --no-install-recommends /tmp/larql.deb >/dev/null
-  larql --version && larql-node --version && apt-get remove -y -qq larql >/dev/null && ! command -v larql'
+  larql --version && larql-node --version && apt-get remove -y -qq larql >/dev/null && [ ! -e /usr/bin/larql ]'

@@ -61,14 +61,13 @@ TEST_F(NodeHttpProcess, TheRecipeForCloudMachinesWorksByEnvironmentAlone) {
                                                  {"VINDEX_PATH", vindex().string()},
                                                  {"PORT", "0"},
                                                  {"ACTOR_PORT", "0"},
-                                                 {"ACTOR_BIND", "0.0.0.0"},
                                                  {"CLUSTER_SECRET", secret}});
   };
   const auto a = node("0-3"), b = node("4-7");
   const auto shard = [](const child_process& child, const std::string& experts) {
     EXPECT_TRUE(child.wait_for_out("\n")) << child.err();
     const auto line = child.out();
-    const auto at = line.find(" on 0.0.0.0:") + 12;
+    const auto at = line.find(" ready on 127.0.0.1:") + 20;
     return fmt::format("{}=https://127.0.0.1:{}", experts,
                        line.substr(at, line.find(':', at) - at));
   };
