@@ -37,7 +37,8 @@ bool is_hopeless(const cluster_status& s, const topology::cluster& c) {
                      [](const target_status& t) { return t.connected || t.attempts > 0; });
 }
 
-failure incomplete(const cluster_status& s, const schema::model_identity& model) {
+failure incomplete(const cluster_status& s, const topology::cluster& c,
+                   const schema::model_identity& model) {
   auto code = errc::unavailable;
   auto reasons = std::string{};
   for (const auto& t : s.targets)
@@ -54,6 +55,8 @@ failure incomplete(const cluster_status& s, const schema::model_identity& model)
     return fail(errc::unavailable, "nodes are there for all experts, but not all of them serve");
   if (covered)
     return {code, std::move(reasons)};
+  if (reasons.empty() && c.find.enabled()) // the file is right, but nobody came
+    return fail(errc::unavailable, "{}", covered.error().text);
   if (reasons.empty())
     return covered.error();
   return fail(code, "{} ({})", reasons, covered.error().text);
@@ -181,7 +184,7 @@ result<void> cluster::wait_until_complete(const cluster_options& options) {
   });
   const auto last = watcher_->get();
   if (!is_complete(*last->view, options.model))
-    return incomplete(*last, options.model);
+    return incomplete(*last, c, options.model);
   if (c.source.empty()) { // the short form has no replicas; nodes may share experts by layer
     auto parts = std::vector<topology::coverage_part>{};
     for (const auto& m : last->view->members)

@@ -147,7 +147,7 @@ protected:
 };
 
 TEST_F(Chaos, EveryGenerationGivesTheSameBitsWhateverHappensToTheNodes) {
-  const auto n = number_in("LARQL_CHAOS", 12);
+  const auto n = number_in("LARQL_CHAOS", 40);
   const auto seed = number_in("LARQL_CHAOS_SEED", 1);
   auto random = random_source{seed};
   auto kills = std::vector<steady::time_point>{};
