@@ -18,6 +18,7 @@
 #include <atomic>
 #include <climits>
 #include <csignal>
+#include <cstdlib>
 #include <mutex>
 #include <random>
 #include <unistd.h>
@@ -67,6 +68,14 @@ std::string default_name(const node_settings& s, const actors::endpoint& at) {
     return to_string(at);
   return fmt::format("{}:{}", std::string_view{host}.substr(0, schema::max_name_bytes - 6),
                      at.port);
+}
+
+// A node on any free port keeps the one it has when it starts anew: laptops know it.
+constexpr auto same_port_variable = "LARQL_SAME_PORT";
+
+std::uint16_t port_of_predecessor() {
+  const auto text = process_environment(same_port_variable).value_or("0");
+  return static_cast<std::uint16_t>(std::strtoul(text.c_str(), nullptr, 10));
 }
 
 const char* name_of(int signal) {
@@ -286,6 +295,8 @@ result<node_end> serve_node(const node_settings& settings) {
     return node_end::stopped;
   LARQL_TRY(const auto model, vindex::read_index(s.vindex));
   LARQL_TRY(const auto weights, vindex::fingerprint(s.vindex, model));
+  if (s.port == 0)
+    s.port = port_of_predecessor();
   LARQL_TRY(auto listening, actors::listen_on({s.bind, s.port}));
   const auto at = actors::endpoint{s.bind, actors::local_port(listening)};
   if (s.name.empty())
@@ -341,6 +352,8 @@ result<node_end> serve_node(const node_settings& settings) {
     log_info("node", "drained");
   if (signal != restart_signal)
     end_process_soon(exit_ok);
+  else
+    ::setenv(same_port_variable, std::to_string(at.port).c_str(), 1);
   return signal == restart_signal ? node_end::restart : node_end::stopped;
 }
 

@@ -33,7 +33,7 @@ ADAPTERS = {
     "nlohmann/": ["runtime/base/json.hpp", "tests/"],
     "simdjson": ["runtime/text/", "tests/"],
     "toml++/": ["runtime/topology/toml_table.cpp"],
-    "openssl/": ["runtime/base/sha256.cpp", "runtime/hub/git_blob.cpp", "actors/net/"],
+    "openssl/": ["runtime/base/sha256.cpp", "runtime/hub/git_blob.cpp", "actors/net/", "tests/"],
     "curl/": ["runtime/hub/"],
     "microhttpd": ["actors/net/http_endpoint.cpp"],
     "prometheus/": ["cli/node_metrics.cpp", "tests/cli/"],
