@@ -109,7 +109,7 @@ protected:
     std::string name;
     std::string experts;
     node_ptr process;
-    std::string port = "0";
+    std::string port; // kept by whoever starts it again, the node itself included
     std::string address;
   };
 
@@ -118,7 +118,7 @@ protected:
     ASSERT_EQ(run(larql({"certs", "secret", secret()})).code, 0);
     for (const auto& [name, experts] : {std::pair{"alpha", "0-3"}, std::pair{"beta", "4-7"},
                                         std::pair{"gamma", "0-3"}, std::pair{"delta", "4-7"}})
-      members_.push_back({name, experts, nullptr, "0", {}});
+      members_.push_back({name, experts, nullptr, std::to_string(free_port()), {}});
     for (auto& m : members_)
       start(m);
     write_topology();
@@ -131,7 +131,6 @@ protected:
   void start(member& m) const {
     m.process = start_node({"--name", m.name, "--experts", m.experts, "--port", m.port,
                             "--secret-file", secret(), "-t", "1"});
-    m.port = std::to_string(m.process->port());
     m.address = m.process->address();
   }
   void write_topology(const std::string& deadlines = {}) const {

@@ -3,19 +3,10 @@
 
 #include "tests/e2e/programs.hpp"
 
-#include "actors/net/socket.hpp"
-
 namespace larql::test {
 namespace {
 
 using namespace std::chrono_literals;
-
-/// A port of 127.0.0.1 that nothing listens on just now.
-std::uint16_t free_port() {
-  const auto s = actors::listen_on({"127.0.0.1", 0});
-  EXPECT_TRUE(s);
-  return s ? actors::local_port(*s) : std::uint16_t{0};
-}
 
 class Discovery : public model_test {
 protected:

@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include "actors/net/socket.hpp"
 #include "tests/support/child_process.hpp"
 #include "tests/support/files.hpp"
 #include "tests/support/process_facts.hpp"
@@ -21,6 +22,14 @@ namespace larql::test {
 
 using words = std::vector<std::string>;
 namespace fs = std::filesystem;
+
+/// A port of 127.0.0.1 that nothing listens on just now; for programs that must keep their port
+/// when they start anew.
+inline std::uint16_t free_port() {
+  const auto s = actors::listen_on({"127.0.0.1", 0});
+  EXPECT_TRUE(s);
+  return s ? actors::local_port(*s) : std::uint16_t{0};
+}
 
 /// The command line of `larql` with these arguments.
 inline words larql(const words& arguments) {
