@@ -2,9 +2,9 @@
 
 #include "cli/progress.hpp"
 #include "cli/report.hpp"
+#include "runtime/base/json.hpp"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include <numeric>
 
