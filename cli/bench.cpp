@@ -9,6 +9,7 @@
 #include "cli/interrupt.hpp"
 #include "runtime/base/read_probe.hpp"
 #include "runtime/gemma4/traffic.hpp"
+#include "runtime/generate/joint_decoder.hpp"
 #include "runtime/generate/sampler.hpp"
 
 #include <algorithm>
@@ -81,26 +82,40 @@ result<bench_prefill> prefill(engine& e, const options& o, std::uint32_t tokens)
 }
 
 // One pass per token over all sessions, as a server would do it.
-result<bench_decode> decode(engine& e, const options& o, std::uint32_t sessions) {
+result<bench_decode> decode(engine& e, const options& o, std::uint32_t count) {
   auto out = bench_decode{};
-  out.sessions = sessions;
+  out.sessions = count;
   out.depth = o.depth;
   auto source = token_source{e.model().config.vocab};
-  const auto context = o.depth + o.gen_tokens + 2;
-  LARQL_TRY(const auto session, e.new_session(context));
-  session->cancelled = [] { return interrupted().load(); };
-  LARQL_TRY_VOID(session->append(source.next(o.depth + 1)));
-  (void) session->last_logits();
-  const auto before = session->times();
+  auto sessions = std::vector<std::unique_ptr<generate::session>>{};
+  auto all = std::vector<generate::session*>{};
+  for (auto i = 0u; i < count; ++i) {
+    LARQL_TRY(auto s, e.new_session(o.depth + o.gen_tokens + 2));
+    s->cancelled = [] { return interrupted().load(); };
+    LARQL_TRY_VOID(s->append(source.next(o.depth + 1)));
+    all.push_back(s.get());
+    sessions.push_back(std::move(s));
+  }
+  auto decoder = generate::joint_decoder{e.model(), e.compute(), e.port()};
+  decoder.cancelled = [] { return interrupted().load(); };
+  const auto pass = [&]() -> result<void> {
+    LARQL_TRY_VOID(go_on());
+    LARQL_TRY_VOID(decoder.append(all, source.next(count)));
+    const auto logits = decoder.logits();
+    const auto vocab = logits.size() / count;
+    for (auto i = 0u; i < count; ++i)
+      (void) generate::argmax(logits.subspan(i * vocab, vocab));
+    return {};
+  };
+  LARQL_TRY_VOID(pass()); // buffers get their size
+  const auto before = decoder.times();
   out.wire_before = wire_of(e);
   for (auto i = 0u; i < o.gen_tokens; ++i) {
-    LARQL_TRY_VOID(go_on());
     const auto begin = clock::now();
-    LARQL_TRY_VOID(session->append(source.next(1)));
-    (void) generate::argmax(session->last_logits());
+    LARQL_TRY_VOID(pass());
     out.seconds.push_back(std::chrono::duration<double>(clock::now() - begin).count());
   }
-  out.phases = session->times() - before;
+  out.phases = decoder.times() - before;
   out.wire_after = wire_of(e);
   if (e.remote() != nullptr) {
     const auto& s = e.remote()->stats();

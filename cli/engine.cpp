@@ -100,9 +100,12 @@ result<std::unique_ptr<generate::session>> engine::new_session(std::uint32_t con
   o.kv = options_.kv == "f32" ? gemma4::kv_format::f32 : gemma4::kv_format::f16;
   o.max_context = options_.context != 0 ? options_.context : context;
   o.chunk = options_.chunk;
-  auto& port = remote_ ? static_cast<experts::expert_port&>(*remote_)
-                       : static_cast<experts::expert_port&>(*local_);
-  return generate::session::create(model_, compute(), port, o);
+  return generate::session::create(model_, compute(), port(), o);
+}
+
+experts::expert_port& engine::port() noexcept {
+  return remote_ ? static_cast<experts::expert_port&>(*remote_)
+                 : static_cast<experts::expert_port&>(*local_);
 }
 
 } // namespace larql::cli

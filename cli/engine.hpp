@@ -43,6 +43,9 @@ public:
   [[nodiscard]] kernels::compute compute() noexcept { return {*kernels_, pool_}; }
   [[nodiscard]] result<std::unique_ptr<generate::session>> new_session(std::uint32_t context);
 
+  /// Where the experts are computed.
+  [[nodiscard]] experts::expert_port& port() noexcept;
+
   /// Bytes of expert weights that one token reads here; 0 when experts are on nodes.
   [[nodiscard]] std::uint64_t expert_bytes_per_token() const;
 

@@ -89,8 +89,23 @@ result<void> file::read(std::uint64_t offset, std::span<std::byte> out) const {
   return {};
 }
 
-result<mapped_range> file::map(std::uint64_t offset, std::uint64_t length,
-                               access_pattern pattern) const {
+namespace {
+
+constexpr std::uint64_t huge_page_bytes = 2 << 20;
+
+// The kernel places large mappings so that huge pages of the file are huge pages in memory.
+void prefer_huge_pages(void* base, std::uint64_t start, std::uint64_t end, bool ends_the_file) {
+  const auto first = (start + huge_page_bytes - 1) / huge_page_bytes * huge_page_bytes;
+  if (!ends_the_file)
+    end = end / huge_page_bytes * huge_page_bytes;
+  if (first < end) // advice only
+    (void) ::madvise(static_cast<std::byte*>(base) + (first - start), end - first, MADV_HUGEPAGE);
+}
+
+} // namespace
+
+result<mapped_range> file::map(std::uint64_t offset, std::uint64_t length, access_pattern pattern,
+                               page_kind pages) const {
   if (offset > size_ || length > size_ - offset)
     return fail(errc::corrupt, "{}: truncated: {} bytes at offset {} wanted, file has {} bytes",
                 path_.string(), length, offset, size_);
@@ -106,6 +121,8 @@ result<mapped_range> file::map(std::uint64_t offset, std::uint64_t length,
                 errno_text(errno));
   // Advice only: a kernel that refuses it still serves the pages.
   (void) ::madvise(base, bytes, pattern == access_pattern::random ? MADV_RANDOM : MADV_NORMAL);
+  if (pages == page_kind::huge)
+    prefer_huge_pages(base, start, offset + length, offset + length == size_);
   out.base_ = base;
   out.mapped_bytes_ = bytes;
   out.bytes_ = {static_cast<const std::byte*>(base) + (offset - start),

@@ -36,6 +36,10 @@ private:
 /// How a mapped range will be read; passed on to madvise.
 enum class access_pattern { sequential, random };
 
+/// Huge pages spare address translation where large parts are read again and again; one touch then
+/// reads 2 MB. Only whole ones inside the range are asked for, so nothing beside it is read.
+enum class page_kind { normal, huge };
+
 /// A file opened for reading.
 class file {
 public:
@@ -56,9 +60,11 @@ public:
 
   /// Maps [offset, offset + length). An empty range maps nothing.
   [[nodiscard]] result<mapped_range> map(std::uint64_t offset, std::uint64_t length,
-                                         access_pattern pattern) const;
-  [[nodiscard]] result<mapped_range> map_all(access_pattern pattern) const {
-    return map(0, size_, pattern);
+                                         access_pattern pattern,
+                                         page_kind pages = page_kind::normal) const;
+  [[nodiscard]] result<mapped_range> map_all(access_pattern pattern,
+                                             page_kind pages = page_kind::normal) const {
+    return map(0, size_, pattern, pages);
   }
 
 private:

@@ -52,7 +52,8 @@ result<expert_bank::layer_part> expert_bank::open_layer(const std::filesystem::p
     for (; next != pieces.end() && next->begin == end; ++next)
       end += next->bytes;
     // Random access: the kernel's read-ahead would pull in neighbours that are not owned.
-    LARQL_TRY(auto map, in.map(first->begin, end - first->begin, access_pattern::random));
+    LARQL_TRY(auto map,
+              in.map(first->begin, end - first->begin, access_pattern::random, page_kind::huge));
     for (auto p = first; p != next; ++p)
       *p->address = map.bytes().data() + (p->begin - first->begin);
     out.maps.push_back(std::move(map));

@@ -14,8 +14,6 @@ using kernels::activation_view;
 // Bounds the scratch memory of a prefill batch; a wave of this size still reads each expert's
 // weights for many rows at once.
 constexpr std::size_t max_picks_per_wave = 2048;
-constexpr std::size_t hidden_rows_per_task = 32;
-constexpr std::size_t output_rows_per_task = 64; // a multiple of 16: tasks split sums at lanes
 
 // The part of a view that holds rows [first, first + count).
 activation_view slice(activation_view v, std::uint32_t first, std::uint32_t count) {
@@ -84,27 +82,30 @@ void expert_engine::gather(const activation_view& x, std::span<const pick> picks
 // Tasks are (expert, block of hidden rows); each writes its block of the hidden rows of its picks.
 void expert_engine::compute_hidden(std::span<const pick> picks) {
   const auto width = std::size_t{groups_.front().weights.gate.rows};
-  const auto blocks = (width + hidden_rows_per_task - 1) / hidden_rows_per_task;
-  hidden_.resize(picks.size() * width);
   auto most = std::size_t{0};
   for (const auto& g : groups_)
     most = std::max<std::size_t>(most, g.count);
+  // With few inputs a task is long, so that it streams from memory; with many, its outputs stay in
+  // the cache.
+  task_rows_ = most <= 4 ? task_rows{128, 176} : task_rows{32, 64};
+  const auto blocks = (width + task_rows_.hidden - 1) / task_rows_.hidden;
+  hidden_.resize(picks.size() * width);
   const auto scratch =
-      std::max(kernels::gated_scratch(hidden_rows_per_task, most), most * output_rows_per_task);
+      std::max(kernels::gated_scratch(task_rows_.hidden, most), most * task_rows_.output);
   scratch_.resize(scratch * compute_.pool.threads());
   const auto all = inputs_.view();
-  compute_.pool.parallel_for(
-      groups_.size() * blocks, 1, [&](std::size_t begin, std::size_t end, unsigned worker) {
-        for (auto task = begin; task < end; ++task) {
-          const auto& g = groups_[task / blocks];
-          const auto x = slice(all, g.first, g.count);
-          const auto row = task % blocks * hidden_rows_per_task;
-          kernels::gated_rows(compute_.k, g.weights.gate, g.weights.up, x, x, row,
-                              std::min(row + hidden_rows_per_task, width),
-                              hidden_.data() + g.first * width, width,
-                              scratch_.data() + worker * scratch);
-        }
-      });
+  compute_.pool.parallel_for(groups_.size() * blocks, 1,
+                             [&](std::size_t begin, std::size_t end, unsigned worker) {
+                               for (auto task = begin; task < end; ++task) {
+                                 const auto& g = groups_[task / blocks];
+                                 const auto x = slice(all, g.first, g.count);
+                                 const auto row = task % blocks * task_rows_.hidden;
+                                 kernels::gated_rows(compute_.k, g.weights.gate, g.weights.up, x, x,
+                                                     row, std::min(row + task_rows_.hidden, width),
+                                                     hidden_.data() + g.first * width, width,
+                                                     scratch_.data() + worker * scratch);
+                               }
+                             });
   const auto& down = groups_.front().weights.down;
   rounded_.reset(quant::activation_for(down.format), static_cast<std::uint32_t>(picks.size()),
                  static_cast<std::uint32_t>(width), down.cols);
@@ -119,15 +120,15 @@ void expert_engine::compute_hidden(std::span<const pick> picks) {
 // to a part of the sums.
 bool expert_engine::compute_sums(std::span<const pick> picks, std::span<std::int64_t> sums) {
   const auto hidden = std::size_t{groups_.front().weights.down.rows};
-  const auto blocks = (hidden + output_rows_per_task - 1) / output_rows_per_task;
+  const auto blocks = (hidden + task_rows_.output - 1) / task_rows_.output;
   const auto scratch = scratch_.size() / compute_.pool.threads();
   const auto all = rounded_.view();
   auto in_range = std::atomic<bool>{true};
   compute_.pool.parallel_for(blocks, 1, [&](std::size_t begin, std::size_t end, unsigned worker) {
     auto* y = scratch_.data() + worker * scratch;
     for (auto task = begin; task < end; ++task) {
-      const auto row = task * output_rows_per_task;
-      const auto n = std::min(output_rows_per_task, hidden - row);
+      const auto row = task * task_rows_.output;
+      const auto n = std::min(task_rows_.output, hidden - row);
       for (const auto& g : groups_) {
         const auto& down = g.weights.down;
         compute_.k.matmul[static_cast<std::size_t>(down.format)](

@@ -45,6 +45,12 @@ private:
     std::uint32_t count;
   };
 
+  /// Rows of weights per task: multiples of 16, because tasks split sums at lanes.
+  struct task_rows {
+    std::size_t hidden = 16;
+    std::size_t output = 16;
+  };
+
   result<void> run_wave(std::uint32_t layer, const kernels::activation_view& x,
                         std::span<const pick> picks, std::span<std::int64_t> sums);
   result<void> find_groups(std::uint32_t layer, std::span<const pick> picks);
@@ -55,6 +61,7 @@ private:
   kernels::compute compute_;
   const expert_bank& bank_;
   std::vector<group> groups_;
+  task_rows task_rows_;              // of the wave
   kernels::activation_rows inputs_;  // one row per pick
   kernels::activation_rows rounded_; // the hidden rows, rounded for down
   std::vector<float> hidden_;        // [picks][width]

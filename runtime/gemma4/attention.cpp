@@ -8,12 +8,12 @@ using kernels::product;
 using vindex::layer_tensors;
 
 void attention::run(std::uint32_t layer, const layer_tensors& t, const rope_table& rope,
-                    std::uint32_t first, std::uint32_t rows, const float* in, kv_cache& cache,
-                    float* out) {
-  project(layer, t, rows, in);
-  normalise_and_store(layer, t, rope, first, rows, cache);
-  attend(layer, first, rows, cache);
-  mixed_input_.set(mixed_.data(), rows, t.q.rows, t.q.rows);
+                    std::span<const row_place> rows, const float* in, float* out) {
+  const auto count = static_cast<std::uint32_t>(rows.size());
+  project(layer, t, count, in);
+  normalise_and_store(layer, t, rope, rows);
+  attend(layer, rows);
+  mixed_input_.set(mixed_.data(), count, t.q.rows, t.q.rows);
   const auto o = product{t.o, out, config_.hidden};
   kernels::multiply(compute_, mixed_input_, {&o, 1});
 }
@@ -34,15 +34,15 @@ void attention::project(std::uint32_t, const layer_tensors& t, std::uint32_t row
 
 // Tasks are rows: each norms and rotates its own heads and writes its own cache slots.
 void attention::normalise_and_store(std::uint32_t layer, const layer_tensors& t,
-                                    const rope_table& rope, std::uint32_t first, std::uint32_t rows,
-                                    kv_cache& cache) {
+                                    const rope_table& rope, std::span<const row_place> rows) {
   const auto dim = std::size_t{config_.head_dim_of(layer)};
   const auto kv_heads = config_.kv_heads_of(layer);
   const auto& k = compute_.k;
   const auto eps = config_.rms_eps;
-  const auto half = cache.format() == kv_format::f16;
-  compute_.pool.parallel_for(rows, 1, [&](std::size_t begin, std::size_t end, unsigned) {
+  compute_.pool.parallel_for(rows.size(), 1, [&](std::size_t begin, std::size_t end, unsigned) {
     for (auto r = begin; r < end; ++r) {
+      auto& cache = *rows[r].cache;
+      const auto half = cache.format() == kv_format::f16;
       const auto* cos = rope.cos(r);
       const auto* sin = rope.sin(r);
       for (auto h = 0u; h < config_.q_heads; ++h) {
@@ -56,7 +56,7 @@ void attention::normalise_and_store(std::uint32_t layer, const layer_tensors& t,
         k.rms_norm(key, t.k_norm.data(), dim, eps, key);
         k.rope(key, cos, sin, dim / 2, rope.pairs());
         k.rms_norm(value, nullptr, dim, eps, value);
-        const auto slot = cache.at(layer, h, first + static_cast<std::uint32_t>(r));
+        const auto slot = cache.at(layer, h, rows[r].position);
         if (half) {
           k.store_f16(key, dim, reinterpret_cast<std::uint16_t*>(slot.key));
           k.store_f16(value, dim, reinterpret_cast<std::uint16_t*>(slot.value));
@@ -70,56 +70,59 @@ void attention::normalise_and_store(std::uint32_t layer, const layer_tensors& t,
 }
 
 // Tasks are (row, group of query heads that share a KV head).
-void attention::attend(std::uint32_t layer, std::uint32_t first, std::uint32_t rows,
-                       const kv_cache& cache) {
+void attention::attend(std::uint32_t layer, std::span<const row_place> rows) {
   const auto dim = std::size_t{config_.head_dim_of(layer)};
   const auto kv_heads = config_.kv_heads_of(layer);
   const auto width = config_.q_heads * dim;
   const auto per_kv = config_.q_heads / kv_heads;
   // Split a group when there are fewer tasks than threads; heads are independent.
   auto heads = per_kv;
-  while (heads % 2 == 0 && rows * (config_.q_heads / heads) < compute_.pool.threads())
+  while (heads % 2 == 0 && rows.size() * (config_.q_heads / heads) < compute_.pool.threads())
     heads /= 2;
   const auto groups = config_.q_heads / heads;
-  const auto most_keys =
-      config_.sliding[layer] ? std::min(config_.window, first + rows) : first + rows;
+  auto most_keys = 0u;
+  for (const auto& row : rows)
+    most_keys = std::max(most_keys, visible(layer, row.position));
   const auto scratch = std::size_t{heads} * most_keys;
   if (scores_.size() < scratch * compute_.pool.threads())
     scores_.resize(scratch * compute_.pool.threads());
-  mixed_.resize(rows * width);
+  mixed_.resize(rows.size() * width);
   compute_.pool.parallel_for(
-      std::size_t{rows} * groups, 1, [&](std::size_t begin, std::size_t end, unsigned worker) {
+      rows.size() * groups, 1, [&](std::size_t begin, std::size_t end, unsigned worker) {
         for (auto task = begin; task < end; ++task) {
           const auto r = task / groups;
           const auto head = static_cast<std::uint32_t>(task % groups) * heads;
           const auto at = r * width + head * dim;
-          attend_heads(layer, first + static_cast<std::uint32_t>(r), head / per_kv, q_.data() + at,
-                       heads, cache, scores_.data() + worker * scratch, mixed_.data() + at);
+          attend_heads(layer, rows[r], head / per_kv, q_.data() + at, heads,
+                       scores_.data() + worker * scratch, mixed_.data() + at);
         }
       });
 }
 
-void attention::attend_heads(std::uint32_t layer, std::uint32_t position, std::uint32_t kv_head,
-                             const float* q, std::uint32_t heads, const kv_cache& cache,
-                             float* scores, float* out) {
+std::uint32_t attention::visible(std::uint32_t layer, std::uint32_t position) const {
+  return config_.sliding[layer] ? std::min(config_.window, position + 1) : position + 1;
+}
+
+void attention::attend_heads(std::uint32_t layer, const row_place& row, std::uint32_t kv_head,
+                             const float* q, std::uint32_t heads, float* scores, float* out) {
   const auto dim = std::size_t{config_.head_dim_of(layer)};
-  const auto visible =
-      config_.sliding[layer] ? std::min(config_.window, position + 1) : position + 1;
-  const auto oldest = position + 1 - visible;
+  const auto keys = visible(layer, row.position);
+  const auto oldest = row.position + 1 - keys;
+  const auto& cache = *row.cache;
   const auto half = cache.format() == kv_format::f16;
   const auto score = half ? compute_.k.attention_scores_f16 : compute_.k.attention_scores_f32;
   const auto mix = half ? compute_.k.attention_mix_f16 : compute_.k.attention_mix_f32;
-  const auto runs = cache.read(layer, kv_head, oldest, position);
+  const auto runs = cache.read(layer, kv_head, oldest, row.position);
   for (auto i = 0; i < runs.count; ++i) {
     const auto& run = runs.part[i];
-    score(q, heads, dim, run.keys, run.count, scores + (run.first - oldest), visible);
+    score(q, heads, dim, run.keys, run.count, scores + (run.first - oldest), keys);
   }
   for (auto h = 0u; h < heads; ++h)
-    compute_.k.softmax(scores + std::size_t{h} * visible, visible);
+    compute_.k.softmax(scores + std::size_t{h} * keys, keys);
   std::fill_n(out, heads * dim, 0.0f);
   for (auto i = 0; i < runs.count; ++i) {
     const auto& run = runs.part[i];
-    mix(scores + (run.first - oldest), visible, heads, dim, run.values, run.count, out);
+    mix(scores + (run.first - oldest), keys, heads, dim, run.values, run.count, out);
   }
 }
 

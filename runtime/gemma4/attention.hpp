@@ -1,6 +1,7 @@
-// The attention block of one layer, for a chunk of consecutive positions of one sequence.
+// The attention block of one layer, for a pass over rows of one or of several sequences.
 //
-// Shapes    in, out: [rows][hidden]. Row i is position first + i.
+// Shapes    in, out: [rows][hidden]. rows[i] says which position of which sequence row i is; the
+//           rows of one sequence ascend.
 // Numerics  Scores have scale 1 and no soft-cap; softmax and mix per docs/numerics.md, "Attention".
 //           A row's result does not depend on which chunk it came in.
 // Source    docs/numerics.md.
@@ -9,6 +10,7 @@
 
 #include "runtime/gemma4/kv_cache.hpp"
 #include "runtime/gemma4/rope.hpp"
+#include "runtime/gemma4/sequence_part.hpp"
 #include "runtime/kernels/products.hpp"
 #include "runtime/vindex/index_json.hpp"
 #include "runtime/vindex/vindex.hpp"
@@ -26,18 +28,17 @@ public:
   /// out = o_proj(attend(norm'ed input)); writes the rows' keys and values into the cache.
   /// `in` has been through input_layernorm. `rope` holds the rows' positions.
   void run(std::uint32_t layer, const vindex::layer_tensors& t, const rope_table& rope,
-           std::uint32_t first, std::uint32_t rows, const float* in, kv_cache& cache, float* out);
+           std::span<const row_place> rows, const float* in, float* out);
 
 private:
   void project(std::uint32_t layer, const vindex::layer_tensors& t, std::uint32_t rows,
                const float* in);
   void normalise_and_store(std::uint32_t layer, const vindex::layer_tensors& t,
-                           const rope_table& rope, std::uint32_t first, std::uint32_t rows,
-                           kv_cache& cache);
-  void attend(std::uint32_t layer, std::uint32_t first, std::uint32_t rows, const kv_cache& cache);
-  void attend_heads(std::uint32_t layer, std::uint32_t position, std::uint32_t kv_head,
-                    const float* q, std::uint32_t heads, const kv_cache& cache, float* scores,
-                    float* out);
+                           const rope_table& rope, std::span<const row_place> rows);
+  void attend(std::uint32_t layer, std::span<const row_place> rows);
+  void attend_heads(std::uint32_t layer, const row_place& row, std::uint32_t kv_head,
+                    const float* q, std::uint32_t heads, float* scores, float* out);
+  [[nodiscard]] std::uint32_t visible(std::uint32_t layer, std::uint32_t position) const;
 
   kernels::compute compute_;
   const vindex::model_config& config_;

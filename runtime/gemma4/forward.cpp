@@ -8,6 +8,12 @@
 
 namespace larql::gemma4 {
 
+namespace {
+
+constexpr std::size_t softcap_grain = 8192; // elements; a multiple of a vector
+
+} // namespace
+
 forward::forward(const model& m, kernels::compute compute, experts::expert_port& experts)
     : model_(m),
       compute_(compute),
@@ -20,19 +26,31 @@ forward::forward(const model& m, kernels::compute compute, experts::expert_port&
 
 result<void> forward::run(std::span<const std::uint32_t> tokens, std::uint32_t first,
                           kv_cache& cache, const std::function<bool()>& cancelled) {
-  LARQL_CHECK(!tokens.empty() && tokens.size() <= cache.max_chunk());
-  LARQL_CHECK(first + tokens.size() <= cache.max_context());
-  rows_ = static_cast<std::uint32_t>(tokens.size());
+  const auto part = sequence_part{tokens, first, &cache};
+  return run({&part, 1}, cancelled);
+}
+
+result<void> forward::run(std::span<const sequence_part> parts,
+                          const std::function<bool()>& cancelled) {
+  places_.clear();
+  for (const auto& p : parts) {
+    LARQL_CHECK(!p.tokens.empty() && p.tokens.size() <= p.cache->max_chunk());
+    LARQL_CHECK(p.first + p.tokens.size() <= p.cache->max_context());
+    for (auto i = 0u; i < p.tokens.size(); ++i)
+      places_.push_back({p.first + i, p.cache});
+  }
+  LARQL_CHECK(!places_.empty());
+  rows_ = static_cast<std::uint32_t>(places_.size());
   const auto n = rows_ * std::size_t{model_.config.hidden};
   for (auto* buffer : {&x_, &normed_, &branch_, &moe_in_, &moe_out_})
     buffer->resize(n);
-  rope_sliding_.set_positions(first, rows_);
-  rope_full_.set_positions(first, rows_);
-  embed(tokens);
+  rope_sliding_.set_positions(places_);
+  rope_full_.set_positions(places_);
+  embed(parts);
   for (auto l = 0u; l < model_.config.layers; ++l) {
     if (cancelled && cancelled())
       return fail(errc::cancelled, "stopped at layer {}", l);
-    LARQL_TRY_VOID(layer(l, first, cache));
+    LARQL_TRY_VOID(layer(l));
     if (on_layer)
       on_layer(l, x_);
   }
@@ -47,19 +65,21 @@ result<void> forward::check_finite(std::uint32_t l) const {
   return {};
 }
 
-void forward::embed(std::span<const std::uint32_t> tokens) {
+void forward::embed(std::span<const sequence_part> parts) {
   const auto& e = model_.weights.embeddings;
   const auto hidden = std::size_t{model_.config.hidden};
-  auto row = std::vector<float>(e.cols); // stored width, which may be padded
-  for (auto i = std::size_t{0}; i < tokens.size(); ++i) {
-    LARQL_CHECK(tokens[i] < e.rows);
-    quant::dequantize_row(e.format, e.row(tokens[i]), e.cols, row.data());
-    std::copy_n(row.begin(), hidden, x_.begin() + static_cast<std::ptrdiff_t>(i * hidden));
-  }
+  embedding_.resize(e.cols); // stored width, which may be padded
+  auto out = x_.begin();
+  for (const auto& part : parts)
+    for (const auto token : part.tokens) {
+      LARQL_CHECK(token < e.rows);
+      quant::dequantize_row(e.format, e.row(token), e.cols, embedding_.data());
+      out = std::copy_n(embedding_.begin(), hidden, out);
+    }
   compute_.k.scale(x_.data(), model_.config.embed_scale, x_.size());
 }
 
-result<void> forward::layer(std::uint32_t l, std::uint32_t first, kv_cache& cache) {
+result<void> forward::layer(std::uint32_t l) {
   const auto& config = model_.config;
   const auto& t = model_.weights.layers[l];
   const auto& k = compute_.k;
@@ -67,8 +87,8 @@ result<void> forward::layer(std::uint32_t l, std::uint32_t first, kv_cache& cach
 
   // Attention: x += norm(attend(norm(x)))
   norm_rows(x_.data(), t.input_norm, normed_.data());
-  attention_.run(l, t, config.sliding[l] ? rope_sliding_ : rope_full_, first, rows_, normed_.data(),
-                 cache, branch_.data());
+  attention_.run(l, t, config.sliding[l] ? rope_sliding_ : rope_full_, places_, normed_.data(),
+                 branch_.data());
   norm_rows(branch_.data(), t.post_attention_norm, branch_.data());
   k.add(x_.data(), branch_.data(), x_.size());
   LARQL_TRY_VOID(check_finite(l));
@@ -133,7 +153,10 @@ std::span<const float> forward::logits_of(std::span<const float> hidden_rows) {
   const auto head = kernels::product{model_.weights.head, logits_.data(), config.vocab};
   kernels::multiply(compute_, head_input_, {&head, 1});
   if (config.softcap > 0)
-    compute_.k.softcap(logits_.data(), config.softcap, logits_.size());
+    compute_.pool.parallel_for(
+        logits_.size(), softcap_grain, [&](std::size_t begin, std::size_t end, unsigned) {
+          compute_.k.softcap(logits_.data() + begin, config.softcap, end - begin);
+        });
   clock.lap(times_.head);
   return logits_;
 }

@@ -1,9 +1,10 @@
-// The forward pass: a chunk of tokens of one sequence through all layers.
+// The forward pass: a chunk of tokens of one sequence through all layers, or of several sequences
+// at once.
 //
 // Shapes    hidden rows: [rows][hidden]; logits: [rows][vocab].
 // Numerics  docs/numerics.md. Logits depend on the tokens and the weights only: not on the
-// chunking,
-//           the number of threads, the instruction set, or where experts are computed.
+//           chunking, the other sequences of a pass, the number of threads, the instruction set, or
+//           where experts are computed.
 // Threads   One caller; the work inside spreads over the compute pool.
 // Errors    Experts that cannot be reached, or activations that stop being finite, end the chunk.
 //           The sequence is then as before: positions written by a failed chunk are overwritten by
@@ -19,6 +20,7 @@
 #include "runtime/gemma4/moe_router.hpp"
 #include "runtime/gemma4/phase_times.hpp"
 #include "runtime/gemma4/rope.hpp"
+#include "runtime/gemma4/sequence_part.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -38,6 +40,11 @@ public:
   [[nodiscard]] result<void> run(std::span<const std::uint32_t> tokens, std::uint32_t first,
                                  kv_cache& cache, const std::function<bool()>& cancelled = {});
 
+  /// The same for parts of several sequences, whose rows follow each other. @pre not empty; no two
+  /// parts are of the same sequence
+  [[nodiscard]] result<void> run(std::span<const sequence_part> parts,
+                                 const std::function<bool()>& cancelled = {});
+
   /// Logits of rows [begin, end) of the last run, soft cap applied. @pre the run succeeded
   [[nodiscard]] std::span<const float> logits(std::uint32_t begin, std::uint32_t end);
 
@@ -56,8 +63,8 @@ public:
   [[nodiscard]] const phase_times& times() const noexcept { return times_; }
 
 private:
-  void embed(std::span<const std::uint32_t> tokens);
-  [[nodiscard]] result<void> layer(std::uint32_t l, std::uint32_t first, kv_cache& cache);
+  void embed(std::span<const sequence_part> parts);
+  [[nodiscard]] result<void> layer(std::uint32_t l);
   [[nodiscard]] result<void> check_finite(std::uint32_t l) const;
   void norm_rows(const float* in, std::span<const float> weight, float* out);
 
@@ -71,6 +78,8 @@ private:
   moe_router router_;
 
   std::uint32_t rows_ = 0;
+  std::vector<row_place> places_; // of the rows
+  std::vector<float> embedding_;
   std::vector<float> x_;      // the residual stream
   std::vector<float> normed_; // scratch rows
   std::vector<float> branch_; // attention or dense output

@@ -17,14 +17,28 @@ rope_table::rope_table(const vindex::model_config& model, bool sliding) {
 }
 
 void rope_table::set_positions(std::uint32_t first, std::uint32_t rows) {
+  resize(rows);
+  for (auto r = 0u; r < rows; ++r)
+    set_row(r, first + r);
+}
+
+void rope_table::set_positions(std::span<const row_place> rows) {
+  resize(rows.size());
+  for (auto r = std::size_t{0}; r < rows.size(); ++r)
+    set_row(r, rows[r].position);
+}
+
+void rope_table::resize(std::size_t rows) {
   cos_.resize(rows * pairs());
   sin_.resize(rows * pairs());
-  for (auto r = 0u; r < rows; ++r)
-    for (auto i = std::size_t{0}; i < pairs(); ++i) {
-      const auto angle = exact_sin_cos((static_cast<double>(first) + r) * frequency_[i]);
-      cos_[r * pairs() + i] = static_cast<float>(angle.cos);
-      sin_[r * pairs() + i] = static_cast<float>(angle.sin);
-    }
+}
+
+void rope_table::set_row(std::size_t row, std::uint32_t position) {
+  for (auto i = std::size_t{0}; i < pairs(); ++i) {
+    const auto angle = exact_sin_cos(static_cast<double>(position) * frequency_[i]);
+    cos_[row * pairs() + i] = static_cast<float>(angle.cos);
+    sin_[row * pairs() + i] = static_cast<float>(angle.sin);
+  }
 }
 
 } // namespace larql::gemma4

@@ -8,6 +8,7 @@
 
 #pragma once
 
+#include "runtime/gemma4/sequence_part.hpp"
 #include "runtime/vindex/index_json.hpp"
 
 #include <cstdint>
@@ -25,11 +26,16 @@ public:
 
   /// Computes the rows for positions first, first + 1, ...
   void set_positions(std::uint32_t first, std::uint32_t rows);
+  /// Computes a row for each of these.
+  void set_positions(std::span<const row_place> rows);
 
   [[nodiscard]] const float* cos(std::size_t row) const { return cos_.data() + row * pairs(); }
   [[nodiscard]] const float* sin(std::size_t row) const { return sin_.data() + row * pairs(); }
 
 private:
+  void resize(std::size_t rows);
+  void set_row(std::size_t row, std::uint32_t position);
+
   std::vector<double> frequency_;
   std::vector<float> cos_;
   std::vector<float> sin_;

@@ -59,6 +59,8 @@ public:
   std::function<bool()> cancelled;
 
 private:
+  friend class joint_decoder; // appends to several sessions in one pass
+
   session(const gemma4::model& model, kernels::compute compute, experts::expert_port& experts,
           gemma4::kv_cache cache);
 

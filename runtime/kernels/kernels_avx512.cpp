@@ -19,6 +19,8 @@ struct isa {
   template <quant::encoding E>
   static constexpr std::size_t panel_inputs = avx512::panel_inputs<E>;
   template <quant::encoding E>
+  static constexpr std::size_t least_panel_inputs = quant::shape_of(E).weights == 32 ? 4 : 2;
+  template <quant::encoding E>
   static void panel(const std::uint8_t* base, std::size_t stride, const activation_view& x,
                     std::size_t input, std::size_t inputs, float* out, std::size_t out_stride) {
     avx512::panel<E>(base, stride, x, input, inputs, out, out_stride);
@@ -32,19 +34,29 @@ struct isa {
 
 using quant::encoding;
 
-// One input, as in decoding, has kernels of its own.
+// A few inputs, as in decoding, have kernels of their own.
 template <encoding E>
 void matmul(const quant::matrix_view& w, std::size_t row_begin, std::size_t row_end,
             const activation_view& x, std::size_t input_begin, std::size_t input_end, float* out,
             std::size_t out_stride) noexcept {
-  if constexpr (avx512::has_row_kernel<E>)
-    if (input_end - input_begin == 1 && x.cols <= avx512::row_kernel_cols) {
+  if constexpr (avx512::has_row_kernel<E>) {
+    const auto inputs = input_end - input_begin;
+    if (inputs <= avx512::row_kernel_inputs && x.cols <= avx512::row_kernel_cols) {
       const auto stride = w.stride_bytes();
-      const auto* base = reinterpret_cast<const std::uint8_t*>(w.data);
-      avx512::rows_of_one_input<E>(base + row_begin * stride, stride, row_end - row_begin, x,
-                                   input_begin, out + row_begin);
-      return;
+      const auto* base = reinterpret_cast<const std::uint8_t*>(w.data) + row_begin * stride;
+      const auto run = [&]<int Inputs>() {
+        avx512::rows_of_few_inputs<E, Inputs>(base, stride, row_end - row_begin, x, input_begin,
+                                              out + row_begin, out_stride);
+      };
+      switch (inputs) {
+      case 1: return run.template operator()<1>();
+      case 2: return run.template operator()<2>();
+      case 3: return run.template operator()<3>();
+      case 4: return run.template operator()<4>();
+      default: return;
+      }
     }
+  }
   matmul_tiles<isa, E>(w, row_begin, row_end, x, input_begin, input_end, out, out_stride);
 }
 

@@ -1,6 +1,6 @@
 // Walks rows × inputs in tiles. Isa provides `dot<E, Inputs>`, one row times one to eight inputs,
 // and may provide `panel<E>`, Isa::panel_rows rows times at most Isa::panel_inputs inputs, which is
-// used for two and more inputs. Shared by the SIMD versions.
+// used from Isa::least_panel_inputs inputs on. Shared by the SIMD versions.
 
 #pragma once
 
@@ -19,7 +19,7 @@ void matmul_tiles(const quant::matrix_view& w, std::size_t row_begin, std::size_
   constexpr std::size_t panel_rows = Isa::template panel_rows<E>;
   constexpr std::size_t panel_inputs = Isa::template panel_inputs<E>;
   if constexpr (panel_rows != 0) {
-    if (input_end - input_begin >= 2) {
+    if (input_end - input_begin >= Isa::template least_panel_inputs<E>) {
       auto r = row_begin;
       for (; r + panel_rows <= row_end; r += panel_rows)
         for (auto i = input_begin; i < input_end; i += panel_inputs)

@@ -17,7 +17,9 @@ template <encoding E>
 inline constexpr std::size_t panel_rows = quant::shape_of(E).weights == 1 ? 4 : 16;
 /// Inputs that share one turned block: their accumulators stay in the first-level cache.
 template <encoding E>
-inline constexpr std::size_t panel_inputs = quant::shape_of(E).weights == 1 ? 4 : 16;
+inline constexpr std::size_t panel_inputs = quant::shape_of(E).weights == 1    ? 4
+                                            : quant::shape_of(E).weights == 32 ? 32
+                                                                               : 64;
 inline constexpr std::size_t lane_rows = 16;
 
 // out[k] lane r = dword k of in[r].
@@ -95,7 +97,7 @@ static inline void turn_block256(const std::uint8_t* base, std::size_t stride, p
   for (std::size_t r = 0; r < lane_rows; ++r) {
     const auto* p = base + r * stride;
     for (std::size_t line = 0; line < traits::bytes; line += 64)
-      _mm_prefetch(reinterpret_cast<const char*>(p) + 2 * traits::bytes + line, _MM_HINT_T0);
+      _mm_prefetch(reinterpret_cast<const char*>(p) + lane_rows * stride + line, _MM_HINT_T1);
     __m512i code[4];
     traits::unpack_codes(p, code);
     for (int g = 0; g < 4; ++g)
@@ -244,7 +246,7 @@ static void panel_32(const std::uint8_t* base, std::size_t stride, const activat
     __m512i rows[16], code[16]; // eight dwords of the first block, then of the second
     for (std::size_t r = 0; r < lane_rows; ++r) {
       const auto* a = p + r * stride;
-      _mm_prefetch(reinterpret_cast<const char*>(a) + 256, _MM_HINT_T0);
+      _mm_prefetch(reinterpret_cast<const char*>(a) + lane_rows * stride, _MM_HINT_T1);
       rows[r] = traits::unpack(a, whole ? a + traits::bytes : nullptr);
     }
     transpose_dwords(rows, code);

@@ -8,7 +8,7 @@ namespace larql::kernels {
 
 namespace {
 
-constexpr std::size_t bytes_per_task = 64 << 10;
+constexpr std::size_t bytes_per_task = 128 << 10;
 
 } // namespace
 

@@ -1,8 +1,8 @@
-// Products of many weight rows with one input, AVX-512, for Q4_K and Q5_K: the kernel of decoding,
-// which must be faster than memory. Included by kernels_avx512.cpp only.
+// Products of many weight rows with one to four inputs, AVX-512, for Q4_K and Q5_K: the kernel of
+// decoding, which must be faster than memory. Included by kernels_avx512.cpp only.
 //
 // Four blocks at a time: their scales are taken apart together, and their integer sums are added
-// up together. The input's codes are put in the order in which whole registers of weights come
+// up together. The inputs' codes are put in the order in which whole registers of weights come
 // apart: 64 bytes hold the groups 0 and 2 in their low halves, 1 and 3 in their high halves.
 
 #pragma once
@@ -12,8 +12,10 @@
 
 namespace larql::kernels::avx512 {
 
-/// Inputs of at most so many codes; longer ones go through dot_256.
+/// Inputs of at most so many codes, for the stack's sake; longer ones go through dot_256.
 inline constexpr std::size_t row_kernel_cols = 16384;
+/// From five inputs on, turning sixteen rows (panel_avx512.hpp) is faster.
+inline constexpr std::size_t row_kernel_inputs = 4;
 
 /// How far ahead of the weights in use the next ones are asked for: what one core reads in about
 /// the time that memory takes to answer.
@@ -102,11 +104,9 @@ static inline void unpack_groups(const std::uint8_t* p, __m512i* code) {
 
 // Sum over groups of scale * (codes · inputs), still spread over sixteen lanes. Packing takes turns
 // between its arguments in every quarter: groups 0 1 | 0 1 | 2 3 | 2 3.
-template <encoding E>
-static inline __m512i products(const std::uint8_t* p, const std::int8_t* q, __m512i scale01,
+static inline __m512i products(const __m512i* code, const std::int8_t* q, __m512i scale01,
                                __m512i scale23) {
-  __m512i code[4], dot[4];
-  unpack_groups<E>(p, code);
+  __m512i dot[4];
   for (int g = 0; g < 4; ++g)
     dot[g] = _mm512_dpbusd_epi32(_mm512_setzero_si512(), code[g], _mm512_load_si512(q + 64 * g));
   const auto z = _mm512_madd_epi16(_mm512_packs_epi32(dot[0], dot[1]), scale01);
@@ -122,66 +122,94 @@ static inline __m128i sum_halves(__m512i a, __m512i b) {
   return _mm512_castsi512_si128(_mm512_permutexvar_epi32(order, s));
 }
 
-// Adds Count blocks to the accumulator lanes 0 to Count - 1.
-template <encoding E, int Count>
-static inline __m128 add_blocks(const std::uint8_t* p, const std::int8_t* q,
-                                const std::int16_t* sums, const float* scale, __m128 acc) {
+/// One input as the kernel reads it.
+struct row_input {
+  const std::int8_t* q; // groups in the order of order_groups
+  const std::int16_t* sums;
+  const float* scale;
+};
+
+// Adds Count blocks, the first of which is `first`, to the accumulator lanes 0 to Count - 1 of each
+// input. The weights are taken apart once for all inputs.
+template <encoding E, int Count, int Inputs>
+static inline void add_blocks(const std::uint8_t* p, const row_input* x, std::size_t first,
+                              __m128* acc) {
   constexpr auto bytes = traits256<E>::bytes;
   for (std::size_t line = 0; line < Count * bytes; line += 64)
     _mm_prefetch(reinterpret_cast<const char*>(p) + row_prefetch_bytes + line, _MM_HINT_T0);
   const auto heads = load_heads<E, Count>(p);
-  __m512i sum[4];
-  for (int b = 0; b < 4; ++b)
-    sum[b] = b < Count ? products<E>(p + b * bytes, q + b * 256,
-                                     spread_scales(heads.scales, static_cast<char>(16 * b)),
-                                     spread_scales(heads.scales, static_cast<char>(16 * b + 4)))
-                       : _mm512_setzero_si512();
-  __m512i min_sum[2];
-  for (int h = 0; h < 2; ++h) // sums after the last block are zeros
-    min_sum[h] = 2 * h < Count
-                     ? _mm512_madd_epi16(_mm512_loadu_si512(sums + 32 * h),
-                                         spread_minima(heads.scales, static_cast<char>(32 * h + 8)))
-                     : _mm512_setzero_si512();
+  __m512i sum[Inputs][4];
+  for (int b = 0; b < 4; ++b) {
+    if (b >= Count) {
+      for (int n = 0; n < Inputs; ++n)
+        sum[n][b] = _mm512_setzero_si512();
+      continue;
+    }
+    __m512i code[4];
+    unpack_groups<E>(p + b * bytes, code);
+    const auto scale01 = spread_scales(heads.scales, static_cast<char>(16 * b));
+    const auto scale23 = spread_scales(heads.scales, static_cast<char>(16 * b + 4));
+    for (int n = 0; n < Inputs; ++n)
+      sum[n][b] = products(code, x[n].q + (first + b) * 256, scale01, scale23);
+  }
   const auto first_dwords = _mm512_castsi128_si512(_mm_setr_epi32(0, 4, 8, 12));
   const auto floats = _mm256_cvtph_ps(
       _mm512_castsi512_si128(_mm512_permutexvar_epi32(first_dwords, heads.d))); // d m d m d m d m
   const auto front = _mm256_castps256_ps128(floats), back = _mm256_extractf128_ps(floats, 1);
-  const auto scales = _mm_loadu_ps(scale);
-  const auto d = _mm_mul_ps(_mm_shuffle_ps(front, back, 0x88), scales);
-  const auto d_min = _mm_mul_ps(_mm_shuffle_ps(front, back, 0xdd), scales);
-  acc = _mm_fmadd_ps(d, _mm_cvtepi32_ps(sum_each(sum[0], sum[1], sum[2], sum[3])), acc);
-  return _mm_fnmadd_ps(d_min, _mm_cvtepi32_ps(sum_halves(min_sum[0], min_sum[1])), acc);
+  const auto d = _mm_shuffle_ps(front, back, 0x88), d_min = _mm_shuffle_ps(front, back, 0xdd);
+  const __m512i minima[2] = {spread_minima(heads.scales, 8), spread_minima(heads.scales, 40)};
+  for (int n = 0; n < Inputs; ++n) {
+    __m512i min_sum[2];
+    for (int h = 0; h < 2; ++h) // sums after the last block are zeros
+      min_sum[h] =
+          2 * h < Count
+              ? _mm512_madd_epi16(_mm512_loadu_si512(x[n].sums + first * 16 + 32 * h), minima[h])
+              : _mm512_setzero_si512();
+    const auto scale = _mm_loadu_ps(x[n].scale + first);
+    const auto total = sum_each(sum[n][0], sum[n][1], sum[n][2], sum[n][3]);
+    acc[n] = _mm_fmadd_ps(_mm_mul_ps(d, scale), _mm_cvtepi32_ps(total), acc[n]);
+    const auto mins = sum_halves(min_sum[0], min_sum[1]);
+    acc[n] = _mm_fnmadd_ps(_mm_mul_ps(d_min, scale), _mm_cvtepi32_ps(mins), acc[n]);
+  }
 }
 
-template <encoding E>
-static inline float row_product(const std::uint8_t* p, std::size_t blocks, const std::int8_t* q,
-                                const std::int16_t* sums, const float* scale) {
+template <encoding E, int Inputs>
+static inline void row_products(const std::uint8_t* p, std::size_t blocks, const row_input* x,
+                                float* out, std::size_t out_stride) {
   constexpr auto bytes = traits256<E>::bytes;
-  auto acc = _mm_setzero_ps();
+  __m128 acc[Inputs];
+  for (int n = 0; n < Inputs; ++n)
+    acc[n] = _mm_setzero_ps();
   std::size_t b = 0;
   for (; b + 4 <= blocks; b += 4)
-    acc = add_blocks<E, 4>(p + b * bytes, q + b * 256, sums + b * 16, scale + b, acc);
-  p += b * bytes, q += b * 256, sums += b * 16, scale += b;
+    add_blocks<E, 4, Inputs>(p + b * bytes, x, b, acc);
   switch (blocks - b) {
-  case 1: acc = add_blocks<E, 1>(p, q, sums, scale, acc); break;
-  case 2: acc = add_blocks<E, 2>(p, q, sums, scale, acc); break;
-  case 3: acc = add_blocks<E, 3>(p, q, sums, scale, acc); break;
+  case 1: add_blocks<E, 1, Inputs>(p + b * bytes, x, b, acc); break;
+  case 2: add_blocks<E, 2, Inputs>(p + b * bytes, x, b, acc); break;
+  case 3: add_blocks<E, 3, Inputs>(p + b * bytes, x, b, acc); break;
   default: break;
   }
-  const auto pair = _mm_add_ps(acc, _mm_movehl_ps(acc, acc));
-  return _mm_cvtss_f32(_mm_add_ss(pair, _mm_movehdup_ps(pair)));
+  for (int n = 0; n < Inputs; ++n) {
+    const auto pair = _mm_add_ps(acc[n], _mm_movehl_ps(acc[n], acc[n]));
+    out[n * out_stride] = _mm_cvtss_f32(_mm_add_ss(pair, _mm_movehdup_ps(pair)));
+  }
 }
 
-/// out[r] = row r · input for `rows` rows. @pre x.cols <= row_kernel_cols
-template <encoding E>
-static inline void rows_of_one_input(const std::uint8_t* base, std::size_t stride, std::size_t rows,
-                                     const activation_view& x, std::size_t input, float* out) {
-  alignas(64) std::int8_t q[row_kernel_cols];
-  order_groups(x.q + input * x.cols, x.cols, q);
-  const auto* sums = x.sums + input * x.sum_stride;
-  const auto* scale = x.scale + input * x.scale_stride;
+/// out[n * out_stride + r] = row r · input n, for `rows` rows and Inputs inputs from `input` on.
+/// @pre x.cols <= row_kernel_cols
+template <encoding E, int Inputs>
+static inline void rows_of_few_inputs(const std::uint8_t* base, std::size_t stride,
+                                      std::size_t rows, const activation_view& x, std::size_t input,
+                                      float* out, std::size_t out_stride) {
+  alignas(64) std::int8_t q[Inputs][row_kernel_cols];
+  row_input in[Inputs];
+  for (int n = 0; n < Inputs; ++n) {
+    const auto i = input + static_cast<std::size_t>(n);
+    order_groups(x.q + i * x.cols, x.cols, q[n]);
+    in[n] = {q[n], x.sums + i * x.sum_stride, x.scale + i * x.scale_stride};
+  }
   for (std::size_t r = 0; r < rows; ++r)
-    out[r] = row_product<E>(base + r * stride, x.cols / 256, q, sums, scale);
+    row_products<E, Inputs>(base + r * stride, x.cols / 256, in, out + r, out_stride);
 }
 
 } // namespace larql::kernels::avx512

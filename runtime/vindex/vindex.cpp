@@ -17,9 +17,10 @@ struct opener {
   const model_config& model;
   std::vector<mapped_range>& maps;
 
-  result<std::span<const std::byte>> map_file(std::string_view name) {
+  result<std::span<const std::byte>> map_file(std::string_view name,
+                                              page_kind pages = page_kind::huge) {
     LARQL_TRY(const auto in, file::open(dir / name));
-    LARQL_TRY(auto range, in.map_all(access_pattern::sequential));
+    LARQL_TRY(auto range, in.map_all(access_pattern::sequential, pages));
     maps.push_back(std::move(range));
     return maps.back().bytes();
   }
@@ -47,7 +48,7 @@ class vector_table {
 public:
   static result<vector_table> open(opener& o) {
     const auto manifest = o.dir / weight_manifest_file;
-    LARQL_TRY(const auto data, o.map_file(norms_file));
+    LARQL_TRY(const auto data, o.map_file(norms_file, page_kind::normal));
     LARQL_TRY(auto entries, read_vector_manifest(manifest, data.size()));
     return vector_table{manifest.string(), data, std::move(entries)};
   }

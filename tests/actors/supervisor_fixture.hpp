@@ -27,7 +27,7 @@ inline schema::model_identity model() {
 }
 
 inline schema::node_description node(const std::string& name, std::uint64_t incarnation,
-                              experts::index_range experts = {0, all - 1}) {
+                                     experts::index_range experts = {0, all - 1}) {
   auto out = schema::node_description{};
   out.node = name;
   out.incarnation = incarnation;
@@ -38,7 +38,7 @@ inline schema::node_description node(const std::string& name, std::uint64_t inca
 }
 
 inline topology::node_entry entry(const std::string& name, std::uint16_t port,
-                           std::optional<experts::index_range> experts = std::nullopt) {
+                                  std::optional<experts::index_range> experts = std::nullopt) {
   auto out = topology::node_entry{};
   out.name = name;
   out.address = {"10.0.0.1", port, false};
