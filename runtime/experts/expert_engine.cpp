@@ -87,7 +87,7 @@ void expert_engine::compute_hidden(std::span<const pick> picks) {
     most = std::max<std::size_t>(most, g.count);
   // With few inputs a task is long, so that it streams from memory; with many, its outputs stay in
   // the cache.
-  task_rows_ = most <= 4 ? task_rows{128, 176} : task_rows{32, 64};
+  task_rows_ = most <= 16 ? task_rows{128, 176} : task_rows{32, 64};
   const auto blocks = (width + task_rows_.hidden - 1) / task_rows_.hidden;
   hidden_.resize(picks.size() * width);
   const auto scratch =

@@ -13,7 +13,7 @@ void dense_mlp::run(const vindex::layer_tensors& t, std::uint32_t rows, const fl
   input_.prepare(compute_, t.up);
   hidden_.resize(rows * width);
   // As in expert_engine.cpp: long tasks stream, short ones keep many outputs in the cache.
-  const auto grain = rows <= 4 ? std::size_t{128} : std::size_t{32};
+  const auto grain = rows <= 16 ? std::size_t{128} : std::size_t{32};
   const auto scratch = kernels::gated_scratch(grain, rows);
   scratch_.resize(scratch * compute_.pool.threads());
   const auto x_gate = input_.get(t.gate);
