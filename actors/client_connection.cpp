@@ -38,6 +38,7 @@ client_connection_state::handle::behavior_type client_connection_state::make_beh
   return {
       [this](shard_atom, const expert_shard_actor& shard) { node_.shard = shard; },
       [this](notice_atom, schema::node_state state) { node_.state = state; },
+      [this](tick_atom) { on_tick(); },
       [this](caf::io::new_data_msg& m) { on_data(m); },
       [this](const caf::io::connection_closed_msg&) {
         hang_up(client_->connection.fd); // the peer may have closed one direction only
@@ -95,21 +96,44 @@ void client_connection_state::on_call(std::uint64_t id, std::uint32_t layer,
   waiting_bytes_ += bytes;
   node_.counters->waiting.fetch_add(1);
   const auto arrived = std::chrono::steady_clock::now();
+  const auto number = next_call_++;
+  calls_.emplace(number, pending_call{id, bytes, self_->clock().now() + call_timeout});
+  if (!std::exchange(ticking_, true))
+    self_->delayed_send(self_, call_timeout, tick_atom::value);
   self_
-      ->request(node_.shard, call_timeout, run_atom::value, id,
+      ->request(node_.shard, caf::infinite, run_atom::value, id,
                 received_payload(std::move(body), gone_))
       .then(
-          [this, bytes, layer, arrived](const payload& answer) {
-            finish_call(bytes);
+          [this, number, layer, arrived](const payload& answer) {
+            if (!finish_call(number))
+              return;
             if (auto* times = node_.counters->times_of(layer))
               times->answered.add(std::chrono::steady_clock::now() - arrived);
             send(*answer.buffer);
           },
-          [this, id, bytes](const caf::error& err) {
-            finish_call(bytes);
+          [this, number, id](const caf::error& err) {
+            if (!finish_call(number))
+              return;
             node_.counters->failed.fetch_add(1);
             send_failure(id, code_for(err), text_of(err));
           });
+}
+
+// Calls that the shard has not answered in time.
+void client_connection_state::on_tick() {
+  const auto now = self_->clock().now();
+  ticking_ = false;
+  while (!calls_.empty() && calls_.begin()->second.until <= now) {
+    const auto id = calls_.begin()->second.id;
+    if (!finish_call(calls_.begin()->first))
+      return;
+    node_.counters->failed.fetch_add(1);
+    send_failure(id, schema::failure_code::restarting, "the shard does not answer");
+  }
+  if (calls_.empty())
+    return;
+  ticking_ = true;
+  self_->delayed_send(self_, calls_.begin()->second.until - now, tick_atom::value);
 }
 
 void client_connection_state::refuse_call(std::uint64_t id, schema::failure_code code,
@@ -118,16 +142,22 @@ void client_connection_state::refuse_call(std::uint64_t id, schema::failure_code
   send_failure(id, code, text);
 }
 
-void client_connection_state::finish_call(std::size_t bytes) {
+bool client_connection_state::finish_call(std::uint64_t number) {
+  const auto it = calls_.find(number);
+  if (it == calls_.end())
+    return false;
   --waiting_;
-  waiting_bytes_ -= bytes;
+  waiting_bytes_ -= it->second.bytes;
+  calls_.erase(it);
   ++served_;
   node_.counters->waiting.fetch_sub(1);
   node_.counters->served.fetch_add(1);
+  return true;
 }
 
 void client_connection_state::on_ask_status(std::uint64_t nonce) {
-  self_->request(node_.node, control_timeout, status_atom::value)
+  // The node always answers; a finite timeout would be kept until it passes (see calls_).
+  self_->request(node_.node, caf::infinite, status_atom::value)
       .then(
           [this, nonce](const node_status_ptr& status) {
             auto answer = *status;

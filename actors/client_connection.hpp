@@ -18,6 +18,7 @@
 #include "actors/state_actor.hpp"
 
 #include <chrono>
+#include <map>
 
 namespace larql::actors {
 
@@ -74,7 +75,9 @@ private:
   void refuse_call(std::uint64_t id, schema::failure_code code, const std::string& text);
   void on_ask_status(std::uint64_t nonce);
   void on_control(const schema::control& c);
-  void finish_call(std::size_t bytes);
+  /// False if the call has been answered already.
+  [[nodiscard]] bool finish_call(std::uint64_t number);
+  void on_tick();
   void send_message(const schema::message& m);
   void send(const std::vector<char>& frame);
   void send_failure(std::uint64_t id, schema::failure_code code, const std::string& text);
@@ -88,6 +91,17 @@ private:
   std::uint32_t waiting_ = 0;
   std::size_t waiting_bytes_ = 0;
   std::uint64_t served_ = 0;
+
+  // Calls at the shard, in the order they came. Their deadline is kept here: CAF would keep the
+  // timeout of every call, answered or not, until it passes, which is most of a node's memory.
+  struct pending_call {
+    std::uint64_t id;
+    std::size_t bytes;
+    caf::actor_clock::time_point until;
+  };
+  std::map<std::uint64_t, pending_call> calls_;
+  std::uint64_t next_call_ = 1;
+  bool ticking_ = false;
   std::shared_ptr<std::atomic<bool>> gone_ = std::make_shared<std::atomic<bool>>(false);
 };
 

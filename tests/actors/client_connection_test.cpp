@@ -343,6 +343,35 @@ TEST_F(ClientConnection, AnswersACallThatTheShardNeverAnswers) {
   EXPECT_TRUE(got[0].starts_with("failed id=3 incarnation=4711 code=5 ")) << got[0];
 }
 
+TEST_F(ClientConnection, AnsweredCallsLeaveNothingBehind) {
+  // A timeout that CAF keeps for every call of five minutes is hundreds of megabytes.
+  const auto& waiting = sched.clock().schedule();
+  receive_call(1);
+  shard.answer(0, shard.calls()[0].body);
+  settle();
+  const auto before = waiting.size();
+  for (auto i = std::size_t{1}; i <= 100; ++i) {
+    receive_call(i + 1);
+    shard.answer(i, shard.calls()[i].body);
+    receive(fd, frame_of(schema::ask_status{i}));
+  }
+  (void) messages();
+  EXPECT_EQ(waiting.size(), before);
+}
+
+TEST_F(ClientConnection, ALateAnswerIsNotSentAfterTheFailure) {
+  receive_call(3);
+  advance(client_connection_state::call_timeout + std::chrono::seconds{1});
+  EXPECT_EQ(messages().size(), 1u);
+  shard.answer(0, shard.calls()[0].body);
+  settle();
+  EXPECT_EQ(messages().size(), 0u);
+  receive_call(4); // and the connection goes on
+  shard.answer(1, shard.calls()[1].body);
+  settle();
+  EXPECT_EQ(messages().size(), 1u);
+}
+
 TEST_F(ClientConnection, ClosesOnGarbage) {
   receive(fd, std::vector<char>(8, 'x'));
   EXPECT_TRUE(is_closed(fd));
