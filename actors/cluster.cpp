@@ -3,10 +3,10 @@
 #include "actors/errc.hpp"
 #include "actors/net/handshake.hpp"
 #include "actors/shard_link.hpp"
+#include "runtime/base/random_numbers.hpp"
 
 #include <condition_variable>
 #include <mutex>
-#include <random>
 
 namespace larql::actors {
 
@@ -16,11 +16,6 @@ using steady = std::chrono::steady_clock;
 
 // How long a joining node's greeting may wait for the supervisor.
 constexpr auto decision_time = std::chrono::seconds{2};
-
-std::function<double()> random_numbers() {
-  auto engine = std::make_shared<std::mt19937_64>(std::random_device{}());
-  return [engine] { return std::uniform_real_distribution<double>{0, 1}(*engine); };
-}
 
 bool is_complete(const cluster_view& view, const schema::model_identity& model) {
   auto parts = std::vector<topology::coverage_part>{};

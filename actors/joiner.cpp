@@ -2,8 +2,7 @@
 
 #include "actors/net/handshake.hpp"
 #include "runtime/base/log.hpp"
-
-#include <random>
+#include "runtime/base/random_numbers.hpp"
 
 namespace larql::actors {
 
@@ -39,8 +38,7 @@ bool joiner::stopped_within(std::chrono::microseconds time) {
 }
 
 void joiner::run() {
-  auto random = std::mt19937_64{std::random_device{}()};
-  auto uniform = std::uniform_real_distribution<double>{0, 1};
+  const auto uniform = random_numbers();
   auto announce = schema::announce{};
   announce.node = node_.description();
   auto last_error = std::string{};
@@ -55,7 +53,7 @@ void joiner::run() {
       last_error = answer.error().text;
       log_warning("join", "{}", last_error);
     }
-    if (stopped_within(backoff_delay(options_.retry, attempt++, uniform(random))))
+    if (stopped_within(backoff_delay(options_.retry, attempt++, uniform())))
       return;
   }
 }

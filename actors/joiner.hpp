@@ -7,7 +7,7 @@
 #pragma once
 
 #include "actors/node_server.hpp"
-#include "actors/policy/backoff.hpp"
+#include "runtime/base/backoff.hpp"
 #include "runtime/topology/shard_url.hpp"
 
 #include <condition_variable>

@@ -11,9 +11,9 @@
 
 #include "actors/client_connection.hpp"
 #include "actors/interfaces.hpp"
-#include "actors/policy/backoff.hpp"
 #include "actors/policy/restart_budget.hpp"
 #include "actors/state_actor.hpp"
+#include "runtime/base/backoff.hpp"
 
 #include <functional>
 #include <set>

@@ -5,10 +5,10 @@
 #include "actors/expert_shard.hpp"
 #include "actors/net/handshake.hpp"
 #include "runtime/base/log.hpp"
+#include "runtime/base/random_numbers.hpp"
 
 #include <cstdlib>
 #include <fstream>
-#include <random>
 #include <thread>
 #include <unistd.h>
 
@@ -78,8 +78,7 @@ node_server::node_server(caf::actor_system& sys, node_server_options options)
   o.restart_node = std::move(options.restart_node);
   counters_->state = description_->state;
   o.counters = counters_;
-  auto engine = std::make_shared<std::mt19937_64>(std::random_device{}());
-  o.uniform = [engine] { return std::uniform_real_distribution<double>{0, 1}(*engine); };
+  o.uniform = random_numbers();
   node_ = spawn_state<node_state_actor>(sys, std::move(o));
   if (!options.listening)
     return;

@@ -17,10 +17,10 @@
 #include "actors/errc.hpp"
 #include "actors/interfaces.hpp"
 #include "actors/layer_job.hpp"
-#include "actors/policy/backoff.hpp"
 #include "actors/policy/call_timing.hpp"
 #include "actors/policy/replica_choice.hpp"
 #include "actors/state_actor.hpp"
+#include "runtime/base/backoff.hpp"
 
 #include <map>
 #include <optional>

@@ -15,8 +15,8 @@
 
 #include "actors/dialler.hpp"
 #include "actors/interfaces.hpp"
-#include "actors/policy/backoff.hpp"
 #include "actors/state_actor.hpp"
+#include "runtime/base/backoff.hpp"
 #include "runtime/topology/topology.hpp"
 
 #include <functional>

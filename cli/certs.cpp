@@ -51,12 +51,7 @@ result<void> secret(const options& o) {
 void run_with(CLI::App* command, const options_ptr& o, result<void> (*run)(const options&),
               action& chosen) {
   command->add_flag("--force", o->force, "Replace existing files");
-  command->callback([o, run, &chosen] {
-    chosen = [o, run] {
-      const auto ok = run(*o);
-      return ok ? exit_ok : report(ok.error());
-    };
-  });
+  command->callback([o, run, &chosen] { chosen = [o, run] { return exit_code(run(*o)); }; });
 }
 
 } // namespace

@@ -81,12 +81,7 @@ public:
 
   void print_stats() const { print_report(stats_, engine_.remote()); }
   void print_speed() const {
-    auto time = std::chrono::duration<double>{0};
-    for (const auto t : stats_.token_times)
-      time += t;
-    fmt::print(stderr, "({} tokens, {:.1f} tokens/s)\n", stats_.tokens,
-               time.count() > 0 ? static_cast<double>(stats_.token_times.size()) / time.count()
-                                : 0.0);
+    fmt::print(stderr, "({} tokens, {:.1f} tokens/s)\n", stats_.tokens, tokens_per_second(stats_));
   }
 
 private:
@@ -233,12 +228,7 @@ void add_chat(CLI::App& app, action& chosen) {
   add_engine_options(*command, o->engine);
   add_answer_options(*command, o->answer);
   command->add_flag("--no-history", o->no_history, "Do not remember what was typed");
-  command->callback([o, &chosen] {
-    chosen = [o] {
-      const auto code = chat(*o);
-      return code ? *code : report(code.error());
-    };
-  });
+  command->callback([o, &chosen] { chosen = [o] { return exit_code(chat(*o)); }; });
 }
 
 } // namespace larql::cli

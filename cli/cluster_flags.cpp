@@ -59,4 +59,11 @@ result<std::optional<topology::cluster>> read_cluster(const cluster_flags& f) {
   return std::optional{std::move(c)};
 }
 
+result<topology::cluster> read_named_cluster(const cluster_flags& flags) {
+  LARQL_TRY(auto cluster, read_cluster(flags));
+  if (!cluster)
+    return fail(errc::usage, "which cluster? Give --topology or --moe-shards");
+  return *std::move(cluster);
+}
+
 } // namespace larql::cli

@@ -30,4 +30,7 @@ void add_cluster_flags(CLI::App& command, cluster_flags& flags);
 /// The cluster that the flags describe; nothing if they name none: all experts are local.
 [[nodiscard]] result<std::optional<topology::cluster>> read_cluster(const cluster_flags& flags);
 
+/// The same for a command that is about nodes: none named is an error.
+[[nodiscard]] result<topology::cluster> read_named_cluster(const cluster_flags& flags);
+
 } // namespace larql::cli

@@ -83,14 +83,14 @@ result<topology::shard_url> find_node(const topology::cluster& c,
     if (to_string(n.address) == name || host_port(n.address) == name)
       return n.address;
   const auto cluster = visit_all(c, tls, 0);
-  auto names = std::string{};
+  auto names = std::vector<std::string>{};
   for (const auto& n : cluster.nodes) {
     if (n.report && n.report->description.node == name)
       return n.at;
-    names += (names.empty() ? "" : ", ") + n.name();
+    names.push_back(n.name());
   }
   return fail(errc::usage, "no node is called \"{}\"; there are: {}", name,
-              names.empty() ? "none" : names);
+              names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", ")));
 }
 
 } // namespace larql::cli

@@ -21,6 +21,15 @@ using action = std::function<int()>;
 /// Prints "larql: ..." to stderr and returns the exit code for the error.
 int report(const failure& f);
 
+/// exit_ok, or the error is reported.
+[[nodiscard]] inline int exit_code(const result<void>& done) {
+  return done ? exit_ok : report(done.error());
+}
+/// The same for a command that chose its exit code itself.
+[[nodiscard]] inline int exit_code(const result<int>& done) {
+  return done ? *done : report(done.error());
+}
+
 /// Numbers separated by white space; `option` names where they came from.
 [[nodiscard]] result<std::vector<std::uint32_t>> parse_ids(const std::string& text,
                                                            std::string_view option);

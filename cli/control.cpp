@@ -32,13 +32,11 @@ struct place {
 };
 
 result<place> find(const options& o) {
-  LARQL_TRY(const auto cluster, read_cluster(o.cluster));
-  if (!cluster)
-    return fail(errc::usage, "which cluster? Give --topology or --moe-shards");
+  LARQL_TRY(const auto cluster, read_named_cluster(o.cluster));
   auto out = place{};
-  out.connect = cluster->limits.connect;
-  LARQL_TRY(out.tls, actors::tls_context::from(cluster->protect));
-  LARQL_TRY(out.at, find_node(*cluster, out.tls, o.node));
+  out.connect = cluster.limits.connect;
+  LARQL_TRY(out.tls, actors::tls_context::from(cluster.protect));
+  LARQL_TRY(out.at, find_node(cluster, out.tls, o.node));
   return out;
 }
 
@@ -107,12 +105,7 @@ void add_node_command(CLI::App& app, action& chosen, const char* name, const cha
   if (run == restart)
     command->add_flag("--shard", o->shard,
                       "Only the shard, behind the call it computes; connections stay");
-  command->callback([o, run, &chosen] {
-    chosen = [o, run] {
-      const auto ok = run(*o);
-      return ok ? exit_ok : report(ok.error());
-    };
-  });
+  command->callback([o, run, &chosen] { chosen = [o, run] { return exit_code(run(*o)); }; });
 }
 
 } // namespace

@@ -155,12 +155,7 @@ void add_inspect(CLI::App& app, action& chosen) {
   auto* command = app.add_subcommand("inspect", "Show what a vindex holds");
   auto dir = std::make_shared<fs::path>();
   command->add_option("vindex", *dir, "Directory of the model")->required();
-  command->callback([dir, &chosen] {
-    chosen = [dir] {
-      const auto ok = run(*dir);
-      return ok ? exit_ok : report(ok.error());
-    };
-  });
+  command->callback([dir, &chosen] { chosen = [dir] { return exit_code(run(*dir)); }; });
 }
 
 } // namespace larql::cli

@@ -39,12 +39,7 @@ void add_logits(CLI::App& app, action& chosen) {
   add_engine_options(*command, o->engine);
   command->add_option("--ids", o->ids, "Token ids, separated by spaces")->required();
   command->add_option("-o,--output", o->output, "File to write")->required();
-  command->callback([o, &chosen] {
-    chosen = [o] {
-      const auto ok = run(*o);
-      return ok ? exit_ok : report(ok.error());
-    };
-  });
+  command->callback([o, &chosen] { chosen = [o] { return exit_code(run(*o)); }; });
 }
 
 } // namespace larql::cli

@@ -10,6 +10,7 @@
 #include "cli/progress.hpp"
 #include "cli/service_manager.hpp"
 #include "runtime/base/log.hpp"
+#include "runtime/base/random_numbers.hpp"
 #include "runtime/vindex/fingerprint.hpp"
 #include "runtime/vindex/format.hpp"
 #include "runtime/vindex/layer_file.hpp"
@@ -144,12 +145,11 @@ ask_what_to_load(const node_settings& s, const vindex::model_config& model,
   self.node.owned.layers = {0, model.layers - 1};
   self.available_bytes = *s.available_ram;
   LARQL_TRY(self.bytes_per_expert, bytes_per_expert(s.vindex, model));
-  auto random = std::mt19937_64{std::random_device{}()};
-  auto uniform = std::uniform_real_distribution<double>{0, 1};
+  const auto uniform = random_numbers();
   auto said = std::string{};
   for (auto attempt = 0u;; ++attempt) {
     auto pause = std::chrono::duration_cast<std::chrono::milliseconds>(
-        actors::backoff_delay(join.retry, attempt, uniform(random)));
+        backoff_delay(join.retry, attempt, uniform()));
     const auto answer = actors::announce_to(join, self);
     auto news = std::string{};
     if (!answer) {

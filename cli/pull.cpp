@@ -85,8 +85,7 @@ void add_pull(CLI::App& app, action& chosen) {
   command->callback([o, &chosen] {
     chosen = [o] {
       install_interrupt_handler();
-      const auto ok = run(*o);
-      return ok ? exit_ok : report(ok.error());
+      return exit_code(run(*o));
     };
   });
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <fmt/format.h>
+#include <numeric>
 
 namespace larql::cli {
 
@@ -36,13 +37,15 @@ float quantile(std::vector<float> numbers, double share) {
   return numbers[static_cast<std::size_t>(at)];
 }
 
+double tokens_per_second(const generate::generation_stats& s) {
+  const auto time =
+      std::accumulate(s.token_times.begin(), s.token_times.end(), std::chrono::nanoseconds{0});
+  return time.count() == 0 ? 0.0 : static_cast<double>(s.token_times.size()) / seconds(time);
+}
+
 void print_report(const generate::generation_stats& s, const actors::remote_experts* remote) {
-  auto decode = std::chrono::nanoseconds{0};
-  for (const auto t : s.token_times)
-    decode += t;
-  const auto rate =
-      s.token_times.empty() ? 0.0 : static_cast<double>(s.token_times.size()) / seconds(decode);
-  fmt::print(stderr, "\n{} tokens, {:.1f} tokens/s ({})\n", s.tokens, rate, text_of(s.reason));
+  fmt::print(stderr, "\n{} tokens, {:.1f} tokens/s ({})\n", s.tokens, tokens_per_second(s),
+             text_of(s.reason));
   fmt::print(stderr, "time to first token: {:.0f} ms (prompt: {} tokens, {:.1f} tokens/s)\n",
              seconds(s.to_first_token) * 1e3, s.prompt_tokens,
              s.prefill.count() == 0 ? 0.0

@@ -85,12 +85,7 @@ void add_run(CLI::App& app, action& chosen) {
       "--chat", o->chat, "Use the chat template (default if the vindex has chat_template.jinja)");
   command->add_flag("--raw", o->raw, "Continue the prompt as plain text")->excludes(chat);
   add_answer_options(*command, o->answer);
-  command->callback([o, &chosen] {
-    chosen = [o] {
-      const auto ok = run(*o);
-      return ok ? exit_ok : report(ok.error());
-    };
-  });
+  command->callback([o, &chosen] { chosen = [o] { return exit_code(run(*o)); }; });
 }
 
 } // namespace larql::cli

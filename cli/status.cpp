@@ -68,13 +68,6 @@ std::string milliseconds(const std::vector<float>& us, double share) {
   return us.empty() ? "-" : fmt::format("{:.2f}", quantile(us, share) / 1e3f);
 }
 
-std::string owners(const topology::coverage_row& row) {
-  auto out = std::string{};
-  for (const auto& name : row.owners)
-    out += (out.empty() ? "" : ", ") + name;
-  return out.empty() ? "GAP: nobody serves these" : out;
-}
-
 void print_picture(const picture& p) {
   auto t =
       table{{"NODE", "STATE", "ADDRESS", "EXPERTS", "LAYERS", "RTT P50", "P99 MS", "WAITING",
@@ -110,7 +103,9 @@ void print_picture(const picture& p) {
   fmt::print("\n");
   auto c = table{{"EXPERTS", "LAYERS", "SERVED BY"}};
   for (const auto& row : p.coverage)
-    c.add({to_string(row.area.experts), to_string(row.area.layers), owners(row)});
+    c.add({to_string(row.area.experts), to_string(row.area.layers),
+           row.owners.empty() ? "GAP: nobody serves these"
+                              : fmt::format("{}", fmt::join(row.owners, ", "))});
   fmt::print("{}\n{}: {}\n", c.text(), p.model->name,
              p.is_complete() ? "complete" : "NOT COMPLETE");
 }
@@ -171,14 +166,12 @@ bool pause(double seconds) {
 }
 
 result<int> status(const options& o) {
-  LARQL_TRY(const auto cluster, read_cluster(o.cluster));
-  if (!cluster)
-    return fail(errc::usage, "which cluster? Give --topology or --moe-shards");
-  LARQL_TRY(const auto tls, actors::tls_context::from(cluster->protect));
+  LARQL_TRY(const auto cluster, read_named_cluster(o.cluster));
+  LARQL_TRY(const auto tls, actors::tls_context::from(cluster.protect));
   install_interrupt_handler();
   auto complete = false;
   do {
-    const auto p = take_picture(*cluster, tls, o.pings);
+    const auto p = take_picture(cluster, tls, o.pings);
     complete = p.is_complete();
     if (o.watch && !o.json && ::isatty(STDOUT_FILENO) != 0)
       fmt::print("\x1b[H\x1b[2J"); // home, clear
@@ -187,7 +180,7 @@ result<int> status(const options& o) {
                  to_json(p).dump(o.watch ? -1 : 2, ' ', false, json::error_handler_t::replace));
     else
       print_picture(p);
-    if (!o.json && cluster->find.join)
+    if (!o.json && cluster.find.join)
       fmt::print("nodes that announce themselves are known to the laptop that they join, and not "
                  "listed here\n");
     std::fflush(stdout);
@@ -210,12 +203,7 @@ void add_status(CLI::App& app, action& chosen) {
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   command->add_flag("--json", o->json, "For programs; with --watch one object per line");
-  command->callback([o, &chosen] {
-    chosen = [o] {
-      const auto code = status(*o);
-      return code ? *code : report(code.error());
-    };
-  });
+  command->callback([o, &chosen] { chosen = [o] { return exit_code(status(*o)); }; });
 }
 
 } // namespace larql::cli

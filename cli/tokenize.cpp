@@ -68,10 +68,7 @@ void add_tokenize(CLI::App& app, action& chosen) {
     if (decode->count() + text->count() == 0)
       throw CLI::RequiredError{"text or --decode"};
     o->decode = decode->count() != 0;
-    chosen = [o] {
-      const auto ok = run(*o);
-      return ok ? exit_ok : report(ok.error());
-    };
+    chosen = [o] { return exit_code(run(*o)); };
   });
 }
 

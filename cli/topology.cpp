@@ -72,13 +72,10 @@ result<void> check(const fs::path& file) {
   const auto parts = topology::parts_of(c, s.layers, s.experts);
   auto t = table{{"EXPERTS", "LAYERS", "OWNERS"}};
   for (const auto& row : topology::coverage_table(parts, s.layers, s.experts)) {
-    auto owners = std::string{};
-    for (const auto& name : row.owners)
-      owners += (owners.empty() ? "" : ", ") + name;
     t.add({to_string(row.area.experts), to_string(row.area.layers),
-           !owners.empty()    ? owners
-           : c.find.enabled() ? "left to discovery"
-                              : "GAP: nobody"});
+           !row.owners.empty() ? fmt::format("{}", fmt::join(row.owners, ", "))
+           : c.find.enabled()  ? "left to discovery"
+                               : "GAP: nobody"});
   }
   fmt::print("\n{}", t.text());
   LARQL_TRY_VOID(topology::check_against(c, s.layers, s.experts));
@@ -159,23 +156,14 @@ void add_topology(CLI::App& app, action& chosen) {
       "check", "Validate a cluster file without connecting and show who owns what");
   auto file = std::make_shared<fs::path>();
   check_command->add_option("file", *file, "The cluster file")->required();
-  check_command->callback([file, &chosen] {
-    chosen = [file] {
-      const auto ok = check(*file);
-      return ok ? exit_ok : report(ok.error());
-    };
-  });
+  check_command->callback([file, &chosen] { chosen = [file] { return exit_code(check(*file)); }; });
   auto* init_command = command->add_subcommand("init", "Write a commented example");
   auto out = std::make_shared<fs::path>();
   auto force = std::make_shared<bool>(false);
   init_command->add_option("-o,--output", *out, "File to write (default: standard output)");
   init_command->add_flag("--force", *force, "Replace an existing file");
-  init_command->callback([out, force, &chosen] {
-    chosen = [out, force] {
-      const auto ok = init(*out, *force);
-      return ok ? exit_ok : report(ok.error());
-    };
-  });
+  init_command->callback(
+      [out, force, &chosen] { chosen = [out, force] { return exit_code(init(*out, *force)); }; });
 }
 
 } // namespace larql::cli

@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <chrono>
 
-namespace larql::actors {
+namespace larql {
 
 struct backoff {
   std::chrono::milliseconds first{100};
@@ -28,4 +28,4 @@ struct backoff {
          microseconds{static_cast<std::int64_t>(uniform * static_cast<double>(half.count()))};
 }
 
-} // namespace larql::actors
+} // namespace larql

@@ -116,7 +116,6 @@ http_outcome http_client::follow(http_request& request) {
 }
 
 result<void> http_client::pause(unsigned failures, const http_outcome& last) {
-  const auto uniform = std::uniform_real_distribution<double>{0, 1}(random_);
   const auto asked = last.answer.retry_after;
   const auto why = last.error ? last.error->text : status_text(last.answer);
   if (failures >= settings_.retry.attempts)
@@ -124,7 +123,7 @@ result<void> http_client::pause(unsigned failures, const http_outcome& last) {
                 failures);
   if (asked && *asked > settings_.retry.longest_asked)
     return fail(errc::unavailable, "{}; it asks to come back in {} s", why, asked->count());
-  const auto delay = retry_delay(settings_.retry, failures, uniform, asked);
+  const auto delay = retry_delay(settings_.retry, failures, uniform_(), asked);
   if (settings_.on_notice)
     settings_.on_notice(
         fmt::format("{}; again in {:.1f} s", why, static_cast<double>(delay.count()) / 1000));

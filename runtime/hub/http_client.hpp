@@ -10,11 +10,10 @@
 
 #pragma once
 
+#include "runtime/base/random_numbers.hpp"
 #include "runtime/hub/access.hpp"
 #include "runtime/hub/http.hpp"
 #include "runtime/hub/retry.hpp"
-
-#include <random>
 
 namespace larql::hub {
 
@@ -59,7 +58,7 @@ private:
   const http_settings& settings_;
   http_handle handle_;
   std::map<std::string, std::string> locations_; ///< where the Hub's URLs led, for the next range
-  std::mt19937_64 random_{std::random_device{}()};
+  std::function<double()> uniform_ = random_numbers();
 };
 
 } // namespace larql::hub

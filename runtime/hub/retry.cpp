@@ -1,5 +1,7 @@
 #include "runtime/hub/retry.hpp"
 
+#include "runtime/base/backoff.hpp"
+
 #include <algorithm>
 
 namespace larql::hub {
@@ -20,12 +22,8 @@ bool is_transient(long status) noexcept {
 std::chrono::milliseconds retry_delay(const retry_policy& policy, unsigned failures, double random,
                                       std::optional<std::chrono::seconds> asked) noexcept {
   using std::chrono::milliseconds;
-  const auto doublings = std::min(failures == 0 ? 0u : failures - 1, 20u);
-  const auto full =
-      std::min<std::int64_t>(policy.first.count() << doublings, policy.longest.count());
-  // Between half and the whole: never at once, never more than promised.
-  const auto pause =
-      milliseconds{static_cast<std::int64_t>(static_cast<double>(full) * (0.5 + 0.5 * random))};
+  const auto pause = std::chrono::duration_cast<milliseconds>(
+      backoff_delay({policy.first, policy.longest}, failures == 0 ? 0 : failures - 1, random));
   return asked ? std::max(pause, milliseconds{*asked}) : pause;
 }
 

@@ -1,12 +1,12 @@
-// Mirrors actors/policy/backoff.hpp.
+// Mirrors runtime/base/backoff.hpp.
 
-#include "actors/policy/backoff.hpp"
+#include "runtime/base/backoff.hpp"
 
 #include <gtest/gtest.h>
 
 #include <limits>
 
-namespace larql::actors {
+namespace larql {
 namespace {
 
 using namespace std::chrono_literals;
@@ -44,4 +44,4 @@ TEST(Backoff, AFirstDelayAboveTheMaximumIsCut) {
 }
 
 } // namespace
-} // namespace larql::actors
+} // namespace larql
