@@ -210,14 +210,12 @@ bool http_server::send_body(int fd, std::size_t id, const std::string& body, con
   const auto limit = std::min<std::uint64_t>(f.cut_after.value_or(body.size()), body.size());
   for (auto at = std::uint64_t{0}; at < limit;) {
     const auto step = std::min<std::uint64_t>(block_bytes, limit - at);
+    // Counted before it leaves: a client that has it all may ask for the count at once.
+    count_sent(id, step);
     if (!send_all(fd, std::string_view{body}.substr(at, step)))
       return false;
     at += step;
     auto lock = std::unique_lock{mutex_};
-    sent_bytes_ += step;
-    if (id < calls_.size())
-      calls_[id].sent_bytes += step;
-    changed_.notify_all();
     if (f.per_block.count() != 0) // a slow line
       changed_.wait_for(lock, f.per_block, [&] { return ending_; });
   }
@@ -228,6 +226,14 @@ bool http_server::send_body(int fd, std::size_t id, const std::string& body, con
     changed_.wait_for(lock, patience, [&] { return ending_; });
   }
   return false;
+}
+
+void http_server::count_sent(std::size_t id, std::uint64_t bytes) {
+  const auto lock = std::lock_guard{mutex_};
+  sent_bytes_ += bytes;
+  if (id < calls_.size())
+    calls_[id].sent_bytes += bytes;
+  changed_.notify_all();
 }
 
 void http_server::add_fault(http_fault f) {

@@ -90,6 +90,7 @@ private:
   bool answer(int fd, http_call call);
   std::optional<http_fault> take_fault(const http_call& call);
   bool send_body(int fd, std::size_t id, const std::string& body, const http_fault& f);
+  void count_sent(std::size_t id, std::uint64_t bytes);
 
   handler handler_;
   int listen_fd_ = -1;
