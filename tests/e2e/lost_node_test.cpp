@@ -56,17 +56,15 @@ TEST_F(LostNode, AfterANodeWasKilledAndStartedAgainARunWorks) {
   EXPECT_EQ(difference(logits({"--moe-shards", map()}), logits()), "");
 }
 
+// The deadline is between its floor and --call-timeout, as the calls before it were answered.
 TEST_F(LostNode, AHangingNodeEndsTheRunAtTheDeadline) {
   const auto going = start_run({"--call-timeout", "500"});
-  const auto begin = std::chrono::steady_clock::now();
   second->child().signal(SIGSTOP);
   const auto ended = going->wait(20s);
   ASSERT_TRUE(ended) << "hangs";
-  EXPECT_GE(std::chrono::steady_clock::now() - begin, 300ms); // not for another reason
   EXPECT_EQ(*ended, (exit_status{1, 0})) << going->err();
   const auto error = going->err();
-  EXPECT_NE(error.find("node beta: no answer within 500 ms"), std::string::npos) << error;
-  EXPECT_NE(error.find("experts 3-7"), std::string::npos) << error;
+  EXPECT_NE(error.find("experts 3-7: node beta: no answer within "), std::string::npos) << error;
   second->child().signal(SIGCONT);
   EXPECT_EQ(difference(logits({"--moe-shards", map()}), logits()), "");
 }

@@ -71,7 +71,8 @@ public:
   }
 
   /// The node's side of the handshake: whether a laptop said hello and was welcomed.
-  bool welcome(const schema::node_description& node) const {
+  bool welcome(const schema::node_description& node) {
+    incarnation_ = node.incarnation;
     return read_payload().has_value() && send(node);
   }
 
@@ -91,22 +92,30 @@ public:
     return body;
   }
 
-  /// The next message if it is a T; spans of it are valid until the next call.
+  /// The next message if it is a T; spans of it are valid until the next call. Pings before it are
+  /// answered, so that a busy machine does not make this peer look dead.
   template <class T>
   std::optional<T> read() {
-    auto body = read_payload();
-    if (!body)
-      return std::nullopt;
-    last_ = *std::move(body);
-    const auto m = schema::decode(last_);
-    if (!m) {
-      ADD_FAILURE() << m.error().text;
-      return std::nullopt;
+    for (;;) {
+      auto body = read_payload();
+      if (!body)
+        return std::nullopt;
+      last_ = *std::move(body);
+      const auto m = schema::decode(last_);
+      if (!m) {
+        ADD_FAILURE() << m.error().text;
+        return std::nullopt;
+      }
+      if (const auto* wanted = std::get_if<T>(&*m))
+        return *wanted;
+      const auto* ping = std::get_if<schema::ping>(&*m);
+      if (ping == nullptr) {
+        ADD_FAILURE() << "message is of kind " << m->index();
+        return std::nullopt;
+      }
+      if (!send(schema::pong{ping->nonce, incarnation_}))
+        return std::nullopt;
     }
-    if (const auto* wanted = std::get_if<T>(&*m))
-      return *wanted;
-    ADD_FAILURE() << "message is of kind " << m->index();
-    return std::nullopt;
   }
 
   /// Whether the other side closes the connection; what it still sends is read and dropped.
@@ -133,6 +142,7 @@ private:
 
   std::uint16_t port_ = 0;
   actors::socket socket_;
+  std::uint64_t incarnation_ = 0;
   std::vector<char> last_;
 };
 
