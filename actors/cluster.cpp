@@ -103,7 +103,7 @@ result<void> cluster::start(caf::actor_system& sys, const cluster_options& optio
   watcher_ = std::make_shared<watcher>();
   dialler_ = std::make_unique<dialler>(
       tls_, schema::hello{schema::protocol_version, options.name, options.model}, limits_.connect);
-  router_ = spawn_state<router_state>(
+  router_ = spawn_on_network<router_state>(
       sys, router_options{limits_, options.topology.hedge, {}, random_numbers()});
   auto s = supervisor_options{};
   s.cluster = options.topology;

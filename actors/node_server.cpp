@@ -43,7 +43,7 @@ expert_shard_actor start_shard(caf::actor_system& sys, const description_ptr& de
     };
   };
   auto helper = spawn_state<expert_shard_state, caf::detached>(sys, description, serve());
-  return spawn_state<expert_shard_state>(sys, description, serve(), std::move(helper));
+  return spawn_on_network<expert_shard_state>(sys, description, serve(), std::move(helper));
 }
 
 } // namespace

@@ -1,5 +1,6 @@
 #include "actors/remote_experts.hpp"
 
+#include "actors/policy/patience.hpp"
 #include "runtime/base/check.hpp"
 #include "runtime/experts/local_experts.hpp"
 #include "runtime/kernels/kernel_set.hpp"
@@ -64,10 +65,10 @@ result<void> remote_experts::wait(std::span<float> out) {
 // A job that is given up on stays with the router, which drops it.
 result<void> remote_experts::finished(layer_job& job) const {
   using clock = std::chrono::steady_clock;
-  const auto until = clock::now() + patience_;
-  while (!job.wait(std::min(clock::now() + look_interval, until))) {
+  auto waiting = patience{patience_, look_interval, clock::now()};
+  while (!job.wait(waiting.next())) {
     const auto stop = cancelled_ && cancelled_();
-    if (!stop && clock::now() < until)
+    if (waiting.look(clock::now()) && !stop)
       continue;
     job.abandon();
     if (stop)

@@ -19,7 +19,7 @@ namespace detail {
 
 /// Base is the CAF class that runs the state: an event-based actor or a typed broker.
 template <class State, class Base>
-class state_host final : public Base {
+class state_host : public Base {
 public:
   template <class... Ts>
   explicit state_host(caf::actor_config& cfg, Ts&&... xs)
@@ -50,7 +50,24 @@ private:
   std::optional<State> state_;
 };
 
+template <class State, class Base>
+class network_host final : public state_host<State, Base> {
+public:
+  using state_host<State, Base>::state_host;
+
+  caf::resumable::subtype_t subtype() const override { return caf::resumable::io_actor; }
+};
+
 } // namespace detail
+
+/// Spawns `State` as an event-based actor that runs on the network thread whenever its messages
+/// come from there or are enqueued with it. CAF gives such an actor to its scheduler, two changes
+/// of thread away, unless it says that it is one of I/O.
+template <class State, class... Ts>
+typename State::handle spawn_on_network(caf::actor_system& sys, Ts&&... xs) {
+  using host = detail::network_host<State, typename State::handle::base>;
+  return sys.spawn<host>(std::forward<Ts>(xs)...);
+}
 
 /// Spawns `State` as an event-based actor. `Options` may hold caf::detached.
 template <class State, caf::spawn_options Options = caf::no_spawn_options, class... Ts>
