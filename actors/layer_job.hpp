@@ -47,7 +47,7 @@ struct layer_job {
     {
       const auto lock = std::scoped_lock{mutex_};
       outcome_ = std::move(how);
-      done_ = true;
+      done_.store(true, std::memory_order_release);
     }
     changed_.notify_all();
   }
@@ -55,8 +55,10 @@ struct layer_job {
   /// Waits until the job is finished or `until` has passed; false if it has.
   [[nodiscard]] bool wait(std::chrono::steady_clock::time_point until) {
     auto lock = std::unique_lock{mutex_};
-    return changed_.wait_until(lock, until, [this] { return done_; });
+    return changed_.wait_until(lock, until, [this] { return is_finished(); });
   }
+  /// For whoever polls.
+  [[nodiscard]] bool is_finished() const noexcept { return done_.load(std::memory_order_acquire); }
 
   /// Nobody waits for this job any more: the router drops it.
   void abandon() noexcept { abandoned_.store(true); }
@@ -68,7 +70,7 @@ struct layer_job {
 private:
   std::mutex mutex_;
   std::condition_variable changed_;
-  bool done_ = false;
+  std::atomic<bool> done_{false};
   std::atomic<bool> abandoned_{false};
   result<void> outcome_;
 };

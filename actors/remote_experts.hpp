@@ -44,7 +44,8 @@ public:
   [[nodiscard]] const remote_stats& stats() const noexcept { return stats_; }
 
 private:
-  [[nodiscard]] result<void> finished(layer_job& job) const;
+  [[nodiscard]] result<void> finished(layer_job& job);
+  void poll(const layer_job& job) const;
   void record(const job_stats& s);
 
   caf::actor_system& sys_;
@@ -53,6 +54,7 @@ private:
   std::vector<quant::activation_format> formats_;
   std::chrono::milliseconds patience_;
   std::function<bool()> cancelled_;
+  std::chrono::nanoseconds usual_wait_{0}; // moving average
   layer_job_ptr job_;
   remote_stats stats_;
 };

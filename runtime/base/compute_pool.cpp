@@ -12,10 +12,11 @@ namespace larql {
 
 namespace {
 
-// How long an idle worker polls before it sleeps. Loops of one token follow each other within
-// microseconds, and a futex wake-up costs 25 to 50 of them; but a worker that polls for long takes
-// the core from other processes on a small machine.
-constexpr int spins_before_sleep = 2000;
+// How long an idle worker polls before it sleeps: loops of one token follow each other within
+// microseconds, and a futex wake-up costs 25 to 50 of them. While it polls it lets others have the
+// core, which on a small machine are other processes that it waits for.
+constexpr int spins_before_sleep = 10000;
+constexpr int spins_before_yield = 16;
 
 constexpr std::size_t max_grains = 0xffffffffu;
 
@@ -36,6 +37,13 @@ void pause_cpu() noexcept {
 #elif defined(__aarch64__)
   asm volatile("yield");
 #endif
+}
+
+void wait_a_little(int spins) noexcept {
+  if (spins % spins_before_yield == 0)
+    std::this_thread::yield();
+  else
+    pause_cpu();
 }
 
 } // namespace
@@ -77,12 +85,8 @@ void compute_pool::run(std::size_t count, std::size_t grain, void* self, body_fn
     wake_.notify_all();
   work_on_job(0);
   state_.fetch_and(~open_bit);
-  for (auto spins = 0; (state_.load(std::memory_order_acquire) & active_mask) != 0; ++spins) {
-    if (spins < spins_before_sleep)
-      pause_cpu();
-    else
-      std::this_thread::yield(); // a worker lost its core in mid-loop
-  }
+  for (auto spins = 1; (state_.load(std::memory_order_acquire) & active_mask) != 0; ++spins)
+    wait_a_little(spins);
 }
 
 // Only between jobs: nobody else looks at the parts then.
@@ -132,7 +136,7 @@ void compute_pool::worker_loop(unsigned worker) noexcept {
       last_job = job;
       spins = 0;
     } else if (++spins < spins_before_sleep) {
-      pause_cpu();
+      wait_a_little(spins);
     } else {
       sleepers_.fetch_add(1);
       // A job that was opened after the look above has changed wake_, so this does not sleep then.
