@@ -35,9 +35,10 @@ struct cluster_member {
 /// Everybody who is connected, and why others are not, for error messages.
 struct cluster_view {
   struct absent {
-    std::string name; ///< or address
+    std::string name; ///< may be empty
+    std::string address;
     experts::ownership owned;
-    std::string why;
+    std::string why; ///< names node and address
   };
   std::vector<cluster_member> members; ///< by name
   std::vector<absent> missing;

@@ -100,8 +100,8 @@ result<void> expert_service::check(const schema::expert_call& call) const {
   if (call.rows == 0 || call.rows > self_.max_rows)
     return bad("rows", fmt::format("is {}, expected 1 to {}", call.rows, self_.max_rows));
   const auto wanted = self_.formats[call.layer - self_.owned.layers.first];
-  if (call.format != wanted)
-    return bad("format", fmt::format("is {}, layer {} takes {}", static_cast<int>(call.format),
+  if (call.format != wanted && call.format != activation_format::f32)
+    return bad("format", fmt::format("is {}, layer {} takes {} or 0", static_cast<int>(call.format),
                                      call.layer, static_cast<int>(wanted)));
   const auto block = kernels::scale_block(call.format);
   const auto stored = (std::uint64_t{self_.model.hidden} + block - 1) / block * block;
@@ -128,8 +128,10 @@ result<void> expert_service::check(const schema::expert_call& call) const {
 result<void> expert_service::load_rows(const schema::expert_call& call) {
   const auto block = kernels::scale_block(call.format);
   const auto stored = (self_.model.hidden + block - 1) / block * block;
-  rows_.reset(call.format, call.rows, self_.model.hidden, stored);
   if (call.format == activation_format::f32) {
+    // Rounded here by the rule that the laptop would have applied.
+    rows_.reset(self_.formats[call.layer - self_.owned.layers.first], call.rows,
+                self_.model.hidden);
     auto row = std::vector<float>(self_.model.hidden);
     for (auto r = 0u; r < call.rows; ++r) {
       std::memcpy(row.data(), call.activations.data() + r * std::size_t{stored} * 4,
@@ -141,6 +143,7 @@ result<void> expert_service::load_rows(const schema::expert_call& call) {
     }
     return {};
   }
+  rows_.reset(call.format, call.rows, self_.model.hidden, stored);
   const auto blocks = stored / block;
   auto scales = std::vector<float>(blocks);
   for (auto r = 0u; r < call.rows; ++r) {
@@ -192,18 +195,19 @@ result<void> expert_service::compute(const schema::expert_call& call) {
 }
 
 schema::model_identity identity_of(const vindex::model_config& model,
-                                   const schema::fingerprint& weights) {
+                                   const vindex::weights_names& weights) {
   return {model.model.substr(0, schema::max_text_bytes),
-          weights,
+          weights.fingerprint,
           model.layers,
           model.hidden,
           model.experts,
-          model.expert_width};
+          model.expert_width,
+          weights.digest};
 }
 
 schema::node_description describe(const vindex::model_config& model,
                                   const experts::expert_bank& bank,
-                                  const schema::fingerprint& weights, std::string name,
+                                  const vindex::weights_names& weights, std::string name,
                                   std::uint64_t incarnation) {
   auto out = schema::node_description{};
   out.node = std::move(name);

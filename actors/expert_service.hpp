@@ -9,6 +9,7 @@
 
 #include "runtime/experts/expert_bank.hpp"
 #include "runtime/experts/expert_engine.hpp"
+#include "runtime/vindex/fingerprint.hpp"
 #include "schema/messages.hpp"
 
 #include <chrono>
@@ -64,14 +65,14 @@ private:
   std::vector<std::byte> packed_;
 };
 
-/// What peers compare: the model's shape and fingerprint.
+/// What peers compare: the model's shape and the names of its weights.
 [[nodiscard]] schema::model_identity identity_of(const vindex::model_config& model,
-                                                 const schema::fingerprint& weights);
+                                                 const vindex::weights_names& weights);
 
 /// What a node with this bank says it is.
 [[nodiscard]] schema::node_description describe(const vindex::model_config& model,
                                                 const experts::expert_bank& bank,
-                                                const schema::fingerprint& weights,
+                                                const vindex::weights_names& weights,
                                                 std::string name, std::uint64_t incarnation);
 
 } // namespace larql::actors

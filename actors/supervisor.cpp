@@ -1,7 +1,7 @@
 #include "actors/supervisor.hpp"
 
 #include "actors/errc.hpp"
-#include "actors/net/handshake.hpp"
+#include "actors/model_match.hpp"
 #include "actors/policy/assignment.hpp"
 #include "runtime/base/log.hpp"
 
@@ -72,9 +72,22 @@ void supervisor_state::on_start() {
 
 // ---- targets ------------------------------------------------------------------------------------
 
-std::string supervisor_state::label(const target& t) const {
-  const auto& known = t.expected_name.empty() ? t.last_name : t.expected_name;
-  return known.empty() ? to_string(t.url) : fmt::format("node {} ({})", known, to_string(t.url));
+const std::string& supervisor_state::known_name(const target& t) {
+  return t.expected_name.empty() ? t.last_name : t.expected_name;
+}
+
+// "node alpha (10.0.0.1:9470): Connection refused". Whoever found the error may have begun with the
+// address, or knows more of the node than its address.
+std::string supervisor_state::about(const target& t, const std::string& what) {
+  const auto& name = known_name(t);
+  if (name.empty() || what.find("node " + name) != std::string::npos)
+    return what;
+  const auto at = host_port(t.url);
+  auto rest = std::string_view{what};
+  for (const auto& begin : {at + ": ", to_string(t.url) + ": "})
+    if (rest.starts_with(begin))
+      rest.remove_prefix(begin.size());
+  return fmt::format("node {} ({}): {}", name, at, rest);
 }
 
 void supervisor_state::add_target(topology::shard_url url, const std::string& found_by) {
@@ -100,10 +113,7 @@ void supervisor_state::dial_later(std::uint64_t id, target& t) {
 
 void supervisor_state::failed(std::uint64_t id, target& t, const failure& why) {
   t.refused = why.code == errc::mismatch || why.code == errc::corrupt || why.code == errc::usage;
-  const auto known = t.expected_name.empty() ? t.last_name : t.expected_name;
-  const auto text = known.empty() || why.text.find(known) != std::string::npos
-                        ? why.text
-                        : fmt::format("node {}: {}", known, why.text);
+  const auto text = about(t, why.text);
   if (t.last_error != text) // once per reason, not once per attempt
     log_warning("cluster", "{}", text);
   t.last_error = text;
@@ -161,7 +171,7 @@ void supervisor_state::on_found(const std::string& asked, const address_list_ptr
 // What the topology promises must be what the node holds.
 result<void> supervisor_state::check(const node_description& node, const target* t) const {
   const auto where = t != nullptr ? to_string(t->url) : std::string{"announced"};
-  if (const auto differs = difference(options_.model, node.model); !differs.empty())
+  if (const auto differs = model_difference(options_.model, node.model); !differs.empty())
     return fail(errc::mismatch, "{}: node {} serves another model: {}", where, node.node, differs);
   for (auto l = node.owned.layers.first; l <= node.owned.layers.last && !node.formats.empty(); ++l)
     if (const auto& known = formats_[l];
@@ -334,7 +344,7 @@ void supervisor_state::publish() {
         owned.experts = *t.experts;
       if (t.layers)
         owned.layers = *t.layers;
-      view->missing.push_back({label(t), owned, t.last_error});
+      view->missing.push_back({known_name(t), host_port(t.url), owned, t.last_error});
     }
   view_ = std::move(view);
   if (options_.router)
@@ -345,9 +355,8 @@ void supervisor_state::publish() {
 cluster_status_ptr supervisor_state::status() const {
   auto out = std::make_shared<cluster_status>();
   for (const auto& [id, t] : targets_)
-    out->targets.push_back({t.expected_name.empty() ? t.last_name : t.expected_name,
-                            to_string(t.url), t.incarnation != 0, t.refused, t.attempts,
-                            t.last_error, t.last_code});
+    out->targets.push_back({known_name(t), to_string(t.url), t.incarnation != 0, t.refused,
+                            t.attempts, t.last_error, t.last_code});
   out->view = view_;
   return out;
 }

@@ -106,7 +106,8 @@ private:
   void remove(std::uint64_t incarnation, const std::string& why);
   void publish();
   [[nodiscard]] cluster_status_ptr status() const;
-  [[nodiscard]] std::string label(const target& t) const;
+  [[nodiscard]] static const std::string& known_name(const target& t);
+  [[nodiscard]] static std::string about(const target& t, const std::string& what);
 
   pointer self_;
   supervisor_options options_;

@@ -150,7 +150,8 @@ void print_nodes(const engine& e) {
     t.add({m.description->node, m.address, name_of(m.state),
            to_string(m.description->owned.experts), to_string(m.description->owned.layers)});
   for (const auto& a : status->view->missing)
-    t.add({a.name, "", "away", to_string(a.owned.experts), to_string(a.owned.layers), a.why});
+    t.add(
+        {a.name, a.address, "away", to_string(a.owned.experts), to_string(a.owned.layers), a.why});
   print_now(t.text());
 }
 

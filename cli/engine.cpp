@@ -73,7 +73,7 @@ result<void> engine::open_local_experts() {
 }
 
 result<void> engine::connect_nodes(const topology::cluster& c) {
-  LARQL_TRY(const auto weights, vindex::fingerprint(options_.vindex, model_.config));
+  LARQL_TRY(const auto weights, vindex::name_weights(options_.vindex, model_.config));
   system_config_ = std::make_unique<actors::system_config>();
   system_ = std::make_unique<caf::actor_system>(*system_config_);
   LARQL_TRY(cluster_, actors::cluster::connect(

@@ -135,7 +135,7 @@ private:
 // Asks the coordinator until it says what to load. Nothing if a signal came first.
 result<std::optional<experts::index_range>>
 ask_what_to_load(const node_settings& s, const vindex::model_config& model,
-                 const schema::fingerprint& weights, const actors::join_options& join,
+                 const vindex::weights_names& weights, const actors::join_options& join,
                  const sigset_t& signals, watchers& watch) {
   auto self = schema::announce{};
   self.owns = false;
@@ -294,7 +294,7 @@ result<node_end> serve_node(const node_settings& settings) {
   if (!fetched)
     return node_end::stopped;
   LARQL_TRY(const auto model, vindex::read_index(s.vindex));
-  LARQL_TRY(const auto weights, vindex::fingerprint(s.vindex, model));
+  LARQL_TRY(const auto weights, vindex::name_weights(s.vindex, model));
   if (s.port == 0)
     s.port = port_of_predecessor();
   LARQL_TRY(auto listening, actors::listen_on({s.bind, s.port}));

@@ -1,6 +1,6 @@
 // larql status: who is there, how they are, and who has which experts.
 
-#include "actors/net/handshake.hpp"
+#include "actors/model_match.hpp"
 #include "cli/cluster_flags.hpp"
 #include "cli/cluster_visit.hpp"
 #include "cli/command.hpp"
@@ -50,7 +50,7 @@ picture take_picture(const topology::cluster& c, const actors::tls_context_ptr& 
     const auto& model = n.report->description.model;
     if (!out.model)
       out.model = model;
-    else if (const auto differs = actors::difference(*out.model, model); !differs.empty())
+    else if (const auto differs = actors::model_difference(*out.model, model); !differs.empty())
       out.other_model = fmt::format("{}: {}", n.name(), differs);
     if (n.report->status.state == schema::node_state::serving)
       parts.push_back({n.name(), n.report->description.owned});

@@ -37,12 +37,14 @@ using fingerprint = std::array<std::byte, 32>;
 
 /// Which model a peer holds: what both sides compare before anything else.
 struct model_identity {
-  std::string name; ///< for messages; not compared
-  fingerprint weights{};
+  std::string name;      ///< for messages; not compared
+  fingerprint weights{}; ///< of the model's numbers, norms and routers
   std::uint32_t layers = 0;
   std::uint32_t hidden = 0;
   std::uint32_t experts = 0;
   std::uint32_t expert_width = 0;
+  /// Of the weights of all experts; none: unknown to that peer, and not compared.
+  std::optional<fingerprint> weights_digest;
 
   friend bool operator==(const model_identity&, const model_identity&) = default;
 };

@@ -51,6 +51,9 @@ struct Hello {
   hidden @5 :UInt32;
   experts @6 :UInt32;
   expertWidth @7 :UInt32;
+
+  weightsDigest @8 :Data;
+  # As in Welcome.
 }
 
 struct Welcome {
@@ -80,12 +83,17 @@ struct Welcome {
   # What this node owns; ranges are inclusive.
 
   formats @13 :Data;
-  # u8 per owned layer: the activation format (see Format) that its calls must use.
+  # u8 per owned layer: the activation format (see Format) of the layer's products. Its calls use that
+  # one, or f32, which the node then rounds itself.
 
   maxRows @14 :UInt32;
   # Most rows in one call.
 
   state @15 :NodeState;
+
+  weightsDigest @16 :Data;
+  # 32 bytes: the digest of every expert of the model (docs/vindex-format.md, "checksums.json").
+  # Empty: not known here, and then not compared.
 }
 
 enum NodeState {
@@ -114,7 +122,7 @@ struct Call {
   layer @1 :UInt32;
   rows @2 :UInt32;
   format @3 :Format;
-  # As the node's Welcome demands for the layer.
+  # As the node's Welcome says for the layer, or f32.
 
   activations @4 :Data;
   # Rows after pre_feedforward_layernorm_2, rounded as docs/numerics.md says; `stored` is hidden

@@ -28,20 +28,27 @@ node_state state_of(wire::NodeState s) {
   return code > 3 ? node_state::degraded : static_cast<node_state>(code);
 }
 
+result<fingerprint> get_digest(std::span<const std::byte> bytes, const std::string& field) {
+  auto out = fingerprint{};
+  if (bytes.size() != out.size())
+    return bad_message(field, fmt::format("has {} bytes, expected {}", bytes.size(), out.size()));
+  std::memcpy(out.data(), bytes.data(), bytes.size());
+  return out;
+}
+
 template <class Reader>
 result<model_identity> get_model(Reader r, std::string_view where) {
   auto out = model_identity{};
   const auto field = [&](const char* name) { return fmt::format("{}.{}", where, name); };
   LARQL_TRY(out.name, text(r.getModel(), max_text_bytes, field("model")));
-  const auto print = span_of(r.getFingerprint());
-  if (print.size() != out.weights.size())
-    return bad_message(field("fingerprint"),
-                       fmt::format("has {} bytes, expected {}", print.size(), out.weights.size()));
-  std::memcpy(out.weights.data(), print.data(), print.size());
+  LARQL_TRY(out.weights, get_digest(span_of(r.getFingerprint()), field("fingerprint")));
   out.layers = r.getLayers();
   out.hidden = r.getHidden();
   out.experts = r.getExperts();
   out.expert_width = r.getExpertWidth();
+  if (const auto digest = span_of(r.getWeightsDigest()); !digest.empty()) {
+    LARQL_TRY(out.weights_digest, get_digest(digest, field("weightsDigest")));
+  }
   return out;
 }
 

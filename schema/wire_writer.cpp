@@ -20,6 +20,8 @@ void put_model(Builder out, const model_identity& m) {
   out.setHidden(m.hidden);
   out.setExperts(m.experts);
   out.setExpertWidth(m.expert_width);
+  if (m.weights_digest)
+    out.setWeightsDigest(bytes_of(*m.weights_digest));
 }
 
 void put_description(wire::Welcome::Builder out, const node_description& x) {

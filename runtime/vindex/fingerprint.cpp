@@ -1,6 +1,7 @@
 #include "runtime/vindex/fingerprint.hpp"
 
 #include "runtime/base/mapped_file.hpp"
+#include "runtime/vindex/checksums.hpp"
 #include "runtime/vindex/format.hpp"
 
 namespace larql::vindex {
@@ -17,6 +18,15 @@ result<sha256_digest> fingerprint(const std::filesystem::path& dir, const model_
   hash.update(std::as_bytes(std::span{numbers}));
   hash.update(map.bytes());
   return hash.finish();
+}
+
+result<weights_names> name_weights(const std::filesystem::path& dir, const model_config& m) {
+  auto out = weights_names{};
+  LARQL_TRY(out.fingerprint, fingerprint(dir, m));
+  LARQL_TRY(const auto sums, read_checksums(dir));
+  if (sums)
+    out.digest = digest_from_hex(weights_digest(*sums));
+  return out;
 }
 
 } // namespace larql::vindex

@@ -32,7 +32,7 @@ protected:
     return connect_to_topology(std::move(c));
   }
   connected connect_to_topology(topology::cluster c) {
-    const auto weights = vindex::fingerprint(model.path(), model.config());
+    const auto weights = vindex::name_weights(model.path(), model.config());
     return cluster::connect(sys, {std::move(c), identity_of(model.config(), *weights), "test"});
   }
   connected connect_to(const fake_node& node, std::chrono::milliseconds timeout = 5s) {
@@ -43,7 +43,7 @@ protected:
   [[nodiscard]] schema::node_description honest() const {
     const auto& c = model.config();
     const auto bank = experts::expert_bank::open(model.path(), c, {{0, 2}, {0, 7}});
-    return describe(c, *bank, *vindex::fingerprint(model.path(), c), "mallory", 1);
+    return describe(c, *bank, *vindex::name_weights(model.path(), c), "mallory", 1);
   }
   static fake_node::script welcome_with(schema::node_description d) {
     return [d](raw_peer& laptop) { laptop.welcome(d); };
@@ -89,6 +89,14 @@ TEST_F(Cluster, RefusesNodesThatHoldAnotherModel) {
   refuses([](d& x) { x.model.experts = 9; }, "experts 8 here");
   refuses([](d& x) { x.model.expert_width = 97; }, "expert width 96 here");
   refuses([](d& x) { x.model.weights[31] ^= std::byte{1}; }, "fingerprints differ");
+  refuses([](d& x) { x.model.weights_digest->front() ^= std::byte{1}; }, "weights digest");
+}
+
+TEST_F(Cluster, TakesANodeThatDoesNotKnowItsWeightsDigest) {
+  auto d = honest();
+  d.model.weights_digest.reset();
+  const auto node = fake_node{welcome_with(d)};
+  EXPECT_TRUE(test::succeeds(connect_to(node)));
 }
 
 TEST_F(Cluster, RefusesNodesThatOwnLessThanTheMapSays) {

@@ -21,7 +21,7 @@ public:
   live_node(const tiny_vindex& model, const experts::ownership& owned, std::string name,
             actors::tls_context_ptr tls = nullptr) {
     auto bank = experts::expert_bank::open(model.path(), model.config(), owned);
-    auto weights = vindex::fingerprint(model.path(), model.config());
+    auto weights = vindex::name_weights(model.path(), model.config());
     auto listening = actors::listen_on({"127.0.0.1", 0});
     if (!bank || !weights || !listening) {
       ADD_FAILURE() << "the node did not start";

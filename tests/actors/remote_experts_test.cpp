@@ -38,7 +38,7 @@ protected:
     c.limits.call_floor = std::min(c.limits.call_floor, deadline);
     c.limits.call_ceiling = deadline;
     c.limits.failover = 0ms; // these tests are about errors
-    const auto weights = vindex::fingerprint(model.path(), model.config());
+    const auto weights = vindex::name_weights(model.path(), model.config());
     auto connected =
         cluster::connect(sys, {std::move(c), identity_of(model.config(), *weights), "test"});
     if (!connected) {
@@ -82,7 +82,7 @@ TEST_F(RemoteExperts, GiveTheBitsOfLocalExperts) {
     ASSERT_TRUE(port);
     EXPECT_EQ(logits_over(*port), expected) << split.size() << " nodes";
     EXPECT_EQ(port->stats().layers, model.config().layers); // one chunk
-    EXPECT_EQ(port->stats().round_trip_us.size(), model.config().layers);
+    EXPECT_EQ(port->stats().times.added(), model.config().layers);
     nodes.reset();
   }
 }
@@ -115,7 +115,7 @@ TEST_F(RemoteExperts, AFailedCallLeavesThePortReadyForTheNext) {
       expert_service{{laptop->compute().k, pool},
                      *bank,
                      describe(model.config(), *bank,
-                              *vindex::fingerprint(model.path(), model.config()), "moody", 1)};
+                              *vindex::name_weights(model.path(), model.config()), "moody", 1)};
   const auto node = fake_node{[&](raw_peer& peer) {
     peer.welcome(service.self());
     for (auto n = 0;; ++n) {

@@ -86,8 +86,8 @@ TEST_F(RouterFailure, AnExpertThatNobodyHasFailsTheJobWithItsNumber) {
 }
 
 TEST_F(RouterFailure, ThoseWhoAreMissingAreNamedWithTheReason) {
-  missing = {{"node gamma (tls://c:1)", {{0, 9}, {4, 5}}, "node gamma: c:1: Connection refused"},
-             {"node delta (tls://d:1)", {{3, 3}, {0, 7}}, "not of this layer"}};
+  missing = {{"gamma", "c:1", {{0, 9}, {4, 5}}, "node gamma: c:1: Connection refused"},
+             {"delta", "d:1", {{3, 3}, {0, 7}}, "not of this layer"}};
   start({{0, 3}, {6, 7}});
   const auto job = route(make_job(2, 2, some_picks()));
   EXPECT_EQ(error_of(job), "layer 2, experts 4-5; node gamma: c:1: Connection refused");
@@ -286,7 +286,7 @@ TEST_F(RouterFailover, TheWaitEndsAtTheFailoverDeadlineAndNotBefore) {
   const auto job = route(make_job(2, 2, some_picks()));
   answer_rightly(0);
   lose(1);
-  missing = {{"node beta (tls://b:1)", {{0, 9}, {4, 7}}, "node beta: b:1: Connection refused"}};
+  missing = {{"beta", "b:1", {{0, 9}, {4, 7}}, "node beta: b:1: Connection refused"}};
   publish();
   advance(29s);
   EXPECT_FALSE(is_done(job));

@@ -23,6 +23,7 @@ inline schema::model_identity model() {
   out.hidden = 256;
   out.experts = all;
   out.expert_width = 96;
+  out.weights_digest.emplace();
   return out;
 }
 

@@ -25,7 +25,7 @@ TEST_F(Supervisor, AFailedDialIsRepeatedAfterABackOffThatGrowsUpToItsMaximum) {
   topo.nodes = {entry("alpha", 1)};
   start();
   fails(0, refused());
-  EXPECT_EQ(why_missing(), "node alpha: 10.0.0.1:1: Connection refused");
+  EXPECT_EQ(why_missing(), "node alpha (10.0.0.1:1): Connection refused");
   EXPECT_EQ(last->targets[0].attempts, 1u);
   auto expected = 75ms; // half of 100 ms, and half of the other half
   for (auto i = std::size_t{1}; i < 8; ++i) {
@@ -36,6 +36,21 @@ TEST_F(Supervisor, AFailedDialIsRepeatedAfterABackOffThatGrowsUpToItsMaximum) {
     fails(i, refused());
     expected = std::min(2 * expected, 750ms);
   }
+}
+
+TEST_F(Supervisor, EveryErrorOfATargetNamesNodeAndAddressOnce) {
+  topo.nodes = {entry("a", 1)}; // a name that is part of many words
+  start();
+  const auto says = [&](std::size_t dial, const std::string& found) {
+    fails(dial, fail(errc::unavailable, "{}", found));
+    advance(1s);
+    return why_missing();
+  };
+  const auto expected = std::string{"node a (10.0.0.1:1): read failed"};
+  EXPECT_EQ(says(0, "10.0.0.1:1: read failed"), expected);
+  EXPECT_EQ(says(1, "caf://10.0.0.1:1: read failed"), expected);
+  EXPECT_EQ(says(2, "read failed"), expected);
+  EXPECT_EQ(says(3, "x: node a serves another model"), "x: node a serves another model");
 }
 
 TEST_F(Supervisor, ASuccessResetsTheBackOff) {
@@ -105,6 +120,8 @@ TEST_F(Supervisor, ANodeThatIsNotWhatTheTopologySaysIsRefusedAndTheDifferenceIsS
   using d = schema::node_description;
   refuses([](d& x) { x.model.hidden = 2816; }, "hidden size 256 here (\"tiny\"), 2816 there");
   refuses([](d& x) { x.model.weights[3] = std::byte{1}; }, "fingerprints differ");
+  refuses([](d& x) { x.model.weights_digest->back() = std::byte{1}; },
+          "other weights of the experts: weights digest 0000000000000000… here");
   refuses([](d& x) { x.node = "omega"; }, "calls itself omega, the topology calls it alpha");
   refuses([](d& x) { x.owned.experts = {0, 2}; }, "owns experts 0-2, the topology says 0-3");
   refuses([](d& x) { x.owned.experts = {1, 3}; }, "owns experts 1-3");

@@ -170,7 +170,7 @@ public:
     const auto address = line.substr(at, line.find(": ", at) - at);
 
     const auto model = take(vindex::read_index(vindex));
-    const auto weights = take(vindex::fingerprint(vindex, model));
+    const auto weights = take(vindex::name_weights(vindex, model));
     kernels_ = take(kernels::kernels_by_name(""));
     auto shards = take(topology::parse_shard_map("0-15=caf://" + address));
     cluster_ = take(actors::cluster::connect(
@@ -197,13 +197,14 @@ public:
     const auto total = std::chrono::duration<double, std::micro>(steady::now() - begin).count();
     if (!done)
       give_up(done.error().text);
-    return total - port_->stats().round_trip_compute_us.back();
+    return total - port_->stats().times.since(port_->stats().layers - 1).back().compute_us;
   }
 
   /// Of the node's kernels, per layer.
   [[nodiscard]] double compute_us() const {
-    auto all = std::vector<double>(port_->stats().round_trip_compute_us.begin(),
-                                   port_->stats().round_trip_compute_us.end());
+    auto all = std::vector<double>{};
+    for (const auto& t : port_->stats().times.since(0))
+      all.push_back(t.compute_us);
     return quantiles_of(std::move(all)).p50;
   }
 

@@ -73,7 +73,7 @@ public:
   }
   result<void> connect(const fs::path& topology) {
     LARQL_TRY(auto c, topology::load_cluster(topology));
-    LARQL_TRY(const auto weights, vindex::fingerprint(vindex_, model_->model().config));
+    LARQL_TRY(const auto weights, vindex::name_weights(vindex_, model_->model().config));
     LARQL_TRY(cluster_, actors::cluster::connect(
                             sys_, {std::move(c),
                                    actors::identity_of(model_->model().config, weights), "chaos"}));

@@ -70,6 +70,30 @@ TEST_F(SliceCommand, ALaptopSliceAndTwoExpertSlicesGiveTheBitsOfTheWhole) {
   EXPECT_EQ(difference(logits_from(at("laptop"), {"--moe-shards", shards}), logits()), "");
 }
 
+TEST_F(SliceCommand, ANodeWithOtherWeightsOfTheModelIsRefusedOnBothSides) {
+  expect_cut("laptop", {"--preset", "moe-client"});
+  // The same norms and routers, but experts that were rounded.
+  ASSERT_EQ(
+      run(larql({"extract", gguf().string(), "-o", at("rounded").string(), "--quant", "q4k"})).code,
+      0);
+  const auto node = node_of("rounded");
+  const auto done = run(larql({"logits", at("laptop").string(), "--ids", prompt_ids, "-o",
+                               at("out").string(), "--moe-shards", node->owns("0-7")}));
+  EXPECT_EQ(done.code, 1);
+  for (const auto* part : {node->address().c_str(), "other weights of the experts", "digest"})
+    EXPECT_NE(done.err.find(part), std::string::npos) << done.err;
+  EXPECT_TRUE(node->child().wait_for_err("other weights of the experts")) << node->child().err();
+}
+
+TEST_F(SliceCommand, WeightsThatNobodyHashedAreComparedByTheirModelOnly) {
+  expect_cut("laptop", {"--preset", "moe-client"});
+  expect_cut("experts", {"--preset", "moe-experts"});
+  fs::remove(at("experts") / "checksums.json");
+  const auto node = node_of("experts");
+  EXPECT_EQ(difference(logits_from(at("laptop"), {"--moe-shards", node->owns("0-7")}), logits()),
+            "");
+}
+
 TEST_F(SliceCommand, ANodeIsRefusedTheExpertsItsSliceDoesNotHold) {
   expect_cut("low", {"--preset", "moe-experts", "--experts", "0-3"});
   const auto done = run(larql_node({at("low").string(), "--experts", "2-5", "--port", "0"}));

@@ -32,7 +32,7 @@ inline std::vector<sample> samples() {
   auto welcome = node_description{};
   welcome.node = "expert-node-7";
   welcome.incarnation = 0xfedcba9876543210;
-  welcome.model = {"gemma-4 26B-A4B it", {}, 30, 2816, 128, 704};
+  welcome.model = {"gemma-4 26B-A4B it", {}, 30, 2816, 128, 704, {}};
   for (auto i = 0u; i < welcome.model.weights.size(); ++i)
     welcome.model.weights[i] = static_cast<std::byte>(0xa0 + i);
   welcome.owned = {{3, 5}, {64, 127}};
@@ -60,6 +60,13 @@ inline std::vector<sample> samples() {
   result.compute_ns = 123456789;
   result.queue_ns = 987654321;
 
+  // Fields that came later, in files of their own.
+  auto informed = welcome.model;
+  for (auto i = 0u; i < informed.weights_digest.emplace().size(); ++i)
+    (*informed.weights_digest)[i] = static_cast<std::byte>(0x30 + i);
+  auto informed_welcome = welcome;
+  informed_welcome.model = informed;
+
   return {
       {"hello", hello{1, "laptop of Ada", {}}},
       {"welcome", welcome},
@@ -69,6 +76,8 @@ inline std::vector<sample> samples() {
       {"failed", call_failed{42, 43, failure_code::overloaded, "65 calls wait – try later"}},
       {"ping", ping{0x1122334455667788}},
       {"pong", pong{0x8877665544332211, 5, 600, 7, node_state::draining}},
+      {"hello_weights_digest", hello{1, "laptop of Ada", informed}},
+      {"welcome_weights_digest", informed_welcome},
   };
 }
 

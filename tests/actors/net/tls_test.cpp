@@ -237,7 +237,7 @@ class TlsNode : public Tls {
 protected:
   [[nodiscard]] schema::hello hello() const {
     return {schema::protocol_version, "me",
-            identity_of(model.config(), *vindex::fingerprint(model.path(), model.config()))};
+            identity_of(model.config(), *vindex::name_weights(model.path(), model.config()))};
   }
   [[nodiscard]] result<dialled_node> greet(const test::live_node& node,
                                            const tls_context_ptr& as) const {

@@ -2,6 +2,7 @@
 
 #include "runtime/vindex/fingerprint.hpp"
 
+#include "runtime/vindex/checksums.hpp"
 #include "runtime/vindex/format.hpp"
 #include "tests/support/failures.hpp"
 #include "tests/support/files.hpp"
@@ -77,6 +78,49 @@ TEST(Fingerprint, WithoutNormsThereIsNone) {
   std::filesystem::remove(v / norms_file);
   EXPECT_TRUE(
       test::fails(fingerprint(v.path(), v.config()), errc::not_found, {(v / norms_file).string()}));
+}
+
+// ---- the weights digest -------------------------------------------------------------------------
+
+std::optional<sha256_digest> digest_of(const tiny_vindex& v) {
+  const auto names = name_weights(v.path(), v.config());
+  EXPECT_TRUE(succeeds(names));
+  return names ? names->digest : std::nullopt;
+}
+
+TEST(WeightsNames, ASliceWithoutLayerFilesKnowsTheDigestOfTheWhole) {
+  const auto v = tiny_vindex{};
+  const auto whole = digest_of(v);
+  ASSERT_TRUE(whole);
+  EXPECT_EQ(to_hex(*whole), weights_digest(**read_checksums(v.path())));
+  std::filesystem::remove_all(v / layers_dir);
+  EXPECT_EQ(digest_of(v), whole);
+}
+
+TEST(WeightsNames, OtherExpertsBehindTheSameRoutersHaveAnotherDigestOnly) {
+  auto m = test::tiny_model{{}};
+  const auto one = tiny_vindex{m};
+  m.bytes("layers.1.experts.down_proj")[5] ^= std::byte{1};
+  const auto other = tiny_vindex{m};
+  EXPECT_EQ(print_of(one), print_of(other));
+  EXPECT_NE(digest_of(one), digest_of(other));
+}
+
+TEST(WeightsNames, WithoutChecksumsOrWithAnExpertLeftOutTheDigestIsUnknown) {
+  const auto v = tiny_vindex{};
+  auto sums = **read_checksums(v.path());
+  sums.layers.at(2).experts[7].reset();
+  ASSERT_TRUE(succeeds(save_checksums(v.path(), sums)));
+  EXPECT_FALSE(digest_of(v));
+  std::filesystem::remove(v / checksums_file);
+  EXPECT_FALSE(digest_of(v));
+}
+
+TEST(WeightsNames, DamagedChecksumsAreAnErrorAndNotUnknown) {
+  const auto v = tiny_vindex{};
+  test::write_file(v / checksums_file, "{}");
+  EXPECT_TRUE(test::fails(name_weights(v.path(), v.config()), errc::corrupt,
+                          {(v / checksums_file).string(), "version"}));
 }
 
 } // namespace

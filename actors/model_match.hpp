@@ -1,0 +1,18 @@
+// Whether two peers hold the same model, and what differs if they do not.
+//
+// Threads   Pure functions.
+
+#pragma once
+
+#include "schema/messages.hpp"
+
+#include <string>
+
+namespace larql::actors {
+
+/// What differs between two models, for messages: a shape, the fingerprint of norms and routers, or
+/// the digest of the experts' weights. Empty if nothing does, as far as both sides know.
+[[nodiscard]] std::string model_difference(const schema::model_identity& here,
+                                           const schema::model_identity& there);
+
+} // namespace larql::actors

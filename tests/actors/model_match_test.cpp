@@ -1,0 +1,58 @@
+// Mirrors actors/model_match.hpp: what two peers must have in common, and who says so.
+
+#include "actors/model_match.hpp"
+
+#include "tests/actors/live_node.hpp"
+#include "tests/support/raw_peer.hpp"
+
+namespace larql::actors {
+namespace {
+
+schema::model_identity known() {
+  auto out = schema::model_identity{"tiny", {}, 3, 256, 8, 96, {}};
+  out.weights_digest.emplace().fill(std::byte{0xab});
+  return out;
+}
+
+TEST(ModelMatch, EqualModelsDoNotDiffer) {
+  EXPECT_EQ(model_difference(known(), known()), "");
+  auto renamed = known();
+  renamed.name = "a label that people change";
+  EXPECT_EQ(model_difference(known(), renamed), "");
+}
+
+TEST(ModelMatch, SaysWhetherShapesModelOrWeightsDiffer) {
+  auto other = known();
+  other.weights_digest->front() = std::byte{0xcd};
+  EXPECT_EQ(model_difference(known(), other),
+            "other weights of the experts: weights digest abababababababab… here (\"tiny\"), "
+            "cdababababababab… there (\"tiny\")");
+  other.weights[0] = std::byte{1};
+  EXPECT_NE(model_difference(known(), other).find("fingerprints differ"), std::string::npos);
+  other.layers = 4;
+  EXPECT_EQ(model_difference(known(), other), "layers 3 here (\"tiny\"), 4 there (\"tiny\")");
+}
+
+TEST(ModelMatch, ADigestThatOneSideDoesNotKnowIsNotCompared) {
+  auto unknown = known();
+  unknown.weights_digest.reset();
+  EXPECT_EQ(model_difference(known(), unknown), "");
+  EXPECT_EQ(model_difference(unknown, known()), "");
+}
+
+TEST(ModelMatch, ANodeClosesTheConnectionOfALaptopWithOtherWeights) {
+  const auto model = test::tiny_vindex{};
+  auto node = test::live_node{model, {{0, 2}, {0, 7}}, "alpha"};
+  auto mine = node.description().model;
+  ASSERT_TRUE(mine.weights_digest);
+  mine.weights_digest->front() ^= std::byte{1};
+  const auto laptop = test::raw_peer{node.port()};
+  const auto welcome = laptop.greet(mine); // from which the laptop sees the difference as well
+  ASSERT_TRUE(welcome);
+  EXPECT_NE(model_difference(mine, welcome->model), "");
+  EXPECT_TRUE(laptop.is_closed_by_peer());
+  EXPECT_TRUE(test::raw_peer{node.port()}.greet(node.description().model));
+}
+
+} // namespace
+} // namespace larql::actors
