@@ -101,8 +101,7 @@ void remote_experts::record(const job_stats& s) {
   stats_.hedges += s.hedges;
   stats_.bytes_sent += s.bytes_sent;
   stats_.bytes_received += s.bytes_received;
-  stats_.round_trip_us.push_back(microseconds(s.slowest));
-  stats_.round_trip_compute_us.push_back(microseconds(s.slowest_compute));
+  stats_.times.add({microseconds(s.slowest), microseconds(s.slowest_compute)});
 }
 
 } // namespace larql::actors

@@ -9,6 +9,7 @@
 
 #include "actors/interfaces.hpp"
 #include "actors/layer_job.hpp"
+#include "actors/layer_times.hpp"
 #include "runtime/experts/expert_port.hpp"
 #include "runtime/topology/topology.hpp"
 
@@ -26,8 +27,7 @@ struct remote_stats {
   std::uint64_t hedges = 0;
   std::uint64_t bytes_sent = 0;
   std::uint64_t bytes_received = 0;
-  std::vector<float> round_trip_us;         ///< per layer: its slowest call
-  std::vector<float> round_trip_compute_us; ///< kernels of that call
+  layer_times times; ///< of the last layers
 };
 
 class remote_experts final : public experts::expert_port {

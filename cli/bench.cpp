@@ -61,7 +61,7 @@ bench_wire wire_of(const engine& e) {
   if (e.remote() == nullptr)
     return {};
   const auto& s = e.remote()->stats();
-  return {s.layers, s.calls, s.bytes_sent, s.bytes_received, s.round_trip_us.size()};
+  return {s.layers, s.calls, s.bytes_sent, s.bytes_received};
 }
 
 result<bench_prefill> prefill(engine& e, const options& o, std::uint32_t tokens) {
@@ -117,13 +117,11 @@ result<bench_decode> decode(engine& e, const options& o, std::uint32_t count) {
   }
   out.phases = decoder.times() - before;
   out.wire_after = wire_of(e);
-  if (e.remote() != nullptr) {
-    const auto& s = e.remote()->stats();
-    const auto first = static_cast<std::ptrdiff_t>(out.wire_before.samples);
-    out.round_trip_us.assign(s.round_trip_us.begin() + first, s.round_trip_us.end());
-    out.round_trip_compute_us.assign(s.round_trip_compute_us.begin() + first,
-                                     s.round_trip_compute_us.end());
-  }
+  if (e.remote() != nullptr)
+    for (const auto& t : e.remote()->stats().times.since(out.wire_before.layers)) {
+      out.round_trip_us.push_back(t.round_trip_us);
+      out.round_trip_compute_us.push_back(t.compute_us);
+    }
   return out;
 }
 

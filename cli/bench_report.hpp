@@ -16,7 +16,6 @@ struct bench_wire {
   std::uint64_t calls = 0;
   std::uint64_t bytes_sent = 0;
   std::uint64_t bytes_received = 0;
-  std::size_t samples = 0; ///< of round-trip times
 };
 
 struct bench_prefill {

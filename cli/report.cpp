@@ -53,14 +53,15 @@ void print_report(const generate::generation_stats& s, const actors::remote_expe
   if (remote == nullptr)
     return;
   const auto& r = remote->stats();
-  auto network = r.round_trip_us;
-  for (auto i = std::size_t{0}; i < network.size(); ++i)
-    network[i] -= r.round_trip_compute_us[i];
+  auto round_trips = std::vector<float>{}, network = std::vector<float>{};
+  for (const auto& t : r.times.since(0)) {
+    round_trips.push_back(t.round_trip_us);
+    network.push_back(t.round_trip_us - t.compute_us);
+  }
   fmt::print(stderr,
              "per-layer round trip: p50 {:.0f} us, p99 {:.0f} us; of that outside the kernels: p50 "
              "{:.0f} us\n",
-             quantile(r.round_trip_us, 0.5), quantile(r.round_trip_us, 0.99),
-             quantile(network, 0.5));
+             quantile(round_trips, 0.5), quantile(round_trips, 0.99), quantile(network, 0.5));
   fmt::print(stderr, "experts: {} layers in {} calls; bytes sent: {}, received: {}\n", r.layers,
              r.calls, format_bytes(r.bytes_sent), format_bytes(r.bytes_received));
   if (r.retries + r.hedges != 0)
