@@ -14,6 +14,7 @@ namespace larql::cli {
 inline constexpr int exit_ok = 0;
 inline constexpr int exit_failure = 1;
 inline constexpr int exit_usage = 2;
+inline constexpr int exit_storage = 3; ///< a page of a mapped file could not be read (SIGBUS)
 
 /// What the chosen command does; set by the parser, run by main.
 using action = std::function<int()>;

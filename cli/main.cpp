@@ -23,12 +23,15 @@ int main(int argc, char** argv) {
   using namespace larql::cli;
   // A peer or a pipe that goes away is an error of the write, not the end of the process.
   std::signal(SIGPIPE, SIG_IGN);
-  larql::install_bus_error_handler("larql");
+  larql::install_bus_error_handler("larql", exit_storage);
   larql::set_log_level(larql::log_level::warning); // a terminal is for answers
   auto app = CLI::App{"Runs a mixture-of-experts model whose experts may live on other machines."};
   app.name("larql");
   app.set_version_flag("--version", version_text());
   app.require_subcommand(1);
+  app.footer(
+      "Exit codes: 0 success, 1 failure, 2 wrong usage, 3 a page of a mapped file could not be "
+      "read (disk\nerror or cut file).");
   auto chosen = action{};
   add_run(app, chosen);
   add_chat(app, chosen);

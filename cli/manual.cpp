@@ -80,6 +80,10 @@ Failure; standard error says what failed.
 .TP
 2
 Wrong usage or settings: the same call fails again.
+.TP
+3
+A page of a mapped file could not be read: the disk failed or the file was cut. Standard error names
+the file.
 )";
 
 std::optional<shell> shell_by_name(std::string_view name) {

@@ -32,13 +32,16 @@ std::string own_path() {
 int main(int argc, char** argv) {
   using namespace larql::cli;
   std::signal(SIGPIPE, SIG_IGN);
-  larql::install_bus_error_handler("larql-node");
+  larql::install_bus_error_handler("larql-node", exit_storage);
   const auto program = own_path();
   auto flags = node_flags{};
   auto app = CLI::App{"Serves experts of a mixture-of-experts model to laptops running larql."};
   app.name("larql-node");
   app.set_version_flag("--version", version_text());
   add_node_options(app, flags);
+  app.footer(
+      "Exit codes: 0 ended as told, 1 failure, 2 wrong settings, 3 a page of a mapped file could "
+      "not be read\n(disk error or cut file).");
   if (const auto printed = print_documentation(app, 8, argc, argv))
     return *printed;
   try {

@@ -12,8 +12,7 @@ namespace {
 
 // A signal handler can reach nothing but a global, and may call nothing but system calls.
 const char* program_name = "larql";
-
-constexpr int exit_failure = 1;
+int exit_code_of_program = 1;
 
 void say(const char* text, std::size_t size) noexcept {
   [[maybe_unused]] const auto written = ::write(STDERR_FILENO, text, size);
@@ -87,13 +86,14 @@ void on_bus_error(int, siginfo_t* info, void*) {
   if (!found)
     say("an unknown mapping");
   say("\n");
-  ::_exit(exit_failure);
+  ::_exit(exit_code_of_program);
 }
 
 } // namespace
 
-void install_bus_error_handler(const char* program) noexcept {
+void install_bus_error_handler(const char* program, int exit_code) noexcept {
   program_name = program;
+  exit_code_of_program = exit_code;
   struct sigaction action {};
   action.sa_sigaction = on_bus_error;
   action.sa_flags = SA_SIGINFO;

@@ -8,7 +8,8 @@
 
 namespace larql {
 
-/// Installs the handler. `program` starts the message and must live for ever.
-void install_bus_error_handler(const char* program) noexcept;
+/// Installs the handler. `program` starts the message and must live for ever; the process ends with
+/// `exit_code`.
+void install_bus_error_handler(const char* program, int exit_code) noexcept;
 
 } // namespace larql

@@ -29,7 +29,7 @@ protected:
   static void expect_clear_end(node_process& node, const std::string& name) {
     const auto ended = node.child().wait();
     ASSERT_TRUE(ended) << "the node goes on";
-    EXPECT_EQ(*ended, (exit_status{1, 0})) << node.child().err();
+    EXPECT_EQ(*ended, (exit_status{3, 0})) << node.child().err(); // docs/operations.md
     const auto error = node.child().err();
     EXPECT_NE(error.find("cannot be read"), std::string::npos) << error;
     EXPECT_NE(error.find(name + ".vindex/layers/layer_"), std::string::npos) << error;
@@ -73,6 +73,22 @@ TEST_F(TruncatedFile, WithoutAReplicaTheRunEndsWithAnErrorThatNamesTheNode) {
   EXPECT_EQ(going.wait(), (exit_status{1, 0})) << going.err();
   EXPECT_NE(going.err().find("alpha"), std::string::npos) << going.err();
   EXPECT_NE(going.err().find("experts 0-7"), std::string::npos) << going.err();
+}
+
+// What an init system does with exit code 3: the file that came back is served again.
+TEST_F(TruncatedFile, ARestartedNodeServesTheFileThatWasPutBackAndTheLaptopGoesOn) {
+  auto alpha = start_on_copy("alpha", {"--port", std::to_string(free_port())});
+  const auto address = alpha->address();
+  auto going =
+      child_process{larql({"run", vindex().string(), "abc", "-n", "300", "--context", "400",
+                           "--topology", topology({{"alpha", alpha.get()}}).string()})};
+  ASSERT_TRUE(eventually([&] { return !going.out().empty(); })) << going.err();
+  cut("alpha");
+  expect_clear_end(*alpha, "alpha");
+  fs::remove_all(scratch_ / "alpha.vindex");
+  alpha = start_on_copy("alpha", {"--port", address.substr(address.rfind(':') + 1)});
+  EXPECT_EQ(going.wait(), (exit_status{0, 0})) << going.err();
+  EXPECT_EQ(difference(going.out(), generate({"-n", "300", "--context", "400"}).out), "");
 }
 
 TEST_F(TruncatedFile, ANodeDoesNotStartOnAFileThatWasCut) {
