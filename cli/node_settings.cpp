@@ -243,7 +243,9 @@ void add_node_options(CLI::App& app, node_flags& f) {
   app.add_option("--bind", f.bind, "Address to listen on (default: 127.0.0.1; env ACTOR_BIND)");
   app.add_option("--port", f.port,
                  "Port to listen on; 0: any free one (default: 9470; env ACTOR_PORT)");
-  app.add_option("--name", f.name, "Name of the node (default: its address; env NODE_NAME)");
+  app.add_option("--name", f.name,
+                 "Name of the node (default: that of its certificate, else its address; the host's "
+                 "name and port if it joins or binds to every address; env NODE_NAME)");
   app.add_option("-t,--threads", f.threads,
                  "Threads for computing (default: one per core; env THREADS)");
   app.add_option("--topology", f.topology, "Cluster file; with --node it says all of the above");
