@@ -188,10 +188,11 @@ result<void> cluster::wait_until_complete(const cluster_options& options) {
     LARQL_TRY_VOID(
         topology::check_exactly_once(parts, options.model.layers, options.model.experts));
   }
+  const auto rounds_here = c.rows == topology::row_encoding::automatic;
   formats_.assign(options.model.layers, quant::activation_format::f32);
   for (const auto& m : last->view->members) {
     const auto& node = *m.description;
-    for (auto l = node.owned.layers.first; l <= node.owned.layers.last; ++l)
+    for (auto l = node.owned.layers.first; l <= node.owned.layers.last && rounds_here; ++l)
       formats_[l] = node.formats[l - node.owned.layers.first];
     max_rows_ = std::min(max_rows_, node.max_rows);
   }

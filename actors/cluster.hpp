@@ -38,7 +38,7 @@ public:
 
   [[nodiscard]] const router_actor& router() const noexcept { return router_; }
   [[nodiscard]] const topology::deadlines& limits() const noexcept { return limits_; }
-  /// What each layer's rows are rounded to.
+  /// What each layer's rows are sent as.
   [[nodiscard]] const std::vector<quant::activation_format>& formats() const noexcept {
     return formats_;
   }

@@ -64,10 +64,11 @@ result<void> check(const fs::path& file) {
   LARQL_TRY(const auto tls, actors::tls_context::from(c.protect)); // certificates that do not load
   LARQL_TRY(const auto s, shape_of(c));
   fmt::print("model       {} ({})\nprotection  {}\n", c.model, s.source, protection(c));
-  fmt::print("deadlines   call {} to {}, failover {}, heartbeat {} x {}{}\n\n",
+  fmt::print("deadlines   call {} to {}, failover {}, heartbeat {} x {}{}\n{}\n",
              to_text(c.limits.call_floor), to_text(c.limits.call_ceiling),
              to_text(c.limits.failover), to_text(c.limits.heartbeat), c.limits.heartbeat_misses,
-             c.hedge.enabled ? fmt::format(", hedging after p{:g}", c.hedge.quantile * 100) : "");
+             c.hedge.enabled ? fmt::format(", hedging after p{:g}", c.hedge.quantile * 100) : "",
+             c.rows == topology::row_encoding::f32 ? "wire        rows as f32\n" : "");
   print_nodes(c);
   const auto parts = topology::parts_of(c, s.layers, s.experts);
   auto t = table{{"EXPERTS", "LAYERS", "OWNERS"}};
@@ -133,6 +134,9 @@ experts = "64-127"
 # [hedging]                       # a second copy of slow calls to a replica
 # enabled = false
 # quantile = 0.95
+
+# [wire]
+# rows = "auto"                   # what goes up: 8 bits a number where that is exact, or always "f32"
 )";
 
 result<void> init(const fs::path& out, bool force) {

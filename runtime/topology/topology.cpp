@@ -161,6 +161,16 @@ result<hedging> read_hedging(const toml_table& t) {
   return out;
 }
 
+result<row_encoding> read_wire(const toml_table& t) {
+  LARQL_TRY_VOID(t.only({"rows"}));
+  LARQL_TRY(const auto rows, t.string_or("rows", "auto"));
+  if (rows == "auto")
+    return row_encoding::automatic;
+  if (rows == "f32")
+    return row_encoding::f32;
+  return t.wrong("rows", fmt::format("is \"{}\", expected \"auto\" or \"f32\"", rows));
+}
+
 result<void> check_unique(const cluster& c) {
   auto names = std::map<std::string, std::string>{};
   auto addresses = std::map<std::string, std::string>{};
@@ -186,7 +196,8 @@ const node_entry* cluster::find_node(std::string_view name) const {
 result<cluster> parse_cluster(std::string_view text, std::string name, const fs::path& base,
                               reader who) {
   LARQL_TRY(const auto root, toml_table::parse(text, name));
-  LARQL_TRY_VOID(root.only({"model", "node", "discovery", "security", "deadlines", "hedging"}));
+  LARQL_TRY_VOID(
+      root.only({"model", "node", "discovery", "security", "deadlines", "hedging", "wire"}));
   auto out = cluster{};
   out.source = std::move(name);
   LARQL_TRY(const auto model, root.string("model"));
@@ -204,6 +215,8 @@ result<cluster> parse_cluster(std::string_view text, std::string name, const fs:
   LARQL_TRY(out.limits, read_deadlines(limits));
   LARQL_TRY(const auto hedge, root.table("hedging"));
   LARQL_TRY(out.hedge, read_hedging(hedge));
+  LARQL_TRY(const auto wire, root.table("wire"));
+  LARQL_TRY(out.rows, read_wire(wire));
   if (out.nodes.empty() && !out.find.enabled())
     return fail(errc::usage, "{}: has no [[node]] and no [discovery]: nobody would own an expert",
                 out.source);

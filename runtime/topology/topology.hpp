@@ -94,6 +94,12 @@ struct hedging {
       0.95; ///< a call slower than this share of its like is sent to a replica as well
 };
 
+/// What the laptop sends as rows. The answers' bits are the same.
+enum class row_encoding : std::uint8_t {
+  automatic, ///< rounded on the laptop as the layer's weights want it: 8 bits, f32 for F32 weights
+  f32        ///< as they are; the node rounds
+};
+
 struct cluster {
   std::string model; ///< a vindex directory, or hf://...; empty in the short form
   std::vector<node_entry> nodes;
@@ -101,6 +107,7 @@ struct cluster {
   security protect;
   deadlines limits;
   hedging hedge;
+  row_encoding rows = row_encoding::automatic;
   std::string source; ///< the file's name; empty in the short form
 
   [[nodiscard]] const node_entry* find_node(std::string_view name) const;

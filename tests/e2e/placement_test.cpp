@@ -48,6 +48,27 @@ TEST_F(Placement, FourNodesWithUnevenRangesGiveTheBitsOfLocalExperts) {
   expect_same_with_shards({"0", "1-4", "5-6", "7"});
 }
 
+TEST_F(Placement, RowsThatTravelAsF32AndAreRoundedOnTheNodeGiveTheBitsOfLocalExperts) {
+  const auto a = start_node({"--experts", "0-3"}), b = start_node({"--experts", "4-7"});
+  const auto sent_with = [&](const std::string& rows) {
+    const auto file = scratch_ / (rows + ".toml");
+    write_file(file,
+               fmt::format("model = \"{}\"\n[[node]]\nname = \"{}\"\naddress = \"{}\"\n"
+                           "[[node]]\nname = \"{}\"\naddress = \"{}\"\n[wire]\nrows = \"{}\"\n",
+                           vindex().string(), a->address(), a->address(), b->address(),
+                           b->address(), rows));
+    EXPECT_EQ(difference_of({"--topology", file.string()}), "") << rows;
+    const auto done =
+        run(larql({"run", vindex().string(), "abc", "-n", "20", "--topology", file.string()}));
+    EXPECT_EQ(done.code, 0) << done.err;
+    const auto at = done.err.find("bytes sent: ");
+    return at == std::string::npos ? 0.0 : std::stod(done.err.substr(at + 12));
+  };
+  // Proof that the key does something: rows of eight bits are shorter.
+  const auto eight = sent_with("auto"), plain = sent_with("f32");
+  EXPECT_GT(plain, 1.5 * eight);
+}
+
 TEST_F(Placement, NodesInAnyOrderOfTheMapGiveTheBitsOfLocalExperts) {
   expect_same_with_shards({"6-7", "0-1", "2-5"});
 }

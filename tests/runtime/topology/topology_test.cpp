@@ -48,6 +48,7 @@ TEST(Topology, ReadsNodesWithDefaults) {
   EXPECT_FALSE(c->find.enabled());
   EXPECT_FALSE(c->protect.enabled());
   EXPECT_FALSE(c->hedge.enabled);
+  EXPECT_EQ(c->rows, row_encoding::automatic);
   EXPECT_EQ(c->find_node("b"), &c->nodes[1]);
   EXPECT_EQ(c->find_node("z"), nullptr);
 }
@@ -88,6 +89,8 @@ reconnect_max = "5s"
 [hedging]
 enabled = true
 quantile = 0.9
+[wire]
+rows = "f32"
 )",
                                "c.toml", dir.path());
   ASSERT_TRUE(succeeds(c));
@@ -107,6 +110,7 @@ quantile = 0.9
   EXPECT_EQ(c->limits.reconnect_max, 5s);
   EXPECT_TRUE(c->hedge.enabled);
   EXPECT_EQ(c->hedge.quantile, 0.9);
+  EXPECT_EQ(c->rows, row_encoding::f32);
 }
 
 TEST(Topology, ErrorsNameFileLineAndKey) {
@@ -132,6 +136,8 @@ TEST(Topology, ErrorsNameFileLineAndKey) {
   refuses(with("[deadlines]\ncall_floor = \"20s\"\n"), {"c.toml:12: call_floor: is above"});
   refuses(with("[discovery]\ndns = \"x\"\n"), {"c.toml:12: dns"});
   refuses(with("[hedging]\nquantile = 2\n"), {"c.toml:12: quantile: is 2"});
+  refuses(with("[wire]\nrows = \"q4\"\n"), {"c.toml:12: rows: is \"q4\"", "\"auto\" or \"f32\""});
+  refuses(with("[wire]\nrow = \"f32\"\n"), {"c.toml:12: row: is no key", "\"rows\""});
 }
 
 TEST(Topology, CertificatesMustBeThereAndComeTogether) {
