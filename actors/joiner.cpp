@@ -1,5 +1,6 @@
 #include "actors/joiner.hpp"
 
+#include "actors/handshake_hints.hpp"
 #include "actors/net/handshake.hpp"
 #include "runtime/base/log.hpp"
 #include "runtime/base/random_numbers.hpp"
@@ -10,13 +11,16 @@ result<join_answer> announce_to(const join_options& options, const schema::annou
   const auto until = std::chrono::steady_clock::now() + options.timeout;
   const auto& to = options.coordinator;
   LARQL_TRY(auto s, dial({to.host, to.port}, until));
-  LARQL_TRY(auto connection, stream::dialled(std::move(s), options.tls, until));
+  auto shaken = stream::dialled(std::move(s), options.tls, until);
+  if (!shaken)
+    return with_hint(std::move(shaken).error(), options.tls);
+  auto connection = *std::move(shaken);
   if (connection.identity().role == peer_role::node)
     return fail(errc::mismatch, "{}: its certificate is one of a node, expected a laptop",
                 host_port(to));
   auto accepted = greet_coordinator(connection, self, until);
   if (!accepted)
-    return std::move(accepted).error().in(host_port(to));
+    return with_hint(std::move(accepted).error().in(host_port(to)), options.tls);
   return join_answer{*accepted, std::move(connection)};
 }
 

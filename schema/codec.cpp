@@ -35,6 +35,21 @@ std::size_t data_bytes(const message& m) {
   return 0;
 }
 
+// What speaks at the other end, as far as its first bytes tell; empty if it could be anything.
+std::string_view other_protocol(std::span<const char> header) {
+  const auto begin = std::string_view{header.data(), header.size()};
+  if (begin.starts_with("HTTP/"))
+    return "the answer is HTTP: calls go to a node's own port (9470 unless it was told otherwise), "
+           "not to its HTTP port or another server";
+  for (const std::string_view method : {"GET ", "HEAD ", "POST ", "PUT ", "OPTIONS "})
+    if (begin.starts_with(method))
+      return "the request is HTTP, which only the node's HTTP port answers";
+  // Records of TLS: an alert or a handshake, of any version.
+  if ((begin[0] == 0x15 || begin[0] == 0x16) && begin[1] == 0x03)
+    return "the other side speaks TLS, this one has neither certificates nor a cluster secret";
+  return {};
+}
+
 } // namespace
 
 void encode(const message& m, std::vector<char>& out) {
@@ -80,6 +95,9 @@ result<std::uint32_t> decode_header(std::span<const char> header, std::uint32_t 
   std::uint32_t magic, length;
   std::memcpy(&magic, header.data(), 4);
   std::memcpy(&length, header.data() + 4, 4);
+  if (magic != frame_magic)
+    if (const auto other = other_protocol(header); !other.empty())
+      return fail(errc::corrupt, "frame: {}", other);
   if (magic != frame_magic)
     return fail(errc::corrupt, "frame: magic is {:08x}, expected {:08x}", magic, frame_magic);
   if (length == 0 || length > limit)

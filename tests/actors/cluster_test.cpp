@@ -188,7 +188,7 @@ TEST_F(Cluster, GarbageIsAnErrorThatNamesTheServer) {
     EXPECT_NE(c.error().text.find(part), std::string::npos) << c.error().text;
   };
   const auto http = std::string_view{"HTTP/1.1 400 Bad Request\r\n\r\n"};
-  refuses({http.begin(), http.end()}, "magic is 50545448");
+  refuses({http.begin(), http.end()}, "the answer is HTTP");
   refuses({}, "closed the connection");
   refuses(test::frame_header(~0u), "length is 4294967295");
   refuses(test::frame_header(schema::max_hello_bytes * 16 + 8), "expected 1 to 65536");

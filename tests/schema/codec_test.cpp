@@ -238,6 +238,18 @@ TEST(FrameHeader, RefusesOtherMagicAndLengthsOutOfRange) {
             "frame: length is 4294967295, expected 1 to 67108864");
 }
 
+TEST(FrameHeader, SaysWhatSpeaksAtTheOtherEndIfItIsSomethingElse) {
+  const auto said = [](std::string_view first) {
+    const auto n = decode_header(std::span{first}, 100);
+    return n ? std::string{"a frame"} : n.error().text;
+  };
+  EXPECT_NE(said("HTTP/1.1").find("the answer is HTTP"), std::string::npos);
+  EXPECT_NE(said("GET / HT").find("the request is HTTP"), std::string::npos);
+  EXPECT_NE(said("\x15\x03\x01xxxxx").find("speaks TLS"), std::string::npos);
+  EXPECT_NE(said("\x16\x03\x01xxxxx").find("speaks TLS"), std::string::npos);
+  EXPECT_NE(said("SSH-2.0-").find("magic"), std::string::npos);
+}
+
 TEST(FrameHeader, RefusesAnotherSize) {
   const auto f = encoded(ping{});
   for (const auto n : {std::size_t{0}, std::size_t{7}, std::size_t{9}})

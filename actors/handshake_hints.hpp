@@ -1,0 +1,17 @@
+// What a failed handshake most likely means to whoever set the cluster up. TLS libraries name the
+// alert; people want to know which file is the wrong one.
+//
+// Threads   Pure functions.
+
+#pragma once
+
+#include "actors/net/tls_context.hpp"
+#include "runtime/base/result.hpp"
+
+namespace larql::actors {
+
+/// The failure of dialling or greeting a peer, with the likely cause in brackets behind its text.
+/// `tls` is what this side used; null for a plain connection.
+[[nodiscard]] failure with_hint(failure f, const tls_context_ptr& tls);
+
+} // namespace larql::actors

@@ -1,0 +1,126 @@
+// Mirrors actors/handshake_hints.hpp: two sides that were set up differently hear what differs.
+// Real handshakes, because the texts are OpenSSL's.
+
+#include "actors/handshake_hints.hpp"
+
+#include "actors/dialler.hpp"
+#include "actors/joiner.hpp"
+#include "actors/net/certificates.hpp"
+#include "tests/actors/live_node.hpp"
+#include "tests/support/fake_node.hpp"
+
+#include <csignal>
+
+namespace larql::actors {
+namespace {
+
+using namespace std::chrono_literals;
+using test::fails;
+using test::live_node;
+using test::succeeds;
+
+class HandshakeHints : public testing::Test {
+protected:
+  HandshakeHints() {
+    std::signal(SIGPIPE, SIG_IGN); // as the programs do
+    for (const auto& dir : {ours, theirs}) {
+      EXPECT_TRUE(succeeds(create_authority(dir, "tests", authority_days, false)));
+      EXPECT_TRUE(
+          succeeds(issue_certificate(dir, {"alpha", peer_role::node, {}, member_days}, false)));
+      EXPECT_TRUE(
+          succeeds(issue_certificate(dir, {"me", peer_role::laptop, {}, member_days}, false)));
+    }
+  }
+
+  [[nodiscard]] static tls_context_ptr taken(result<tls_context_ptr> c) {
+    EXPECT_TRUE(succeeds(c));
+    return c ? *c : nullptr;
+  }
+  [[nodiscard]] static tls_context_ptr files(const std::filesystem::path& ca_of,
+                                             const std::filesystem::path& own,
+                                             const std::string& name) {
+    return taken(
+        tls_context::from_files({ca_of / "ca.pem", own / (name + ".pem"), own / (name + ".key")}));
+  }
+  [[nodiscard]] static tls_context_ptr secret(char c) {
+    return taken(tls_context::from_secret(std::string(64, c)));
+  }
+
+  [[nodiscard]] result<dialled_node> dial_port(std::uint16_t port, const tls_context_ptr& as,
+                                               std::chrono::milliseconds time = 5s) const {
+    return dial_node({"127.0.0.1", port, as != nullptr}, as, {schema::protocol_version, "me", {}},
+                     std::chrono::steady_clock::now() + time);
+  }
+  void expect_hint(const tls_context_ptr& node, const tls_context_ptr& laptop,
+                   std::string_view part) const {
+    const auto alpha = live_node{model, {{0, 2}, {0, 7}}, "alpha", node};
+    const auto d = dial_port(alpha.port(), laptop);
+    ASSERT_FALSE(d);
+    const auto address = fmt::format("127.0.0.1:{}: ", alpha.port());
+    EXPECT_NE(d.error().text.find(part), std::string::npos) << d.error().text;
+    EXPECT_EQ(d.error().text.find(address), 0u) << d.error().text;
+  }
+
+  test::tiny_vindex model;
+  test::temporary_directory scratch;
+  std::filesystem::path ours = scratch / "ours", theirs = scratch / "theirs";
+};
+
+TEST_F(HandshakeHints, AnotherClusterCaOnEitherSide) {
+  const auto node = files(ours, ours, "alpha");
+  expect_hint(node, files(theirs, theirs, "me"), "different cluster CAs");
+  expect_hint(node, files(ours, theirs, "me"), "different cluster CAs"); // the node refuses
+  expect_hint(node, files(theirs, ours, "me"), "different cluster CAs"); // the laptop does
+}
+
+TEST_F(HandshakeHints, AnotherClusterSecret) {
+  expect_hint(secret('a'), secret('b'), "different cluster secrets");
+}
+
+TEST_F(HandshakeHints, CertificatesOnOneSideAndASecretOnTheOther) {
+  expect_hint(secret('a'), files(ours, ours, "me"), "one side has certificates");
+  expect_hint(files(ours, ours, "alpha"), secret('a'), "one side has certificates");
+}
+
+TEST_F(HandshakeHints, ProtectionOnOneSideOnly) {
+  expect_hint(secret('a'), nullptr, "a node with certificates or a secret wants them");
+  expect_hint(nullptr, secret('a'), "does not seem to speak TLS");
+  expect_hint(nullptr, files(ours, ours, "me"), "does not seem to speak TLS");
+}
+
+TEST_F(HandshakeHints, AServerThatAnswersWithHttp) {
+  const auto server = test::fake_node{[](test::raw_peer& peer) {
+    (void) peer.read_payload();
+    constexpr std::string_view answer = "HTTP/1.1 400 Bad Request\r\n\r\n";
+    peer.send(std::span{answer});
+  }};
+  EXPECT_TRUE(fails(dial_port(server.port(), nullptr), errc::corrupt,
+                    {"the answer is HTTP", "own port (9470"}));
+}
+
+TEST_F(HandshakeHints, AServerThatWaitsForMoreMayBeAnHttpPort) {
+  const auto server = test::fake_node{[](test::raw_peer&) {}};
+  EXPECT_TRUE(fails(dial_port(server.port(), nullptr, 100ms), errc::deadline,
+                    {"no answer in time", "and not its HTTP port?"}));
+}
+
+TEST_F(HandshakeHints, ANodeThatJoinsHearsThemToo) {
+  const auto desk = live_node{model, {{0, 2}, {0, 7}}, "me", secret('a')};
+  auto options = join_options{};
+  options.coordinator = {"127.0.0.1", desk.port(), true};
+  options.tls = secret('b');
+  const auto answer = announce_to(options, {});
+  ASSERT_FALSE(answer);
+  EXPECT_NE(answer.error().text.find("different cluster secrets"), std::string::npos)
+      << answer.error().text;
+}
+
+TEST(HandshakeHint, OtherErrorsStayAsTheyAre) {
+  const auto tls = tls_context::from_secret(std::string(64, 's'));
+  ASSERT_TRUE(succeeds(tls));
+  for (const auto& used : {*tls, tls_context_ptr{}})
+    EXPECT_EQ(with_hint(fail(errc::io, "1.2.3.4:5: no route"), used).text, "1.2.3.4:5: no route");
+}
+
+} // namespace
+} // namespace larql::actors
