@@ -1,7 +1,7 @@
 #include "actors/cluster.hpp"
 
 #include "actors/errc.hpp"
-#include "actors/net/handshake.hpp"
+#include "actors/join_desk.hpp"
 #include "actors/shard_link.hpp"
 #include "runtime/base/random_numbers.hpp"
 
@@ -129,43 +129,24 @@ result<void> cluster::listen_for_nodes(const cluster_options& options, caf::acto
   const auto& at = options.topology.find.join;
   if (!at)
     return {};
-  if (!tls_ && !is_loopback(at->host))
-    return fail(errc::usage,
-                "discovery.join is {}: without certificates or a secret only a loopback address "
-                "may be listened on",
-                host_port(*at));
-  LARQL_TRY(auto listening, listen_on({at->host, at->port}));
-  join_listener_ = std::make_unique<listener>(
-      std::move(listening), tls_, listener_options{},
-      [&sys, supervisor = supervisor_](stream s, time_limit until) -> result<void> {
-        if (!s.identity().may_serve())
-          return fail(errc::mismatch, "{}: its certificate is one of a {}, expected a node",
-                      s.peer(), name_of(s.identity().role));
-        const auto& proven = s.identity().name;
-        const auto decide = [&](const schema::announce& node) -> result<schema::accepted> {
-          if (!proven.empty() && proven != node.node.node)
-            return fail(errc::mismatch, "you call yourself {}, your certificate is for {}",
-                        node.node.node, proven);
-          auto answer = result<schema::accepted>{fail(errc::deadline, "the laptop is busy")};
-          auto self = caf::scoped_actor{sys};
-          self->request(supervisor, decision_time, announce_atom::value,
-                        announce_ptr{std::make_shared<schema::announce>(node)})
-              .receive(
-                  [&](const accepted_ptr& yes) { answer = *yes; },
-                  [&](const caf::error& no) { answer = fail(errc::mismatch, "{}", text_of(no)); });
-          return answer;
-        };
-        LARQL_TRY(auto greeted, greet_announced(s, decide, until));
-        if (greeted.answer.verdict != schema::verdict::serve)
-          return {};
-        auto outcome = std::make_shared<dial_outcome>();
-        outcome->address = s.peer();
-        outcome->node = description_ptr{
-            std::make_shared<schema::node_description>(std::move(greeted.node.node))};
-        outcome->connection = make_transport(std::move(s));
-        caf::anon_send(supervisor, connect_atom::value, dial_outcome_ptr{std::move(outcome)});
-        return {};
-      });
+  const auto decide =
+      [&sys, supervisor = supervisor_](const schema::announce& node) -> result<schema::accepted> {
+    auto answer = result<schema::accepted>{fail(errc::deadline, "the laptop is busy")};
+    auto self = caf::scoped_actor{sys};
+    self->request(supervisor, decision_time, announce_atom::value,
+                  announce_ptr{std::make_shared<schema::announce>(node)})
+        .receive([&](const accepted_ptr& yes) { answer = *yes; },
+                 [&](const caf::error& no) { answer = fail(errc::mismatch, "{}", text_of(no)); });
+    return answer;
+  };
+  const auto take = [supervisor = supervisor_](schema::node_description node, stream s) {
+    auto outcome = std::make_shared<dial_outcome>();
+    outcome->address = s.peer();
+    outcome->node = description_ptr{std::make_shared<schema::node_description>(std::move(node))};
+    outcome->connection = make_transport(std::move(s));
+    caf::anon_send(supervisor, connect_atom::value, dial_outcome_ptr{std::move(outcome)});
+  };
+  LARQL_TRY(join_listener_, open_join_desk(*at, tls_, decide, take));
   return {};
 }
 

@@ -26,22 +26,26 @@ result<T> answer(const stream& s, const schema::message& question, time_limit un
 
 } // namespace
 
-result<node_report> inquire(const topology::shard_url& at, const tls_context_ptr& tls,
-                            unsigned pings, time_limit until) {
-  LARQL_TRY(auto node, dial_node(at, tls, visitor(), until));
+result<node_report> question(const stream& node, const schema::node_description& description,
+                             unsigned pings, time_limit until) {
   auto out = node_report{};
-  out.description = std::move(node.description);
+  out.description = description;
   for (auto i = 0u; i < pings; ++i) {
     const auto begin = steady::now();
-    LARQL_TRY(const auto pong, answer<schema::pong>(node.connection, schema::ping{i}, until));
+    LARQL_TRY(const auto pong, answer<schema::pong>(node, schema::ping{i}, until));
     if (pong.nonce != i)
-      return fail(errc::corrupt, "{}: answered another ping", node.connection.peer());
+      return fail(errc::corrupt, "{}: answered another ping", node.peer());
     out.round_trips_us.push_back(
         std::chrono::duration<float, std::micro>(steady::now() - begin).count());
   }
-  LARQL_TRY(out.status,
-            answer<schema::node_status>(node.connection, schema::ask_status{pings}, until));
+  LARQL_TRY(out.status, answer<schema::node_status>(node, schema::ask_status{pings}, until));
   return out;
+}
+
+result<node_report> inquire(const topology::shard_url& at, const tls_context_ptr& tls,
+                            unsigned pings, time_limit until) {
+  LARQL_TRY(const auto node, dial_node(at, tls, visitor(), until));
+  return question(node.connection, node.description, pings, until);
 }
 
 result<std::string> tell(const topology::shard_url& at, const tls_context_ptr& tls,

@@ -20,7 +20,12 @@ struct node_report {
   std::vector<float> round_trips_us; ///< of the pings
 };
 
-/// Who the node is, how it is, and how far away.
+/// Asks a node that has been greeted how it is, and how far away.
+[[nodiscard]] result<node_report> question(const stream& node,
+                                           const schema::node_description& description,
+                                           unsigned pings, time_limit until);
+
+/// The same of a node that is dialled for it.
 [[nodiscard]] result<node_report> inquire(const topology::shard_url& at, const tls_context_ptr& tls,
                                           unsigned pings, time_limit until);
 

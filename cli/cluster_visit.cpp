@@ -30,7 +30,7 @@ void add_dns(const topology::cluster& c, visited_cluster& out) {
       const auto known = std::any_of(out.nodes.begin(), out.nodes.end(),
                                      [&](const visited_node& n) { return n.at == at; });
       if (!known)
-        out.nodes.push_back({{}, at, actors::node_report{}});
+        out.nodes.push_back({{}, at, actors::node_report{}, false});
     }
   }
 }
@@ -56,18 +56,27 @@ const char* visited_node::state() const {
 }
 
 visited_cluster visit_all(const topology::cluster& c, const actors::tls_context_ptr& tls,
-                          unsigned pings) {
+                          unsigned pings, actors::announced_nodes* announced) {
   auto out = visited_cluster{};
   for (const auto& n : c.nodes)
-    out.nodes.push_back({n.name, n.address, actors::node_report{}});
+    out.nodes.push_back({n.name, n.address, actors::node_report{}, false});
   add_dns(c, out);
   auto visits = std::vector<std::jthread>{};
   for (auto& n : out.nodes)
     visits.emplace_back([&n, &tls, pings, until = steady::now() + c.limits.connect] {
       n.report = check(n, actors::inquire(n.at, tls, pings, until));
     });
+  auto joined = std::vector<actors::announced_node>{};
+  if (announced != nullptr)
+    joined = announced->ask(pings, steady::now() + c.limits.connect);
   visits.clear(); // joins
-  // One node by two addresses, IPv4 and IPv6 for example.
+  for (auto& n : joined)
+    if (auto at = topology::parse_host_port(n.address, "address")) {
+      at->tls = tls != nullptr;
+      out.nodes.push_back({{}, *std::move(at), std::move(n.report), true});
+    }
+  // One node by two addresses, IPv4 and IPv6 for example; or one that is listed and announced
+  // itself.
   auto seen = std::set<std::uint64_t>{};
   std::erase_if(out.nodes, [&](const visited_node& n) {
     return n.report && !seen.insert(n.report->description.incarnation).second;

@@ -4,7 +4,7 @@
 
 #pragma once
 
-#include "actors/node_inquiry.hpp"
+#include "actors/announced_nodes.hpp"
 #include "runtime/topology/topology.hpp"
 
 #include <string>
@@ -16,6 +16,7 @@ struct visited_node {
   std::string expected_name; ///< as the topology calls it; may be empty
   topology::shard_url at;
   result<actors::node_report> report = actors::node_report{};
+  bool announced = false; ///< it dialled us
 
   /// What the node calls itself, else what the topology calls it, else its address.
   [[nodiscard]] std::string name() const;
@@ -29,9 +30,11 @@ struct visited_cluster {
   std::vector<std::string> unresolved; ///< DNS names in trouble, with the reason
 };
 
-/// Static nodes and those that DNS names stand for. `pings` each.
+/// Static nodes, those that DNS names stand for, and those that have announced themselves, if
+/// somebody listens. `pings` each.
 [[nodiscard]] visited_cluster visit_all(const topology::cluster& c,
-                                        const actors::tls_context_ptr& tls, unsigned pings);
+                                        const actors::tls_context_ptr& tls, unsigned pings,
+                                        actors::announced_nodes* announced = nullptr);
 
 /// The node called `name`, by the topology or by itself, or at this address. The error lists who is
 /// there.

@@ -18,11 +18,16 @@ namespace larql::cli {
 
 namespace {
 
+// A node that finds nobody to announce itself to tries again within this many seconds
+// (join_options::retry), and needs a moment to be greeted.
+constexpr auto default_wait = 11.0;
+
 struct options {
   cluster_flags cluster;
   bool watch = false;
   double interval = 2; ///< seconds
   unsigned pings = 20;
+  double wait = default_wait;
   bool json = false;
 };
 
@@ -30,7 +35,8 @@ struct picture {
   visited_cluster nodes;
   std::vector<topology::coverage_row> coverage; ///< by nodes that serve; empty if nobody answered
   std::optional<schema::model_identity> model;
-  std::string other_model; ///< a node that serves another one, and what differs
+  std::vector<std::string> offers; ///< nodes that offer memory and own nothing yet
+  std::string other_model;         ///< a node that serves another one, and what differs
 
   [[nodiscard]] bool is_complete() const {
     return !coverage.empty() && other_model.empty() &&
@@ -39,10 +45,12 @@ struct picture {
   }
 };
 
-picture take_picture(const topology::cluster& c, const actors::tls_context_ptr& tls,
-                     unsigned pings) {
+picture take_picture(const topology::cluster& c, const actors::tls_context_ptr& tls, unsigned pings,
+                     actors::announced_nodes* announced) {
   auto out = picture{};
-  out.nodes = visit_all(c, tls, pings);
+  out.nodes = visit_all(c, tls, pings, announced);
+  if (announced != nullptr)
+    out.offers = announced->offers();
   auto parts = std::vector<topology::coverage_part>{};
   for (const auto& n : out.nodes.nodes) {
     if (!n.report)
@@ -94,6 +102,9 @@ void print_picture(const picture& p) {
       fmt::print("  {}: {}\n", n.name(), n.report.error().text);
   for (const auto& why : p.nodes.unresolved)
     fmt::print("  {}\n", why);
+  if (!p.offers.empty())
+    fmt::print("  joining, with memory to offer and no experts yet: {}\n",
+               fmt::join(p.offers, ", "));
   if (!p.other_model.empty())
     fmt::print("  another model: {}\n", p.other_model);
   if (p.coverage.empty()) {
@@ -116,7 +127,10 @@ json to_json(const picture& p) {
   };
   auto nodes = json::array();
   for (const auto& n : p.nodes.nodes) {
-    auto j = json{{"name", n.name()}, {"state", n.state()}, {"address", to_string(n.at)}};
+    auto j = json{{"name", n.name()},
+                  {"state", n.state()},
+                  {"address", to_string(n.at)},
+                  {"announced", n.announced}};
     if (!n.report) {
       j["error"] = n.report.error().text;
     } else {
@@ -152,6 +166,8 @@ json to_json(const picture& p) {
         {"name", p.model->name}, {"layers", p.model->layers}, {"experts", p.model->experts}};
   if (!p.other_model.empty())
     out["other_model"] = p.other_model;
+  if (!p.offers.empty())
+    out["joining"] = p.offers;
   if (!p.nodes.unresolved.empty())
     out["unresolved"] = p.nodes.unresolved;
   return out;
@@ -165,13 +181,36 @@ bool pause(double seconds) {
   return !interrupted();
 }
 
+// Null if no node announces itself, or if they do so to somebody else.
+result<std::unique_ptr<actors::announced_nodes>>
+listen_for_nodes(const topology::cluster& c, const actors::tls_context_ptr& tls, const options& o) {
+  using nodes = std::unique_ptr<actors::announced_nodes>;
+  if (!c.find.join)
+    return nodes{};
+  auto open = actors::announced_nodes::open(*c.find.join, tls);
+  if (!open && open.error().code == errc::usage)
+    return open;
+  if (!open) {
+    fmt::print(stderr,
+               "{}: nodes that announce themselves go to the program that listens there, and are "
+               "not listed here\n",
+               open.error().text);
+    return nodes{};
+  }
+  fmt::print(stderr, "waiting {:g} s for nodes that announce themselves at {}\n", o.wait,
+             host_port(*c.find.join));
+  (void) pause(o.wait);
+  return open;
+}
+
 result<int> status(const options& o) {
   LARQL_TRY(const auto cluster, read_named_cluster(o.cluster));
   LARQL_TRY(const auto tls, actors::tls_context::from(cluster.protect));
   install_interrupt_handler();
+  LARQL_TRY(const auto announced, listen_for_nodes(cluster, tls, o));
   auto complete = false;
   do {
-    const auto p = take_picture(cluster, tls, o.pings);
+    const auto p = take_picture(cluster, tls, o.pings, announced.get());
     complete = p.is_complete();
     if (o.watch && !o.json && ::isatty(STDOUT_FILENO) != 0)
       fmt::print("\x1b[H\x1b[2J"); // home, clear
@@ -180,9 +219,6 @@ result<int> status(const options& o) {
                  to_json(p).dump(o.watch ? -1 : 2, ' ', false, json::error_handler_t::replace));
     else
       print_picture(p);
-    if (!o.json && cluster.find.join)
-      fmt::print("nodes that announce themselves are known to the laptop that they join, and not "
-                 "listed here\n");
     std::fflush(stdout);
   } while (o.watch && pause(o.interval));
   return complete ? exit_ok : exit_failure;
@@ -201,6 +237,11 @@ void add_status(CLI::App& app, action& chosen) {
       ->capture_default_str();
   command->add_option("--pings", o->pings, "Round trips to measure per node")
       ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  command
+      ->add_option("--wait", o->wait,
+                   "Seconds for nodes that announce themselves to come (discovery.join)")
+      ->check(CLI::Range(0.0, 3600.0))
       ->capture_default_str();
   command->add_flag("--json", o->json, "For programs; with --watch one object per line");
   command->callback([o, &chosen] { chosen = [o] { return exit_code(status(*o)); }; });

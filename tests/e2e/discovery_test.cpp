@@ -145,6 +145,34 @@ TEST_F(DiscoveryByJoining, NodesThatOfferMemoryAreToldWhatIsMissing) {
   EXPECT_EQ(difference(going.out(), undisturbed("10")), "");
 }
 
+TEST_F(DiscoveryByJoining, StatusShowsThemAndLeavesThemToTheNextLaptop) {
+  const auto alpha = start_node({"--experts", "0-3", "--join", laptop, "--name", "alpha"});
+  const auto beta = start_node({"--experts", "4-7", "--join", laptop, "--name", "beta"});
+  {
+    auto looking = child_process{larql({"status", "--topology", (scratch_ / "c.toml").string(),
+                                        "--watch", "--wait", "0", "--interval", "0.1", "--json"})};
+    EXPECT_TRUE(looking.wait_for_out("\"complete\":true")) << looking.out() << looking.err();
+    for (const auto* name : {"alpha", "beta"})
+      EXPECT_NE(looking.out().find(fmt::format("\"name\":\"{}\"", name)), std::string::npos);
+    looking.signal(SIGINT);
+    EXPECT_EQ(looking.wait(), (exit_status{0, 0})) << looking.err();
+  }
+  const auto done = run(run_command("10"));
+  EXPECT_EQ(done.code, 0) << done.err;
+  EXPECT_EQ(difference(done.out, undisturbed("10")), "");
+}
+
+TEST_F(DiscoveryByJoining, StatusBesideARunningLaptopSaysThatTheNodesAreThatOnes) {
+  const auto alpha = start_node({"--join", laptop, "--name", "alpha"});
+  auto going = child_process{run_command("500")};
+  ASSERT_TRUE(eventually([&] { return !going.out().empty(); })) << going.err();
+  const auto done = run(larql({"status", "--topology", (scratch_ / "c.toml").string()}));
+  EXPECT_EQ(done.code, 1);
+  EXPECT_NE(done.err.find(laptop), std::string::npos) << done.err;
+  EXPECT_NE(done.err.find("go to the program that listens there"), std::string::npos) << done.err;
+  EXPECT_EQ(going.wait(), (exit_status{0, 0})) << going.err();
+}
+
 TEST_F(DiscoveryByJoining, ANodeOfAnotherModelHearsWhy) {
   auto going = child_process{run_command("10")};
   auto other = tiny_gguf{};

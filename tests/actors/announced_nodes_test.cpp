@@ -1,0 +1,113 @@
+// Mirrors actors/announced_nodes.hpp and actors/join_desk.hpp: who announces itself is asked over
+// its own connection, and is listed for as long as it answers.
+
+#include "actors/announced_nodes.hpp"
+
+#include "actors/joiner.hpp"
+#include "tests/actors/live_node.hpp"
+#include "tests/support/process_facts.hpp"
+#include "tests/support/raw_peer.hpp"
+
+namespace larql::actors {
+namespace {
+
+using namespace std::chrono_literals;
+using test::eventually;
+using test::fails;
+using test::live_node;
+using test::succeeds;
+
+time_limit soon() {
+  return std::chrono::steady_clock::now() + test::patience;
+}
+
+class AnnouncedNodes : public testing::Test {
+protected:
+  AnnouncedNodes() {
+    const auto s = listen_on({"127.0.0.1", 0});
+    EXPECT_TRUE(succeeds(s));
+    at = {"127.0.0.1", s ? local_port(*s) : std::uint16_t{0}, false};
+  }
+  [[nodiscard]] std::unique_ptr<announced_nodes> open() const {
+    auto out = announced_nodes::open(at, nullptr);
+    EXPECT_TRUE(succeeds(out));
+    return out ? *std::move(out) : nullptr;
+  }
+  [[nodiscard]] join_options joining() const { return {at, nullptr, 5000ms, {10ms, 100ms}}; }
+
+  static std::string names(const std::vector<announced_node>& nodes) {
+    auto out = std::string{};
+    for (const auto& n : nodes)
+      out += n.report ? n.report->description.node + " " : "? ";
+    return out;
+  }
+
+  test::tiny_vindex model;
+  topology::shard_url at;
+};
+
+TEST_F(AnnouncedNodes, AreListedByNameWithWhatTheySayOfThemselves) {
+  auto beta = live_node{model, {{0, 2}, {4, 7}}, "beta"},
+       alpha = live_node{model, {{0, 2}, {0, 3}}, "alpha"};
+  const auto desk = open();
+  ASSERT_TRUE(desk);
+  EXPECT_TRUE(desk->ask(1, soon()).empty());
+  const auto b = joiner{joining(), beta.server()}, a = joiner{joining(), alpha.server()};
+  EXPECT_TRUE(eventually([&] { return names(desk->ask(1, soon())) == "alpha beta "; }));
+  const auto all = desk->ask(3, soon());
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[1].report->description.owned.experts, (experts::index_range{4, 7}));
+  EXPECT_EQ(all[1].report->round_trips_us.size(), 3u);
+  EXPECT_EQ(all[1].report->status.state, schema::node_state::serving);
+}
+
+TEST_F(AnnouncedNodes, ANodeThatIsGoneIsSaidOnceAndNotListedAgain) {
+  auto alpha = std::make_unique<live_node>(model, experts::ownership{{0, 2}, {0, 7}}, "alpha");
+  const auto desk = open();
+  ASSERT_TRUE(desk);
+  auto a = std::make_unique<joiner>(joining(), alpha->server());
+  ASSERT_TRUE(eventually([&] { return names(desk->ask(1, soon())) == "alpha "; }));
+  a.reset();
+  alpha.reset();
+  EXPECT_EQ(names(desk->ask(1, soon())), "? ");
+  EXPECT_TRUE(desk->ask(1, soon()).empty());
+}
+
+TEST_F(AnnouncedNodes, ComeBackToWhoeverListensNext) {
+  auto alpha = live_node{model, {{0, 2}, {0, 7}}, "alpha"};
+  const auto a = joiner{joining(), alpha.server()};
+  for (auto i = 0; i < 2; ++i) {
+    const auto desk = open();
+    ASSERT_TRUE(desk);
+    EXPECT_TRUE(eventually([&] { return names(desk->ask(1, soon())) == "alpha "; })) << i;
+  }
+}
+
+TEST_F(AnnouncedNodes, WhoOffersMemoryIsToldToStandByAndNamed) {
+  const auto desk = open();
+  ASSERT_TRUE(desk);
+  auto self = schema::announce{};
+  self.node = live_node{model, {{0, 2}, {0, 7}}, "gamma"}.description();
+  self.owns = false;
+  self.available_bytes = 1000;
+  self.bytes_per_expert = 10;
+  const auto answer = announce_to(joining(), self);
+  ASSERT_TRUE(succeeds(answer));
+  EXPECT_EQ(answer->accepted.verdict, schema::verdict::standby);
+  EXPECT_EQ(desk->offers(), std::vector<std::string>{"gamma"});
+  EXPECT_TRUE(desk->ask(1, soon()).empty());
+}
+
+TEST_F(AnnouncedNodes, AnAddressThatSomebodyElseHasIsAnErrorThatNamesIt) {
+  const auto first = open();
+  ASSERT_TRUE(first);
+  EXPECT_TRUE(fails(announced_nodes::open(at, nullptr), errc::io, {host_port(at), "in use"}));
+}
+
+TEST_F(AnnouncedNodes, WithoutTlsOnlyLoopbackIsListenedOn) {
+  EXPECT_TRUE(fails(announced_nodes::open({"0.0.0.0", 1, false}, nullptr), errc::usage,
+                    {"discovery.join is 0.0.0.0:1", "only a loopback address"}));
+}
+
+} // namespace
+} // namespace larql::actors
