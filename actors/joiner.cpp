@@ -1,6 +1,6 @@
 #include "actors/joiner.hpp"
 
-#include "actors/handshake_hints.hpp"
+#include "actors/net/handshake_hints.hpp"
 #include "actors/net/handshake.hpp"
 #include "runtime/base/log.hpp"
 #include "runtime/base/random_numbers.hpp"

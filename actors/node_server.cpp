@@ -3,7 +3,6 @@
 #include "actors/errc.hpp"
 #include "actors/expert_service.hpp"
 #include "actors/expert_shard.hpp"
-#include "actors/model_match.hpp"
 #include "actors/net/handshake.hpp"
 #include "runtime/base/log.hpp"
 #include "runtime/base/random_numbers.hpp"
@@ -98,11 +97,6 @@ node_server::node_server(caf::actor_system& sys, node_server_options options)
         auto self = *description;
         self.state = counters->state; // as it is now, not as it began
         LARQL_TRY(auto hello, greet_laptop(s, self, until));
-        // The laptop finds the same difference in our welcome, and has the words for its user.
-        if (hello.model)
-          if (const auto differs = model_difference(self.model, *hello.model); !differs.empty())
-            return fail(errc::mismatch, "{}: node {} serves another model: {}", s.peer(), self.node,
-                        differs);
         counters->connected.fetch_add(1);
         auto client = std::make_shared<node_client>();
         client->peer = s.peer();

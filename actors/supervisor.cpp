@@ -1,7 +1,7 @@
 #include "actors/supervisor.hpp"
 
 #include "actors/errc.hpp"
-#include "actors/model_match.hpp"
+#include "actors/net/model_match.hpp"
 #include "actors/policy/assignment.hpp"
 #include "runtime/base/log.hpp"
 

@@ -1,6 +1,6 @@
 // larql status: who is there, how they are, and who has which experts.
 
-#include "actors/model_match.hpp"
+#include "actors/net/model_match.hpp"
 #include "cli/cluster_flags.hpp"
 #include "cli/cluster_visit.hpp"
 #include "cli/command.hpp"

@@ -1,6 +1,7 @@
 #include "actors/net/handshake.hpp"
 
 #include "actors/net/message_stream.hpp"
+#include "actors/net/model_match.hpp"
 
 namespace larql::actors {
 
@@ -29,23 +30,6 @@ result<T> answer_of(const stream& s, received_message&& answer, std::string_view
 
 } // namespace
 
-std::string difference(const schema::model_identity& here, const schema::model_identity& there) {
-  const std::tuple<const char*, std::uint32_t, std::uint32_t> shapes[] = {
-      {"layers", here.layers, there.layers},
-      {"hidden size", here.hidden, there.hidden},
-      {"experts", here.experts, there.experts},
-      {"expert width", here.expert_width, there.expert_width}};
-  for (const auto& [what, a, b] : shapes)
-    if (a != b)
-      return fmt::format("{} {} here (\"{}\"), {} there (\"{}\")", what, a, here.name, b,
-                         there.name);
-  if (here.weights != there.weights)
-    return fmt::format("other weights of the same shape (\"{}\" here, \"{}\" there): fingerprints "
-                       "differ",
-                       here.name, there.name);
-  return {};
-}
-
 result<schema::node_description> greet_node(const stream& s, const schema::hello& hello,
                                             time_limit until) {
   LARQL_TRY_VOID(write_message(s, hello, until));
@@ -69,7 +53,7 @@ result<schema::hello> greet_laptop(const stream& s, const schema::node_descripti
                               schema::protocol_version),
                   until);
   if (hello->model)
-    if (const auto differs = difference(self.model, *hello->model); !differs.empty())
+    if (const auto differs = model_difference(self.model, *hello->model); !differs.empty())
       return refuse(s, fmt::format("node {} serves another model: {}", self.node, differs), until);
   LARQL_TRY_VOID(write_message(s, self, until));
   return *hello;

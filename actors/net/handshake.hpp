@@ -35,9 +35,4 @@ greet_announced(const stream& s,
                 const std::function<result<schema::accepted>(const schema::announce&)>& decide,
                 time_limit until);
 
-/// What differs between two models, for messages: "hidden size 2816 here, 2048 there"; empty if
-/// nothing does.
-[[nodiscard]] std::string difference(const schema::model_identity& here,
-                                     const schema::model_identity& there);
-
 } // namespace larql::actors

@@ -1,5 +1,6 @@
 #include "actors/net/listener.hpp"
 
+#include "actors/net/handshake_hints.hpp"
 #include "runtime/base/log.hpp"
 
 #include <poll.h>
@@ -80,7 +81,7 @@ result<void> listener::serve(socket s) {
   auto connection = stream::accepted(std::move(s), tls_, until);
   if (!connection) {
     options_.on_failure(handshake_step::tls);
-    return std::move(connection).error();
+    return with_hint(std::move(connection).error(), tls_);
   }
   auto greeted = greet_(*std::move(connection), until);
   if (!greeted)

@@ -88,7 +88,7 @@ TEST_F(Cluster, RefusesNodesThatHoldAnotherModel) {
   refuses([](d& x) { x.model.hidden = 2816; }, "2816 there");
   refuses([](d& x) { x.model.experts = 9; }, "experts 8 here");
   refuses([](d& x) { x.model.expert_width = 97; }, "expert width 96 here");
-  refuses([](d& x) { x.model.weights[31] ^= std::byte{1}; }, "fingerprints differ");
+  refuses([](d& x) { x.model.weights[31] ^= std::byte{1}; }, "other fingerprints");
   refuses([](d& x) { x.model.weights_digest->front() ^= std::byte{1}; }, "weights digest");
 }
 

@@ -187,6 +187,7 @@ schema::node_description small_node() {
   auto d = schema::node_description{};
   d.node = "alpha";
   d.model.layers = d.model.experts = d.model.hidden = d.model.expert_width = 1;
+  d.model.weights_digest.emplace().fill(std::byte{0xab});
   d.formats = {quant::activation_format::f32};
   return d;
 }
@@ -238,7 +239,9 @@ TEST(Handshake, TheNodeRefusesAnotherModelAndSaysWhatDiffers) {
   refuses([](auto& m) { m.hidden = 5; }, "hidden size 1 here (\"\"), 5 there");
   refuses([](auto& m) { m.experts = 5; }, "experts 1 here (\"\"), 5 there");
   refuses([](auto& m) { m.expert_width = 5; }, "expert width 1 here (\"\"), 5 there");
-  refuses([](auto& m) { m.weights[7] = std::byte{1}; }, "fingerprints differ");
+  refuses([](auto& m) { m.weights[7] = std::byte{1}; }, "other fingerprints");
+  refuses([](auto& m) { m.weights_digest = schema::fingerprint{std::byte{9}}; },
+          "weights digest abababababababab… here");
 }
 
 TEST(Handshake, WhoShowsNoModelIsWelcome) {

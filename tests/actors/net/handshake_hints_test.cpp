@@ -1,7 +1,7 @@
-// Mirrors actors/handshake_hints.hpp: two sides that were set up differently hear what differs.
+// Mirrors actors/net/handshake_hints.hpp: two sides that were set up differently hear what differs.
 // Real handshakes, because the texts are OpenSSL's.
 
-#include "actors/handshake_hints.hpp"
+#include "actors/net/handshake_hints.hpp"
 
 #include "actors/dialler.hpp"
 #include "actors/joiner.hpp"
@@ -10,6 +10,8 @@
 #include "tests/support/fake_node.hpp"
 
 #include <csignal>
+#include <gmock/gmock.h>
+#include <thread>
 
 namespace larql::actors {
 namespace {
@@ -18,6 +20,7 @@ using namespace std::chrono_literals;
 using test::fails;
 using test::live_node;
 using test::succeeds;
+using testing::HasSubstr;
 
 class HandshakeHints : public testing::Test {
 protected:
@@ -113,6 +116,24 @@ TEST_F(HandshakeHints, ANodeThatJoinsHearsThemToo) {
   ASSERT_FALSE(answer);
   EXPECT_NE(answer.error().text.find("different cluster secrets"), std::string::npos)
       << answer.error().text;
+}
+
+TEST_F(HandshakeHints, WhoeverListensHearsThemToo) {
+  const auto error_of = [&](const tls_context_ptr& node, const tls_context_ptr& laptop) {
+    auto listening = listen_on({"127.0.0.1", 0});
+    EXPECT_TRUE(succeeds(listening));
+    const auto port = local_port(*listening);
+    auto dialling = std::jthread{[&] { (void) dial_port(port, laptop); }};
+    auto s = socket{::accept4(listening->fd(), nullptr, nullptr, SOCK_CLOEXEC)};
+    EXPECT_TRUE(succeeds(prepare(s)));
+    auto shaken = stream::accepted(std::move(s), node, std::chrono::steady_clock::now() + 5s);
+    EXPECT_FALSE(shaken);
+    return shaken ? std::string{} : with_hint(std::move(shaken).error(), node).text;
+  };
+  EXPECT_THAT(error_of(secret('a'), secret('b')), HasSubstr("different cluster secrets"));
+  EXPECT_THAT(error_of(secret('a'), files(ours, ours, "me")), HasSubstr("one side has"));
+  EXPECT_THAT(error_of(files(ours, ours, "alpha"), files(theirs, theirs, "me")),
+              HasSubstr("different cluster CAs"));
 }
 
 TEST(HandshakeHint, OtherErrorsStayAsTheyAre) {

@@ -10,8 +10,8 @@
 
 namespace larql::actors {
 
-/// The failure of dialling or greeting a peer, with the likely cause in brackets behind its text.
-/// `tls` is what this side used; null for a plain connection.
+/// The failure of dialling, accepting or greeting a peer, with the likely cause in brackets behind
+/// its text. `tls` is what this side used; null for a plain connection.
 [[nodiscard]] failure with_hint(failure f, const tls_context_ptr& tls);
 
 } // namespace larql::actors

@@ -1,9 +1,10 @@
-#include "actors/model_match.hpp"
+#include "actors/net/model_match.hpp"
 
-#include "actors/net/handshake.hpp"
 #include "runtime/base/sha256.hpp"
 
 #include <fmt/format.h>
+
+#include <tuple>
 
 namespace larql::actors {
 
@@ -19,8 +20,19 @@ std::string shortened(const schema::fingerprint& digest) {
 
 std::string model_difference(const schema::model_identity& here,
                              const schema::model_identity& there) {
-  if (auto differs = difference(here, there); !differs.empty())
-    return differs;
+  const std::tuple<const char*, std::uint32_t, std::uint32_t> shapes[] = {
+      {"layers", here.layers, there.layers},
+      {"hidden size", here.hidden, there.hidden},
+      {"experts", here.experts, there.experts},
+      {"expert width", here.expert_width, there.expert_width}};
+  for (const auto& [what, a, b] : shapes)
+    if (a != b)
+      return fmt::format("{} {} here (\"{}\"), {} there (\"{}\")", what, a, here.name, b,
+                         there.name);
+  if (here.weights != there.weights)
+    return fmt::format("another model of the same shape (\"{}\" here, \"{}\" there): its "
+                       "norms and routers have other fingerprints",
+                       here.name, there.name);
   if (here.weights_digest && there.weights_digest && here.weights_digest != there.weights_digest)
     return fmt::format("other weights of the experts: weights digest {} here (\"{}\"), {} there "
                        "(\"{}\")",

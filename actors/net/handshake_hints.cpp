@@ -1,4 +1,4 @@
-#include "actors/handshake_hints.hpp"
+#include "actors/net/handshake_hints.hpp"
 
 #include <fmt/format.h>
 
@@ -34,15 +34,18 @@ constexpr hint certificate_hints[] = {
     {"alert unknown ca", other_ca},
     {"alert decrypt error", other_ca},
     {"alert handshake failure", other_kind},
+    {"no suitable signature algorithm", other_kind},
     {"wrong version number", no_tls},
     {"http request", no_tls},
     {"TLS handshake: the peer closed the connection", no_tls},
 };
 constexpr hint secret_hints[] = {
+    {"binder does not verify", other_secret},
     {"alert illegal parameter", other_secret},
     {"alert decrypt error", other_secret},
     {"certificate", other_kind},
     {"alert handshake failure", other_kind},
+    {"no suitable signature algorithm", other_kind},
     {"wrong version number", no_tls},
     {"http request", no_tls},
     {"TLS handshake: the peer closed the connection", no_tls},
