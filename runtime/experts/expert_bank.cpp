@@ -93,6 +93,12 @@ std::uint64_t expert_bank::expert_bytes(std::uint32_t layer) const {
   return layers_[layer - owned_.layers.first].header.expert_bytes();
 }
 
+bool expert_bank::is_checked(std::uint32_t layer, std::uint32_t expert) const {
+  LARQL_CHECK(owned_.contains(layer, expert));
+  return layers_[layer - owned_.layers.first].checked[expert - owned_.experts.first].load(
+      std::memory_order_acquire);
+}
+
 result<expert_weights> expert_bank::get(std::uint32_t layer, std::uint32_t expert) const {
   LARQL_CHECK(owned_.contains(layer, expert));
   const auto& part = layers_[layer - owned_.layers.first];

@@ -36,6 +36,10 @@ public:
 
   [[nodiscard]] const ownership& owned() const noexcept { return owned_; }
 
+  /// Whether get() has found the numbers of an owned expert to be finite.
+  /// @pre owned().contains(layer, expert)
+  [[nodiscard]] bool is_checked(std::uint32_t layer, std::uint32_t expert) const;
+
   /// Format of the gate and up matrices of a layer: what the input must be rounded to.
   /// @pre the layer is owned
   [[nodiscard]] quant::encoding input_format(std::uint32_t layer) const;

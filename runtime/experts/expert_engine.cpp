@@ -49,6 +49,7 @@ result<void> expert_engine::run(std::uint32_t layer, const activation_view& x,
 
 result<void> expert_engine::run_wave(std::uint32_t layer, const activation_view& x,
                                      std::span<const pick> picks, std::span<std::int64_t> sums) {
+  check_new_experts(layer, picks);
   LARQL_TRY_VOID(find_groups(layer, picks));
   gather(x, picks);
   compute_hidden(picks);
@@ -57,6 +58,21 @@ result<void> expert_engine::run_wave(std::uint32_t layer, const activation_view&
                 "layer {}, experts {} to {}: an expert's output is not finite or not below 2^22",
                 layer, picks.front().expert, picks.back().expert);
   return {};
+}
+
+// The first look at an expert reads it from memory, or from the disk: a prompt's many at once.
+// What is found to be wrong is found again, and said, by find_groups.
+void expert_engine::check_new_experts(std::uint32_t layer, std::span<const pick> picks) {
+  new_experts_.clear();
+  for (const auto& p : picks)
+    if ((new_experts_.empty() || new_experts_.back() != p.expert) &&
+        !bank_.is_checked(layer, p.expert))
+      new_experts_.push_back(p.expert);
+  compute_.pool.parallel_for(new_experts_.size(), 1,
+                             [&](std::size_t begin, std::size_t end, unsigned) {
+                               for (auto i = begin; i < end; ++i)
+                                 (void) bank_.get(layer, new_experts_[i]);
+                             });
 }
 
 result<void> expert_engine::find_groups(std::uint32_t layer, std::span<const pick> picks) {

@@ -53,6 +53,7 @@ private:
 
   result<void> run_wave(std::uint32_t layer, const kernels::activation_view& x,
                         std::span<const pick> picks, std::span<std::int64_t> sums);
+  void check_new_experts(std::uint32_t layer, std::span<const pick> picks);
   result<void> find_groups(std::uint32_t layer, std::span<const pick> picks);
   void gather(const kernels::activation_view& x, std::span<const pick> picks);
   void compute_hidden(std::span<const pick> picks);
@@ -61,6 +62,7 @@ private:
   kernels::compute compute_;
   const expert_bank& bank_;
   std::vector<group> groups_;
+  std::vector<std::uint32_t> new_experts_;
   task_rows task_rows_;              // of the wave
   kernels::activation_rows inputs_;  // one row per pick
   kernels::activation_rows rounded_; // the hidden rows, rounded for down

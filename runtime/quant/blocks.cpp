@@ -138,26 +138,31 @@ void dequantize_row(encoding e, const std::byte* row, std::size_t cols, float* o
   }
 }
 
+// By exponents alone: this is read for every expert that is used for the first time.
 bool row_is_finite(encoding e, const std::byte* row, std::size_t cols) noexcept {
   const auto shape = shape_of(e);
-  for (auto i = std::size_t{0}; i < cols; i += shape.weights, row += shape.bytes) {
-    auto scale = 0.0f;
-    switch (e) {
-    case encoding::q6_k: scale = half_to_float(u16_at(row, 208)); break;
-    case encoding::q4_k:
-    case encoding::q5_k:
-    case encoding::q5_1: // the second half-precision number adds NaN or infinity to the sum
-      scale = half_to_float(u16_at(row, 0)) + half_to_float(u16_at(row, 2));
-      break;
-    case encoding::f32:
-    case encoding::f16:
-    case encoding::bf16: scale = plain_weight(e, row); break;
-    default: scale = half_to_float(u16_at(row, 0)); break;
-    }
-    if (!std::isfinite(scale))
-      return false;
+  const auto blocks = cols / shape.weights;
+  const auto halves_at = [&](auto... offsets) {
+    constexpr auto exponent = 0x7c00;
+    auto bad = false;
+    for (auto b = std::size_t{0}; b < blocks; ++b)
+      bad |= ((((u16_at(row + b * shape.bytes, offsets) & exponent) == exponent)) | ...);
+    return !bad;
+  };
+  switch (e) {
+  case encoding::f32:
+  case encoding::f16:
+  case encoding::bf16:
+    for (auto i = std::size_t{0}; i < cols; ++i)
+      if (!std::isfinite(plain_weight(e, row + i * shape.bytes)))
+        return false;
+    return true;
+  case encoding::q6_k: return halves_at(208);
+  case encoding::q4_k:
+  case encoding::q5_k:
+  case encoding::q5_1: return halves_at(0, 2);
+  default: return halves_at(0);
   }
-  return true;
 }
 
 } // namespace larql::quant
