@@ -161,6 +161,11 @@ void hub_seeds(const fs::path& dir) {
                           R"("files":[{{"path":"x","bytes":3,"sha256":"","git_blob":"{0}"}}]}})",
                           sha1)));
   write_seed(dir, "redirect", "\7https://cdn.co/x?y=z"sv);
+  write_seed(
+      dir, "upload",
+      kind(8, fmt::format(R"(%{{"version":1,"repository":"https://hub/a/b",{})",
+                          object(R"({"chunk_size":100,"1":"u","2":"v","3":"w"})").substr(2)) +
+                  "\n2 \"e\"\n"));
   write_seed(dir, "path", "\7hf://a/b@main"sv);
 }
 
