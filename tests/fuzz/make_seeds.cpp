@@ -169,6 +169,22 @@ void hub_seeds(const fs::path& dir) {
   write_seed(dir, "path", "\7hf://a/b@main"sv);
 }
 
+void topology_seeds(const fs::path& dir) {
+  using namespace std::string_view_literals;
+  for (const auto& example :
+       fs::directory_iterator{fs::path{LARQL_SOURCE_DIR} / "deploy/topologies"})
+    for (const auto who : {'\0', '\1'})
+      write_seed(dir, fmt::format("{}-{}", example.path().stem().string(), static_cast<int>(who)),
+                 who + read_file(example.path()));
+  write_seed(dir, "map",
+             "\2"
+             "0-63=caf://a:9470,64-127=tls://[::1]:9470"sv);
+  write_seed(dir, "url", "\3https://host.example"sv);
+  write_seed(dir, "duration",
+             "\4"
+             "250ms"sv);
+}
+
 } // namespace
 } // namespace larql::test
 
@@ -188,5 +204,6 @@ int main(int argc, char** argv) {
   wire_seeds(dir / "wire");
   tokenizer_seeds(dir / "tokenizer");
   hub_seeds(dir / "hub");
+  topology_seeds(dir / "topology");
   return 0;
 }
