@@ -74,7 +74,7 @@ private:
 };
 
 [[nodiscard]] inline http_response http_get(std::uint16_t port, std::string_view path,
-                                         std::string_view method = "GET") {
+                                            std::string_view method = "GET") {
   const auto peer = http_peer{port};
   if (!peer.send(fmt::format("{} {} HTTP/1.1\r\nHost: test\r\n\r\n", method, path)))
     return {};
