@@ -118,7 +118,8 @@ private:
   void check_layers() {
     for (auto l = 0u; l < model_.layers; ++l) {
       const auto name = layer_file_name(l);
-      if (!here_.has_layer(l) || bad_files_.contains(name))
+      // A node that offers memory has heads before it has experts.
+      if ((!here_.has_layer(l) && !sizes_.contains(name)) || bad_files_.contains(name))
         continue;
       const auto header = read_header(name);
       if (!header) {

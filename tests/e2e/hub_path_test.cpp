@@ -67,6 +67,9 @@ TEST_F(HubPath, InspectShowsARepositoryForTheHeadsOfItsFiles) {
   for (const auto* part : {"repository  hf://ann/tiny@main (", "8 per layer", "6 of 6 layers"})
     EXPECT_NE(done.out.find(part), std::string::npos) << done.out;
   EXPECT_LT(hub_.sent_bytes(), whole / 10);
+  const auto heads = run(larql({"verify", "hf://ann/tiny", "--deep"}), machine("laptop"));
+  EXPECT_EQ(heads.code, 0) << heads.out;
+  EXPECT_EQ(heads.out.find("not checked"), std::string::npos) << heads.out;
   // Of what the cache has, that is shown, and nothing asked for.
   const auto pulled = run(larql({"pull", "hf://ann/tiny", "--experts", "0-3"}), machine("laptop"));
   ASSERT_EQ(pulled.code, 0) << pulled.err;
