@@ -3,6 +3,7 @@
 #include "runtime/topology/duration.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <sstream>
 
 #define TOML_EXCEPTIONS 0
@@ -51,9 +52,49 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
+// The end of the string or comment that begins at `at`.
+std::size_t end_of_quoted(std::string_view text, std::size_t at) {
+  const auto quote = text[at];
+  if (quote == '#')
+    return std::min(text.find('\n', at), text.size());
+  const auto three = std::string(3, quote);
+  const auto is_long = text.substr(at, 3) == three;
+  for (at += is_long ? 3 : 1; at < text.size(); ++at) {
+    if (text[at] == '\\' && quote == '"') {
+      ++at;
+    } else if (is_long && text.substr(at, 3) == three) {
+      at += 3;
+      for (auto more = 0; more < 2 && at < text.size() && text[at] == quote; ++more)
+        ++at; // up to two quotes before the closing ones belong to the string
+      return at;
+    } else if (!is_long && (text[at] == quote || text[at] == '\n')) {
+      return at + 1;
+    }
+  }
+  return text.size();
+}
+
+// Outside of strings and comments TOML is ASCII. toml++ 3.3 must not see anything else there: for
+// "ü" it runs into what it calls unreachable.
+std::optional<std::size_t> first_foreign_character(std::string_view text) {
+  for (auto at = text.starts_with("\xef\xbb\xbf") ? std::size_t{3} : 0; at < text.size();) {
+    if (text[at] == '"' || text[at] == '\'' || text[at] == '#')
+      at = end_of_quoted(text, at);
+    else if (static_cast<unsigned char>(text[at]) >= 0x80)
+      return at;
+    else
+      ++at;
+  }
+  return std::nullopt;
+}
+
 } // namespace
 
 result<toml_table> toml_table::parse(std::string_view text, std::string name) {
+  if (const auto at = first_foreign_character(text))
+    return fail(
+        errc::usage, "{}:{}: a character outside of strings and comments is not ASCII", name,
+        1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(*at), '\n'));
   auto parsed = toml::parse(text);
   if (!parsed)
     return fail(errc::usage, "{}:{}: {}", name, parsed.error().source().begin.line,
