@@ -85,10 +85,8 @@ protected:
     settings["HF_REPO"] = replaced(settings["HF_REPO"], "OWNER/", "ann/");
     settings["VINDEX_PATH"] = (scratch_ / ("data-" + experts) / "vindex").string();
     settings["EXPERTS"] = experts;
-    auto secret = read_file(scratch_ / "cluster.secret");
-    while (secret.ends_with('\n')) // as "$(cat cluster.secret)" does
-      secret.pop_back();
-    settings["CLUSTER_SECRET"] = secret;
+    // With its newline, which "$(cat cluster.secret)" would take away and other tools would not.
+    settings["CLUSTER_SECRET"] = read_file(scratch_ / "cluster.secret");
     settings["ACTOR_PORT"] = std::to_string(free_port());
     settings["PORT"] = std::to_string(free_port());
     actor_ports_.push_back(settings["ACTOR_PORT"]);
