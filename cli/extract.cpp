@@ -4,6 +4,7 @@
 #include "cli/command.hpp"
 #include "cli/engine.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/model_path.hpp"
 #include "cli/progress.hpp"
 #include "runtime/base/unfinished_directory.hpp"
 #include "runtime/import/gguf_checkpoint.hpp"
@@ -43,6 +44,7 @@ void say_skipped(const std::vector<std::string>& names) {
 }
 
 result<void> run(const options& o) {
+  LARQL_TRY_VOID(require_directory(o.source.string(), "download the checkpoint first"));
   LARQL_TRY_VOID(check_destination(o.destination, o.force));
   LARQL_TRY(const auto source, open_source(o.source));
   say_skipped(source.skipped);

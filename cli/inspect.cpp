@@ -1,8 +1,10 @@
 // larql inspect: what a vindex holds.
 
 #include "cli/command.hpp"
+#include "cli/model_path.hpp"
 #include "cli/progress.hpp"
 #include "runtime/base/mapped_file.hpp"
+#include "runtime/hub/pull_state.hpp"
 #include "runtime/vindex/checksums.hpp"
 #include "runtime/vindex/format.hpp"
 #include "runtime/vindex/index_json.hpp"
@@ -119,10 +121,36 @@ result<void> print_origin(const fs::path& dir, const vindex::presence& here) {
   return {};
 }
 
-result<void> run(const fs::path& dir) {
+// Of the Hub's models: what the cache has. If that is nothing, as little is fetched as tells the
+// shapes: the manifest of norms, and the heads of layer files.
+result<fs::path> find(const std::string& model) {
+  if (auto cached = cached_model(model); cached || cached.error().code != errc::not_found)
+    return cached;
+  auto needs = hub::pull_request{};
+  needs.parts = {vindex::part::manifest, vindex::part::expert_layers};
+  needs.heads = true;
+  return resolve_model(model, needs);
+}
+
+// Where a pulled directory came from, and how much there is.
+result<void> print_repository(const fs::path& dir) {
+  LARQL_TRY(const auto state, hub::read_pull_state(hub::pull_layout{dir}));
+  if (!state)
+    return {};
+  auto bytes = std::uint64_t{0};
+  for (const auto& f : state->files)
+    bytes += f.bytes;
+  fmt::print("repository  hf://{}@{} ({}): {} files, {}\n", state->repo, state->revision,
+             state->commit.substr(0, 12), state->files.size(), format_bytes(bytes));
+  return {};
+}
+
+result<void> run(const std::string& model) {
+  LARQL_TRY(const auto dir, find(model));
   LARQL_TRY(const auto c, vindex::read_index(dir));
   LARQL_TRY(const auto here, vindex::read_presence(dir, c));
   print_model(c);
+  LARQL_TRY_VOID(print_repository(dir));
   LARQL_TRY_VOID(print_origin(dir, here));
   const auto any = fs::exists(dir / vindex::embeddings_any_manifest_file);
   LARQL_TRY_VOID(print_part(dir, "embeddings",
@@ -153,9 +181,12 @@ result<void> run(const fs::path& dir) {
 
 void add_inspect(CLI::App& app, action& chosen) {
   auto* command = app.add_subcommand("inspect", "Show what a vindex holds");
-  auto dir = std::make_shared<fs::path>();
-  command->add_option("vindex", *dir, "Directory of the model")->required();
-  command->callback([dir, &chosen] { chosen = [dir] { return exit_code(run(*dir)); }; });
+  auto model = std::make_shared<std::string>();
+  command
+      ->add_option("vindex", *model,
+                   "Directory of the model, or hf://OWNER/NAME: what the cache holds of it")
+      ->required();
+  command->callback([model, &chosen] { chosen = [model] { return exit_code(run(*model)); }; });
 }
 
 } // namespace larql::cli

@@ -3,7 +3,9 @@
 #include "cli/hub_settings.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/progress.hpp"
+#include "runtime/base/mapped_file.hpp"
 #include "runtime/hub/url.hpp"
+#include "runtime/vindex/format.hpp"
 
 namespace larql::cli {
 
@@ -80,6 +82,25 @@ result<std::filesystem::path> resolve_model(const std::string& model,
     return std::filesystem::path{model};
   const auto scope = interrupt_scope{};
   return resolve_model(model, needs, [] { return interrupted().load(); });
+}
+
+result<std::filesystem::path> cached_model(const std::string& model) {
+  if (!hub::is_hub_path(model))
+    return std::filesystem::path{model};
+  LARQL_TRY(const auto from, hub::parse_hub_path(model));
+  LARQL_TRY(auto dir, cached_model_path(from, process_environment));
+  LARQL_TRY(const auto exists, path_exists(dir / vindex::index_file));
+  if (!exists)
+    return fail(errc::not_found,
+                "{}: nothing of it is in the cache ({}); `larql pull {}` fetches it", model,
+                dir.string(), model);
+  return dir;
+}
+
+result<void> require_directory(const std::string& model, std::string_view instead) {
+  return hub::is_hub_path(model)
+             ? fail(errc::usage, "{}: expected a directory of this machine; {}", model, instead)
+             : result<void>{};
 }
 
 hub::pull_request laptop_needs() {

@@ -38,6 +38,13 @@ namespace larql::cli {
                                                           const hub::pull_request& needs,
                                                           const std::function<bool()>& stopped);
 
+/// For commands that look at what is there and fetch nothing: what the cache holds of a model. An
+/// error if that is nothing.
+[[nodiscard]] result<std::filesystem::path> cached_model(const std::string& model);
+
+/// An error for hf://, where a command needs a directory: `instead` says what to do.
+[[nodiscard]] result<void> require_directory(const std::string& model, std::string_view instead);
+
 /// What a laptop needs whose experts are elsewhere, and what a node needs for its experts.
 [[nodiscard]] hub::pull_request laptop_needs();
 [[nodiscard]] hub::pull_request node_needs(const node_settings& s);

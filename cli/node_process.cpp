@@ -83,18 +83,22 @@ const char* name_of(int signal) {
   return signal == SIGTERM ? "SIGTERM" : signal == SIGINT ? "SIGINT" : "an operator";
 }
 
-// Bytes of one expert in all layers, as the files have it.
+// Bytes of one expert in all layers, as the heads of the files have it; no expert need be here.
 result<std::uint64_t> bytes_per_expert(const std::filesystem::path& dir,
                                        const vindex::model_config& model) {
-  LARQL_TRY(const auto here, vindex::read_presence(dir, model));
   auto sum = std::uint64_t{0};
   for (auto l = 0u; l < model.layers; ++l) {
-    if (!here.has_layer(l))
+    const auto path = dir / vindex::layer_file_name(l);
+    LARQL_TRY(const auto exists, path_exists(path));
+    if (!exists) // of a slice by layers
       continue;
-    LARQL_TRY(const auto in, file::open(dir / vindex::layer_file_name(l)));
+    LARQL_TRY(const auto in, file::open(path));
     LARQL_TRY(const auto header, vindex::read_layer_header(in, model));
     sum += header.expert_bytes();
   }
+  if (sum == 0)
+    return fail(errc::mismatch, "{}: has no layer files, so nobody knows how large an expert is",
+                dir.string());
   return sum;
 }
 
@@ -248,7 +252,8 @@ result<int> prepare_pages(const node_settings& s, const experts::expert_bank& ba
   if (s.mlock) {
     watch.loading("locking pages in memory");
     if (const auto ok = bank.lock_in_memory(); !ok)
-      log_warning("node", "--mlock: {}", ok.error().text);
+      log_warning("node", "--mlock: {}; the {} of experts are not locked", ok.error().text,
+                  format_bytes(bank.owned_bytes()));
   }
   auto now = schema::node_status{};
   actors::measure_process(bank, now);

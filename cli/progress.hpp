@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -14,6 +15,14 @@ namespace larql::cli {
 [[nodiscard]] std::string format_bytes(std::uint64_t bytes);
 /// "1:02:03" or "2:03"
 [[nodiscard]] std::string format_duration(std::chrono::seconds time);
+
+/// The line. The rate is that of this run: `already` bytes were done by an earlier one. As long as
+/// too little was measured for a rate (half a second, some bytes) the line has neither rate nor
+/// time left.
+[[nodiscard]] std::string progress_text(std::string_view what, std::uint64_t done,
+                                        std::uint64_t total, std::uint64_t already,
+                                        std::chrono::duration<double> elapsed,
+                                        std::string_view item);
 
 class progress_line {
 public:
@@ -31,7 +40,7 @@ private:
   std::string what_;
   bool terminal_;
   bool drawn_ = false;
-  clock::time_point start_ = clock::now();
+  std::optional<clock::time_point> start_; ///< of the first update: work before has no bytes
   clock::time_point last_{};
 };
 

@@ -119,6 +119,7 @@ result<void> publish_one(const options& o, const target& t) {
 }
 
 result<void> run(const options& o) {
+  LARQL_TRY_VOID(require_directory(o.source.string(), "`larql pull` fetches one from the Hub"));
   LARQL_TRY(const auto targets, targets_of(o));
   if (const auto model = vindex::read_index(o.source); !model) // nothing else is published
     return model.error();

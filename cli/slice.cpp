@@ -4,6 +4,7 @@
 #include "cli/command.hpp"
 #include "cli/engine.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/model_path.hpp"
 #include "cli/progress.hpp"
 #include "runtime/base/disk_space.hpp"
 #include "runtime/base/unfinished_directory.hpp"
@@ -84,7 +85,20 @@ result<void> print_plan(const vindex::slice_plan& plan, const std::filesystem::p
   return {};
 }
 
+// The command that gets the same from the Hub.
+std::string pull_command(const options& o) {
+  auto out = fmt::format("larql pull {} -o {}", o.source.string(), o.destination.string());
+  for (const auto& [name, value] :
+       {std::pair{"--preset", &o.preset}, std::pair{"--parts", &o.parts},
+        std::pair{"--experts", &o.experts}, std::pair{"--layers", &o.layers}})
+    if (!value->empty())
+      out += fmt::format(" {} {}", name, *value);
+  return out;
+}
+
 result<void> run(const options& o) {
+  LARQL_TRY_VOID(require_directory(
+      o.source.string(), fmt::format("`{}` fetches no more than the slice", pull_command(o))));
   LARQL_TRY(const auto request, request_of(o));
   LARQL_TRY_VOID(check_destination(o.destination, o.force || o.dry_run));
   LARQL_TRY(const auto plan, vindex::plan_slice(o.source, request));

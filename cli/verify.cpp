@@ -4,6 +4,7 @@
 #include "cli/command.hpp"
 #include "cli/engine.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/model_path.hpp"
 #include "cli/progress.hpp"
 #include "runtime/base/log.hpp"
 #include "runtime/base/mapped_file.hpp"
@@ -78,7 +79,11 @@ int print(const options& o, const vindex::verify_report& r) {
 void add_verify(CLI::App& app, action& chosen) {
   auto* command = app.add_subcommand("verify", "Check a vindex: sizes, structure, every byte");
   auto o = std::make_shared<options>();
-  command->add_option("vindex", o->dir, "Directory of the model, or of a slice")->required();
+  command
+      ->add_option("vindex", o->dir,
+                   "Directory of the model or of a slice, or hf://OWNER/NAME: what the cache "
+                   "holds of it")
+      ->required();
   command->add_flag("--deep", o->deep,
                     "Compare the SHA-256 of every file and expert with checksums.json");
   command->add_option("-t,--threads", o->threads, "Threads (default: one per core)");
@@ -87,6 +92,10 @@ void add_verify(CLI::App& app, action& chosen) {
   command->callback([o, &chosen] {
     chosen = [o] {
       install_interrupt_handler();
+      auto dir = cached_model(o->dir.string());
+      if (!dir)
+        return report(dir.error());
+      o->dir = *std::move(dir);
       const auto r = run(*o);
       return r ? print(*o, *r) : report(r.error());
     };

@@ -190,6 +190,10 @@ result<tls_context_ptr> tls_context::from_files(const topology::tls_files& files
 }
 
 result<tls_context_ptr> tls_context::from_secret(std::string_view secret) {
+  // The end of a line belongs to a file or an environment, not to the secret.
+  while (!secret.empty() &&
+         (secret.back() == '\n' || secret.back() == '\r' || secret.back() == ' '))
+    secret.remove_suffix(1);
   if (secret.size() < min_secret_bytes)
     return fail(errc::usage, "the cluster secret has {} bytes, expected at least {}", secret.size(),
                 min_secret_bytes);
@@ -208,9 +212,7 @@ result<tls_context_ptr> tls_context::from_secret(std::string_view secret) {
 }
 
 result<tls_context_ptr> tls_context::from_secret_file(const std::filesystem::path& path) {
-  LARQL_TRY(auto text, read_text_file(path, max_secret_bytes));
-  while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' '))
-    text.pop_back();
+  LARQL_TRY(const auto text, read_text_file(path, max_secret_bytes));
   auto made = from_secret(text);
   if (!made)
     return std::move(made).error().in(path.string());

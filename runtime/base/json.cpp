@@ -92,4 +92,12 @@ result<const json*> json_fields::object(const char* key) const {
   return value;
 }
 
+result<void> json_fields::require_version(std::uint64_t expected) const {
+  LARQL_TRY(const auto found, unsigned_integer("version", UINT32_MAX));
+  if (found != expected)
+    return fail(errc::unsupported, "{}: field \"version\" is {}, expected {}", where_, found,
+                expected);
+  return {};
+}
+
 } // namespace larql

@@ -37,6 +37,10 @@ public:
   [[nodiscard]] result<const json*> array(const char* key) const;
   [[nodiscard]] result<const json*> object(const char* key) const;
 
+  /// Field "version", which all our formats have: errc::unsupported if it is another than the one
+  /// that this program reads.
+  [[nodiscard]] result<void> require_version(std::uint64_t expected) const;
+
 private:
   [[nodiscard]] result<const json*> field(const char* key) const;
   [[nodiscard]] failure wrong_type(const char* key, const char* expected) const;

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
@@ -193,10 +194,13 @@ std::uint64_t resident_bytes(std::span<const std::byte> bytes) {
 
 result<void> lock_pages(std::span<const std::byte> bytes) {
   const auto pages = pages_of(bytes);
-  if (::mlock(pages.start, pages.bytes) != 0)
-    return fail(errc::io, "locking {} bytes in memory: {} (the limit is RLIMIT_MEMLOCK)",
-                bytes.size(), errno_text(errno));
-  return {};
+  if (::mlock(pages.start, pages.bytes) == 0)
+    return {};
+  const auto code = errno;
+  auto limit = rlimit{};
+  const auto known = ::getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+  return fail(errc::io, "locking {} bytes in memory: {} (RLIMIT_MEMLOCK is {})", bytes.size(),
+              errno_text(code), known ? fmt::format("{} bytes", limit.rlim_cur) : "unlimited");
 }
 
 void release_pages(std::span<const std::byte> bytes) noexcept {

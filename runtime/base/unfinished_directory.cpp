@@ -63,7 +63,24 @@ result<unfinished_directory> unfinished_directory::open(const fs::path& destinat
   return out;
 }
 
-result<void> unfinished_directory::finish() {
+// For a failure before the first file, like a disk that is too small.
+void unfinished_directory::remove_if_empty() const {
+  auto error = std::error_code{};
+  for (auto it = fs::directory_iterator{partial_, error}; it != fs::directory_iterator{};
+       it.increment(error))
+    if (it->path().filename() != state_file)
+      return;
+  if (error) // it cannot be read, so nobody knows
+    return;
+  fs::remove(partial_ / state_file, error);
+  fs::remove(partial_, error);
+}
+
+result<void> unfinished_directory::finish(result<void> made) {
+  if (!made) {
+    remove_if_empty();
+    return made;
+  }
   LARQL_TRY_VOID(remove_tree(partial_ / state_file));
   if (replace_)
     LARQL_TRY_VOID(remove_tree(destination_));

@@ -1,7 +1,7 @@
 // A directory that gets its real name when everything in it is finished. Until then it is called
 // DESTINATION.partial, and a run that was killed goes on in it.
 //
-// Owner     Removes nothing: what is unfinished stays for the next run.
+// Owner     What is unfinished stays for the next run; a directory in which nothing was made goes.
 // Errors    Name the directory and the operation.
 
 #pragma once
@@ -24,11 +24,13 @@ public:
   /// Where to write.
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return partial_; }
 
-  /// Gives the directory its real name, in place of what was there before.
-  [[nodiscard]] result<void> finish();
+  /// Gives the directory its real name, in place of what was there before. If making it failed,
+  /// that is the error.
+  [[nodiscard]] result<void> finish(result<void> made = {});
 
 private:
   unfinished_directory() = default;
+  void remove_if_empty() const;
   std::filesystem::path destination_;
   std::filesystem::path partial_;
   bool replace_ = false;

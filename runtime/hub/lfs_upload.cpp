@@ -3,6 +3,7 @@
 #include "runtime/base/json.hpp"
 #include "runtime/base/mapped_file.hpp"
 #include "runtime/hub/http_error.hpp"
+#include "runtime/hub/upload_journal.hpp"
 #include "runtime/hub/url.hpp"
 
 #include <algorithm>
@@ -52,18 +53,26 @@ struct upload {
   std::optional<file> content; // empty: a text
   std::vector<std::string> etags;
   std::size_t open_parts = 0;
+  // Of an upload that goes on: what the server offers if that one fails, and bytes it has.
+  std::optional<lfs_object> fresh;
+  std::uint64_t had_bytes = 0;
+  unsigned beginnings = 0; // parts of an earlier one are nobody's
+
+  [[nodiscard]] bool in_parts() const noexcept { return !object.part_urls.empty(); }
 };
 
 struct part {
   upload* of = nullptr;
   std::size_t number = 0; // from 0
   interval bytes;
+  unsigned beginning = 0;
+  bool is_there = false; // nothing to send, only to complete
 };
 
 class crew {
 public:
-  crew(const repo& to, const http_settings& http, const upload_options& options)
-      : to_(to), http_(http), options_(options) {
+  crew(const http_settings& http, const upload_options& options, const upload_journal& journal)
+      : http_(http), options_(options), journal_(journal) {
     const auto outer = http.stopped;
     http_.stopped = [this, outer] { return failed_.load() || (outer && outer()); };
   }
@@ -71,6 +80,7 @@ public:
   result<void> add(const published_file& f, lfs_object object) {
     if (!object.upload) {
       had_ += f.bytes();
+      journal_.forget(f.content.sha256);
       return {};
     }
     auto u = std::make_unique<upload>();
@@ -82,11 +92,9 @@ public:
         return fail(errc::mismatch, "{}: has {} bytes, had {} when it was hashed", f.path.string(),
                     u->content->size_bytes(), f.bytes());
     }
-    u->open_parts = std::max<std::size_t>(u->object.part_urls.size(), 1);
-    u->etags.resize(u->open_parts);
-    const auto step = u->object.part_urls.empty() ? f.bytes() : u->object.part_bytes;
-    for (auto i = std::size_t{0}; i < u->open_parts; ++i)
-      queue_.push_back({u.get(), i, {i * step, std::min(f.bytes(), (i + 1) * step)}});
+    if (u->in_parts())
+      go_on_or_begin(*u);
+    enqueue(*u);
     uploads_.push_back(std::move(u));
     return {};
   }
@@ -118,44 +126,124 @@ public:
   }
 
 private:
+  void go_on_or_begin(upload& u) {
+    auto earlier = journal_.find(u.from->content.sha256, u.from->bytes());
+    if (!earlier) {
+      journal_.begin({u.object, {}});
+      return;
+    }
+    u.fresh = std::move(u.object);
+    u.object = std::move(earlier->object);
+    u.object.verify = u.fresh->verify;
+    u.etags = std::move(earlier->etags);
+  }
+
+  void enqueue(upload& u) {
+    const auto parts = std::max<std::size_t>(u.object.part_urls.size(), 1);
+    const auto step = u.in_parts() ? u.object.part_bytes : u.from->bytes();
+    u.etags.resize(parts);
+    u.open_parts = 0;
+    for (auto i = std::size_t{0}; i < parts; ++i) {
+      const auto bytes = interval{i * step, std::min(u.from->bytes(), (i + 1) * step)};
+      if (!u.etags[i].empty()) {
+        u.had_bytes += bytes.bytes();
+        continue;
+      }
+      queue_.push_back({&u, i, bytes, u.beginnings, false});
+      ++u.open_parts;
+    }
+    had_ += u.had_bytes;
+    if (u.open_parts == 0) { // killed just before the end
+      queue_.push_back({&u, 0, {}, u.beginnings, true});
+      u.open_parts = 1;
+    }
+  }
+
+  // The server has forgotten an upload, or its addresses are too old.
+  void begin_anew(upload& u, const failure& why) {
+    if (http_.on_notice)
+      http_.on_notice(fmt::format("{}: its earlier upload cannot go on, so it is sent anew: {}",
+                                  u.from->name, why.text));
+    u.object = *std::exchange(u.fresh, std::nullopt);
+    had_ -= std::exchange(u.had_bytes, 0);
+    ++u.beginnings;
+    u.etags.clear();
+    if (u.in_parts())
+      journal_.begin({u.object, {}});
+    else
+      journal_.forget(u.object.oid);
+    enqueue(u);
+  }
+
   void work() {
     auto client = http_client{http_};
     auto lock = std::unique_lock{mutex_};
     while (!error_ && !queue_.empty()) {
       const auto p = queue_.front();
       queue_.pop_front();
+      if (p.beginning != p.of->beginnings)
+        continue;
       current_ = p.of->from->name;
-      lock.unlock();
-      auto etag = put(client, p);
-      lock.lock();
-      auto done = result<void>{};
-      if (!etag) {
-        done = std::move(etag).error();
-      } else {
-        p.of->etags[p.number] = *std::move(etag);
-        if (--p.of->open_parts == 0) {
-          lock.unlock();
-          done = complete(client, *p.of);
-          lock.lock();
-        }
-      }
-      if (!done && !error_) {
-        error_ = std::move(done).error();
-        failed_ = true;
+      auto refused = false;
+      if (auto done = send(client, p, lock, refused); !done && p.beginning == p.of->beginnings) {
+        if (refused && p.of->fresh)
+          begin_anew(*p.of, done.error());
+        else
+          end_with(std::move(done).error());
       }
     }
     --running_;
     changed_.notify_all();
   }
 
+  void end_with(failure why) {
+    if (!error_)
+      error_ = std::move(why);
+    failed_ = true;
+  }
+
+  // One part, and if it was the last one, the end of its file. `refused`: the server answered no.
+  result<void> send(http_client& client, const part& p, std::unique_lock<std::mutex>& lock,
+                    bool& refused) {
+    auto& u = *p.of;
+    if (!p.is_there) {
+      const auto object = u.object; // another thread may begin anew meanwhile
+      lock.unlock();
+      auto etag = put(client, p, object, refused);
+      lock.lock();
+      if (!etag)
+        return std::move(etag).error();
+      if (p.beginning != u.beginnings)
+        return {};
+      u.etags[p.number] = *std::move(etag);
+      if (u.in_parts())
+        journal_.add(u.object, p.number, u.etags[p.number]);
+    }
+    if (--u.open_parts != 0)
+      return {};
+    lock.unlock(); // nobody else works on it now
+    auto done = complete(client, u, refused);
+    lock.lock();
+    if (done)
+      journal_.forget(u.object.oid);
+    return done;
+  }
+
+  // Whether the server said no, and will again.
+  static bool is_refusal(const http_answer& a) noexcept {
+    return a.status >= 400 && a.status < 500 && !is_transient(a.status);
+  }
+
   // Sends a part; its ETag.
-  result<std::string> put(http_client& client, const part& p) {
+  result<std::string> put(http_client& client, const part& p, const lfs_object& object,
+                          bool& refused) {
     const auto& u = *p.of;
+    const auto in_parts = !object.part_urls.empty();
     auto request = http_request{};
     request.method = "PUT";
-    request.url = u.object.part_urls.empty() ? u.object.upload->url : u.object.part_urls[p.number];
-    if (u.object.part_urls.empty())
-      request.headers = u.object.upload->headers;
+    request.url = in_parts ? object.part_urls[p.number] : object.upload->url;
+    if (!in_parts)
+      request.headers = object.upload->headers;
     request.source = body_source{
         p.bytes.bytes(), [&](std::uint64_t offset, std::span<std::byte> out) -> result<void> {
           const auto at = p.bytes.begin + offset;
@@ -172,15 +260,16 @@ private:
     auto answer = client.exchange(std::move(request));
     if (!answer)
       return std::move(answer).error().in(u.from->name);
+    refused = is_refusal(*answer);
     if (!answer->ok())
       return answer_error(*answer, http_.access).in(u.from->name);
-    if (!u.object.part_urls.empty() && answer->header("etag").empty())
+    if (in_parts && answer->header("etag").empty())
       return fail(errc::corrupt, "{}: {}: takes part {} without giving an ETag", u.from->name,
                   without_secrets(answer->url), p.number + 1);
     return std::string{answer->header("etag")};
   }
 
-  result<void> complete(http_client& client, const upload& u) {
+  result<void> complete(http_client& client, const upload& u, bool& refused) {
     const auto post = [&](const lfs_action& action, const json& body) -> result<void> {
       auto request = http_request{};
       request.method = "POST";
@@ -189,10 +278,13 @@ private:
       request.headers.insert(request.headers.end(), action.headers.begin(), action.headers.end());
       request.body = body.dump();
       request.stall_timeout = slow_answer;
-      auto answer = client.exchange_ok(std::move(request));
-      return answer ? result<void>{} : std::move(answer).error().in(u.from->name);
+      auto answer = client.exchange(std::move(request));
+      if (!answer)
+        return std::move(answer).error().in(u.from->name);
+      refused = is_refusal(*answer);
+      return answer->ok() ? result<void>{} : answer_error(*answer, http_.access).in(u.from->name);
     };
-    if (!u.object.part_urls.empty()) {
+    if (u.in_parts()) {
       auto parts = json::array();
       for (auto i = std::size_t{0}; i < u.etags.size(); ++i)
         parts.push_back({{"partNumber", i + 1}, {"etag", u.etags[i]}});
@@ -203,16 +295,16 @@ private:
     return {};
   }
 
-  const repo& to_;
   http_settings http_;
   const upload_options& options_;
+  const upload_journal& journal_; // used under the lock
   std::vector<std::unique_ptr<upload>> uploads_;
-  std::uint64_t had_ = 0;
   std::atomic<std::int64_t> sent_{0};
   std::atomic<bool> failed_{false};
 
   std::mutex mutex_; // guards what follows
   std::condition_variable changed_;
+  std::uint64_t had_ = 0;
   std::deque<part> queue_;
   std::size_t running_ = 0;
   std::string current_;
@@ -234,6 +326,8 @@ result<std::uint64_t> upload_objects(const repo& to, const http_settings& http,
                            }),
                unique.end());
   auto hub = hub_client{http};
+  const auto journal =
+      upload_journal{options.journals, fmt::format("{}/{}", hub.endpoint(), to.id())};
   auto sent = std::uint64_t{0}, had = std::uint64_t{0};
   for (auto at = std::size_t{0}; at < unique.size(); at += objects_per_batch) {
     const auto batch = std::vector<const published_file*>(
@@ -241,7 +335,7 @@ result<std::uint64_t> upload_objects(const repo& to, const http_settings& http,
         unique.begin() +
             static_cast<std::ptrdiff_t>(std::min(unique.size(), at + objects_per_batch)));
     LARQL_TRY(auto objects, ask(hub, to, batch));
-    auto workers = crew{to, http, options};
+    auto workers = crew{http, options, journal};
     for (const auto* f : batch) {
       const auto it = std::find_if(objects.begin(), objects.end(), [&](const lfs_object& o) {
         return o.oid == f->content.sha256 && o.bytes == f->bytes();

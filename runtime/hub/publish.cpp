@@ -56,7 +56,7 @@ public:
     if (options_.dry_run || changed.empty())
       return out_;
     LARQL_TRY_VOID(make_repository());
-    LARQL_TRY(const auto entries, send(changed));
+    LARQL_TRY(const auto entries, send(changed, notes));
     LARQL_TRY_VOID(commit(entries));
     return out_;
   }
@@ -138,7 +138,8 @@ private:
   }
 
   // Uploads what is large.
-  result<std::vector<commit_entry>> send(const std::vector<const published_file*>& files) {
+  result<std::vector<commit_entry>> send(const std::vector<const published_file*>& files,
+                                         const std::filesystem::path& notes) {
     LARQL_TRY(const auto modes, ask_modes(files));
     auto entries = std::vector<commit_entry>{};
     auto large = std::vector<const published_file*>{};
@@ -163,6 +164,7 @@ private:
     }
     auto o = upload_options{};
     o.connections = options_.connections;
+    o.journals = notes.empty() ? notes : notes.parent_path() / "publish-uploads";
     o.on_progress = [&](std::uint64_t done, std::uint64_t had, const std::string& file) {
       if (options_.on_progress)
         options_.on_progress("upload", std::min(done, large_bytes), large_bytes, had, file);

@@ -17,6 +17,7 @@ namespace larql::hub {
 
 namespace {
 
+constexpr std::uint32_t format_version = 1;
 constexpr auto lock_poll = std::chrono::milliseconds{100};
 
 bool is_hex(std::string_view s, std::size_t digits) {
@@ -35,9 +36,7 @@ bool is_same_file(int fd, const std::filesystem::path& path) {
 result<pull_state> parse_pull_state(std::string_view text, std::string_view name) {
   LARQL_TRY(const auto parsed, parse_json(text, name));
   const auto top = json_fields{parsed, std::string{name}};
-  LARQL_TRY(const auto version, top.unsigned_integer("version", UINT32_MAX));
-  if (version != 1)
-    return fail(errc::unsupported, "{}: field \"version\" is {}, expected 1", name, version);
+  LARQL_TRY_VOID(top.require_version(format_version));
   auto out = pull_state{};
   LARQL_TRY(out.repo, top.string("repo"));
   LARQL_TRY(out.revision, top.string("revision"));
@@ -65,7 +64,7 @@ std::string write_pull_state(const pull_state& s) {
   for (const auto& f : s.files)
     files.push_back(
         {{"path", f.path}, {"bytes", f.bytes}, {"sha256", f.sha256}, {"git_blob", f.git_blob}});
-  const auto out = json{{"version", 1},
+  const auto out = json{{"version", format_version},
                         {"repo", s.repo},
                         {"revision", s.revision},
                         {"commit", s.commit},

@@ -104,24 +104,30 @@ result<void> remove_stale(const pull_layout& layout, const snapshot& s) {
   return {};
 }
 
-// The repository's checksums of the files that are here whole, and of all experts.
-std::string checksums_text(const vindex::checksums& all, const std::vector<planned_file>& files) {
+// The repository's checksums of the files that are here whole, and of all experts; and that of the
+// description, which is written here.
+std::string checksums_text(const vindex::checksums& all, const std::vector<planned_file>& files,
+                           const std::string& slice) {
   auto out = vindex::checksums{{}, all.layers};
   for (const auto& f : files)
     if (const auto it = all.files.find(f.remote.path); it != all.files.end() && f.is_whole())
       out.files.insert(*it);
+  if (!slice.empty())
+    out.files[std::string{vindex::slice_file}] = {slice.size(),
+                                                  hash_bytes(std::as_bytes(std::span{slice}))};
   return vindex::write_checksums(out);
 }
 
 result<void> describe(const pull_layout& layout, const pulled_vindex& v,
                       const std::vector<planned_file>& files) {
   const auto here = presence_of(v);
-  LARQL_TRY_VOID(here.sliced
-                     ? write_if_different(layout.dir() / vindex::slice_file, write_presence(here))
-                     : remove_file(layout.dir() / vindex::slice_file));
+  const auto slice = here.sliced ? write_presence(here) : std::string{};
+  LARQL_TRY_VOID(here.sliced ? write_if_different(layout.dir() / vindex::slice_file, slice)
+                             : remove_file(layout.dir() / vindex::slice_file));
   if (!v.sums)
     return remove_file(layout.dir() / vindex::checksums_file);
-  return write_if_different(layout.dir() / vindex::checksums_file, checksums_text(*v.sums, files));
+  return write_if_different(layout.dir() / vindex::checksums_file,
+                            checksums_text(*v.sums, files, slice));
 }
 
 } // namespace

@@ -155,8 +155,7 @@ result<void> extract(const checkpoint& source, const fs::path& destination, comp
   LARQL_TRY(const auto plan, plan_extract(source, options.quant));
   LARQL_TRY(auto dir,
             unfinished_directory::open(destination, state_text(source, options), options.force));
-  LARQL_TRY_VOID((writer{plan, dir.path(), pool, options}.run()));
-  return dir.finish();
+  return dir.finish(writer{plan, dir.path(), pool, options}.run());
 }
 
 } // namespace larql::import

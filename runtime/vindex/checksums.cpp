@@ -112,10 +112,7 @@ bool is_file_name(std::string_view name) noexcept {
 result<checksums> parse_checksums(std::string_view text, std::string_view name) {
   LARQL_TRY(const auto parsed, parse_json(text, name));
   const auto top = json_fields{parsed, std::string{name}};
-  LARQL_TRY(const auto version, top.unsigned_integer("version", UINT32_MAX));
-  if (version != format_version)
-    return fail(errc::unsupported, "{}: field \"version\" is {}, expected {}", name, version,
-                format_version);
+  LARQL_TRY_VOID(top.require_version(format_version));
   auto out = checksums{};
   LARQL_TRY(out.files, read_files(top));
   LARQL_TRY(out.layers, read_layers(top));

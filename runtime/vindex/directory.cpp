@@ -14,6 +14,8 @@ result<std::vector<found_file>> list_files(const fs::path& dir) {
     for (auto it = fs::directory_iterator{folder, error}; !error && it != fs::directory_iterator{};
          it.increment(error)) {
       const auto name = it->path().filename().string();
+      if (name.starts_with('.'))
+        continue;
       auto gone = std::error_code{}; // a link that leads nowhere is no file
       if (it->is_regular_file(gone))
         out.push_back({prefix + name, fs::file_size(it->path(), gone)});

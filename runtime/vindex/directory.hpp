@@ -17,7 +17,8 @@ struct found_file {
 };
 
 /// The files at the root and one level below, by name. Links count as what they lead to, because
-/// download caches are made of links.
+/// download caches are made of links. Names with a dot in front are not of the vindex: a pull's
+/// notes, git's.
 [[nodiscard]] result<std::vector<found_file>> list_files(const std::filesystem::path& dir);
 
 } // namespace larql::vindex

@@ -91,10 +91,7 @@ result<model_config> parse_index(std::string_view text, std::string_view name) {
   LARQL_TRY(const auto parsed, parse_json(text, name));
   const auto f = json_fields{parsed, std::string{name}};
   auto out = model_config{};
-  LARQL_TRY(const auto version, u32(f, "version", ~0u));
-  if (version != index_version)
-    return fail(errc::unsupported, "{}: field \"version\" is {}, expected {}", name, version,
-                index_version);
+  LARQL_TRY_VOID(f.require_version(index_version));
   LARQL_TRY(out.model, f.string("model"));
   LARQL_TRY(out.family, f.string("family"));
   if (out.family != "gemma4")

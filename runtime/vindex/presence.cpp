@@ -104,10 +104,7 @@ result<presence> parse_presence(std::string_view text, std::string_view name,
                                 const model_config& model) {
   LARQL_TRY(const auto parsed, parse_json(text, name));
   const auto top = json_fields{parsed, std::string{name}};
-  LARQL_TRY(const auto version, top.unsigned_integer("version", UINT32_MAX));
-  if (version != format_version)
-    return fail(errc::unsupported, "{}: field \"version\" is {}, expected {}", name, version,
-                format_version);
+  LARQL_TRY_VOID(top.require_version(format_version));
   auto out = presence{};
   out.sliced = true;
   LARQL_TRY(out.preset, top.string("preset"));

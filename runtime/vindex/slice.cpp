@@ -239,8 +239,7 @@ result<void> slice(const slice_plan& plan, const fs::path& destination, compute_
                    const slice_options& options) {
   LARQL_TRY(const auto state, state_text(plan));
   LARQL_TRY(auto dir, unfinished_directory::open(destination, state, options.force));
-  LARQL_TRY_VOID((copier{plan, dir.path(), pool, options}.run()));
-  return dir.finish();
+  return dir.finish(copier{plan, dir.path(), pool, options}.run());
 }
 
 } // namespace larql::vindex

@@ -41,6 +41,7 @@ public:
     check_layers();
     if (bad_files_.empty()) // what is cut short has been said
       check_dense();
+    find_checked_by_experts();
     find_unchecked();
     if (options_.deep)
       LARQL_TRY_VOID(check_digests());
@@ -117,7 +118,8 @@ private:
   void check_layers() {
     for (auto l = 0u; l < model_.layers; ++l) {
       const auto name = layer_file_name(l);
-      if (!here_.has_layer(l) || bad_files_.contains(name))
+      // A node that offers memory has heads before it has experts.
+      if ((!here_.has_layer(l) && !sizes_.contains(name)) || bad_files_.contains(name))
         continue;
       const auto header = read_header(name);
       if (!header) {
@@ -158,9 +160,24 @@ private:
 
   void find_unchecked() {
     for (const auto& [name, bytes] : sizes_)
-      if (name != checksums_file && !sums_.files.contains(name))
+      if (name != checksums_file && !sums_.files.contains(name) && !by_experts_.contains(name))
         unchecked(name, has_checksums_ ? "is not in checksums.json"
                                        : "there is no checksum to compare it with");
+  }
+
+  // Layer files whose held experts all have digests of their own. A file that was pulled in part
+  // has no other: of the whole there is a digest, but not of this one with its holes.
+  void find_checked_by_experts() {
+    for (const auto& [l, header] : headers_) {
+      const auto sum = sums_.layers.find(l);
+      if (sum == sums_.layers.end())
+        continue;
+      auto all = true;
+      for (auto e = 0u; e < model_.experts; ++e)
+        all = all && (!here_.has(l, e) || sum->second.experts[e]);
+      if (all)
+        by_experts_.insert(layer_file_name(l));
+    }
   }
 
   // ---- every byte -------------------------------------------------------------------------------
@@ -183,29 +200,22 @@ private:
 
   // Experts have digests of their own, so that holes are no reason to skip a file and the threads
   // get equal shares.
-  bool add_layer_jobs(const std::string& name) {
-    for (const auto& [l, header] : headers_) {
-      if (layer_file_name(l) != name)
-        continue;
-      const auto sum = sums_.layers.find(l);
-      if (sum == sums_.layers.end())
-        return false;
-      for (auto e = 0u; e < model_.experts; ++e)
-        if (here_.has(l, e) && !sum->second.experts[e])
-          return false; // by the file's digest, then
-      add(name, "header", {{0, header.table_bytes}}, sum->second.head);
-      for (auto e = 0u; e < model_.experts; ++e)
-        if (here_.has(l, e))
-          add(name, fmt::format("expert {}", e), expert_ranges(header, e), *sum->second.experts[e]);
-      return true;
-    }
-    return false;
+  void add_layer_jobs(std::uint32_t l, const layer_header& header) {
+    const auto name = layer_file_name(l);
+    const auto& sum = sums_.layers.at(l);
+    add(name, "header", {{0, header.table_bytes}}, sum.head);
+    for (auto e = 0u; e < model_.experts; ++e)
+      if (here_.has(l, e))
+        add(name, fmt::format("expert {}", e), expert_ranges(header, e), *sum.experts[e]);
   }
 
   result<void> check_digests() {
     for (const auto& [name, sum] : sums_.files)
-      if (!bad_files_.contains(name) && sizes_.contains(name) && !add_layer_jobs(name))
+      if (!bad_files_.contains(name) && sizes_.contains(name) && !by_experts_.contains(name))
         add(name, "", {}, sum.sha256);
+    for (const auto& [l, header] : headers_)
+      if (by_experts_.contains(layer_file_name(l)))
+        add_layer_jobs(l, header);
     const auto found = hash_all(jobs_, pool_, [&](std::uint64_t bytes, const fs::path& path) {
       out_.hashed_bytes += bytes;
       return !options_.on_progress ||
@@ -235,6 +245,7 @@ private:
   bool has_checksums_ = false;
   std::map<std::string, std::uint64_t> sizes_;
   std::set<std::string> bad_files_;
+  std::set<std::string> by_experts_; ///< layer files that are hashed expert by expert
   std::map<std::uint32_t, layer_header> headers_;
   std::vector<hash_job> jobs_;
   std::vector<expectation> expected_;

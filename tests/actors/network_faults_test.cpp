@@ -5,8 +5,7 @@
 // LARQL_SHIM_SEEDS=N runs more seeds, LARQL_SHIM_SEED=S only one, to look at it.
 
 #include "tests/actors/shimmed_cluster.hpp"
-
-#include <cstdlib>
+#include "tests/support/environment.hpp"
 
 namespace larql::test {
 namespace {
@@ -19,11 +18,6 @@ const std::vector<experts::index_range> ranges = {{0, 3}, {4, 7}, {0, 7}, {2, 5}
 struct tally {
   std::size_t right = 0, failed = 0, retries = 0, events = 0;
 };
-
-std::uint64_t number_in(const char* variable, std::uint64_t otherwise) {
-  const auto* text = std::getenv(variable);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
 
 class NetworkFaults : public testing::Test {
 protected:

@@ -23,10 +23,10 @@ protected:
     ASSERT_TRUE(test::succeeds(made));
     http = *std::move(made);
   }
-  [[nodiscard]] test::http_reply get(std::string_view path) const {
+  [[nodiscard]] test::http_response get(std::string_view path) const {
     return http_get(http->port(), path);
   }
-  [[nodiscard]] static std::string readiness(const test::http_reply& r) {
+  [[nodiscard]] static std::string readiness(const test::http_response& r) {
     return fmt::format("{} {}", r.status, r.body);
   }
 

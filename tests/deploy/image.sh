@@ -1,16 +1,16 @@
 #!/bin/sh
 # Runs the very steps of a Dockerfile without docker: each stage is a Debian 12 made by debootstrap, RUN is
-# a chroot, COPY a copy, USER and ENV are kept. At the end the ENTRYPOINT is started with --version, as that
-# user. Takes a quarter of an hour; run it by hand, as root:
+# a chroot, COPY a copy, USER and ENV are kept. At the end the ENTRYPOINT is started as that user. Takes
+# a quarter of an hour, so it must be asked for:
 #
-#   tests/deploy/image.sh [DOCKERFILE]       LARQL_DEBIAN_MIRROR names another mirror
+#   LARQL_DEPLOY_CHROOT=1 tests/deploy/image.sh [DOCKERFILE]
 #
 # Exit code 77: could not be tested.
 set -eu
 cd "$(dirname "$0")/../.."
+. tests/deploy/common.sh
 file=${1:-deploy/fly/Dockerfile}
-mirror=${LARQL_DEBIAN_MIRROR:-http://deb.debian.org/debian}
-[ "$(id -u)" = 0 ] && command -v debootstrap >/dev/null || { echo "SKIPPED: needs root and debootstrap" >&2; exit 77; }
+wants_chroot || skip "set LARQL_DEPLOY_CHROOT=1 (root, a Debian mirror)"
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/larql-image.XXXXXX")
 leave() {
   for stage in "$work"/stage-*; do
@@ -21,10 +21,8 @@ leave() {
 trap leave EXIT
 trap 'exit 130' INT TERM
 
-echo "image: debootstrap"
-debootstrap --variant=minbase bookworm "$work/base" "$mirror" >"$work/debootstrap.log" 2>&1 ||
-  { tail -5 "$work/debootstrap.log" >&2; echo "SKIPPED: debootstrap failed" >&2; exit 77; }
-for list in /etc/apt/apt.conf.d/*proxy*; do [ ! -e "$list" ] || cp "$list" "$work/base/etc/apt/apt.conf.d/"; done
+echo "image: a clean Debian"
+clean_debian "$work/base"
 
 # One line an instruction: NAME, a tab, the rest with continued lines joined.
 PYTHONDONTWRITEBYTECODE=1 python3 -c 'import sys; sys.path.insert(0, "tests/deploy"); import dockerfile

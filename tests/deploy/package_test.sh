@@ -1,22 +1,27 @@
 #!/bin/sh
-# The Debian package: made, its dependencies right, installed into a clean Debian 12, and run there.
-# Exit code 77: could not be tested. Without root or the network the package is unpacked and looked at
-# only.
+# The Debian package: made, its dependencies right, complete. If asked for (LARQL_DEPLOY_CHROOT=1, with root
+# and a Debian mirror) it is installed into a clean Debian 12, where an extract, a node and an answer
+# work; upgraded, removed, purged. Exit code 77: could not be tested.
 #
 #   package_test.sh BUILD_DIRECTORY      in which larql, larql-node and larql_documentation are built
 set -eu
+here=$(realpath "$(dirname "$0")")
+. "$here/common.sh"
 build=$(realpath "$1")
 for tool in cpack dpkg-deb dpkg-shlibdeps; do
-  command -v $tool >/dev/null || { echo "SKIPPED: $tool is missing" >&2; exit 77; }
+  command -v $tool >/dev/null || skip "$tool is missing"
 done
-work=$(mktemp -d)
-trap 'rm -rf --one-file-system "$work"' EXIT
+work=$(mktemp -d "${TMPDIR:-/var/tmp}/larql-package.XXXXXX")
+leave() {
+  umount "$work/debian/proc" 2>/dev/null || true
+  rm -rf --one-file-system "$work"
+}
+trap leave EXIT
+trap 'exit 130' INT TERM
 fail() { echo "package: $*" >&2; exit 1; }
 
-(cd "$build" && cpack -G DEB -B "$work/out" >"$work/cpack.log" 2>&1) || { cat "$work/cpack.log" >&2; exit 1; }
-deb=$(ls "$work"/out/larql_*.deb)
-echo "$(basename "$deb"): $(stat -c %s "$deb") bytes"
-
+make_packages "$build" "$work"
+deb=$work/larql.deb
 depends=$(dpkg-deb -f "$deb" Depends)
 echo "Depends: $depends"
 for library in libc6 libssl3 libmicrohttpd12 libprometheus-cpp-core libcapnp libfmt9; do
@@ -25,35 +30,36 @@ done
 case $depends in *-dev*) fail "depends on a -dev package" ;; esac
 
 dpkg-deb -x "$deb" "$work/root"
-cd "$work/root"
-for file in usr/bin/larql usr/bin/larql-node usr/lib/systemd/system/larql-node@.service \
-  usr/share/man/man1/larql.1.gz usr/share/man/man8/larql-node.8.gz \
-  usr/share/bash-completion/completions/larql usr/share/bash-completion/completions/larql-node \
-  usr/share/zsh/vendor-completions/_larql usr/share/fish/vendor_completions.d/larql.fish \
-  usr/share/doc/larql/copyright usr/share/doc/larql/examples/node.env usr/share/doc/larql/examples/topologies/tls.toml; do
-  [ -e $file ] || fail "$file is missing"
-done
-grep -q '^ExecStart=/usr/bin/larql-node$' usr/lib/systemd/system/larql-node@.service || fail "the unit names another program"
-usr/bin/larql --version
-bash -n usr/share/bash-completion/completions/larql
-if command -v man >/dev/null; then
-  for page in usr/share/man/man1/larql.1.gz usr/share/man/man8/larql-node.8.gz; do
-    said=$(LC_ALL=C.UTF-8 MANROFFSEQ='' MANWIDTH=80 man --warnings -l $page 2>&1 >/dev/null)
-    [ -z "$said" ] || fail "$page: $said"
-  done
-fi
-cd /
+said=$(complain_about_installation "$work/root" /usr)
+[ -z "$said" ] || fail "$said"
+"$work/root/usr/bin/larql" --version
 
-if [ "${LARQL_DEPLOY_CHROOT:-}" != 1 ]; then
-  echo "not installed into a chroot: set LARQL_DEPLOY_CHROOT=1 (root, debootstrap, a Debian mirror)"
-  exit 0
-fi
-[ "$(id -u)" = 0 ] && command -v debootstrap >/dev/null || { echo "SKIPPED: needs root and debootstrap" >&2; exit 77; }
-mirror=${LARQL_DEBIAN_MIRROR:-http://deb.debian.org/debian}
-debootstrap --variant=minbase bookworm "$work/debian" "$mirror" >"$work/debootstrap.log" 2>&1 ||
-  { tail -5 "$work/debootstrap.log" >&2; echo "SKIPPED: debootstrap failed" >&2; exit 77; }
-cp "$deb" "$work/debian/tmp/larql.deb"
-for list in /etc/apt/apt.conf.d/*proxy*; do [ ! -e "$list" ] || cp "$list" "$work/debian/etc/apt/apt.conf.d/"; done
-chroot "$work/debian" sh -ec 'export DEBIAN_FRONTEND=noninteractive
-  apt-get update -qq && apt-get install -y -qq --no-install-recommends /tmp/larql.deb >/dev/null
-  larql --version && larql-node --version && apt-get remove -y -qq larql >/dev/null && [ ! -e /usr/bin/larql ]'
+wants_chroot || { echo "not installed into a clean Debian: set LARQL_DEPLOY_CHROOT=1 (root, a Debian mirror)"; exit 0; }
+root=$work/debian
+clean_debian "$root"
+mount -t proc proc "$root/proc"
+cp "$deb" "$work/next.deb" "$root/tmp"
+cp "$here/../golden/tiny-Q4_0.gguf" "$root/tmp/tiny.gguf"
+inside() {
+  in_debian "$root" "$1" >"$work/inside.log" 2>&1 || { tail -20 "$work/inside.log" >&2; fail "in a clean Debian: $2"; }
+  echo "in a clean Debian: $2"
+}
+inside 'apt-get update -qq && apt-get install -y -qq --no-install-recommends /tmp/larql.deb
+  dpkg -s larql | grep -q "^Status: install ok installed"' "installed with its dependencies"
+inside 'larql extract /tmp/tiny.gguf -o /tmp/tiny.vindex && larql verify --deep /tmp/tiny.vindex
+  larql-node /tmp/tiny.vindex --port 0 >/tmp/node.out & node=$!
+  until grep -q "ready on" /tmp/node.out; do kill -0 $node; sleep 0.1; done
+  address=$(sed -n "s/.* ready on \([0-9.:]*\): experts.*/\1/p" /tmp/node.out)
+  experts=$(sed -n "s/.*: experts \([0-9-]*\),.*/\1/p" /tmp/node.out)
+  answer() { larql logits /tmp/tiny.vindex --ids "2 3 4" -o "$@"; }
+  answer /tmp/far --moe-shards "$experts=caf://$address"
+  answer /tmp/near
+  cmp /tmp/far /tmp/near
+  kill $node && wait $node' "extract, node and laptop give equal logits"
+inside 'apt-get install -y -qq --no-install-recommends /tmp/next.deb
+  dpkg -s larql | grep -q "^Version: .*+next$" && larql --version' "upgraded"
+inside 'apt-get remove -y -qq larql && [ ! -e /usr/bin/larql ] && [ ! -e /usr/lib/systemd/system/larql-node@.service ]' "removed"
+inside 'apt-get install -y -qq /tmp/larql.deb && apt-get purge -y -qq larql
+  ! dpkg -s larql >/dev/null 2>&1
+  left=$(find / -xdev -iname "*larql*" ! -path "/tmp/*" ! -path "/proc/*" ! -path "/var/log/*"); echo "$left"; [ -z "$left" ]' \
+  "purged without a trace"

@@ -12,6 +12,7 @@
 #include "actors/system.hpp"
 #include "runtime/vindex/fingerprint.hpp"
 #include "tests/e2e/programs.hpp"
+#include "tests/support/environment.hpp"
 #include "tests/support/failures.hpp"
 #include "tests/support/random_weights.hpp"
 #include "tests/support/run_model.hpp"
@@ -146,11 +147,6 @@ protected:
   static void kill(member& m) {
     m.process->child().signal(SIGKILL);
     EXPECT_TRUE(m.process->child().wait()) << m.name;
-  }
-
-  [[nodiscard]] static std::uint64_t number_in(const char* variable, std::uint64_t otherwise) {
-    const auto* text = std::getenv(variable);
-    return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
   }
 
   std::vector<member> members_;

@@ -7,11 +7,11 @@
 #include "actors/dialler.hpp"
 #include "tests/e2e/call_examples.hpp"
 #include "tests/e2e/programs.hpp"
+#include "tests/support/environment.hpp"
 #include "tests/support/failures.hpp"
 #include "tests/support/random_weights.hpp"
 #include "tests/support/raw_tls.hpp"
 
-#include <cstdlib>
 #include <deque>
 
 namespace larql::test {
@@ -270,10 +270,8 @@ protected:
 
 TEST_F(HostileTls, NothingThatComesInCrashesHangsOrFillsANode) {
   expected = logits();
-  const auto* wanted = std::getenv("LARQL_HOSTILE");
-  const auto* chosen = std::getenv("LARQL_HOSTILE_SEED");
-  const auto attempts = wanted == nullptr ? 750u : std::strtoul(wanted, nullptr, 10);
-  const auto seed = chosen == nullptr ? 1ul : std::strtoul(chosen, nullptr, 10);
+  const auto attempts = number_in("LARQL_HOSTILE", 750);
+  const auto seed = number_in("LARQL_HOSTILE_SEED", 1);
   auto random = random_source{seed};
   for (const auto kind : {13u, 14u, 12u}) // so that scratch memory is there when it is measured
     attempt(kind, random);

@@ -20,6 +20,7 @@ protected:
   }
 
   hub_server hub_;
+  std::vector<std::unique_ptr<child_process>> nodes_;
 };
 
 TEST_F(HubPath, LaptopAndNodesFetchWhatTheyNeedAndGiveTheBitsOfTheWhole) {
@@ -57,6 +58,60 @@ TEST_F(HubPath, TokenizeFetchesNoWeights) {
   EXPECT_EQ(done.out, run(larql({"tokenize", vindex().string(), "abc"})).out);
 }
 
+TEST_F(HubPath, InspectShowsARepositoryForTheHeadsOfItsFiles) {
+  auto whole = std::uint64_t{0};
+  for (const auto& [name, content] : read_tree(vindex()))
+    whole += content.size();
+  const auto done = run(larql({"inspect", "hf://ann/tiny"}), machine("laptop"));
+  ASSERT_EQ(done.code, 0) << done.err;
+  for (const auto* part : {"repository  hf://ann/tiny@main (", "8 per layer", "6 of 6 layers"})
+    EXPECT_NE(done.out.find(part), std::string::npos) << done.out;
+  EXPECT_LT(hub_.sent_bytes(), whole / 10);
+  const auto heads = run(larql({"verify", "hf://ann/tiny", "--deep"}), machine("laptop"));
+  EXPECT_EQ(heads.code, 0) << heads.out;
+  EXPECT_EQ(heads.out.find("not checked"), std::string::npos) << heads.out;
+  // Of what the cache has, that is shown, and nothing asked for.
+  const auto pulled = run(larql({"pull", "hf://ann/tiny", "--experts", "0-3"}), machine("laptop"));
+  ASSERT_EQ(pulled.code, 0) << pulled.err;
+  hub_.forget_calls();
+  const auto again = run(larql({"inspect", "hf://ann/tiny"}), machine("laptop"));
+  EXPECT_NE(again.out.find("experts 0-3 of layers 0-5"), std::string::npos) << again.out;
+  EXPECT_TRUE(hub_.hub().calls().empty());
+}
+
+TEST_F(HubPath, VerifyChecksWhatTheCacheHolds) {
+  const auto verify = larql({"verify", "hf://ann/tiny", "--deep"});
+  const auto nothing = run(verify, machine("laptop"));
+  EXPECT_EQ(nothing.code, 1);
+  for (const auto* part : {"hf://ann/tiny: nothing of it is in the cache", "larql pull"})
+    EXPECT_NE(nothing.err.find(part), std::string::npos) << nothing.err;
+  ASSERT_EQ(run(larql({"pull", "hf://ann/tiny", "--experts", "0-3"}), machine("laptop")).code, 0);
+  hub_.forget_calls();
+  const auto good = run(verify, machine("laptop"));
+  EXPECT_EQ(good.code, 0) << good.out << good.err;
+  EXPECT_TRUE(hub_.hub().calls().empty());
+  overwrite(scratch_ / "laptop/hub/ann/tiny@main/norms.bin", 5, "?");
+  EXPECT_EQ(run(verify, machine("laptop")).code, 1);
+}
+
+TEST_F(HubPath, CommandsThatNeedADirectorySayWhatToDoInstead) {
+  const auto slice = run(larql({"slice", "hf://ann/tiny", "-o", "half", "--preset", "moe-experts",
+                                "--experts", "0-3"}),
+                         machine("laptop"));
+  EXPECT_EQ(slice.code, 2);
+  EXPECT_NE(slice.err.find("`larql pull hf://ann/tiny -o half --preset moe-experts --experts 0-3`"),
+            std::string::npos)
+      << slice.err;
+  for (const auto& command : {words{"publish", "hf://ann/tiny", "--repo", "ann/other"},
+                              words{"extract", "hf://ann/tiny", "-o", "x"}}) {
+    const auto refused = run(larql(command), machine("laptop"));
+    EXPECT_EQ(refused.code, 2);
+    EXPECT_NE(refused.err.find("hf://ann/tiny: expected a directory"), std::string::npos)
+        << refused.err;
+  }
+  EXPECT_TRUE(hub_.hub().calls().empty());
+}
+
 TEST_F(HubPath, TwoNodesOfAMachineFillOneCacheInTurn) {
   hub_.storage().add_fault(
       {.target = "/blob/", .times = 1000, .per_block = std::chrono::milliseconds{3}});
@@ -79,6 +134,41 @@ TEST_F(HubPath, ANodeFillsItsVolumeFromTheRepositoryThatTheEnvironmentNames) {
   ASSERT_TRUE(child.wait_for_out("ready")) << child.err();
   EXPECT_NE(child.out().find("experts 2-5"), std::string::npos) << child.out();
   EXPECT_TRUE(fs::exists(volume / "layers/layer_00.weights"));
+}
+
+TEST_F(HubPath, NodesThatOfferMemoryFetchTheExpertsTheyAreTold) {
+  const auto undisturbed = run(larql({"run", vindex().string(), "abc", "-n", "10", "--raw", "-q"}));
+  const auto laptop = fmt::format("127.0.0.1:{}", free_port());
+  write_file(scratch_ / "c.toml", fmt::format("model = \"{}\"\n[discovery]\njoin = \"{}\"\n",
+                                              vindex().string(), laptop));
+  auto going = child_process{larql({"run", vindex().string(), "abc", "-n", "10", "--raw", "-q",
+                                    "--topology", (scratch_ / "c.toml").string()})};
+  // Bytes of five experts in all layers; the second node gets the other three.
+  auto bytes = std::uintmax_t{0};
+  for (const auto& file : fs::directory_iterator{vindex() / "layers"})
+    bytes += fs::file_size(file);
+  for (const auto& [name, range] : {std::pair{"alpha", "0-4"}, std::pair{"beta", "5-7"}}) {
+    auto settings = machine("none");
+    settings["VINDEX_PATH"] = (scratch_ / name).string();
+    settings["HF_REPO"] = "ann/tiny";
+    hub_.forget_calls();
+    nodes_.push_back(std::make_unique<child_process>(
+        larql_node({"--port", "0", "--name", name, "--join", laptop, "--available-ram",
+                    std::to_string(bytes / 8 * 5)}),
+        settings));
+    auto& node = *nodes_.back();
+    ASSERT_TRUE(node.wait_for_out("ready")) << node.err() << going.err();
+    EXPECT_NE(node.out().find(fmt::format("experts {}, layers 0-5", range)), std::string::npos)
+        << node.out();
+    EXPECT_LT(hub_.sent_bytes(), bytes * 8 / 10); // no more than it was told
+    const auto verified = run(larql({"verify", (scratch_ / name).string(), "--deep"}));
+    EXPECT_EQ(verified.code, 0) << verified.out;
+    const auto shown = run(larql({"inspect", (scratch_ / name).string()})).out;
+    EXPECT_NE(shown.find(fmt::format("experts {} of layers 0-5", range)), std::string::npos)
+        << shown;
+  }
+  EXPECT_EQ(going.wait(), (exit_status{0, 0})) << going.err();
+  EXPECT_EQ(difference(going.out(), undisturbed.out), "");
 }
 
 TEST_F(HubPath, ASignalEndsANodeThatStillFetches) {

@@ -35,6 +35,34 @@ protected:
     return sum;
   }
 
+  /// Bytes of the files that are large ones for the Hub.
+  [[nodiscard]] std::uint64_t large_bytes() const {
+    auto sum = std::uint64_t{0};
+    for (const auto& [name, content] : read_tree(vindex()))
+      sum += content.size() >= hub_.lfs_bytes ? content.size() : 0;
+    return sum;
+  }
+
+  // ---- uploads in parts -------------------------------------------------------------------------
+
+  [[nodiscard]] fs::path uploads() const { return scratch_ / "cache/publish-uploads"; }
+  [[nodiscard]] std::size_t unfinished() const {
+    return static_cast<std::size_t>(
+        std::distance(fs::directory_iterator{uploads()}, fs::directory_iterator{}));
+  }
+  /// A publish that is killed when the sixth part of a file of many is on its way.
+  void begin_and_kill() {
+    hub_.part_bytes = large_bytes() / 60;
+    hub_.storage().add_fault({.target = "/6?", .times = 1000, .status = 503});
+    auto child = child_process{
+        larql({"publish", vindex().string(), "--repo", "ann/tiny", "--connections", "1"}),
+        environment()};
+    ASSERT_TRUE(child.wait_for_err("503"));
+    child.signal(SIGKILL);
+    ASSERT_TRUE(child.wait());
+    hub_.storage().clear_faults();
+  }
+
   hub_server hub_;
 };
 
@@ -102,6 +130,60 @@ TEST_F(Publish, WhatAKilledRunHasSentIsNotSentAgain) {
   ASSERT_EQ(done.code, 0) << done.err;
   EXPECT_LT(put_bytes(), whole);
   expect_published();
+}
+
+TEST_F(Publish, AnUploadKilledBetweenPartsGoesOnAtTheMissingOnes) {
+  begin_and_kill();
+  ASSERT_GT(hub_.open_uploads(), 0u);
+  const auto before = put_bytes();
+  const auto done = publish({"--connections", "1"});
+  ASSERT_EQ(done.code, 0) << done.err;
+  const auto sent = put_bytes();
+  fmt::print("killed at {} bytes: {} bytes sent for {} ({:.3f})\n", before, sent, large_bytes(),
+             static_cast<double>(sent) / static_cast<double>(large_bytes()));
+  EXPECT_LT(sent, large_bytes() * 11 / 10);
+  EXPECT_EQ(done.err.find("sent anew"), std::string::npos) << done.err;
+  expect_published();
+  EXPECT_EQ(unfinished(), 0u);
+  EXPECT_EQ(hub_.token_leaks(), 0u);
+}
+
+TEST_F(Publish, AnUploadThatTheServerForgotIsSentAnewAndThatIsSaid) {
+  begin_and_kill();
+  hub_.forget_uploads();
+  const auto done = publish();
+  ASSERT_EQ(done.code, 0) << done.err;
+  EXPECT_NE(done.err.find("sent anew: "), std::string::npos) << done.err;
+  EXPECT_NE(done.err.find("404"), std::string::npos) << done.err;
+  EXPECT_EQ(done.err.find("Signature"), std::string::npos) << done.err;
+  expect_published();
+  EXPECT_EQ(unfinished(), 0u);
+}
+
+TEST_F(Publish, AddressesThatAreTooOldAreAskedForAnew) {
+  begin_and_kill();
+  hub_.storage().add_fault({.target = "/part/", .status = 403});
+  const auto done = publish({"--connections", "1"});
+  ASSERT_EQ(done.code, 0) << done.err;
+  EXPECT_NE(done.err.find("sent anew: "), std::string::npos) << done.err;
+  expect_published();
+}
+
+TEST_F(Publish, APartThatTheServerLostIsFoundOutAtTheEnd) {
+  begin_and_kill();
+  hub_.storage().add_fault({.target = "/complete/", .status = 400});
+  const auto done = publish({"--connections", "1"});
+  ASSERT_EQ(done.code, 0) << done.err;
+  EXPECT_NE(done.err.find("sent anew: "), std::string::npos) << done.err;
+  expect_published();
+}
+
+TEST_F(Publish, TheAddressesOfAnUploadAreForItsOwnerAlone) {
+  begin_and_kill();
+  const auto mode = [](const fs::path& p) { return fs::status(p).permissions(); };
+  EXPECT_EQ(mode(uploads()), fs::perms::owner_all);
+  for (const auto& f : fs::directory_iterator{uploads()})
+    EXPECT_EQ(mode(f.path()), fs::perms::owner_read | fs::perms::owner_write) << f.path();
 }
 
 TEST_F(Publish, IsTriedAgainAfterFailuresOfTheWay) {

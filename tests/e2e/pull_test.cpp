@@ -1,6 +1,9 @@
 // Mirrors runtime/hub/pull.hpp and cli/pull.cpp: what arrives is what was published, whatever
 // happens on the way, and no more of it travels than needed.
 
+#include "runtime/base/mapped_file.hpp"
+#include "runtime/vindex/index_json.hpp"
+#include "runtime/vindex/layer_file.hpp"
 #include "tests/e2e/programs.hpp"
 #include "tests/support/hub_server.hpp"
 
@@ -148,6 +151,44 @@ TEST_F(Pull, NodesServeTheirPulledHalvesWithTheBitsOfTheWhole) {
       {"logits", copy().string(), "--ids", prompt_ids, "-o", out.string(), "--moe-shards", map}));
   ASSERT_EQ(ran.code, 0) << ran.err;
   EXPECT_EQ(difference(read_file(out), expected), "");
+}
+
+TEST_F(Pull, APartPassesVerifyUntilAByteOfAnOwnedExpertIsWrong) {
+  ASSERT_EQ(pull({"--experts", "0-3"}).code, 0);
+  const auto verify = [&](const words& options = {}) {
+    auto command = larql({"verify", copy().string()});
+    command.insert(command.end(), options.begin(), options.end());
+    return run(command);
+  };
+  EXPECT_EQ(verify().code, 0) << verify().out;
+  const auto deep = verify({"--deep"});
+  EXPECT_EQ(deep.code, 0) << deep.out << deep.err;
+  EXPECT_EQ(deep.out.find("not checked"), std::string::npos) << deep.out;
+
+  const auto layer = copy() / "layers/layer_03.weights";
+  const auto content = read_file(layer);
+  const auto config = *vindex::read_index(copy());
+  const auto header = *vindex::read_layer_header(*file::open(layer), config);
+  const auto flip = [&](std::uint64_t at) {
+    overwrite(layer, at, std::string(1, static_cast<char>(content[at] ^ 0x10)));
+  };
+  flip(header.entries[6].down_offset + 9); // a hole: nobody's byte
+  EXPECT_EQ(verify({"--deep"}).code, 0);
+  flip(header.entries[2].gate_up_offset + 9);
+  EXPECT_EQ(verify().code, 0); // not looked at
+  const auto bad = verify({"--deep"});
+  EXPECT_EQ(bad.code, 1);
+  EXPECT_NE(bad.out.find("layer_03.weights: expert 2: SHA-256 is "), std::string::npos) << bad.out;
+  EXPECT_NE(bad.out.find("failed: 1 wrong"), std::string::npos) << bad.out;
+  fs::remove(copy() / "layers/layer_04.weights");
+  const auto missing = verify();
+  EXPECT_EQ(missing.code, 1);
+  EXPECT_NE(missing.out.find("layer_04.weights"), std::string::npos) << missing.out;
+
+  // The remedy: away with the file, and the same pull again.
+  fs::remove(layer);
+  ASSERT_EQ(pull({"--experts", "0-3"}).code, 0);
+  EXPECT_EQ(verify({"--deep"}).code, 0) << verify({"--deep"}).out;
 }
 
 TEST_F(Pull, MoreExpertsComeInAddition) {

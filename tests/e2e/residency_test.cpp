@@ -7,6 +7,8 @@
 #include "tests/e2e/programs.hpp"
 #include "tests/support/page_cache.hpp"
 
+#include <unistd.h>
+
 namespace larql::test {
 namespace {
 
@@ -142,6 +144,43 @@ TEST_F(Residency, StartingReadsHeadersOnly) {
     const auto n = static_cast<std::size_t>(std::count(pages.begin(), pages.end(), true));
     EXPECT_LE(n, read_ahead_pages) << "layer " << l << " of " << pages.size() << " pages";
   }
+}
+
+// ---- --mlock ------------------------------------------------------------------------------------
+
+/// A node that may lock so many bytes, whoever runs the test: root would not be limited.
+words with_lock_limit(std::uint64_t bytes, const words& command) {
+  auto out = words{"/usr/bin/prlimit", fmt::format("--memlock={0}:{0}", bytes)};
+  if (::geteuid() == 0)
+    out.insert(out.begin(), {"/usr/bin/setpriv", "--bounding-set", "-ipc_lock"});
+  out.insert(out.end(), command.begin(), command.end());
+  return out;
+}
+
+TEST_F(Residency, LockedPagesAreTheOwnedOnesIfTheLimitSuffices) {
+  // Few enough that 8 MB suffice, which is what systems allow everybody.
+  const auto bytes = bytes_of_experts(2 * 2);
+  const auto limit = bytes + (std::uint64_t{1} << 20); // pages at both ends of each layer
+  const auto command =
+      with_lock_limit(limit, larql_node({vindex().string(), "--port", "0", "--experts", "4-5",
+                                         "--layers", "1-2", "--mlock"}));
+  if (run(with_lock_limit(limit, {"/bin/true"})).code != 0)
+    GTEST_SKIP() << "the limit of locked memory cannot be set here";
+  const auto node = child_process{command};
+  ASSERT_TRUE(node.wait_for_out("ready")) << node.err();
+  EXPECT_EQ(node.err().find("--mlock"), std::string::npos) << node.err();
+  EXPECT_GE(memory_bytes(node.pid(), "VmLck"), bytes);
+  EXPECT_LE(memory_bytes(node.pid(), "VmLck"), limit);
+  EXPECT_GE(memory_bytes(node.pid()), bytes); // and so they are there before the first call
+}
+
+TEST_F(Residency, ALimitThatIsTooSmallIsNamedAndTheNodeServes) {
+  const auto node = child_process{with_lock_limit(
+      65536, larql_node({vindex().string(), "--port", "0", "--experts", "4-9", "--mlock"}))};
+  ASSERT_TRUE(node.wait_for_out("ready")) << node.err();
+  for (const auto* part : {"--mlock: ", "layer_00.weights", "RLIMIT_MEMLOCK is 65536 bytes",
+                           "of experts are not locked"})
+    EXPECT_NE(node.err().find(part), std::string::npos) << part << " is not in " << node.err();
 }
 
 } // namespace

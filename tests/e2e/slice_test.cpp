@@ -160,6 +160,17 @@ TEST_F(SliceCommand, AKilledSliceGoesOnWithTheSameBytes) {
   EXPECT_EQ(read_tree(at("killed")), want);
 }
 
+TEST_F(SliceCommand, ADiskThatIsTooSmallIsNoticedBeforeAndNothingStays) {
+  write_file(vindex() / "down_features.bin", std::string_view{});
+  set_file_size(vindex() / "down_features.bin", std::uint64_t{8} << 40); // all of it a hole
+  const auto done = cut("large", {"--parts", "ffn"});
+  EXPECT_EQ(done.code, 1);
+  EXPECT_NE(done.err.find("large.partial: needs 8796."), std::string::npos) << done.err;
+  EXPECT_NE(done.err.find("free"), std::string::npos) << done.err;
+  EXPECT_FALSE(fs::exists(at("large")));
+  EXPECT_FALSE(fs::exists(at("large.partial")));
+}
+
 TEST_F(SliceCommand, WrongUsageIsExitCodeTwo) {
   for (const auto& options :
        {words{}, words{"--preset", "nonsense"}, words{"--parts", "nonsense"},

@@ -3,8 +3,6 @@
 
 #include "tests/e2e/chaos_cluster.hpp"
 
-#include <cstdlib>
-
 #include <unistd.h>
 
 namespace larql::test {

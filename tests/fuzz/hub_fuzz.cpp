@@ -1,12 +1,14 @@
 // Fuzz target: what the Hub and a directory's notes say, from strangers.
 //
 // The first byte chooses what the rest is: a listing, a revision, an answer to preupload, a batch
-// of uploads, a Link header, a journal, a state, a URL and where it redirects.
+// of uploads, a Link header, a journal, a state, a URL and where it redirects, the journal of
+// an upload.
 
 #include "runtime/hub/hub_json.hpp"
 #include "runtime/hub/journal.hpp"
 #include "runtime/hub/pull_state.hpp"
 #include "runtime/hub/repo.hpp"
+#include "runtime/hub/upload_journal.hpp"
 #include "runtime/hub/url.hpp"
 
 namespace larql::hub {
@@ -47,6 +49,16 @@ void check_state(std::string_view text) {
   LARQL_CHECK(again && again->files == s->files);
 }
 
+void check_upload(std::string_view text) {
+  constexpr auto where = "https://hub/a/b";
+  const auto u = parse_upload_journal(text, where);
+  if (!u)
+    return;
+  LARQL_CHECK(u->etags.size() == u->object.part_urls.size());
+  const auto again = parse_upload_journal(write_upload_journal(*u, where), where);
+  LARQL_CHECK(again && again->etags == u->etags && again->object.part_urls == u->object.part_urls);
+}
+
 void check_redirect(std::string_view text) {
   const auto target = redirect_target("https://huggingface.co/a/b", text);
   if (target)
@@ -59,7 +71,7 @@ void run(std::string_view bytes) {
   if (bytes.empty())
     return;
   const auto text = bytes.substr(1);
-  switch (static_cast<unsigned char>(bytes[0]) % 8) {
+  switch (static_cast<unsigned char>(bytes[0]) % 9) {
   case 0: return check_tree(text);
   case 1: static_cast<void>(parse_revision(text, "revision")); return;
   case 2: static_cast<void>(parse_preupload(text, "preupload")); return;
@@ -67,6 +79,7 @@ void run(std::string_view bytes) {
   case 4: static_cast<void>(next_page(text)); return;
   case 5: return check_journal(text);
   case 6: return check_state(text);
+  case 8: return check_upload(text);
   default: return check_redirect(text);
   }
 }

@@ -161,7 +161,28 @@ void hub_seeds(const fs::path& dir) {
                           R"("files":[{{"path":"x","bytes":3,"sha256":"","git_blob":"{0}"}}]}})",
                           sha1)));
   write_seed(dir, "redirect", "\7https://cdn.co/x?y=z"sv);
+  write_seed(
+      dir, "upload",
+      kind(8, fmt::format(R"(%{{"version":1,"repository":"https://hub/a/b",{})",
+                          object(R"({"chunk_size":100,"1":"u","2":"v","3":"w"})").substr(2)) +
+                  "\n2 \"e\"\n"));
   write_seed(dir, "path", "\7hf://a/b@main"sv);
+}
+
+void topology_seeds(const fs::path& dir) {
+  using namespace std::string_view_literals;
+  for (const auto& example :
+       fs::directory_iterator{fs::path{LARQL_SOURCE_DIR} / "deploy/topologies"})
+    for (const auto who : {'\0', '\1'})
+      write_seed(dir, fmt::format("{}-{}", example.path().stem().string(), static_cast<int>(who)),
+                 who + read_file(example.path()));
+  write_seed(dir, "map",
+             "\2"
+             "0-63=caf://a:9470,64-127=tls://[::1]:9470"sv);
+  write_seed(dir, "url", "\3https://host.example"sv);
+  write_seed(dir, "duration",
+             "\4"
+             "250ms"sv);
 }
 
 } // namespace
@@ -183,5 +204,6 @@ int main(int argc, char** argv) {
   wire_seeds(dir / "wire");
   tokenizer_seeds(dir / "tokenizer");
   hub_seeds(dir / "hub");
+  topology_seeds(dir / "topology");
   return 0;
 }

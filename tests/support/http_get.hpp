@@ -14,7 +14,7 @@
 
 namespace larql::test {
 
-struct http_reply {
+struct http_response {
   int status = 0; ///< 0: closed without an answer
   std::string head;
   std::string body;
@@ -51,8 +51,8 @@ public:
     }
   }
 
-  [[nodiscard]] http_reply reply() const {
-    auto out = http_reply{};
+  [[nodiscard]] http_response reply() const {
+    auto out = http_response{};
     const auto all = read_all();
     if (!all) {
       ADD_FAILURE() << "the server neither answers nor closes";
@@ -73,8 +73,8 @@ private:
   actors::socket socket_;
 };
 
-[[nodiscard]] inline http_reply http_get(std::uint16_t port, std::string_view path,
-                                         std::string_view method = "GET") {
+[[nodiscard]] inline http_response http_get(std::uint16_t port, std::string_view path,
+                                            std::string_view method = "GET") {
   const auto peer = http_peer{port};
   if (!peer.send(fmt::format("{} {} HTTP/1.1\r\nHost: test\r\n\r\n", method, path)))
     return {};

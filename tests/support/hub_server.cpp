@@ -140,6 +140,16 @@ bool hub_server::is_private(const std::string& repo) const {
   return repos_.at(repo).is_private;
 }
 
+void hub_server::forget_uploads() {
+  const auto lock = std::lock_guard{mutex_};
+  uploads_.clear();
+}
+
+std::size_t hub_server::open_uploads() const {
+  const auto lock = std::lock_guard{mutex_};
+  return uploads_.size();
+}
+
 const hub_server::version* hub_server::find(const std::string& repo, const std::string& rev) const {
   const auto it = repos_.find(repo);
   if (it == repos_.end() || it->second.versions.empty())
@@ -289,11 +299,13 @@ http_reply hub_server::lfs_batch(const http_call& call) {
     if (!objects_.contains(oid)) {
       auto upload = json{{"href", storage_->url() + "/upload/" + oid + "?Signature=secret"}};
       if (part_bytes != 0 && size > part_bytes) {
-        upload["href"] = storage_->url() + "/complete/" + oid + "?Signature=secret";
+        const auto id = fmt::format("{}-{}", oid.substr(0, 16), ++begun_uploads_);
+        uploads_[id].oid = oid;
+        upload["href"] = storage_->url() + "/complete/" + id + "?Signature=secret";
         upload["header"]["chunk_size"] = std::to_string(part_bytes);
         for (auto n = 1u; (n - 1) * part_bytes < size; ++n)
           upload["header"][fmt::format("{:05}", n)] =
-              fmt::format("{}/part/{}/{}?Signature=secret", storage_->url(), oid, n);
+              fmt::format("{}/part/{}/{}?Signature=secret", storage_->url(), id, n);
       }
       entry["actions"] = {{"upload", upload}, {"verify", {{"href", endpoint() + "/lfs/verify"}}}};
     }
@@ -356,24 +368,40 @@ http_reply hub_server::answer_storage(const http_call& call) {
   }
   if (const auto part = after(path, "/part/")) {
     const auto slash = part->find('/');
-    parts_[part->substr(0, slash)][std::atoi(part->c_str() + slash + 1)] = call.body;
-    return {200, "", {"ETag: \"" + sha256_of(call.body).substr(0, 32) + "\""}, false};
+    return take_part(call, part->substr(0, slash), std::atoi(part->c_str() + slash + 1));
   }
-  if (const auto oid = after(path, "/complete/")) {
-    auto whole = std::string{};
-    const auto asked = json::parse(call.body);
-    for (const auto& p : asked.at("parts")) {
-      const auto& content = parts_[*oid][p.at("partNumber").get<int>()];
-      if (p.at("etag") != "\"" + sha256_of(content).substr(0, 32) + "\"")
-        return {400, "<Error>InvalidPart</Error>", {}, false};
-      whole += content;
-    }
-    if (sha256_of(whole) != *oid)
-      return {400, "<Error>BadDigest</Error>", {}, false};
-    objects_[*oid] = whole;
-    return answer({{"oid", *oid}});
-  }
+  if (const auto id = after(path, "/complete/"))
+    return complete_upload(call, *id);
   return {404, "", {}, false};
+}
+
+http_reply hub_server::take_part(const http_call& call, const std::string& id, int number) {
+  const auto it = uploads_.find(id);
+  if (it == uploads_.end())
+    return {404, "<Error>NoSuchUpload</Error>", {}, false};
+  it->second.parts[number] = call.body;
+  return {200, "", {"ETag: \"" + sha256_of(call.body).substr(0, 32) + "\""}, false};
+}
+
+http_reply hub_server::complete_upload(const http_call& call, const std::string& id) {
+  const auto it = uploads_.find(id);
+  if (it == uploads_.end())
+    return {404, "<Error>NoSuchUpload</Error>", {}, false};
+  auto& [oid, parts] = it->second;
+  auto whole = std::string{};
+  const auto asked = json::parse(call.body);
+  for (const auto& p : asked.at("parts")) {
+    const auto& content = parts[p.at("partNumber").get<int>()];
+    if (p.at("etag") != "\"" + sha256_of(content).substr(0, 32) + "\"")
+      return {400, "<Error>InvalidPart</Error>", {}, false};
+    whole += content;
+  }
+  if (sha256_of(whole) != oid)
+    return {400, "<Error>BadDigest</Error>", {}, false};
+  objects_[oid] = whole;
+  auto out = answer({{"oid", oid}});
+  uploads_.erase(it);
+  return out;
 }
 
 } // namespace larql::test

@@ -40,6 +40,11 @@ public:
   [[nodiscard]] std::vector<std::string> repositories() const;
   [[nodiscard]] bool is_private(const std::string& repo) const;
 
+  /// Forgets uploads in parts that were begun: their addresses lead nowhere from now on.
+  void forget_uploads();
+  /// Uploads in parts that were begun and neither completed nor forgotten.
+  [[nodiscard]] std::size_t open_uploads() const;
+
   // Knobs. To be set before requests come.
   std::size_t lfs_bytes = 1000;       ///< from this size on a file is a large one
   std::uint64_t part_bytes = 0;       ///< uploads above it come in parts; 0: never
@@ -60,6 +65,8 @@ private:
 
   http_reply answer_hub(const http_call& call);
   http_reply answer_storage(const http_call& call);
+  http_reply take_part(const http_call& call, const std::string& upload, int number);
+  http_reply complete_upload(const http_call& call, const std::string& upload);
   http_reply revision(const http_call& call, const std::string& repo, const std::string& rev);
   http_reply tree(const http_call& call, const std::string& repo, const std::string& rev);
   http_reply resolve(const http_call& call, const std::string& repo, const std::string& rest);
@@ -77,8 +84,14 @@ private:
   mutable std::mutex mutex_; // guards what follows
   std::map<std::string, repository> repos_;
   std::map<std::string, std::string> objects_; ///< large files by SHA-256
-  std::map<std::string, std::map<int, std::string>> parts_;
+  /// Uploads in parts. Every batch that asks for one begins it anew, as storage hosts do.
+  struct parted_upload {
+    std::string oid;
+    std::map<int, std::string> parts;
+  };
+  std::map<std::string, parted_upload> uploads_; ///< by the id in their addresses
   std::size_t commits_ = 0;
+  std::size_t begun_uploads_ = 0;
   std::unique_ptr<http_server> storage_;
   std::unique_ptr<http_server> hub_;
 };

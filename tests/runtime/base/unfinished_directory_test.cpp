@@ -36,6 +36,17 @@ TEST_F(UnfinishedDirectory, IsContinuedOnlyWithTheSameState) {
   EXPECT_FALSE(fs::exists(unfinished_directory::open(to_, "two", false)->path() / "a"));
 }
 
+TEST_F(UnfinishedDirectory, AFailureLeavesWhatWasMadeAndNothingElse) {
+  auto d = unfinished_directory::open(to_, "s", false);
+  EXPECT_TRUE(fails(d->finish(fail(errc::io, "no room")), errc::io, {"no room"}));
+  EXPECT_FALSE(fs::exists(d->path()));
+  d = unfinished_directory::open(to_, "s", false);
+  test::write_file(d->path() / "a", "1");
+  EXPECT_TRUE(fails(d->finish(fail(errc::io, "no room")), errc::io, {"no room"}));
+  EXPECT_TRUE(fs::exists(d->path() / "a"));
+  EXPECT_FALSE(fs::exists(to_));
+}
+
 TEST_F(UnfinishedDirectory, ReplacesAnotherOnlyIfAllowed) {
   test::write_file(to_ / "old", "1");
   EXPECT_TRUE(

@@ -36,6 +36,18 @@ TEST(TomlTable, GivesValuesAsWritten) {
   EXPECT_EQ(*(*many)[1].integer_or("n", 0, 9, 0), 2u);
 }
 
+TEST(TomlTable, OnlyStringsAndCommentsHoldOtherCharactersThanAscii) {
+  const auto t = table("\xef\xbb\xbfs = 'Köln' # für Ü\n"
+                       "l = [\"\"\"a\\\"ö\"\n\"\"\"\", '''é''']\n"
+                       "\"schlüssel\" = 1\n");
+  EXPECT_EQ(*t.string("s"), "Köln");
+  EXPECT_EQ(*t.strings("l"), (std::vector<std::string>{"a\"ö\"\n\"", "é"}));
+  EXPECT_EQ(*t.integer_or("schlüssel", 0, 9, 0), 1u);
+  for (const auto* text : {"ok = 1\nschlüssel = 1\n", "a = 1\nϒ", "a = 1\nb = '''x''''ü",
+                           "\nb = 1 ü", "# ]\nd = 6://a:94+inb\"ґ:"})
+    EXPECT_TRUE(fails(toml_table::parse(text, "x.toml"), errc::usage, {"x.toml:2: "})) << text;
+}
+
 TEST(TomlTable, AbsentKeysGiveTheirDefaults) {
   const auto t = table("");
   EXPECT_EQ(*t.string_or("s", "d"), "d");
