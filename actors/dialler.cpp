@@ -1,7 +1,7 @@
 #include "actors/dialler.hpp"
 
-#include "actors/net/handshake_hints.hpp"
 #include "actors/net/handshake.hpp"
+#include "actors/net/handshake_hints.hpp"
 #include "runtime/base/log.hpp"
 
 #include <mutex>

@@ -1,7 +1,7 @@
 #include "actors/joiner.hpp"
 
-#include "actors/net/handshake_hints.hpp"
 #include "actors/net/handshake.hpp"
+#include "actors/net/handshake_hints.hpp"
 #include "runtime/base/log.hpp"
 #include "runtime/base/random_numbers.hpp"
 

@@ -84,7 +84,7 @@ TEST_F(ShardMap, ANodeOfAnotherModelIsAnError) {
             0);
   const auto node = node_process{dir, {"--name", "alpha"}};
   expect_refusal(node.owns("0-7"), 1,
-                 "node alpha serves another model: other weights of the same shape");
+                 "node alpha serves another model: another model of the same shape");
 }
 
 TEST_F(ShardMap, ANodeOfAnotherShapeIsAnError) {
