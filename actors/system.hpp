@@ -12,7 +12,7 @@ public:
   system_config() {
     load<caf::io::middleman>();
     set("scheduler.policy", caf::atom("sharing")); // sleeps on a condition, does not poll
-    set("scheduler.max-threads", std::size_t{2});  // control only; kernels run in detached actors
+    set("scheduler.max-threads", std::size_t{2});  // control only
     set("middleman.workers", std::size_t{0});      // brokers run on the network thread itself
   }
 };
