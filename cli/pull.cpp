@@ -19,6 +19,7 @@ struct options {
   std::string experts;
   std::string layers;
   unsigned connections = 8;
+  bool check = false;
 };
 
 std::string preset_help() {
@@ -53,6 +54,7 @@ result<void> run(options o) {
   }
   auto p = hub::pull_options{};
   p.connections = o.connections;
+  p.check = o.check;
   LARQL_TRY(p.http, hub_settings([] { return interrupted().load(); }));
   LARQL_TRY(const auto done, pull_with_progress(from, request, o.destination, std::move(p)));
   fmt::print(stderr, "{} at {}: {} here, {} fetched\n", from.id(), done.commit.substr(0, 12),
@@ -82,6 +84,8 @@ void add_pull(CLI::App& app, action& chosen) {
   command->add_option("--connections", o->connections, "Connections at once")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
+  command->add_flag("--check", o->check,
+                    "Hash what is here already, and fetch again what a disk has changed");
   command->callback([o, &chosen] {
     chosen = [o] {
       install_interrupt_handler();

@@ -206,6 +206,7 @@ private:
   }
 
   result<void> fetch(const std::vector<planned_file>& files, bool is_last) {
+    const auto again = options_.check && is_last;
     auto unfinished = std::vector<const planned_file*>{};
     auto p = pull_progress{};
     for (const auto& f : files) {
@@ -214,7 +215,7 @@ private:
       LARQL_TRY(const auto complete, is_complete(f, held, checked));
       p.total_bytes += f.wanted.bytes();
       p.resumed_bytes += held;
-      if (!complete)
+      if (!complete || (again && f.remote.bytes != 0))
         unfinished.push_back(&f);
     }
     if (is_last)
@@ -224,7 +225,7 @@ private:
     LARQL_TRY_VOID(check_free_space(layout_.dir(), p.total_bytes - p.resumed_bytes));
     auto targets = std::vector<std::unique_ptr<pull_target>>{};
     for (const auto* f : unfinished) {
-      LARQL_TRY(auto target, pull_target::open(layout_, *f));
+      LARQL_TRY(auto target, pull_target::open(layout_, *f, again));
       targets.push_back(std::move(target));
     }
     auto o = transfer_options{};

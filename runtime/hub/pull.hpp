@@ -30,6 +30,8 @@ struct pull_options {
   /// Stay at the commit that the directory has, if it has one of this revision; then a directory
   /// that holds everything needs no request.
   bool keep_commit = false;
+  /// Hash again what an earlier run found to be right, and fetch again what no longer is.
+  bool check = false;
   /// Wait for another process that pulls into the directory instead of failing after five seconds.
   bool wait_for_others = false;
   std::function<void(const pull_progress&)> on_progress;

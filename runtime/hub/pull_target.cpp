@@ -56,9 +56,12 @@ result<void> move_into_place(const pull_layout& layout, const planned_file& f) {
   return {};
 }
 
-result<std::unique_ptr<pull_target>> pull_target::open(const pull_layout& layout, planned_file f) {
+result<std::unique_ptr<pull_target>> pull_target::open(const pull_layout& layout, planned_file f,
+                                                       bool again) {
   auto out = std::unique_ptr<pull_target>{new pull_target{std::move(f)}};
   auto local = find_local(layout, out->plan_);
+  if (again)
+    local.state.verified = {};
   const auto& name = out->plan_.remote.path;
   out->path_ = local.path;
   out->in_place_ = local.in_place;

@@ -84,9 +84,10 @@ struct local_copy {
 
 class pull_target {
 public:
-  /// Opens or creates the file. Nothing is lost that the journal vouches for.
-  [[nodiscard]] static result<std::unique_ptr<pull_target>> open(const pull_layout& layout,
-                                                                 planned_file f);
+  /// Opens or creates the file. Nothing is lost that the journal vouches for; with `again`, what it
+  /// calls checked is to be checked again.
+  [[nodiscard]] static result<std::unique_ptr<pull_target>>
+  open(const pull_layout& layout, planned_file f, bool again = false);
   ~pull_target();
   pull_target(const pull_target&) = delete;
 

@@ -180,13 +180,21 @@ TEST_F(Pull, APartPassesVerifyUntilAByteOfAnOwnedExpertIsWrong) {
   EXPECT_EQ(bad.code, 1);
   EXPECT_NE(bad.out.find("layer_03.weights: expert 2: SHA-256 is "), std::string::npos) << bad.out;
   EXPECT_NE(bad.out.find("failed: 1 wrong"), std::string::npos) << bad.out;
+
+  // The remedy: the same pull, told to look.
+  ASSERT_EQ(pull({"--experts", "0-3"}).code, 0);
+  EXPECT_EQ(verify({"--deep"}).code, 1);
+  const auto before = hub_.sent_bytes();
+  ASSERT_EQ(pull({"--experts", "0-3", "--check"}).code, 0);
+  EXPECT_LT(hub_.sent_bytes() - before, whole_bytes() / 10); // that expert
+  EXPECT_EQ(verify({"--deep"}).code, 0) << verify({"--deep"}).out;
+
   fs::remove(copy() / "layers/layer_04.weights");
   const auto missing = verify();
   EXPECT_EQ(missing.code, 1);
   EXPECT_NE(missing.out.find("layer_04.weights"), std::string::npos) << missing.out;
 
-  // The remedy: away with the file, and the same pull again.
-  fs::remove(layer);
+  fs::remove(layer); // another remedy
   ASSERT_EQ(pull({"--experts", "0-3"}).code, 0);
   EXPECT_EQ(verify({"--deep"}).code, 0) << verify({"--deep"}).out;
 }
