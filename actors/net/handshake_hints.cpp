@@ -16,6 +16,11 @@ struct hint {
 
 constexpr std::string_view other_ca =
     "the two sides have certificates of different cluster CAs: compare their ca.pem";
+// TLS 1.3: this side is done before the other has looked at its certificate, and the alert may be
+// overtaken by the end of the connection.
+constexpr std::string_view refused =
+    "it most likely refuses this side's certificate; if the two sides have certificates of "
+    "different cluster CAs, compare their ca.pem; its log says more";
 constexpr std::string_view other_secret = "the two sides have different cluster secrets";
 constexpr std::string_view other_kind = "one side has certificates, the other a cluster secret";
 constexpr std::string_view no_tls =
@@ -38,6 +43,9 @@ constexpr hint certificate_hints[] = {
     {"wrong version number", no_tls},
     {"http request", no_tls},
     {"TLS handshake: the peer closed the connection", no_tls},
+    {"write: the peer closed the connection", refused},
+    {"Connection reset", refused},
+    {"Broken pipe", refused},
 };
 constexpr hint secret_hints[] = {
     {"binder does not verify", other_secret},

@@ -136,6 +136,12 @@ TEST_F(HandshakeHints, WhoeverListensHearsThemToo) {
               HasSubstr("different cluster CAs"));
 }
 
+TEST_F(HandshakeHints, AConnectionThatEndsAfterTheHandshakeMayMeanARefusedCertificate) {
+  const auto f = fail(errc::unavailable, "1.2.3.4:5: write: the peer closed the connection");
+  EXPECT_THAT(with_hint(f, files(ours, ours, "me")).text, HasSubstr("different cluster CAs"));
+  EXPECT_EQ(with_hint(f, secret('a')).text, f.text);
+}
+
 TEST(HandshakeHint, OtherErrorsStayAsTheyAre) {
   const auto tls = tls_context::from_secret(std::string(64, 's'));
   ASSERT_TRUE(succeeds(tls));
