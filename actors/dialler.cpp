@@ -53,14 +53,6 @@ void dial_one(dialler::shared& s, std::uint64_t target, const topology::shard_ur
   s.send(dialled_atom::value, target, dial_outcome_ptr{std::move(outcome)});
 }
 
-// A connection that was reset does not know its peer any more.
-failure explained(failure f, const topology::shard_url& url, const tls_context_ptr& used) {
-  constexpr std::string_view nobody = "unconnected: ";
-  if (f.text.starts_with(nobody))
-    f.text.replace(0, nobody.size(), host_port(url) + ": ");
-  return with_hint(std::move(f), used);
-}
-
 } // namespace
 
 result<dialled_node> dial_node(const topology::shard_url& url, const tls_context_ptr& tls,
@@ -70,17 +62,11 @@ result<dialled_node> dial_node(const topology::shard_url& url, const tls_context
     return fail(errc::usage, "{}: needs certificates or a cluster secret", label);
   LARQL_TRY(auto s, dial({url.host, url.port}, until));
   const auto used = url.tls ? tls : nullptr;
-  auto shaken = stream::dialled(std::move(s), used, until);
-  if (!shaken)
-    return explained(std::move(shaken).error(), url, used);
-  auto connection = *std::move(shaken);
+  LARQL_TRY(auto connection, with_hint(stream::dialled(std::move(s), used, until), used));
   if (!connection.identity().may_serve())
     return fail(errc::mismatch, "{}: its certificate is one of a {}, expected a node", label,
                 name_of(connection.identity().role));
-  auto answer = greet_node(connection, hello, until);
-  if (!answer)
-    return explained(std::move(answer).error(), url, used);
-  auto greeted = *std::move(answer);
+  LARQL_TRY(auto greeted, with_hint(greet_node(connection, hello, until), used));
   if (const auto& proven = connection.identity().name; !proven.empty() && proven != greeted.node)
     return fail(errc::mismatch, "{}: calls itself {}, its certificate is for {}", label,
                 greeted.node, proven);

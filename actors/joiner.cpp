@@ -11,10 +11,8 @@ result<join_answer> announce_to(const join_options& options, const schema::annou
   const auto until = std::chrono::steady_clock::now() + options.timeout;
   const auto& to = options.coordinator;
   LARQL_TRY(auto s, dial({to.host, to.port}, until));
-  auto shaken = stream::dialled(std::move(s), options.tls, until);
-  if (!shaken)
-    return with_hint(std::move(shaken).error(), options.tls);
-  auto connection = *std::move(shaken);
+  LARQL_TRY(auto connection,
+            with_hint(stream::dialled(std::move(s), options.tls, until), options.tls));
   if (connection.identity().role == peer_role::node)
     return fail(errc::mismatch, "{}: its certificate is one of a node, expected a laptop",
                 host_port(to));

@@ -14,4 +14,12 @@ namespace larql::actors {
 /// its text. `tls` is what this side used; null for a plain connection.
 [[nodiscard]] failure with_hint(failure f, const tls_context_ptr& tls);
 
+/// The same of what may have failed.
+template <class T>
+[[nodiscard]] result<T> with_hint(result<T> r, const tls_context_ptr& tls) {
+  if (!r)
+    return with_hint(std::move(r).error(), tls);
+  return r;
+}
+
 } // namespace larql::actors

@@ -83,10 +83,12 @@ bool wait_for(int fd, short events, time_limit until) {
   }
 }
 
-socket::socket(socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+socket::socket(socket&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)), peer_(std::move(other.peer_)) {}
 
 socket& socket::operator=(socket&& other) noexcept {
   std::swap(fd_, other.fd_);
+  std::swap(peer_, other.peer_);
   return *this;
 }
 
@@ -104,6 +106,8 @@ void socket::close() noexcept {
 }
 
 std::string socket::peer() const {
+  if (!peer_.empty())
+    return peer_;
   auto address = sockaddr_storage{};
   auto size = socklen_t{sizeof address};
   if (::getpeername(fd_, reinterpret_cast<sockaddr*>(&address), &size) != 0)
@@ -148,7 +152,8 @@ std::string to_string(const endpoint& e) {
                                                : fmt::format("[{}]:{}", e.host, e.port);
 }
 
-result<void> prepare(const socket& s) {
+result<void> prepare(socket& s) {
+  s.remember_peer();
   const auto flags = ::fcntl(s.fd(), F_GETFL);
   if (flags < 0 || ::fcntl(s.fd(), F_SETFL, flags | O_NONBLOCK) != 0)
     return fail(errc::io, "{}: fcntl: {}", s.peer(), errno_text(errno));

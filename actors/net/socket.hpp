@@ -36,14 +36,17 @@ public:
   [[nodiscard]] int release() noexcept;
   void close() noexcept;
 
-  /// "127.0.0.1:9470" of the other side, for messages.
+  /// "127.0.0.1:9470" of the other side, for messages; also after it has reset the connection, if
+  /// remember_peer() was called before.
   [[nodiscard]] std::string peer() const;
+  void remember_peer() { peer_ = peer(); }
 
   [[nodiscard]] result<void> read(std::span<char> out, time_limit until) const;
   [[nodiscard]] result<void> write(std::span<const char> bytes, time_limit until) const;
 
 private:
   int fd_ = -1;
+  std::string peer_; // empty: ask the system
 };
 
 struct endpoint {
@@ -71,7 +74,8 @@ struct endpoint {
 /// connection until its peer has read everything, which a hostile or stopped peer never does.
 void hang_up(int fd) noexcept;
 
-/// Makes an accepted descriptor non-blocking and sets TCP_NODELAY and keep-alive.
-[[nodiscard]] result<void> prepare(const socket& s);
+/// Makes a connected descriptor non-blocking, remembers its peer, and sets TCP_NODELAY and
+/// keep-alive.
+[[nodiscard]] result<void> prepare(socket& s);
 
 } // namespace larql::actors
