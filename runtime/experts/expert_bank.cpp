@@ -55,8 +55,9 @@ result<expert_bank::layer_part> expert_bank::open_layer(const std::filesystem::p
     LARQL_TRY(auto map, in.map(begin, end - begin, access_pattern::random, page_kind::huge));
     for (auto p = first; p != next; ++p)
       *p->where = {map.bytes().data() + (p->begin - begin),
-                   static_cast<std::uint32_t>(out.maps.size())};
-    out.maps.push_back(std::move(map));
+                   static_cast<std::uint32_t>(out.runs.size())};
+    const auto bytes = map.bytes().subspan(first->begin - begin);
+    out.runs.push_back({std::move(map), bytes});
     first = next;
   }
   return out;
@@ -122,7 +123,7 @@ void expert_bank::will_need(std::uint32_t layer, std::uint32_t expert) const {
   const auto& part = part_of(layer);
   const auto i = expert - owned_.experts.first;
   const auto ask = [&](const located& l, std::uint64_t bytes) {
-    part.maps[l.map].will_need({l.data, bytes});
+    part.runs[l.run].map.will_need({l.data, bytes});
   };
   ask(part.gate_up[i], part.header.gate_up_bytes);
   ask(part.down[i], part.header.down_bytes);
@@ -131,8 +132,8 @@ void expert_bank::will_need(std::uint32_t layer, std::uint32_t expert) const {
 std::uint64_t expert_bank::resident_bytes() const {
   auto sum = std::uint64_t{0};
   for (const auto& part : layers_)
-    for (const auto& map : part.maps)
-      sum += larql::resident_bytes(map.bytes());
+    for (const auto& run : part.runs)
+      sum += larql::resident_bytes(run.bytes);
   return sum;
 }
 
@@ -140,12 +141,11 @@ result<void> expert_bank::warm_up(const std::function<bool(std::uint64_t)>& on_p
   constexpr std::size_t step_bytes = 32 << 20;
   auto done = std::uint64_t{0};
   for (const auto& part : layers_)
-    for (const auto& map : part.maps)
-      for (auto rest = map.bytes(); !rest.empty();) {
+    for (const auto& run : part.runs)
+      for (auto rest = run.bytes; !rest.empty();) {
         const auto step = rest.first(std::min(rest.size(), step_bytes));
         // The disk works on the next step while this one is waited for.
-        const auto after = rest.subspan(step.size());
-        map.will_need(after.first(std::min(after.size(), step_bytes)));
+        run.map.will_need(rest.first(std::min(rest.size(), 2 * step_bytes)));
         if (auto ok = populate(step); !ok)
           return std::move(ok).error().in(part.path.string());
         rest = rest.subspan(step.size());
@@ -158,8 +158,8 @@ result<void> expert_bank::warm_up(const std::function<bool(std::uint64_t)>& on_p
 
 result<void> expert_bank::lock_in_memory() const {
   for (const auto& part : layers_)
-    for (const auto& map : part.maps)
-      if (auto ok = lock_pages(map.bytes()); !ok)
+    for (const auto& run : part.runs)
+      if (auto ok = lock_pages(run.bytes); !ok)
         return std::move(ok).error().in(part.path.string());
   return {};
 }

@@ -66,12 +66,17 @@ public:
 private:
   struct located {
     const std::byte* data;
-    std::uint32_t map; ///< the mapping it is in
+    std::uint32_t run; ///< the run it is in
+  };
+  /// Owned bytes without a gap. The first of a file may have the file's table before them.
+  struct owned_run {
+    mapped_range map;
+    std::span<const std::byte> bytes;
   };
   struct layer_part {
     std::filesystem::path path;
     vindex::layer_header header;
-    std::vector<mapped_range> maps;
+    std::vector<owned_run> runs;
     std::vector<located> gate_up; ///< per owned expert
     std::vector<located> down;
   };

@@ -10,13 +10,13 @@
 #pragma once
 
 #include "runtime/base/check.hpp"
+#include "runtime/base/large_table.hpp"
 
 #include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
-#include <vector>
 
 namespace larql::text {
 
@@ -98,7 +98,7 @@ private:
 
   // False if a key no longer fits.
   bool resize(std::size_t slots) {
-    auto old = std::exchange(slots_, std::vector<slot>(slots));
+    auto old = std::exchange(slots_, large_table<slot>(slots));
     shift_ = 64 - std::countr_zero(slots_.size());
     for (const auto& s : old)
       if (s.key != free_key && place(s.key, s.value) != insertion::done)
@@ -106,7 +106,7 @@ private:
     return true;
   }
 
-  std::vector<slot> slots_;
+  large_table<slot> slots_;
   std::size_t size_ = 0;
   int shift_ = 0; // keeps as many bits as there are slots
 };
