@@ -48,15 +48,18 @@ result<node_report> inquire(const topology::shard_url& at, const tls_context_ptr
   return question(node.connection, node.description, pings, until);
 }
 
+result<std::string> tell(const stream& node, const schema::node_description& description,
+                         schema::control_action action, time_limit until) {
+  LARQL_TRY(auto done, answer<schema::controlled>(node, schema::control{1, action}, until));
+  if (!done.ok)
+    return fail(errc::unavailable, "node {} ({}): {}", description.node, node.peer(), done.text);
+  return std::move(done.text);
+}
+
 result<std::string> tell(const topology::shard_url& at, const tls_context_ptr& tls,
                          schema::control_action action, time_limit dial_until, time_limit until) {
   LARQL_TRY(const auto node, dial_node(at, tls, visitor(), dial_until));
-  LARQL_TRY(auto done,
-            answer<schema::controlled>(node.connection, schema::control{1, action}, until));
-  if (!done.ok)
-    return fail(errc::unavailable, "node {} ({}): {}", node.description.node, to_string(at),
-                done.text);
-  return std::move(done.text);
+  return tell(node.connection, node.description, action, until);
 }
 
 } // namespace larql::actors
