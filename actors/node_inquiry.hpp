@@ -20,7 +20,11 @@ struct node_report {
   std::vector<float> round_trips_us; ///< of the pings
 };
 
-/// Asks a node that has been greeted how it is, and how far away.
+/// How such a connection introduces itself. No model: it may not call.
+[[nodiscard]] schema::hello visitor_hello();
+
+/// Asks a node that has been greeted how it is, and how far away; or asks a laptop that has it,
+/// which passes the questions on.
 [[nodiscard]] result<node_report> question(const stream& node,
                                            const schema::node_description& description,
                                            unsigned pings, time_limit until);

@@ -1,6 +1,7 @@
 #include "cli/joining.hpp"
 
 #include "actors/announced_nodes.hpp"
+#include "actors/laptop_nodes.hpp"
 #include "cli/interrupt.hpp"
 
 #include <thread>
@@ -28,20 +29,26 @@ result<std::unique_ptr<actors::joined_nodes>> meet_nodes(const topology::cluster
   using nodes = std::unique_ptr<actors::joined_nodes>;
   if (!c.find.join)
     return nodes{};
+  const auto at = host_port(*c.find.join);
   auto here = actors::announced_nodes::open(*c.find.join, tls);
-  if (!here && here.error().code == errc::usage)
-    return std::move(here).error();
-  if (!here) {
-    fmt::print(stderr,
-               "{}: nodes that announce themselves go to the program that listens there, and are "
-               "not listed here\n",
-               here.error().text);
-    return nodes{};
+  if (here) {
+    fmt::print(stderr, "waiting {:g} s for nodes that announce themselves at {}\n", wait_s, at);
+    (void) pause(wait_s, [&] { return enough((*here)->names()); });
+    return nodes{*std::move(here)};
   }
-  fmt::print(stderr, "waiting {:g} s for nodes that announce themselves at {}\n", wait_s,
-             host_port(*c.find.join));
-  (void) pause(wait_s, [&] { return enough((*here)->names()); });
-  return nodes{*std::move(here)};
+  if (here.error().code == errc::usage)
+    return std::move(here).error();
+  auto laptop = actors::laptop_nodes::open(*c.find.join, tls, c.limits.connect);
+  if (laptop) {
+    fmt::print(stderr, "nodes that announced themselves at {} are asked over the laptop there\n",
+               at);
+    return nodes{*std::move(laptop)};
+  }
+  fmt::print(stderr,
+             "{}: nodes that announce themselves go to the program that listens there, and are "
+             "not listed here; it does not answer for them: {}\n",
+             here.error().text, laptop.error().text);
+  return nodes{};
 }
 
 } // namespace larql::cli

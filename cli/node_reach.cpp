@@ -70,9 +70,8 @@ result<reached_node> reach(const topology::cluster& c, const actors::tls_context
     return fail(errc::usage, "no node is called \"{}\"; there are: {}", name, listed(others));
   const auto names = nodes->names();
   if (!came(names))
-    return fail(errc::unavailable,
-                "no node is called \"{}\"; there are: {}; announced at {} within {:g} s: {}", name,
-                listed(others), host_port(*c.find.join), wait_s, listed(names));
+    return fail(errc::unavailable, "no node is called \"{}\"; there are: {}; announced at {}: {}",
+                name, listed(others), host_port(*c.find.join), listed(names));
   return joined(std::move(nodes), name, c.limits.connect);
 }
 
