@@ -33,7 +33,7 @@ result<std::unique_ptr<actors::joined_nodes>> meet_nodes(const topology::cluster
   auto here = actors::announced_nodes::open(*c.find.join, tls);
   if (here) {
     fmt::print(stderr, "waiting {:g} s for nodes that announce themselves at {}\n", wait_s, at);
-    (void) pause(wait_s, [&] { return enough((*here)->names()); });
+    (void) pause(wait_s, [&] { return enough && enough((*here)->names()); });
     return nodes{*std::move(here)};
   }
   if (here.error().code == errc::usage)
@@ -42,6 +42,8 @@ result<std::unique_ptr<actors::joined_nodes>> meet_nodes(const topology::cluster
   if (laptop) {
     fmt::print(stderr, "nodes that announced themselves at {} are asked over the laptop there\n",
                at);
+    if (enough) // one that has lost its connection comes back
+      (void) pause(wait_s, [&] { return enough((*laptop)->names()); });
     return nodes{*std::move(laptop)};
   }
   fmt::print(stderr,

@@ -28,9 +28,10 @@ bool pause(
 
 using enough_fn = std::function<bool(const std::vector<std::string>& names)>;
 
-/// Listens for nodes and waits until `enough` have come; or finds the laptop that they have come
-/// to. Null if no node of this cluster announces itself, or if they do so to another program, which
-/// is then said on stderr.
+/// Listens for nodes and waits until `enough` have come, or finds the laptop that they have come to
+/// and waits until it has `enough`. Without `enough`, whoever comes counts: all the time is waited,
+/// and a laptop is asked at once. Null if no node of this cluster announces itself, or if they do
+/// so to another program, which is then said on stderr.
 [[nodiscard]] result<std::unique_ptr<actors::joined_nodes>>
 meet_nodes(const topology::cluster& c, const actors::tls_context_ptr& tls, double wait_s,
            const enough_fn& enough);

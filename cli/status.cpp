@@ -173,8 +173,7 @@ result<int> status(const options& o) {
   LARQL_TRY(const auto cluster, read_named_cluster(o.cluster));
   LARQL_TRY(const auto tls, actors::tls_context::from(cluster.protect));
   install_interrupt_handler();
-  const auto never = [](const auto&) { return false; };
-  LARQL_TRY(const auto joined, meet_nodes(cluster, tls, o.wait, never));
+  LARQL_TRY(const auto joined, meet_nodes(cluster, tls, o.wait, {}));
   auto complete = false;
   do {
     const auto p = take_picture(cluster, tls, o.pings, joined.get());

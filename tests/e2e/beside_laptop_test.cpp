@@ -93,7 +93,7 @@ protected:
 TEST_F(BesideALaptop, StatusListsTheNodesThatAnnouncedThemselves) {
   const auto alpha = start("alpha", {"--experts", "0-7"}),
              beta = start("beta", {"--experts", "8-15"});
-  const auto going = chat();
+  const auto going = chat(); // complete, so both are there
   const auto done = command({"status", "--json", "--pings", "3"});
   EXPECT_EQ(done.code, 0) << done.err;
   EXPECT_NE(done.err.find(fmt::format("at {} are asked over the laptop there", laptop)),
@@ -134,7 +134,7 @@ TEST_F(BesideALaptop, NodesAreDrainedAndRestartedByName) {
 TEST_F(BesideALaptop, ANodeThatTheLaptopHasNotIsAnErrorThatNamesThoseItHas) {
   const auto alpha = start("alpha");
   const auto going = chat();
-  const auto done = command({"drain", "omega"});
+  const auto done = command({"drain", "omega", "--wait", "1"});
   EXPECT_EQ(done.code, 1);
   EXPECT_NE(done.err.find(fmt::format("announced at {}: alpha", laptop)), std::string::npos)
       << done.err;
