@@ -4,6 +4,7 @@
 #include "runtime/vindex/format.hpp"
 
 #include <cstdio>
+#include <future>
 
 namespace larql::cli {
 
@@ -49,12 +50,16 @@ result<generate::sampling_options> text_side::sampling(const answer_flags& flags
   return out;
 }
 
-result<std::unique_ptr<engine>> start_engine(const engine_options& options, const text_side& text) {
-  LARQL_TRY(auto e, engine::start(options));
-  if (text.tokens.size() > e->model().config.vocab)
+result<talking_model> start_model(const engine_options& options) {
+  auto text = std::async(std::launch::async, text_side::load, options.vindex);
+  auto e = engine::start(options);
+  auto out = talking_model{};
+  LARQL_TRY(out.text, text.get());
+  LARQL_TRY(out.compute, std::move(e));
+  if (out.text.tokens.size() > out.compute->model().config.vocab)
     return fail(errc::mismatch, "{}: the tokenizer has {} tokens, the model {}",
-                options.vindex.string(), text.tokens.size(), e->model().config.vocab);
-  return e;
+                options.vindex.string(), out.text.tokens.size(), out.compute->model().config.vocab);
+  return out;
 }
 
 void print_now(std::string_view text) {

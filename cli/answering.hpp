@@ -39,9 +39,14 @@ struct text_side {
   [[nodiscard]] result<generate::sampling_options> sampling(const answer_flags& flags) const;
 };
 
-/// Starts the engine and checks that model and tokenizer belong together.
-[[nodiscard]] result<std::unique_ptr<engine>> start_engine(const engine_options& options,
-                                                           const text_side& text);
+struct talking_model {
+  text_side text;
+  std::unique_ptr<engine> compute;
+};
+
+/// Loads the text side and starts the engine at the same time, and checks that they belong
+/// together.
+[[nodiscard]] result<talking_model> start_model(const engine_options& options);
 
 /// Prints to standard output at once.
 void print_now(std::string_view text);

@@ -191,9 +191,9 @@ bool obey(const std::string& line, conversation& talk, const engine& e, bool qui
 
 result<int> chat(options o) {
   LARQL_TRY_VOID(complete(o.engine));
-  LARQL_TRY(const auto text, text_side::load(o.engine.vindex));
+  LARQL_TRY(const auto model, start_model(o.engine));
+  const auto& [text, e] = model;
   LARQL_TRY(const auto sampling, text.sampling(o.answer));
-  LARQL_TRY(const auto e, start_engine(o.engine, text));
   LARQL_TRY(const auto session, e->new_session(default_context));
   install_interrupt_handler();
   session->cancelled = [] { return interrupted().load(); };

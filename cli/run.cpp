@@ -43,10 +43,10 @@ result<void> run(options o) {
   if (o.prompt.empty())
     return fail(errc::usage, "the prompt is missing");
   LARQL_TRY_VOID(complete(o.engine));
-  LARQL_TRY(const auto text, text_side::load(o.engine.vindex));
+  LARQL_TRY(const auto model, start_model(o.engine));
+  const auto& [text, e] = model;
   LARQL_TRY(const auto sampling, text.sampling(o.answer));
   LARQL_TRY(const auto prompt, make_prompt(o, text));
-  LARQL_TRY(const auto e, start_engine(o.engine, text));
   LARQL_TRY(const auto session, e->new_session(default_context));
 
   install_interrupt_handler();

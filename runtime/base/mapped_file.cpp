@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
@@ -26,6 +28,7 @@ mapped_range& mapped_range::operator=(mapped_range&& other) noexcept {
   std::swap(base_, other.base_);
   std::swap(mapped_bytes_, other.mapped_bytes_);
   std::swap(bytes_, other.bytes_);
+  std::swap(huge_, other.huge_);
   return *this;
 }
 
@@ -94,13 +97,31 @@ namespace {
 
 constexpr std::uint64_t huge_page_bytes = 2 << 20;
 
-// The kernel places large mappings so that huge pages of the file are huge pages in memory.
-void prefer_huge_pages(void* base, std::uint64_t start, std::uint64_t end, bool ends_the_file) {
+// Since Linux 5.18 a fault in a file's huge page reads all of it; before, only what read-ahead
+// says.
+bool kernel_reads_huge_pages() {
+  auto name = utsname{};
+  auto major = 0, minor = 0;
+  return ::uname(&name) == 0 && std::sscanf(name.release, "%d.%d", &major, &minor) == 2 &&
+         std::pair{major, minor} >= std::pair{5, 18};
+}
+
+// The part of a mapping of [start, end) of a file that the kernel now reads in huge pages. It
+// places large mappings so that huge pages of the file are huge pages in memory.
+std::span<const std::byte> prefer_huge_pages(void* base, std::uint64_t start, std::uint64_t end,
+                                             bool ends_the_file) {
+  static const auto reads_them = kernel_reads_huge_pages();
   const auto first = (start + huge_page_bytes - 1) / huge_page_bytes * huge_page_bytes;
   if (!ends_the_file)
     end = end / huge_page_bytes * huge_page_bytes;
-  if (first < end) // advice only
-    (void) ::madvise(static_cast<std::byte*>(base) + (first - start), end - first, MADV_HUGEPAGE);
+  if (first >= end)
+    return {};
+  auto* part = static_cast<std::byte*>(base) + (first - start);
+  if (::madvise(part, end - first, MADV_HUGEPAGE) != 0 || !reads_them)
+    return {};
+  // Read-ahead would read the next huge page too, which may be somebody else's.
+  (void) ::madvise(part, end - first, MADV_RANDOM);
+  return {part, end - first};
 }
 
 } // namespace
@@ -123,7 +144,7 @@ result<mapped_range> file::map(std::uint64_t offset, std::uint64_t length, acces
   // Advice only: a kernel that refuses it still serves the pages.
   (void) ::madvise(base, bytes, pattern == access_pattern::random ? MADV_RANDOM : MADV_NORMAL);
   if (pages == page_kind::huge)
-    prefer_huge_pages(base, start, offset + length, offset + length == size_);
+    out.huge_ = prefer_huge_pages(base, start, offset + length, offset + length == size_);
   out.base_ = base;
   out.mapped_bytes_ = bytes;
   out.bytes_ = {static_cast<const std::byte*>(base) + (offset - start),
@@ -160,15 +181,23 @@ page_range pages_of(std::span<const std::byte> bytes) {
 
 } // namespace
 
-void will_need(std::span<const std::byte> bytes) noexcept {
-  const auto pages = pages_of(bytes);
-  (void) ::madvise(pages.start, pages.bytes, MADV_WILLNEED);
+void mapped_range::will_need(std::span<const std::byte> part) const noexcept {
+  const auto ask = [](const std::byte* begin, const std::byte* end) {
+    if (begin >= end)
+      return;
+    const auto pages = pages_of({begin, end});
+    (void) ::madvise(pages.start, pages.bytes, MADV_WILLNEED);
+  };
+  const auto* begin = part.data();
+  const auto* end = begin + part.size();
+  if (huge_.empty())
+    return ask(begin, end);
+  ask(begin, std::min(end, huge_.data()));
+  ask(std::max(begin, huge_.data() + huge_.size()), end);
 }
 
 result<void> populate(std::span<const std::byte> bytes) {
   const auto pages = pages_of(bytes);
-  // All of it at once: a mapping for random access would fault in one page after the other.
-  will_need(bytes);
   if (::madvise(pages.start, pages.bytes, MADV_POPULATE_READ) == 0)
     return {};
   if (errno != EINVAL)

@@ -11,13 +11,6 @@ namespace larql::experts {
 
 namespace {
 
-// One matrix in the file, and where its address goes once it is mapped.
-struct piece {
-  std::uint64_t begin;
-  std::uint64_t bytes;
-  const std::byte** address;
-};
-
 bool is_finite(const quant::matrix_view& w) {
   for (auto r = std::size_t{0}; r < w.rows; ++r)
     if (!quant::row_is_finite(w.format, w.row(r), w.cols))
@@ -30,13 +23,18 @@ bool is_finite(const quant::matrix_view& w) {
 result<expert_bank::layer_part> expert_bank::open_layer(const std::filesystem::path& path,
                                                         const vindex::model_config& model,
                                                         index_range experts) {
+  // One matrix in the file, and who wants to know where it is mapped.
+  struct piece {
+    std::uint64_t begin;
+    std::uint64_t bytes;
+    located* where;
+  };
   auto out = layer_part{};
   out.path = path;
   LARQL_TRY(const auto in, file::open(path));
   LARQL_TRY(out.header, vindex::read_layer_header(in, model));
   out.gate_up.resize(experts.count());
   out.down.resize(experts.count());
-  out.checked = std::make_unique<std::atomic<bool>[]>(experts.count());
 
   auto pieces = std::vector<piece>{};
   for (auto i = 0u; i < experts.count(); ++i) {
@@ -51,11 +49,13 @@ result<expert_bank::layer_part> expert_bank::open_layer(const std::filesystem::p
     auto next = first + 1;
     for (; next != pieces.end() && next->begin == end; ++next)
       end += next->bytes;
+    // With the table before it, the first expert begins in a huge page.
+    const auto begin = first->begin == out.header.table_bytes ? 0 : first->begin;
     // Random access: the kernel's read-ahead would pull in neighbours that are not owned.
-    LARQL_TRY(auto map,
-              in.map(first->begin, end - first->begin, access_pattern::random, page_kind::huge));
+    LARQL_TRY(auto map, in.map(begin, end - begin, access_pattern::random, page_kind::huge));
     for (auto p = first; p != next; ++p)
-      *p->address = map.bytes().data() + (p->begin - first->begin);
+      *p->where = {map.bytes().data() + (p->begin - begin),
+                   static_cast<std::uint32_t>(out.maps.size())};
     out.maps.push_back(std::move(map));
     first = next;
   }
@@ -83,36 +83,49 @@ result<expert_bank> expert_bank::open(const std::filesystem::path& dir,
   return out;
 }
 
-quant::encoding expert_bank::input_format(std::uint32_t layer) const {
+const expert_bank::layer_part& expert_bank::part_of(std::uint32_t layer) const {
   LARQL_CHECK(owned_.layers.contains(layer));
-  return layers_[layer - owned_.layers.first].header.gate_up_format;
+  return layers_[layer - owned_.layers.first];
+}
+
+quant::encoding expert_bank::input_format(std::uint32_t layer) const {
+  return part_of(layer).header.gate_up_format;
 }
 
 std::uint64_t expert_bank::expert_bytes(std::uint32_t layer) const {
-  LARQL_CHECK(owned_.layers.contains(layer));
-  return layers_[layer - owned_.layers.first].header.expert_bytes();
+  return part_of(layer).header.expert_bytes();
 }
 
-bool expert_bank::is_checked(std::uint32_t layer, std::uint32_t expert) const {
+expert_weights expert_bank::get(std::uint32_t layer, std::uint32_t expert) const {
   LARQL_CHECK(owned_.contains(layer, expert));
-  return layers_[layer - owned_.layers.first].checked[expert - owned_.experts.first].load(
-      std::memory_order_acquire);
-}
-
-result<expert_weights> expert_bank::get(std::uint32_t layer, std::uint32_t expert) const {
-  LARQL_CHECK(owned_.contains(layer, expert));
-  const auto& part = layers_[layer - owned_.layers.first];
+  const auto& part = part_of(layer);
   const auto& h = part.header;
   const auto i = expert - owned_.experts.first;
-  auto out = expert_weights{};
-  out.gate = {h.gate_up_format, h.width, h.hidden, part.gate_up[i]};
-  out.up = {h.gate_up_format, h.width, h.hidden, part.gate_up[i] + h.gate_up_bytes / 2};
-  out.down = {h.down_format, h.hidden, h.down_cols, part.down[i]};
-  if (!part.checked[i].load(std::memory_order_acquire)) {
-    LARQL_TRY_VOID(check(part, out, expert));
-    part.checked[i].store(true, std::memory_order_release);
-  }
-  return out;
+  const auto* gate_up = part.gate_up[i].data;
+  return {{h.gate_up_format, h.width, h.hidden, gate_up},
+          {h.gate_up_format, h.width, h.hidden, gate_up + h.gate_up_bytes / 2},
+          {h.down_format, h.hidden, h.down_cols, part.down[i].data}};
+}
+
+result<void> expert_bank::check(std::uint32_t layer, std::uint32_t expert) const {
+  const auto w = get(layer, expert);
+  for (const auto& [name, matrix] :
+       {std::pair{"gate", w.gate}, std::pair{"up", w.up}, std::pair{"down", w.down}})
+    if (!is_finite(matrix))
+      return fail(errc::corrupt, "{}: entry {}: {} holds a scale that is NaN or infinite",
+                  part_of(layer).path.string(), expert, name);
+  return {};
+}
+
+void expert_bank::will_need(std::uint32_t layer, std::uint32_t expert) const {
+  LARQL_CHECK(owned_.contains(layer, expert));
+  const auto& part = part_of(layer);
+  const auto i = expert - owned_.experts.first;
+  const auto ask = [&](const located& l, std::uint64_t bytes) {
+    part.maps[l.map].will_need({l.data, bytes});
+  };
+  ask(part.gate_up[i], part.header.gate_up_bytes);
+  ask(part.down[i], part.header.down_bytes);
 }
 
 std::uint64_t expert_bank::resident_bytes() const {
@@ -132,7 +145,7 @@ result<void> expert_bank::warm_up(const std::function<bool(std::uint64_t)>& on_p
         const auto step = rest.first(std::min(rest.size(), step_bytes));
         // The disk works on the next step while this one is waited for.
         const auto after = rest.subspan(step.size());
-        will_need(after.first(std::min(after.size(), step_bytes)));
+        map.will_need(after.first(std::min(after.size(), step_bytes)));
         if (auto ok = populate(step); !ok)
           return std::move(ok).error().in(part.path.string());
         rest = rest.subspan(step.size());
@@ -148,18 +161,6 @@ result<void> expert_bank::lock_in_memory() const {
     for (const auto& map : part.maps)
       if (auto ok = lock_pages(map.bytes()); !ok)
         return std::move(ok).error().in(part.path.string());
-  return {};
-}
-
-result<void> expert_bank::check(const layer_part& part, const expert_weights& w,
-                                std::uint32_t expert) {
-  will_need({w.gate.data, part.header.gate_up_bytes});
-  will_need({w.down.data, part.header.down_bytes});
-  for (const auto& [name, matrix] :
-       {std::pair{"gate", w.gate}, std::pair{"up", w.up}, std::pair{"down", w.down}})
-    if (!is_finite(matrix))
-      return fail(errc::corrupt, "{}: entry {}: {} holds a scale that is NaN or infinite",
-                  part.path.string(), expert, name);
   return {};
 }
 

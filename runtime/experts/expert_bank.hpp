@@ -2,8 +2,8 @@
 // run of owned bytes, so that other experts' pages cannot become resident.
 //
 // Owner     Owns the mappings; views live as long as it does.
-// Threads   get() may be called from several threads.
-// Blocking  The first get() of an expert reads its scales (and starts reading all of it) from disk.
+// Threads   Immutable; all functions may be called from several threads.
+// Blocking  Touching the weights reads them from disk where they are not in memory.
 // Errors    Names the file, the expert, what was found and expected.
 
 #pragma once
@@ -14,10 +14,8 @@
 #include "runtime/vindex/index_json.hpp"
 #include "runtime/vindex/layer_file.hpp"
 
-#include <atomic>
 #include <filesystem>
 #include <functional>
-#include <memory>
 #include <vector>
 
 namespace larql::experts {
@@ -36,17 +34,21 @@ public:
 
   [[nodiscard]] const ownership& owned() const noexcept { return owned_; }
 
-  /// Whether get() has found the numbers of an owned expert to be finite.
-  /// @pre owned().contains(layer, expert)
-  [[nodiscard]] bool is_checked(std::uint32_t layer, std::uint32_t expert) const;
-
   /// Format of the gate and up matrices of a layer: what the input must be rounded to.
   /// @pre the layer is owned
   [[nodiscard]] quant::encoding input_format(std::uint32_t layer) const;
 
-  /// The matrices of an owned expert. The first call for an expert checks that its numbers are
-  /// finite. @pre owned().contains(layer, expert)
-  [[nodiscard]] result<expert_weights> get(std::uint32_t layer, std::uint32_t expert) const;
+  /// The matrices of an owned expert, which may hold numbers that are not finite: what is computed
+  /// from these is not finite either. @pre owned().contains(layer, expert)
+  [[nodiscard]] expert_weights get(std::uint32_t layer, std::uint32_t expert) const;
+
+  /// Fails if an owned expert holds a scale or weight that is not finite. Reads all of it.
+  /// @pre owned().contains(layer, expert)
+  [[nodiscard]] result<void> check(std::uint32_t layer, std::uint32_t expert) const;
+
+  /// Has the kernel begin to read an owned expert, as far as that is faster than touching it.
+  /// @pre owned().contains(layer, expert)
+  void will_need(std::uint32_t layer, std::uint32_t expert) const;
 
   [[nodiscard]] std::uint64_t owned_bytes() const noexcept { return owned_bytes_; }
   /// Of one expert of a layer. @pre the layer is owned
@@ -62,19 +64,21 @@ public:
   [[nodiscard]] result<void> lock_in_memory() const;
 
 private:
+  struct located {
+    const std::byte* data;
+    std::uint32_t map; ///< the mapping it is in
+  };
   struct layer_part {
     std::filesystem::path path;
     vindex::layer_header header;
     std::vector<mapped_range> maps;
-    std::vector<const std::byte*> gate_up; ///< per owned expert
-    std::vector<const std::byte*> down;
-    std::unique_ptr<std::atomic<bool>[]> checked;
+    std::vector<located> gate_up; ///< per owned expert
+    std::vector<located> down;
   };
 
   static result<layer_part> open_layer(const std::filesystem::path& path,
                                        const vindex::model_config& model, index_range experts);
-  [[nodiscard]] static result<void> check(const layer_part& part, const expert_weights& weights,
-                                          std::uint32_t expert);
+  [[nodiscard]] const layer_part& part_of(std::uint32_t layer) const;
 
   ownership owned_;
   std::vector<layer_part> layers_;

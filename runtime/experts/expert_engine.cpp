@@ -49,43 +49,46 @@ result<void> expert_engine::run(std::uint32_t layer, const activation_view& x,
 
 result<void> expert_engine::run_wave(std::uint32_t layer, const activation_view& x,
                                      std::span<const pick> picks, std::span<std::int64_t> sums) {
-  check_new_experts(layer, picks);
-  LARQL_TRY_VOID(find_groups(layer, picks));
+  announce(layer, picks);
+  find_groups(layer, picks);
   gather(x, picks);
-  compute_hidden(picks);
-  if (!compute_sums(picks, sums))
-    return fail(errc::corrupt,
-                "layer {}, experts {} to {}: an expert's output is not finite or not below 2^22",
-                layer, picks.front().expert, picks.back().expert);
+  if (!compute_hidden(picks) || !compute_sums(picks, sums))
+    return what_is_wrong(layer);
   return {};
 }
 
-// The first look at an expert reads it from memory, or from the disk: a prompt's many at once.
-// What is found to be wrong is found again, and said, by find_groups.
-void expert_engine::check_new_experts(std::uint32_t layer, std::span<const pick> picks) {
-  new_experts_.clear();
-  for (const auto& p : picks)
-    if ((new_experts_.empty() || new_experts_.back() != p.expert) &&
-        !bank_.is_checked(layer, p.expert))
-      new_experts_.push_back(p.expert);
-  compute_.pool.parallel_for(new_experts_.size(), 1,
-                             [&](std::size_t begin, std::size_t end, unsigned) {
-                               for (auto i = begin; i < end; ++i)
-                                 (void) bank_.get(layer, new_experts_[i]);
-                             });
+// A weight that is not finite makes every product with it so, and these are looked at.
+failure expert_engine::what_is_wrong(std::uint32_t layer) const {
+  for (const auto& g : groups_)
+    if (auto ok = bank_.check(layer, g.expert); !ok)
+      return std::move(ok).error();
+  return fail(errc::corrupt,
+              "layer {}, experts {} to {}: an expert's output is not finite or not below 2^22",
+              layer, groups_.front().expert, groups_.back().expert);
 }
 
-result<void> expert_engine::find_groups(std::uint32_t layer, std::span<const pick> picks) {
+// The disk works on all experts of a wave that are new at once.
+void expert_engine::announce(std::uint32_t layer, std::span<const pick> picks) {
+  const auto& owned = bank_.owned();
+  announced_.resize(std::size_t{owned.layers.count()} * owned.experts.count());
+  for (const auto& p : picks) {
+    const auto at = std::size_t{layer - owned.layers.first} * owned.experts.count() + p.expert -
+                    owned.experts.first;
+    if (announced_[at])
+      continue;
+    announced_[at] = true;
+    bank_.will_need(layer, p.expert);
+  }
+}
+
+void expert_engine::find_groups(std::uint32_t layer, std::span<const pick> picks) {
   groups_.clear();
   for (auto i = 0u; i < picks.size(); ++i) {
-    if (!groups_.empty() && groups_.back().expert == picks[i].expert) {
+    if (!groups_.empty() && groups_.back().expert == picks[i].expert)
       ++groups_.back().count;
-      continue;
-    }
-    LARQL_TRY(const auto weights, bank_.get(layer, picks[i].expert));
-    groups_.push_back({weights, picks[i].expert, i, 1});
+    else
+      groups_.push_back({bank_.get(layer, picks[i].expert), picks[i].expert, i, 1});
   }
-  return {};
 }
 
 void expert_engine::gather(const activation_view& x, std::span<const pick> picks) {
@@ -96,7 +99,7 @@ void expert_engine::gather(const activation_view& x, std::span<const pick> picks
 }
 
 // Tasks are (expert, block of hidden rows); each writes its block of the hidden rows of its picks.
-void expert_engine::compute_hidden(std::span<const pick> picks) {
+bool expert_engine::compute_hidden(std::span<const pick> picks) {
   const auto width = std::size_t{groups_.front().weights.gate.rows};
   auto most = std::size_t{0};
   for (const auto& g : groups_)
@@ -110,18 +113,20 @@ void expert_engine::compute_hidden(std::span<const pick> picks) {
       std::max(kernels::gated_scratch(task_rows_.hidden, most), most * task_rows_.output);
   scratch_.resize(scratch * compute_.pool.threads());
   const auto all = inputs_.view();
-  compute_.pool.parallel_for(groups_.size() * blocks, 1,
-                             [&](std::size_t begin, std::size_t end, unsigned worker) {
-                               for (auto task = begin; task < end; ++task) {
-                                 const auto& g = groups_[task / blocks];
-                                 const auto x = slice(all, g.first, g.count);
-                                 const auto row = task % blocks * task_rows_.hidden;
-                                 kernels::gated_rows(compute_.k, g.weights.gate, g.weights.up, x, x,
-                                                     row, std::min(row + task_rows_.hidden, width),
-                                                     hidden_.data() + g.first * width, width,
-                                                     scratch_.data() + worker * scratch);
-                               }
-                             });
+  auto finite = std::atomic<bool>{true};
+  compute_.pool.parallel_for(
+      groups_.size() * blocks, 1, [&](std::size_t begin, std::size_t end, unsigned worker) {
+        for (auto task = begin; task < end; ++task) {
+          const auto& g = groups_[task / blocks];
+          const auto x = slice(all, g.first, g.count);
+          const auto row = task % blocks * task_rows_.hidden;
+          const auto end_row = std::min(row + task_rows_.hidden, width);
+          if (!kernels::gated_rows(compute_.k, g.weights.gate, g.weights.up, x, x, row, end_row,
+                                   hidden_.data() + g.first * width, width,
+                                   scratch_.data() + worker * scratch))
+            finite.store(false, std::memory_order_relaxed);
+        }
+      });
   const auto& down = groups_.front().weights.down;
   rounded_.reset(quant::activation_for(down.format), static_cast<std::uint32_t>(picks.size()),
                  static_cast<std::uint32_t>(width), down.cols);
@@ -130,6 +135,7 @@ void expert_engine::compute_hidden(std::span<const pick> picks) {
       rounded_.set_row(compute_.k, static_cast<std::uint32_t>(i),
                        {hidden_.data() + i * width, width});
   });
+  return finite.load();
 }
 
 // Tasks are blocks of output rows; each runs all experts of the wave, so that only one thread adds

@@ -31,7 +31,8 @@ public:
       : compute_(compute), bank_(bank) {}
 
   /// Adds the picks' outputs to `sums`. `x` has the format of bank.input_format(layer).
-  /// Fails with `corrupt` if weights are damaged or a sum leaves the fixed-point range.
+  /// Fails with `corrupt` if weights are damaged or a sum leaves the fixed-point range; `sums` is
+  /// then of no use. Damage shows in the results, so weights are looked at only to name it.
   /// @pre every pick is owned and its row exists; picks are sorted by expert
   [[nodiscard]] result<void> run(std::uint32_t layer, const kernels::activation_view& x,
                                  std::span<const pick> picks, std::span<std::int64_t> sums);
@@ -53,16 +54,17 @@ private:
 
   result<void> run_wave(std::uint32_t layer, const kernels::activation_view& x,
                         std::span<const pick> picks, std::span<std::int64_t> sums);
-  void check_new_experts(std::uint32_t layer, std::span<const pick> picks);
-  result<void> find_groups(std::uint32_t layer, std::span<const pick> picks);
+  void announce(std::uint32_t layer, std::span<const pick> picks);
+  void find_groups(std::uint32_t layer, std::span<const pick> picks);
   void gather(const kernels::activation_view& x, std::span<const pick> picks);
-  void compute_hidden(std::span<const pick> picks);
+  [[nodiscard]] bool compute_hidden(std::span<const pick> picks);
   [[nodiscard]] bool compute_sums(std::span<const pick> picks, std::span<std::int64_t> sums);
+  [[nodiscard]] failure what_is_wrong(std::uint32_t layer) const;
 
   kernels::compute compute_;
   const expert_bank& bank_;
   std::vector<group> groups_;
-  std::vector<std::uint32_t> new_experts_;
+  std::vector<bool> announced_;      // per owned layer and expert
   task_rows task_rows_;              // of the wave
   kernels::activation_rows inputs_;  // one row per pick
   kernels::activation_rows rounded_; // the hidden rows, rounded for down

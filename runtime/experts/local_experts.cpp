@@ -31,7 +31,7 @@ result<void> local_experts::wait(std::span<float> out) {
     if (!bank_.owned().contains(batch_.layer, p.expert))
       return fail(errc::internal, "layer {}, expert {} is not in this machine's bank", batch_.layer,
                   p.expert);
-  LARQL_TRY(const auto any, bank_.get(batch_.layer, picks_.front().expert));
+  const auto any = bank_.get(batch_.layer, picks_.front().expert);
   inputs_.set(batch_.x.data(), batch_.rows, batch_.hidden, batch_.hidden);
   inputs_.prepare(compute_, any.gate);
   sums_.assign(n, 0);

@@ -83,7 +83,7 @@ void multiply(const compute& c, input_forms& x, std::span<const product> product
   });
 }
 
-void gated_rows(const kernel_set& k, const quant::matrix_view& gate, const quant::matrix_view& up,
+bool gated_rows(const kernel_set& k, const quant::matrix_view& gate, const quant::matrix_view& up,
                 const activation_view& x_gate, const activation_view& x_up, std::size_t begin,
                 std::size_t end, float* out, std::size_t out_stride, float* scratch) {
   const auto n = end - begin;
@@ -94,8 +94,10 @@ void gated_rows(const kernel_set& k, const quant::matrix_view& gate, const quant
   k.matmul[static_cast<std::size_t>(gate.format)](gate, begin, end, x_gate, 0, inputs, g - begin,
                                                   n);
   k.matmul[static_cast<std::size_t>(up.format)](up, begin, end, x_up, 0, inputs, u - begin, n);
+  auto finite = true;
   for (auto i = std::size_t{0}; i < inputs; ++i)
-    k.gelu_mul(g + i * n, u + i * n, n, out + i * out_stride + begin);
+    finite &= k.gelu_mul(g + i * n, u + i * n, n, out + i * out_stride + begin);
+  return finite;
 }
 
 } // namespace larql::kernels

@@ -61,8 +61,9 @@ struct product {
 void multiply(const compute& c, input_forms& x, std::span<const product> products);
 
 /// out[i * out_stride + j] = gelu(gate.row(j) · x[i]) * (up.row(j) · x[i]) for rows [begin, end).
-/// `scratch` holds at least gated_scratch(end - begin, inputs) floats.
-void gated_rows(const kernel_set& k, const quant::matrix_view& gate, const quant::matrix_view& up,
+/// `scratch` holds at least gated_scratch(end - begin, inputs) floats. False if a product of gate
+/// or up is not finite.
+bool gated_rows(const kernel_set& k, const quant::matrix_view& gate, const quant::matrix_view& up,
                 const activation_view& x_gate, const activation_view& x_up, std::size_t begin,
                 std::size_t end, float* out, std::size_t out_stride, float* scratch);
 [[nodiscard]] constexpr std::size_t gated_scratch(std::size_t rows, std::size_t inputs) {

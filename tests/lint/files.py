@@ -37,8 +37,16 @@ def offences(path, lines):
             yield number, "ends in white space"
 
 
+TOP = {".ci", ".clang-format", ".clang-tidy", ".dockerignore", ".editorconfig", ".gitignore", "CHANGELOG.md", "CMakeLists.txt",
+       "CMakePresets.json", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "actors", "cli", "deploy", "docs",
+       "runtime", "schema", "tests"}
+
+
 def main(root):
     bad = 0
+    for name in sorted({file.relative_to(root).parts[0] for file in tracked(root)} - TOP):
+        print(f"{name}: not one of the project's top-level names (output of a run?)")
+        bad = 1
     for file in tracked(root):
         if file.suffix not in TEXT:
             continue

@@ -4,6 +4,7 @@
 #include "runtime/experts/expert_engine.hpp"
 
 #include "runtime/quant/blocks.hpp"
+#include "tests/support/damaged_expert.hpp"
 #include "tests/support/failures.hpp"
 #include "tests/support/run_model.hpp"
 #include "tests/support/tiny_model.hpp"
@@ -12,6 +13,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 namespace larql::experts {
 namespace {
@@ -154,7 +156,7 @@ void expect_the_definition(const test::tiny_options& o) {
   const auto sums = s.run(x, picks);
   auto want = std::vector<answer>(3 * std::size_t{o.hidden});
   for (const auto& p : picks) {
-    const auto y = reference(*s.bank.get(0, p.expert), input_of(x.view(), p.row));
+    const auto y = reference(s.bank.get(0, p.expert), input_of(x.view(), p.row));
     for (auto i = 0u; i < o.hidden; ++i) {
       auto& to = want[p.row * o.hidden + i];
       to.value += double{p.weight} * y[i].value;
@@ -336,6 +338,52 @@ TEST(ExpertEngine, DamagedWeightsAreAnErrorThatNamesTheFile) {
                     {"layer_00.weights", "entry 6", "down"}));
   EXPECT_TRUE(succeeds(engine.run(0, x.view(), std::vector<pick>{{0, 5, 1.0f}}, sums)));
 }
+
+class ExpertEngineNaN : public testing::TestWithParam<std::tuple<encoding, kernels::simd_level>> {};
+
+// The engine looks at its results, not at the weights before: nothing may get lost on the way.
+TEST_P(ExpertEngineNaN, ANumberThatIsNotFiniteInAnyMatrixIsNamedWhateverTheInputIs) {
+  const auto [e, level] = GetParam();
+  if (!kernels::kernels_for(level))
+    GTEST_SKIP() << "this CPU has no " << kernels::name_of(level);
+  const auto wide = quant::shape_of(e).weights == 256;
+  const auto o = one_layer(test::all_in(e, wide ? test::k_quant_options() : test::tiny_options{}));
+  for (const auto part : {test::expert_part::gate, test::expert_part::up, test::expert_part::down})
+    for (const auto value : {NAN, INFINITY, -INFINITY})
+      for (const auto rows : {1u, 3u, 9u}) {
+        auto s = setup{o, 2, level};
+        test::damage_expert(s.vindex, o, 0, 5, part, value);
+        auto x = s.rows(rows);
+        x.set_row(s.compute.k, rows - 1, std::vector<float>(o.hidden)); // zeros
+        auto sums = std::vector<std::int64_t>(std::size_t{rows} * o.hidden);
+        const auto expect_it_named = [&](const std::vector<pick>& picks) {
+          EXPECT_TRUE(fails(s.engine.run(0, x.view(), picks, sums), errc::corrupt,
+                            {(s.vindex / "layers/layer_00.weights").string(), "entry 5",
+                             test::name_of(part), "NaN"}))
+              << value << ", " << picks.size() << " of " << rows << " rows";
+        };
+        auto all = std::vector<pick>{{0, 4, 1.0f}};
+        for (auto row = 0u; row < rows; ++row) {
+          expect_it_named({{row, 4, 1.0f}, {row, 5, 1.0f}});
+          all.push_back({row, 5, 1.0f});
+        }
+        expect_it_named(all);
+        EXPECT_TRUE(succeeds(s.engine.run(0, x.view(), std::vector<pick>{{0, 4, 1.0f}}, sums)));
+      }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Encodings, ExpertEngineNaN,
+    testing::Combine(testing::Values(encoding::f32, encoding::f16, encoding::bf16, encoding::q8_0,
+                                     encoding::q4_0, encoding::q5_0, encoding::q5_1,
+                                     encoding::iq4_nl, encoding::q4_k, encoding::q5_k,
+                                     encoding::q6_k),
+                     testing::Values(kernels::simd_level::scalar, kernels::simd_level::avx2,
+                                     kernels::simd_level::avx512)),
+    [](const auto& p) {
+      return fmt::format("{}_{}", quant::name_of(std::get<0>(p.param)),
+                         kernels::name_of(std::get<1>(p.param)));
+    });
 
 } // namespace
 } // namespace larql::experts

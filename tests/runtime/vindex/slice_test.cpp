@@ -116,7 +116,7 @@ TEST_F(Slice, AnExpertSliceKeepsOffsetsAndTakesOnlyTheOwnedBytes) {
   }
   const auto bank = experts::expert_bank::open(out_, source_.config(), {{0, 2}, {2, 3}});
   ASSERT_TRUE(succeeds(bank));
-  EXPECT_TRUE(succeeds(bank->get(1, 3)));
+  EXPECT_TRUE(succeeds(bank->check(1, 3)));
   EXPECT_EQ(weights_digest(sums(out_)), weights_digest(sums(source_.path())));
 }
 
