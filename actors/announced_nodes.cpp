@@ -41,7 +41,49 @@ void announced_nodes::take(schema::node_description node, stream connection) {
   here_[name] = std::make_shared<visitor>(visitor{std::move(node), std::move(connection)});
 }
 
-std::vector<announced_node> announced_nodes::ask(unsigned pings, time_limit until) {
+result<std::shared_ptr<announced_nodes::visitor>> announced_nodes::find(const std::string& node) {
+  const auto lock = std::scoped_lock{mutex_};
+  const auto it = here_.find(node);
+  if (it == here_.end())
+    return fail(errc::unavailable, "node {}: has not announced itself", node);
+  return it->second;
+}
+
+void announced_nodes::forget(const std::shared_ptr<visitor>& v) {
+  const auto lock = std::scoped_lock{mutex_};
+  const auto it = here_.find(v->description.node);
+  if (it != here_.end() && it->second == v) // not the one that came in its place
+    here_.erase(it);
+}
+
+std::vector<std::string> announced_nodes::names() {
+  const auto lock = std::scoped_lock{mutex_};
+  auto out = std::vector<std::string>{};
+  for (const auto& [name, v] : here_)
+    out.push_back(name);
+  return out;
+}
+
+std::vector<std::string> announced_nodes::offers() {
+  const auto lock = std::scoped_lock{mutex_};
+  return {offers_.begin(), offers_.end()};
+}
+
+result<node_report> announced_nodes::inquire(const std::string& node, time_limit until) {
+  LARQL_TRY(const auto v, find(node));
+  auto out = question(v->connection, v->description, 0, until);
+  if (!out)
+    forget(v);
+  return out;
+}
+
+result<std::string> announced_nodes::tell(const std::string& node, schema::control_action action,
+                                          time_limit until) {
+  LARQL_TRY(const auto v, find(node));
+  return actors::tell(v->connection, v->description, action, until);
+}
+
+result<std::vector<announced_node>> announced_nodes::ask(unsigned pings, time_limit until) {
   auto here = decltype(here_){};
   {
     const auto lock = std::scoped_lock{mutex_};
@@ -56,18 +98,11 @@ std::vector<announced_node> announced_nodes::ask(unsigned pings, time_limit unti
       to.report = question(v->connection, v->description, pings, until);
     });
   threads.clear(); // joins
-  const auto lock = std::scoped_lock{mutex_};
   at = 0;
   for (const auto& [name, v] : here)
-    if (const auto now = here_.find(name);
-        !out[at++].report && now != here_.end() && now->second == v)
-      here_.erase(now);
+    if (!out[at++].report)
+      forget(v);
   return out;
-}
-
-std::vector<std::string> announced_nodes::offers() const {
-  const auto lock = std::scoped_lock{mutex_};
-  return {offers_.begin(), offers_.end()};
 }
 
 } // namespace larql::actors

@@ -1,8 +1,9 @@
 #include "actors/cluster.hpp"
 
 #include "actors/errc.hpp"
-#include "actors/join_desk.hpp"
+#include "actors/net/message_stream.hpp"
 #include "actors/shard_link.hpp"
+#include "actors/visitor.hpp"
 #include "runtime/base/random_numbers.hpp"
 
 #include <condition_variable>
@@ -55,6 +56,17 @@ failure incomplete(const cluster_status& s, const topology::cluster& c,
   if (reasons.empty())
     return covered.error();
   return fail(code, "{} ({})", reasons, covered.error().text);
+}
+
+// The nodes that dialled this laptop, for its visitors.
+schema::node_list announced_in(const cluster_view& view) {
+  auto out = schema::node_list{};
+  for (const auto& m : view.members)
+    if (m.announced && out.nodes.size() < schema::max_listed_nodes) {
+      out.nodes.push_back({*m.description, m.address});
+      out.nodes.back().node.state = m.state;
+    }
+  return out;
 }
 
 } // namespace
@@ -146,8 +158,25 @@ result<void> cluster::listen_for_nodes(const cluster_options& options, caf::acto
     outcome->connection = make_transport(std::move(s));
     caf::anon_send(supervisor, connect_atom::value, dial_outcome_ptr{std::move(outcome)});
   };
-  LARQL_TRY(join_listener_, open_join_desk(*at, tls_, decide, take));
+  LARQL_TRY(join_listener_, open_join_desk(*at, tls_, decide, take, answer_visitors(sys)));
   return {};
+}
+
+visit_fn cluster::answer_visitors(caf::actor_system& sys) const {
+  const auto visitors = std::make_shared<std::atomic<unsigned>>(0);
+  return
+      [&sys, visitors, w = watcher_, supervisor = supervisor_,
+       laptop = tls_ ? tls_->self() : peer_identity{}](stream s, time_limit until) -> result<void> {
+        if (visitors->load() >= visitor_state::max_visitors)
+          return refuse(s, "this laptop has too many visitors", until);
+        LARQL_TRY_VOID(write_message(s, announced_in(*w->get()->view), until));
+        visitors->fetch_add(1);
+        auto peer = s.peer();
+        auto who = s.identity();
+        spawn_broker<visitor_state>(sys, visit{make_transport(std::move(s)), std::move(peer),
+                                               std::move(who), laptop, supervisor, visitors});
+        return {};
+      };
 }
 
 result<void> cluster::wait_until_complete(const cluster_options& options) {

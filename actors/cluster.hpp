@@ -11,6 +11,7 @@
 #pragma once
 
 #include "actors/dialler.hpp"
+#include "actors/join_desk.hpp"
 #include "actors/net/listener.hpp"
 #include "actors/router.hpp"
 #include "actors/supervisor.hpp"
@@ -54,6 +55,8 @@ private:
   [[nodiscard]] result<void> start(caf::actor_system& sys, const cluster_options& options);
   [[nodiscard]] result<void> listen_for_nodes(const cluster_options& options,
                                               caf::actor_system& sys);
+  /// What operators hear who come to where nodes announce themselves.
+  [[nodiscard]] visit_fn answer_visitors(caf::actor_system& sys) const;
   [[nodiscard]] result<void> wait_until_complete(const cluster_options& options);
 
   topology::deadlines limits_;

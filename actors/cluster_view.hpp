@@ -28,6 +28,7 @@ struct cluster_member {
   std::string address;         ///< for messages
   caf::strong_actor_ptr shard; ///< an expert_shard_actor: the connection
   schema::node_state state = schema::node_state::serving;
+  bool announced = false; ///< it dialled this laptop
 
   [[nodiscard]] bool is_usable() const noexcept { return state == schema::node_state::serving; }
 };

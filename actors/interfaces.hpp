@@ -8,6 +8,7 @@
 
 #include "actors/cluster_view.hpp"
 #include "actors/payload.hpp"
+#include "actors/question.hpp"
 #include "schema/messages.hpp"
 
 #include <caf/all.hpp>
@@ -25,6 +26,7 @@ using layer_job_ptr = std::shared_ptr<layer_job>;
 using dial_outcome_ptr = std::shared_ptr<dial_outcome>;
 using node_client_ptr = std::shared_ptr<node_client>;
 
+using ask_atom = caf::atom_constant<caf::atom("ask")>;
 using run_atom = caf::atom_constant<caf::atom("run")>;
 using connect_atom = caf::atom_constant<caf::atom("connect")>;
 using describe_atom = caf::atom_constant<caf::atom("describe")>;
@@ -57,6 +59,11 @@ using expert_shard_actor = caf::typed_actor<
     // To itself, for signs of life on a connection.
     caf::reacts_to<tick_atom>>;
 
+/// SHARD LINK: the shard on the laptop, which is a connection, with what only a connection does.
+using expert_shard_link = expert_shard_actor::extend<
+    // Passes an operator's question on to the node and answers what it says, under another number.
+    caf::replies_to<ask_atom, question_ptr>::with<question_ptr>>;
+
 /// ROUTER: sends each layer's rows to the owners of the chosen experts and adds up what comes back.
 using router_actor = caf::typed_actor<
     // Computes a layer. The answer goes into the job, not into a message: the session thread waits
@@ -86,6 +93,11 @@ using supervisor_actor = caf::typed_actor<
     caf::reacts_to<dial_atom, std::uint64_t>, caf::reacts_to<found_atom, std::string>,
     // Targets and members, for people.
     caf::replies_to<status_atom>::with<cluster_status_ptr>>;
+
+/// VISITOR: an operator's connection, on the laptop.
+using visitor_actor = caf::typed_actor<
+    // To itself: the visit has lasted too long.
+    caf::reacts_to<tick_atom>>::extend_with<caf::io::connection_handler>;
 
 /// CLIENT: a laptop's connection, on the node.
 using client_actor = caf::typed_actor<

@@ -1,7 +1,7 @@
 // Where nodes announce themselves: the listener behind discovery.join, of a laptop that runs a
-// model or that only looks.
+// model or that only looks. Operators come here as well, for the nodes that are here.
 //
-// Threads   `decide` and `take` are called from threads of the listener, several at once.
+// Threads   The functions are called from threads of the listener, several at once.
 // Errors    Name the address, the peer, and what was found and expected.
 
 #pragma once
@@ -20,9 +20,14 @@ using decide_fn = std::function<result<schema::accepted>(const schema::announce&
 /// Takes the connection of a node that was told to serve.
 using take_fn = std::function<void(schema::node_description, stream)>;
 
-/// Listens on `at` until destroyed. Without TLS only a loopback address may be listened on.
+/// Answers a visitor whose hello has been read and who may ask.
+using visit_fn = std::function<result<void>(stream, time_limit until)>;
+
+/// Listens on `at` until destroyed. Without TLS only a loopback address may be listened on. Without
+/// `visit`, visitors are refused.
 [[nodiscard]] result<std::unique_ptr<listener>> open_join_desk(const topology::shard_url& at,
                                                                const tls_context_ptr& tls,
-                                                               decide_fn decide, take_fn take);
+                                                               decide_fn decide, take_fn take,
+                                                               visit_fn visit = {});
 
 } // namespace larql::actors

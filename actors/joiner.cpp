@@ -45,6 +45,7 @@ void joiner::run() {
   announce.node = node_.description();
   auto last_error = std::string{};
   for (auto attempt = 0u; !stopped_within(std::chrono::microseconds{0});) {
+    announce.node.state = node_.counters().state; // as it is now, not as it began
     auto answer = announce_to(options_, announce);
     if (answer && answer->accepted.verdict == schema::verdict::serve) {
       log_info("join", "{}: serving it", host_port(options_.coordinator));

@@ -5,10 +5,12 @@
 #pragma once
 
 #include "actors/latency_histogram.hpp"
+#include "actors/mailbox_gauge.hpp"
 #include "schema/messages.hpp"
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 namespace larql::actors {
@@ -46,6 +48,8 @@ struct node_counters {
   std::atomic<std::uint64_t> connected{0};   ///< connections greeted
   std::atomic<std::uint64_t> tls_failures{0};
   std::atomic<std::uint64_t> handshake_failures{0}; ///< after TLS: no laptop, or another model's
+
+  std::shared_ptr<const mailbox_gauge> mailboxes; ///< of the node's actors; may be null
 
   std::uint32_t first_layer = 0;
   std::vector<layer_times> layers; ///< per owned layer

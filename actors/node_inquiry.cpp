@@ -8,16 +8,13 @@ namespace {
 
 using steady = std::chrono::steady_clock;
 
-// No model: such a connection may not call.
-schema::hello visitor() {
-  return {schema::protocol_version, "larql status", {}};
-}
-
 // The next message, which must be a T.
 template <class T>
 result<T> answer(const stream& s, const schema::message& question, time_limit until) {
   LARQL_TRY_VOID(write_message(s, question, until));
   LARQL_TRY(const auto got, read_message(s, schema::max_hello_bytes, until));
+  if (const auto* no = std::get_if<schema::refused>(&got.message)) // of a laptop in between
+    return fail(errc::unavailable, "{}: {}", s.peer(), no->reason);
   const auto* out = std::get_if<T>(&got.message);
   if (out == nullptr)
     return fail(errc::corrupt, "{}: answered with a message that was not asked for", s.peer());
@@ -26,37 +23,47 @@ result<T> answer(const stream& s, const schema::message& question, time_limit un
 
 } // namespace
 
+schema::hello visitor_hello() {
+  return {schema::protocol_version, "larql status", {}};
+}
+
 result<node_report> question(const stream& node, const schema::node_description& description,
                              unsigned pings, time_limit until) {
   auto out = node_report{};
   out.description = description;
   for (auto i = 0u; i < pings; ++i) {
     const auto begin = steady::now();
-    LARQL_TRY(const auto pong, answer<schema::pong>(node, schema::ping{i}, until));
+    LARQL_TRY(const auto pong,
+              answer<schema::pong>(node, schema::ping{i, description.incarnation}, until));
     if (pong.nonce != i)
       return fail(errc::corrupt, "{}: answered another ping", node.peer());
     out.round_trips_us.push_back(
         std::chrono::duration<float, std::micro>(steady::now() - begin).count());
   }
-  LARQL_TRY(out.status, answer<schema::node_status>(node, schema::ask_status{pings}, until));
+  LARQL_TRY(out.status, answer<schema::node_status>(
+                            node, schema::ask_status{pings, description.incarnation}, until));
   return out;
 }
 
 result<node_report> inquire(const topology::shard_url& at, const tls_context_ptr& tls,
                             unsigned pings, time_limit until) {
-  LARQL_TRY(const auto node, dial_node(at, tls, visitor(), until));
+  LARQL_TRY(const auto node, dial_node(at, tls, visitor_hello(), until));
   return question(node.connection, node.description, pings, until);
+}
+
+result<std::string> tell(const stream& node, const schema::node_description& description,
+                         schema::control_action action, time_limit until) {
+  LARQL_TRY(auto done, answer<schema::controlled>(
+                           node, schema::control{1, action, description.incarnation}, until));
+  if (!done.ok)
+    return fail(errc::unavailable, "node {} ({}): {}", description.node, node.peer(), done.text);
+  return std::move(done.text);
 }
 
 result<std::string> tell(const topology::shard_url& at, const tls_context_ptr& tls,
                          schema::control_action action, time_limit dial_until, time_limit until) {
-  LARQL_TRY(const auto node, dial_node(at, tls, visitor(), dial_until));
-  LARQL_TRY(auto done,
-            answer<schema::controlled>(node.connection, schema::control{1, action}, until));
-  if (!done.ok)
-    return fail(errc::unavailable, "node {} ({}): {}", node.description.node, to_string(at),
-                done.text);
-  return std::move(done.text);
+  LARQL_TRY(const auto node, dial_node(at, tls, visitor_hello(), dial_until));
+  return tell(node.connection, node.description, action, until);
 }
 
 } // namespace larql::actors

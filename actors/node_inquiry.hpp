@@ -20,7 +20,11 @@ struct node_report {
   std::vector<float> round_trips_us; ///< of the pings
 };
 
-/// Asks a node that has been greeted how it is, and how far away.
+/// How such a connection introduces itself. No model: it may not call.
+[[nodiscard]] schema::hello visitor_hello();
+
+/// Asks a node that has been greeted how it is, and how far away; or asks a laptop that has it,
+/// which passes the questions on.
 [[nodiscard]] result<node_report> question(const stream& node,
                                            const schema::node_description& description,
                                            unsigned pings, time_limit until);
@@ -29,8 +33,13 @@ struct node_report {
 [[nodiscard]] result<node_report> inquire(const topology::shard_url& at, const tls_context_ptr& tls,
                                           unsigned pings, time_limit until);
 
-/// Tells a node to drain or to restart, and returns what it says when it has. `dial_until` bounds
-/// the connection, `until` the whole.
+/// Tells a node that has been greeted to drain or to restart, and returns what it says when it has.
+[[nodiscard]] result<std::string> tell(const stream& node,
+                                       const schema::node_description& description,
+                                       schema::control_action action, time_limit until);
+
+/// The same of a node that is dialled for it. `dial_until` bounds the connection, `until` the
+/// whole.
 [[nodiscard]] result<std::string> tell(const topology::shard_url& at, const tls_context_ptr& tls,
                                        schema::control_action action, time_limit dial_until,
                                        time_limit until);

@@ -77,6 +77,7 @@ node_server::node_server(caf::actor_system& sys, node_server_options options)
   o.measure = [&bank = options.bank](schema::node_status& s) { measure_process(bank, s); };
   o.restart_node = std::move(options.restart_node);
   counters_->state = description_->state;
+  counters_->mailboxes = mailboxes_of(sys);
   o.counters = counters_;
   o.uniform = random_numbers();
   node_ = spawn_state<node_state_actor>(sys, std::move(o));

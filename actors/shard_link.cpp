@@ -52,6 +52,7 @@ shard_link_state::handle::behavior_type shard_link_state::make_behavior() {
         status_.round_trip_p99_us = round_trips_.quantile(0.99);
         return status_;
       },
+      [this](ask_atom, const question_ptr& question) { return on_ask(question); },
       [](drain_atom) -> caf::result<void> {
         return make_error(call_errc::bad_call, "a link cannot drain its node");
       },
@@ -104,6 +105,31 @@ caf::result<payload> shard_link_state::on_run(std::uint64_t id, const payload& c
   return promise;
 }
 
+caf::result<question_ptr> shard_link_state::on_ask(const question_ptr& question) {
+  auto numbered = *question;
+  auto* number = number_of(numbered);
+  if (number == nullptr)
+    return make_error(call_errc::bad_call, "the message is no question");
+  *number = next_question_++;
+  auto promise = self_->make_response_promise<question_ptr>();
+  questions_.emplace(*number, promise);
+  auto frame = std::vector<char>{};
+  schema::encode(numbered, frame);
+  send(frame);
+  return promise;
+}
+
+bool shard_link_state::answers_question(schema::message& m) {
+  const auto* number = number_of(m);
+  const auto it = number == nullptr ? questions_.end() : questions_.find(*number);
+  if (it == questions_.end())
+    return false;
+  auto promise = std::move(it->second);
+  questions_.erase(it);
+  promise.deliver(question_ptr{std::make_shared<schema::message>(std::move(m))});
+  return true;
+}
+
 void shard_link_state::on_data(caf::io::new_data_msg& m) {
   auto frame = reader_.take(m.buf);
   if (!frame)
@@ -115,7 +141,7 @@ void shard_link_state::on_data(caf::io::new_data_msg& m) {
 }
 
 void shard_link_state::on_frame(std::vector<char> body) {
-  const auto m = schema::decode(body);
+  auto m = schema::decode(body);
   if (!m)
     return lose(m.error().text);
   if (const auto* done = std::get_if<schema::expert_result>(&*m)) {
@@ -130,6 +156,8 @@ void shard_link_state::on_frame(std::vector<char> body) {
   } else if (const auto* failed = std::get_if<schema::call_failed>(&*m)) {
     if (failed->incarnation == peer_->incarnation)
       fail_call(failed->id, code_for(failed->code), failed->text);
+  } else if (answers_question(*m)) {
+    return;
   } else if (const auto* alive = std::get_if<schema::pong>(&*m)) {
     on_pong(*alive);
   } else {
@@ -152,6 +180,9 @@ void shard_link_state::fail_call(std::uint64_t id, call_errc code, const std::st
 void shard_link_state::fail_all(const std::string& why) {
   while (!waiting_.empty())
     fail_call(waiting_.begin()->first, call_errc::link_lost, why);
+  for (auto& [number, promise] : std::exchange(questions_, {}))
+    promise.deliver(make_error(call_errc::link_lost,
+                               fmt::format("node {} ({}): {}", peer_->node, address_, why)));
 }
 
 void shard_link_state::on_closed() {

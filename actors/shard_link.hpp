@@ -1,5 +1,6 @@
 // The connection to an expert node: on the laptop it stands for the node's shard and answers the
-// same messages. Turns calls into frames and frames into answers, and asks for signs of life.
+// same messages. Turns calls into frames and frames into answers, asks for signs of life, and
+// passes operators' questions on.
 //
 // Owner     The supervisor. Ends when the connection ends.
 // Blocking  Never: runs on the network thread.
@@ -29,7 +30,7 @@ struct link_options {
 
 class shard_link_state {
 public:
-  using handle = expert_shard_actor::extend_with<caf::io::connection_handler>;
+  using handle = expert_shard_link::extend_with<caf::io::connection_handler>;
   using pointer = handle::broker_base*;
   static constexpr const char* name = "shard-link";
 
@@ -42,6 +43,7 @@ public:
 
 private:
   caf::result<payload> on_run(std::uint64_t id, const payload& call);
+  caf::result<question_ptr> on_ask(const question_ptr& question);
   void on_data(caf::io::new_data_msg& m);
   void on_frame(std::vector<char> body);
   void on_closed();
@@ -50,6 +52,8 @@ private:
   void fail_call(std::uint64_t id, call_errc code, const std::string& text);
   void on_tick();
   void on_pong(const schema::pong& p);
+  /// True if `m` answers an operator's question.
+  [[nodiscard]] bool answers_question(schema::message& m);
   void send(const std::vector<char>& frame);
 
   using time = caf::actor_clock::time_point;
@@ -62,6 +66,8 @@ private:
   caf::io::connection_handle connection_;
   frame_reader reader_;
   std::map<std::uint64_t, caf::typed_response_promise<payload>> waiting_;
+  std::map<std::uint64_t, caf::typed_response_promise<question_ptr>> questions_;
+  std::uint64_t next_question_ = std::uint64_t{1} << 63; // apart from the nonces of heartbeats
   shard_status status_;
   schema::node_state state_;
   time heard_{};              // last frame

@@ -6,6 +6,8 @@
 
 #pragma once
 
+#include "actors/system.hpp"
+
 #include <caf/all.hpp>
 #include <caf/io/all.hpp>
 
@@ -23,7 +25,9 @@ class state_host : public Base {
 public:
   template <class... Ts>
   explicit state_host(caf::actor_config& cfg, Ts&&... xs)
-      : Base(cfg), state_(std::in_place, this, std::forward<Ts>(xs)...) {}
+      : Base(cfg),
+        mailbox_(mailboxes_of(this->system())),
+        state_(std::in_place, this, std::forward<Ts>(xs)...) {}
 
   typename Base::behavior_type make_behavior() override { return state_->make_behavior(); }
 
@@ -31,6 +35,21 @@ public:
   void on_exit() override {
     state_.reset();
     Base::on_exit();
+  }
+
+  using Base::enqueue;
+  void enqueue(caf::mailbox_element_ptr message, caf::execution_unit* host) override {
+    mailbox_.came();
+    Base::enqueue(std::move(message), host);
+    if (this->getf(caf::abstract_actor::is_terminated_flag)) // it was dropped
+      mailbox_.left(0);
+  }
+
+  /// The mailbox is this thread's only until the actor waits for messages, and empty then.
+  caf::resumable::resume_result resume(caf::execution_unit* host, std::size_t most) override {
+    const auto out = Base::resume(host, most);
+    mailbox_.left(out == caf::resumable::resume_later ? this->mailbox().size() : 0);
+    return out;
   }
 
   /// CAF 0.17 leaves the mailbox of a broker that has ended open: whoever asks it afterwards would
@@ -47,6 +66,7 @@ public:
   const char* name() const override { return State::name; }
 
 private:
+  mailbox_share mailbox_;
   std::optional<State> state_;
 };
 

@@ -328,8 +328,9 @@ void supervisor_state::on_joined(const dial_outcome_ptr& outcome) {
 void supervisor_state::publish() {
   auto view = std::make_shared<cluster_view>();
   for (const auto& [incarnation, m] : members_)
-    view->members.push_back(
-        {m.description, m.address, caf::actor_cast<caf::strong_actor_ptr>(m.shard), m.state});
+    view->members.push_back({m.description, m.address,
+                             caf::actor_cast<caf::strong_actor_ptr>(m.shard), m.state,
+                             m.target == 0});
   std::sort(view->members.begin(), view->members.end(),
             [](const cluster_member& a, const cluster_member& b) {
               return a.description->node < b.description->node;

@@ -56,7 +56,7 @@ const char* visited_node::state() const {
 }
 
 visited_cluster visit_all(const topology::cluster& c, const actors::tls_context_ptr& tls,
-                          unsigned pings, actors::announced_nodes* announced) {
+                          unsigned pings, actors::joined_nodes* joined) {
   auto out = visited_cluster{};
   for (const auto& n : c.nodes)
     out.nodes.push_back({n.name, n.address, actors::node_report{}, false});
@@ -66,11 +66,15 @@ visited_cluster visit_all(const topology::cluster& c, const actors::tls_context_
     visits.emplace_back([&n, &tls, pings, until = steady::now() + c.limits.connect] {
       n.report = check(n, actors::inquire(n.at, tls, pings, until));
     });
-  auto joined = std::vector<actors::announced_node>{};
-  if (announced != nullptr)
-    joined = announced->ask(pings, steady::now() + c.limits.connect);
-  visits.clear(); // joins
-  for (auto& n : joined)
+  auto came = result{std::vector<actors::announced_node>{}};
+  if (joined != nullptr)
+    came = joined->ask(pings, steady::now() + c.limits.connect);
+  visits.clear(); // waits for them
+  if (!came) {
+    out.unresolved.push_back(came.error().text);
+    came = std::vector<actors::announced_node>{};
+  }
+  for (auto& n : *came)
     if (auto at = topology::parse_host_port(n.address, "address")) {
       at->tls = tls != nullptr;
       out.nodes.push_back({{}, *std::move(at), std::move(n.report), true});
@@ -82,24 +86,6 @@ visited_cluster visit_all(const topology::cluster& c, const actors::tls_context_
     return n.report && !seen.insert(n.report->description.incarnation).second;
   });
   return out;
-}
-
-result<topology::shard_url> find_node(const topology::cluster& c,
-                                      const actors::tls_context_ptr& tls, const std::string& name) {
-  if (const auto* known = c.find_node(name))
-    return known->address;
-  for (const auto& n : c.nodes)
-    if (to_string(n.address) == name || host_port(n.address) == name)
-      return n.address;
-  const auto cluster = visit_all(c, tls, 0);
-  auto names = std::vector<std::string>{};
-  for (const auto& n : cluster.nodes) {
-    if (n.report && n.report->description.node == name)
-      return n.at;
-    names.push_back(n.name());
-  }
-  return fail(errc::usage, "no node is called \"{}\"; there are: {}", name,
-              names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", ")));
 }
 
 } // namespace larql::cli

@@ -4,7 +4,7 @@
 
 #pragma once
 
-#include "actors/announced_nodes.hpp"
+#include "actors/joined_nodes.hpp"
 #include "runtime/topology/topology.hpp"
 
 #include <string>
@@ -16,7 +16,7 @@ struct visited_node {
   std::string expected_name; ///< as the topology calls it; may be empty
   topology::shard_url at;
   result<actors::node_report> report = actors::node_report{};
-  bool announced = false; ///< it dialled us
+  bool announced = false; ///< it dialled us, or the laptop that was asked
 
   /// What the node calls itself, else what the topology calls it, else its address.
   [[nodiscard]] std::string name() const;
@@ -27,18 +27,13 @@ struct visited_node {
 
 struct visited_cluster {
   std::vector<visited_node> nodes;     ///< each node once, however many addresses it has
-  std::vector<std::string> unresolved; ///< DNS names in trouble, with the reason
+  std::vector<std::string> unresolved; ///< DNS names and laptops in trouble, with the reason
 };
 
 /// Static nodes, those that DNS names stand for, and those that have announced themselves, if
-/// somebody listens. `pings` each.
+/// there is somebody to ask. `pings` each.
 [[nodiscard]] visited_cluster visit_all(const topology::cluster& c,
                                         const actors::tls_context_ptr& tls, unsigned pings,
-                                        actors::announced_nodes* announced = nullptr);
-
-/// The node called `name`, by the topology or by itself, or at this address. The error lists who is
-/// there.
-[[nodiscard]] result<topology::shard_url>
-find_node(const topology::cluster& c, const actors::tls_context_ptr& tls, const std::string& name);
+                                        actors::joined_nodes* joined = nullptr);
 
 } // namespace larql::cli

@@ -1,9 +1,10 @@
 // larql drain and larql restart: tell a node to finish what it has, or to start anew.
 
 #include "cli/cluster_flags.hpp"
-#include "cli/cluster_visit.hpp"
 #include "cli/command.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/joining.hpp"
+#include "cli/node_reach.hpp"
 
 #include <thread>
 
@@ -18,6 +19,7 @@ struct options {
   cluster_flags cluster;
   std::string node;
   unsigned timeout_s = 60;
+  double wait = default_wait_s;
   bool shard = false;
 };
 
@@ -25,38 +27,28 @@ double seconds_since(steady::time_point begin) {
   return std::chrono::duration<double>(steady::now() - begin).count();
 }
 
-struct place {
-  topology::shard_url at;
-  actors::tls_context_ptr tls;
-  std::chrono::milliseconds connect{0};
-};
-
-result<place> find(const options& o) {
+result<reached_node> find(const options& o) {
   LARQL_TRY(const auto cluster, read_named_cluster(o.cluster));
-  auto out = place{};
-  out.connect = cluster.limits.connect;
-  LARQL_TRY(out.tls, actors::tls_context::from(cluster.protect));
-  LARQL_TRY(out.at, find_node(cluster, out.tls, o.node));
-  return out;
+  LARQL_TRY(const auto tls, actors::tls_context::from(cluster.protect));
+  return reach(cluster, tls, o.node, o.wait);
 }
 
 result<void> drain(const options& o) {
-  LARQL_TRY(const auto p, find(o));
+  LARQL_TRY(const auto node, find(o));
   const auto begin = steady::now();
   LARQL_TRY(const auto said,
-            actors::tell(p.at, p.tls, schema::control_action::drain, begin + p.connect,
-                         begin + std::chrono::seconds{o.timeout_s}));
+            node.tell(schema::control_action::drain, begin + std::chrono::seconds{o.timeout_s}));
   fmt::print("node {}: {} after {:.1f} s; it takes no calls until it is restarted\n", o.node, said,
              seconds_since(begin));
   return {};
 }
 
 // The node has said goodbye; waits until its successor serves.
-result<void> wait_for_successor(const place& p, std::uint64_t old, const options& o,
+result<void> wait_for_successor(const reached_node& node, std::uint64_t old, const options& o,
                                 steady::time_point until) {
   auto why = std::string{"no answer"};
   while (steady::now() < until && !interrupted()) {
-    const auto now = actors::inquire(p.at, p.tls, 0, std::min(steady::now() + p.connect, until));
+    const auto now = node.inquire(until);
     if (!now)
       why = now.error().text;
     else if (now->description.incarnation == old)
@@ -74,21 +66,21 @@ result<void> wait_for_successor(const place& p, std::uint64_t old, const options
 }
 
 result<void> restart(const options& o) {
-  LARQL_TRY(const auto p, find(o));
+  LARQL_TRY(const auto node, find(o));
   install_interrupt_handler();
   const auto begin = steady::now();
   const auto until = begin + std::chrono::seconds{o.timeout_s};
-  LARQL_TRY(const auto before, actors::inquire(p.at, p.tls, 0, begin + p.connect));
+  LARQL_TRY(const auto before, node.inquire(until));
   const auto what =
       o.shard ? schema::control_action::restart_shard : schema::control_action::restart_node;
-  LARQL_TRY(const auto said, actors::tell(p.at, p.tls, what, steady::now() + p.connect, until));
+  LARQL_TRY(const auto said, node.tell(what, until));
   if (o.shard) {
     fmt::print("node {}: {} after {:.1f} s\n", o.node, said, seconds_since(begin));
     return {};
   }
   fmt::print("node {}: {}\n", o.node, said);
   std::fflush(stdout);
-  LARQL_TRY_VOID(wait_for_successor(p, before.description.incarnation, o, until));
+  LARQL_TRY_VOID(wait_for_successor(node, before.description.incarnation, o, until));
   fmt::print("node {}: serves again after {:.1f} s\n", o.node, seconds_since(begin));
   return {};
 }
@@ -102,6 +94,7 @@ void add_node_command(CLI::App& app, action& chosen, const char* name, const cha
   command->add_option("--timeout", o->timeout_s, "Seconds to wait until it is done")
       ->check(CLI::Range(1, 86400))
       ->capture_default_str();
+  add_wait_flag(*command, o->wait);
   if (run == restart)
     command->add_flag("--shard", o->shard,
                       "Only the shard, behind the call it computes; connections stay");

@@ -70,6 +70,8 @@ void add_counters(families& out, const actors::node_counters& c) {
   counter(out, "larql_handshake_failures_total",
           "Connections that failed after TLS, before their first call", c.handshake_failures);
   gauge(out, "larql_calls_waiting", "Calls accepted and not answered yet", c.waiting);
+  gauge(out, "larql_messages_waiting", "Messages that the node's actors have not handled yet",
+        c.mailboxes ? static_cast<double>(c.mailboxes->waiting()) : 0);
   by_layer(out, "larql_call_seconds", "From a call's frame to its answer, waiting included", c,
            &actors::node_counters::layer_times::answered);
   by_layer(out, "larql_compute_seconds", "Of a call, the time in the kernels", c,

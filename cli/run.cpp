@@ -15,6 +15,8 @@ struct options {
   std::string prompt;
   bool chat = false;
   bool raw = false;
+  bool token_ids = false;
+  bool ignore_eos = false;
   answer_flags answer;
 };
 
@@ -50,20 +52,21 @@ result<void> run(options o) {
   install_interrupt_handler();
   session->cancelled = [] { return interrupted().load(); };
   auto choose = generate::sampler{e->compute().k, sampling};
-  const auto& stop = text.defaults.stop;
-  const auto limits = generate::generation_limits{o.answer.max_tokens, {stop.begin(), stop.end()}};
+  auto limits = generate::generation_limits{o.answer.max_tokens, {}};
+  if (const auto& stop = text.defaults.stop; !o.ignore_eos)
+    limits.stop_tokens = {stop.begin(), stop.end()};
   auto stream = text::utf8_stream{text.tokens, o.answer.show_special ? text::special_tokens::keep
                                                                      : text::special_tokens::skip};
   auto stats = generate::generation_stats{};
   const auto done = generate::generate(
       *session, prompt, choose, limits,
       [&](std::uint32_t token) {
-        print_now(stream.append(token));
+        print_now(o.token_ids ? fmt::format("{}\n", token) : stream.append(token));
         return !interrupted();
       },
       stats);
-  print_now(stream.flush());
-  print_now("\n");
+  if (!o.token_ids)
+    print_now(stream.flush() + "\n");
   if (!done && done.error().code == errc::cancelled) // within a pass instead of between two
     stats.reason = generate::stop_reason::caller;
   if (!o.answer.quiet)
@@ -84,6 +87,8 @@ void add_run(CLI::App& app, action& chosen) {
   auto* chat = command->add_flag(
       "--chat", o->chat, "Use the chat template (default if the vindex has chat_template.jinja)");
   command->add_flag("--raw", o->raw, "Continue the prompt as plain text")->excludes(chat);
+  command->add_flag("--token-ids", o->token_ids, "Print a line per token, its id, instead of text");
+  command->add_flag("--ignore-eos", o->ignore_eos, "Go on after the end of the answer, up to -n");
   add_answer_options(*command, o->answer);
   command->callback([o, &chosen] { chosen = [o] { return exit_code(run(*o)); }; });
 }

@@ -5,29 +5,25 @@
 #include "cli/cluster_visit.hpp"
 #include "cli/command.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/joining.hpp"
 #include "cli/progress.hpp"
 #include "cli/report.hpp"
 #include "cli/table.hpp"
 #include "runtime/base/json.hpp"
 
 #include <algorithm>
-#include <thread>
 #include <unistd.h>
 
 namespace larql::cli {
 
 namespace {
 
-// A node that finds nobody to announce itself to tries again within this many seconds
-// (join_options::retry), and needs a moment to be greeted.
-constexpr auto default_wait = 11.0;
-
 struct options {
   cluster_flags cluster;
   bool watch = false;
   double interval = 2; ///< seconds
   unsigned pings = 20;
-  double wait = default_wait;
+  double wait = default_wait_s;
   bool json = false;
 };
 
@@ -46,11 +42,11 @@ struct picture {
 };
 
 picture take_picture(const topology::cluster& c, const actors::tls_context_ptr& tls, unsigned pings,
-                     actors::announced_nodes* announced) {
+                     actors::joined_nodes* joined) {
   auto out = picture{};
-  out.nodes = visit_all(c, tls, pings, announced);
-  if (announced != nullptr)
-    out.offers = announced->offers();
+  out.nodes = visit_all(c, tls, pings, joined);
+  if (joined != nullptr)
+    out.offers = joined->offers();
   auto parts = std::vector<topology::coverage_part>{};
   for (const auto& n : out.nodes.nodes) {
     if (!n.report)
@@ -173,44 +169,14 @@ json to_json(const picture& p) {
   return out;
 }
 
-// False once the user has had enough.
-bool pause(double seconds) {
-  const auto until = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
-  while (!interrupted() && std::chrono::steady_clock::now() < until)
-    std::this_thread::sleep_for(std::chrono::milliseconds{50});
-  return !interrupted();
-}
-
-// Null if no node announces itself, or if they do so to somebody else.
-result<std::unique_ptr<actors::announced_nodes>>
-listen_for_nodes(const topology::cluster& c, const actors::tls_context_ptr& tls, const options& o) {
-  using nodes = std::unique_ptr<actors::announced_nodes>;
-  if (!c.find.join)
-    return nodes{};
-  auto open = actors::announced_nodes::open(*c.find.join, tls);
-  if (!open && open.error().code == errc::usage)
-    return open;
-  if (!open) {
-    fmt::print(stderr,
-               "{}: nodes that announce themselves go to the program that listens there, and are "
-               "not listed here\n",
-               open.error().text);
-    return nodes{};
-  }
-  fmt::print(stderr, "waiting {:g} s for nodes that announce themselves at {}\n", o.wait,
-             host_port(*c.find.join));
-  (void) pause(o.wait);
-  return open;
-}
-
 result<int> status(const options& o) {
   LARQL_TRY(const auto cluster, read_named_cluster(o.cluster));
   LARQL_TRY(const auto tls, actors::tls_context::from(cluster.protect));
   install_interrupt_handler();
-  LARQL_TRY(const auto announced, listen_for_nodes(cluster, tls, o));
+  LARQL_TRY(const auto joined, meet_nodes(cluster, tls, o.wait, {}));
   auto complete = false;
   do {
-    const auto p = take_picture(cluster, tls, o.pings, announced.get());
+    const auto p = take_picture(cluster, tls, o.pings, joined.get());
     complete = p.is_complete();
     if (o.watch && !o.json && ::isatty(STDOUT_FILENO) != 0)
       fmt::print("\x1b[H\x1b[2J"); // home, clear
@@ -238,11 +204,7 @@ void add_status(CLI::App& app, action& chosen) {
   command->add_option("--pings", o->pings, "Round trips to measure per node")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
-  command
-      ->add_option("--wait", o->wait,
-                   "Seconds for nodes that announce themselves to come (discovery.join)")
-      ->check(CLI::Range(0.0, 3600.0))
-      ->capture_default_str();
+  add_wait_flag(*command, o->wait);
   command->add_flag("--json", o->json, "For programs; with --watch one object per line");
   command->callback([o, &chosen] { chosen = [o] { return exit_code(status(*o)); }; });
 }

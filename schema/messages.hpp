@@ -33,6 +33,10 @@ inline constexpr std::uint32_t max_call_rows = 4096;
 inline constexpr std::size_t max_name_bytes = 64;
 inline constexpr std::size_t max_text_bytes = 1024;
 
+/// Most nodes of a laptop that are listed, and what the list may take.
+inline constexpr std::size_t max_listed_nodes = 256;
+inline constexpr std::uint32_t max_list_bytes = 1 << 20;
+
 using fingerprint = std::array<std::byte, 32>;
 
 /// Which model a peer holds: what both sides compare before anything else.
@@ -123,6 +127,7 @@ struct call_failed {
 
 struct ping {
   std::uint64_t nonce = 0;
+  std::uint64_t node = 0; ///< incarnation of the node that a laptop is to ask
 };
 
 struct pong {
@@ -135,6 +140,7 @@ struct pong {
 
 struct ask_status {
   std::uint64_t nonce = 0;
+  std::uint64_t node = 0; ///< as in ping
 };
 
 /// Numbers for people and monitoring.
@@ -161,6 +167,7 @@ enum class control_action : std::uint8_t { drain, restart_shard, restart_node };
 struct control {
   std::uint64_t id = 0;
   control_action action = control_action::drain;
+  std::uint64_t node = 0; ///< as in ping
 };
 
 struct controlled {
@@ -185,8 +192,17 @@ struct accepted {
   std::uint32_t retry_ms = 0;
 };
 
+/// The nodes that have announced themselves to a laptop.
+struct node_list {
+  struct entry {
+    node_description node;
+    std::string address; ///< where its connection comes from
+  };
+  std::vector<entry> nodes;
+};
+
 using message =
     std::variant<hello, node_description, refused, expert_call, expert_result, call_failed, ping,
-                 pong, ask_status, node_status, control, controlled, announce, accepted>;
+                 pong, ask_status, node_status, control, controlled, announce, accepted, node_list>;
 
 } // namespace larql::schema

@@ -30,6 +30,7 @@ struct Message {
     controlled @11 :Controlled; # node → operator, when it is done
     announce @12 :Announce;     # node → laptop, first frame of a connection that the node dialled
     accepted @13 :Accepted;     # laptop → node, answers announce; refused is the other answer
+    nodes @14 :NodeList;        # laptop → operator, answers a hello where nodes announce themselves
   }
 }
 
@@ -174,6 +175,9 @@ struct Failed {
 
 struct Ping {
   nonce @0 :UInt64;
+  node @1 :UInt64;
+  # Of an operator to a laptop: the incarnation of the node that it is to be passed on to. The laptop
+  # answers `refused` if it cannot. Nodes ignore it. The same in AskStatus and Control.
 }
 
 struct Pong {
@@ -189,6 +193,7 @@ struct Pong {
 
 struct AskStatus {
   nonce @0 :UInt64;
+  node @1 :UInt64;
 }
 
 struct NodeStatus {
@@ -216,6 +221,8 @@ struct Control {
     restartShard @1;  # end the shard after the call it computes, and start a new one
     restartNode @2;   # drain, then start the program anew under a new incarnation
   }
+
+  node @2 :UInt64;
 }
 
 struct Controlled {
@@ -245,5 +252,15 @@ struct Accepted {
     serve @0;    # the connection stays; calls follow
     load @1;
     standby @2;  # nothing is missing
+  }
+}
+
+struct NodeList {
+  # The nodes that have announced themselves to a laptop and are connected.
+  nodes @0 :List(Entry);
+
+  struct Entry {
+    description @0 :Welcome;  # with the state as the laptop knows it
+    address @1 :Text;         # where the connection comes from
   }
 }

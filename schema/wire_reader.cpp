@@ -146,6 +146,14 @@ result<message> get(wire::Failed::Reader r) {
   return message{std::move(out)};
 }
 
+result<message> get(wire::Ping::Reader r) {
+  return message{ping{r.getNonce(), r.getNode()}};
+}
+
+result<message> get(wire::AskStatus::Reader r) {
+  return message{ask_status{r.getNonce(), r.getNode()}};
+}
+
 result<message> get(wire::Pong::Reader r) {
   const auto state = r.getDraining() ? node_state::draining : state_of(r.getState());
   return message{pong{r.getNonce(), r.getIncarnation(), r.getServed(), r.getWaiting(), state}};
@@ -162,7 +170,7 @@ result<message> get(wire::Control::Reader r) {
   const auto action = static_cast<unsigned>(r.getAction());
   if (action > 2)
     return bad_message("control.action", fmt::format("is {}, which is no action", action));
-  return message{control{r.getId(), static_cast<control_action>(action)}};
+  return message{control{r.getId(), static_cast<control_action>(action), r.getNode()}};
 }
 
 result<message> get(wire::Controlled::Reader r) {
@@ -193,6 +201,21 @@ result<message> get(wire::Accepted::Reader r) {
   return message{out};
 }
 
+result<message> get(wire::NodeList::Reader r) {
+  auto out = node_list{};
+  const auto entries = r.getNodes();
+  if (entries.size() > max_listed_nodes)
+    return bad_message("nodes",
+                       fmt::format("are {}, at most {} allowed", entries.size(), max_listed_nodes));
+  for (const auto entry : entries) {
+    auto owns = true;
+    auto& to = out.nodes.emplace_back();
+    LARQL_TRY(to.node, get_description(entry.getDescription(), false, owns));
+    LARQL_TRY(to.address, text(entry.getAddress(), max_text_bytes, "nodes.address"));
+  }
+  return message{std::move(out)};
+}
+
 } // namespace
 
 result<message> read(wire::Message::Reader r) {
@@ -203,14 +226,15 @@ result<message> read(wire::Message::Reader r) {
   case wire::Message::CALL: return get(r.getCall());
   case wire::Message::RESULT: return get(r.getResult());
   case wire::Message::FAILED: return get(r.getFailed());
-  case wire::Message::PING: return message{ping{r.getPing().getNonce()}};
+  case wire::Message::PING: return get(r.getPing());
   case wire::Message::PONG: return get(r.getPong());
-  case wire::Message::ASK_STATUS: return message{ask_status{r.getAskStatus().getNonce()}};
+  case wire::Message::ASK_STATUS: return get(r.getAskStatus());
   case wire::Message::STATUS: return get(r.getStatus());
   case wire::Message::CONTROL: return get(r.getControl());
   case wire::Message::CONTROLLED: return get(r.getControlled());
   case wire::Message::ANNOUNCE: return get(r.getAnnounce());
   case wire::Message::ACCEPTED: return get(r.getAccepted());
+  case wire::Message::NODES: return get(r.getNodes());
   }
   return bad_message("kind",
                      fmt::format("is {}, which is not known", static_cast<unsigned>(r.which())));

@@ -89,7 +89,9 @@ void put(wire::Message::Builder m, const call_failed& x) {
 }
 
 void put(wire::Message::Builder m, const ping& x) {
-  m.initPing().setNonce(x.nonce);
+  auto out = m.initPing();
+  out.setNonce(x.nonce);
+  out.setNode(x.node);
 }
 
 void put(wire::Message::Builder m, const pong& x) {
@@ -103,7 +105,9 @@ void put(wire::Message::Builder m, const pong& x) {
 }
 
 void put(wire::Message::Builder m, const ask_status& x) {
-  m.initAskStatus().setNonce(x.nonce);
+  auto out = m.initAskStatus();
+  out.setNonce(x.nonce);
+  out.setNode(x.node);
 }
 
 void put(wire::Message::Builder m, const node_status& x) {
@@ -127,6 +131,7 @@ void put(wire::Message::Builder m, const control& x) {
   auto out = m.initControl();
   out.setId(x.id);
   out.setAction(static_cast<wire::Control::Action>(x.action));
+  out.setNode(x.node);
 }
 
 void put(wire::Message::Builder m, const controlled& x) {
@@ -154,6 +159,14 @@ void put(wire::Message::Builder m, const accepted& x) {
   out.setFirstExpert(x.experts.first);
   out.setLastExpert(x.experts.last);
   out.setRetryMillis(x.retry_ms);
+}
+
+void put(wire::Message::Builder m, const node_list& x) {
+  auto out = m.initNodes().initNodes(static_cast<unsigned>(x.nodes.size()));
+  for (auto i = 0u; i < out.size(); ++i) {
+    put_description(out[i].initDescription(), x.nodes[i].node);
+    out[i].setAddress(x.nodes[i].address);
+  }
 }
 
 } // namespace

@@ -10,13 +10,6 @@ namespace {
 // A description grows with the layers; it is far smaller than any call.
 constexpr auto max_description_bytes = schema::max_hello_bytes * 16;
 
-failure refuse(const stream& s, std::string reason, time_limit until) {
-  const auto no = schema::refused{std::move(reason)};
-  if (auto written = write_message(s, no, until); !written)
-    return std::move(written).error();
-  return fail(errc::mismatch, "{}: {}", s.peer(), no.reason);
-}
-
 // An answer that is a T, or the peer's refusal.
 template <class T>
 result<T> answer_of(const stream& s, received_message&& answer, std::string_view asked) {
@@ -29,6 +22,13 @@ result<T> answer_of(const stream& s, received_message&& answer, std::string_view
 }
 
 } // namespace
+
+failure refuse(const stream& s, std::string reason, time_limit until) {
+  const auto no = schema::refused{std::move(reason)};
+  if (auto written = write_message(s, no, until); !written)
+    return std::move(written).error();
+  return fail(errc::mismatch, "{}: {}", s.peer(), no.reason);
+}
 
 result<schema::node_description> greet_node(const stream& s, const schema::hello& hello,
                                             time_limit until) {
@@ -66,25 +66,39 @@ result<schema::accepted> greet_coordinator(const stream& s, const schema::announ
   return answer_of<schema::accepted>(s, std::move(answer), "announce");
 }
 
-result<announced>
-greet_announced(const stream& s,
-                const std::function<result<schema::accepted>(const schema::announce&)>& decide,
-                time_limit until) {
+result<arrival> hear_arrival(const stream& s, time_limit until) {
   LARQL_TRY(auto first, read_message(s, max_description_bytes, until));
-  auto* announce = std::get_if<schema::announce>(&first.message);
-  if (announce == nullptr)
-    return fail(errc::corrupt, "{}: first message is not announce", s.peer());
-  const auto& node = announce->node;
-  if (node.protocol != schema::protocol_version)
+  auto* node = std::get_if<schema::announce>(&first.message);
+  auto* visitor = std::get_if<schema::hello>(&first.message);
+  if (node == nullptr && visitor == nullptr)
+    return fail(errc::corrupt, "{}: first message is neither announce nor hello", s.peer());
+  const auto protocol = node != nullptr ? node->node.protocol : visitor->protocol;
+  if (protocol != schema::protocol_version)
     return refuse(s,
-                  fmt::format("protocol version is {}, this laptop speaks {}", node.protocol,
+                  fmt::format("protocol version is {}, this laptop speaks {}", protocol,
                               schema::protocol_version),
                   until);
-  const auto answer = decide(*announce);
+  if (node != nullptr)
+    return arrival{std::move(*node)};
+  return arrival{std::move(*visitor)};
+}
+
+result<schema::accepted>
+greet_announced(const stream& s, const schema::announce& node,
+                const std::function<result<schema::accepted>(const schema::announce&)>& decide,
+                time_limit until) {
+  auto answer = decide(node);
   if (!answer)
     return refuse(s, answer.error().text, until);
   LARQL_TRY_VOID(write_message(s, *answer, until));
-  return announced{std::move(*announce), *answer};
+  return answer;
+}
+
+result<schema::node_list> greet_laptop_of_nodes(const stream& s, const schema::hello& hello,
+                                                time_limit until) {
+  LARQL_TRY_VOID(write_message(s, hello, until));
+  LARQL_TRY(auto answer, read_message(s, schema::max_list_bytes, until));
+  return answer_of<schema::node_list>(s, std::move(answer), "hello");
 }
 
 } // namespace larql::actors

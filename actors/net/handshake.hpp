@@ -9,6 +9,7 @@
 #include "schema/messages.hpp"
 
 #include <functional>
+#include <variant>
 
 namespace larql::actors {
 
@@ -25,14 +26,22 @@ greet_laptop(const stream& s, const schema::node_description& self, time_limit u
 [[nodiscard]] result<schema::accepted>
 greet_coordinator(const stream& s, const schema::announce& self, time_limit until);
 
-/// Laptop side of such a connection: `decide` says what the node should do, or why it is refused.
-struct announced {
-  schema::announce node;
-  schema::accepted answer;
-};
-[[nodiscard]] result<announced>
-greet_announced(const stream& s,
+/// Who came to where nodes announce themselves: a node, or a visitor who asks for those that are
+/// here. Whoever speaks another protocol version is refused.
+using arrival = std::variant<schema::announce, schema::hello>;
+[[nodiscard]] result<arrival> hear_arrival(const stream& s, time_limit until);
+
+/// Answers a node: `decide` says what it should do, or why it is refused.
+[[nodiscard]] result<schema::accepted>
+greet_announced(const stream& s, const schema::announce& node,
                 const std::function<result<schema::accepted>(const schema::announce&)>& decide,
                 time_limit until);
+
+/// A visitor's side: asks a laptop for the nodes that announced themselves to it.
+[[nodiscard]] result<schema::node_list>
+greet_laptop_of_nodes(const stream& s, const schema::hello& hello, time_limit until);
+
+/// Says no, and returns that as the error.
+[[nodiscard]] failure refuse(const stream& s, std::string reason, time_limit until);
 
 } // namespace larql::actors

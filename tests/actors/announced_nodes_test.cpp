@@ -35,9 +35,10 @@ protected:
   }
   [[nodiscard]] join_options joining() const { return {at, nullptr, 5000ms, {10ms, 100ms}}; }
 
-  static std::string names(const std::vector<announced_node>& nodes) {
+  static std::string names(const result<std::vector<announced_node>>& nodes) {
+    EXPECT_TRUE(succeeds(nodes));
     auto out = std::string{};
-    for (const auto& n : nodes)
+    for (const auto& n : *nodes)
       out += n.report ? n.report->description.node + " " : "? ";
     return out;
   }
@@ -51,10 +52,12 @@ TEST_F(AnnouncedNodes, AreListedByNameWithWhatTheySayOfThemselves) {
        alpha = live_node{model, {{0, 2}, {0, 3}}, "alpha"};
   const auto desk = open();
   ASSERT_TRUE(desk);
-  EXPECT_TRUE(desk->ask(1, soon()).empty());
+  EXPECT_EQ(names(desk->ask(1, soon())), "");
   const auto b = joiner{joining(), beta.server()}, a = joiner{joining(), alpha.server()};
   EXPECT_TRUE(eventually([&] { return names(desk->ask(1, soon())) == "alpha beta "; }));
-  const auto all = desk->ask(3, soon());
+  const auto asked = desk->ask(3, soon());
+  ASSERT_TRUE(succeeds(asked));
+  const auto& all = *asked;
   ASSERT_EQ(all.size(), 2u);
   EXPECT_EQ(all[1].report->description.owned.experts, (experts::index_range{4, 7}));
   EXPECT_EQ(all[1].report->round_trips_us.size(), 3u);
@@ -70,7 +73,7 @@ TEST_F(AnnouncedNodes, ANodeThatIsGoneIsSaidOnceAndNotListedAgain) {
   a.reset();
   alpha.reset();
   EXPECT_EQ(names(desk->ask(1, soon())), "? ");
-  EXPECT_TRUE(desk->ask(1, soon()).empty());
+  EXPECT_EQ(names(desk->ask(1, soon())), "");
 }
 
 TEST_F(AnnouncedNodes, ComeBackToWhoeverListensNext) {
@@ -81,6 +84,42 @@ TEST_F(AnnouncedNodes, ComeBackToWhoeverListensNext) {
     ASSERT_TRUE(desk);
     EXPECT_TRUE(eventually([&] { return names(desk->ask(1, soon())) == "alpha "; })) << i;
   }
+}
+
+TEST_F(AnnouncedNodes, OneIsAskedAndToldByItsName) {
+  auto alpha = live_node{model, {{0, 2}, {0, 7}}, "alpha"};
+  const auto desk = open();
+  ASSERT_TRUE(desk);
+  EXPECT_TRUE(fails(desk->inquire("alpha", soon()), errc::unavailable, {"node alpha"}));
+  const auto a = joiner{joining(), alpha.server()};
+  ASSERT_TRUE(eventually([&] { return desk->names() == std::vector<std::string>{"alpha"}; }));
+  const auto said = desk->tell("alpha", schema::control_action::drain, soon());
+  ASSERT_TRUE(succeeds(said));
+  EXPECT_EQ(*said, "drained");
+  const auto now = desk->inquire("alpha", soon());
+  ASSERT_TRUE(succeeds(now));
+  EXPECT_EQ(now->status.state, schema::node_state::draining);
+  EXPECT_TRUE(fails(desk->tell("beta", schema::control_action::drain, soon()), errc::unavailable,
+                    {"beta"}));
+}
+
+TEST_F(AnnouncedNodes, ADrainedNodeSaysSoToWhoeverListensNext) {
+  auto alpha = live_node{model, {{0, 2}, {0, 7}}, "alpha"};
+  const auto a = joiner{joining(), alpha.server()};
+  {
+    const auto desk = open();
+    ASSERT_TRUE(desk);
+    ASSERT_TRUE(eventually([&] { return !desk->names().empty(); }));
+    ASSERT_TRUE(succeeds(desk->tell("alpha", schema::control_action::drain, soon())));
+  }
+  const auto next = open();
+  ASSERT_TRUE(next);
+  ASSERT_TRUE(eventually([&] { return !next->names().empty(); }));
+  const auto all = next->ask(0, soon());
+  ASSERT_TRUE(succeeds(all));
+  ASSERT_EQ(all->size(), 1u);
+  ASSERT_TRUE(succeeds(all->front().report));
+  EXPECT_EQ(all->front().report->description.state, schema::node_state::draining);
 }
 
 TEST_F(AnnouncedNodes, WhoOffersMemoryIsToldToStandByAndNamed) {
@@ -95,7 +134,7 @@ TEST_F(AnnouncedNodes, WhoOffersMemoryIsToldToStandByAndNamed) {
   ASSERT_TRUE(succeeds(answer));
   EXPECT_EQ(answer->accepted.verdict, schema::verdict::standby);
   EXPECT_EQ(desk->offers(), std::vector<std::string>{"gamma"});
-  EXPECT_TRUE(desk->ask(1, soon()).empty());
+  EXPECT_EQ(names(desk->ask(1, soon())), "");
 }
 
 TEST_F(AnnouncedNodes, AnAddressThatSomebodyElseHasIsAnErrorThatNamesIt) {

@@ -263,12 +263,14 @@ TEST(Handshake, ANodeAnnouncesItselfAndIsToldWhatToDo) {
   self.bytes_per_expert = 100;
   auto answer = result<schema::accepted>{schema::accepted{}};
   auto other = std::thread{[&, &s = node] { answer = greet_coordinator(s, self, in(10s)); }};
+  const auto who = hear_arrival(laptop, in(10s));
+  ASSERT_TRUE(succeeds(who));
   const auto heard = greet_announced(
-      laptop,
-      [](const schema::announce& who) -> result<schema::accepted> {
-        EXPECT_EQ(who.node.node, "alpha");
-        EXPECT_FALSE(who.owns);
-        EXPECT_EQ(who.available_bytes, 500u);
+      laptop, std::get<schema::announce>(*who),
+      [](const schema::announce& came) -> result<schema::accepted> {
+        EXPECT_EQ(came.node.node, "alpha");
+        EXPECT_FALSE(came.owns);
+        EXPECT_EQ(came.available_bytes, 500u);
         return schema::accepted{schema::verdict::load, {2, 6}, 0};
       },
       in(10s));
@@ -287,10 +289,12 @@ TEST(Handshake, AnAnnouncementThatIsRefusedHearsWhy) {
     self.node = small_node();
     answer = greet_coordinator(s, self, in(10s));
   }};
-  EXPECT_TRUE(
-      fails(greet_announced(
-                laptop, [](const auto&) { return fail(errc::mismatch, "not of us"); }, in(10s)),
-            errc::mismatch, {"not of us"}));
+  const auto who = hear_arrival(laptop, in(10s));
+  ASSERT_TRUE(succeeds(who));
+  EXPECT_TRUE(fails(greet_announced(
+                        laptop, std::get<schema::announce>(*who),
+                        [](const auto&) { return fail(errc::mismatch, "not of us"); }, in(10s)),
+                    errc::mismatch, {"not of us"}));
   other.join();
   EXPECT_TRUE(fails(answer, errc::mismatch, {"refused the connection: not of us"}));
 }

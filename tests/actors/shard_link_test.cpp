@@ -66,7 +66,7 @@ protected:
 
   int fd = 1007;
   description_ptr description_;
-  expert_shard_actor link;
+  expert_shard_link link;
 };
 
 TEST_F(ShardLink, SendsTheFrameAsItIsAndWaits) {
@@ -168,6 +168,50 @@ TEST_F(ShardLink, RefusesAnIdThatIsInFlight) {
   expect_failed(second, call_errc::bad_call, "call id 1 is in flight already");
   receive(fd, frame_of(result(1)));
   EXPECT_TRUE(first->value);
+}
+
+TEST_F(ShardLink, PassesQuestionsOnAndAnswersInAnyOrder) {
+  const auto ask_node = [&](const schema::message& m) {
+    return ask<question_ptr>(link, ask_atom::value,
+                             question_ptr{std::make_shared<schema::message>(m)});
+  };
+  const auto asked = [&] { // the number that the node sees
+    const auto frame = sent(fd);
+    auto m =
+        *schema::decode(std::vector<char>(frame.begin() + schema::frame_header_bytes, frame.end()));
+    return *number_of(m);
+  };
+  const auto status = ask_node(schema::ask_status{7, incarnation});
+  const auto first = asked();
+  const auto drain = ask_node(schema::control{7, schema::control_action::drain, incarnation});
+  const auto second = asked();
+  EXPECT_NE(first, second);
+  receive(fd, frame_of(schema::controlled{second, true, "drained"}));
+  ASSERT_TRUE(drain->value);
+  EXPECT_EQ(std::get<schema::controlled>(**drain->value).text, "drained");
+  EXPECT_TRUE(status->pending());
+  receive(fd, frame_of(schema::node_status{first, incarnation}));
+  EXPECT_TRUE(status->value);
+  const auto ping = ask_node(schema::ping{7, incarnation});
+  receive(fd, frame_of(schema::pong{asked(), incarnation, 1, 0, {}}));
+  EXPECT_TRUE(ping->value);
+  const auto late = ask_node(schema::ping{7, incarnation});
+  lose(fd);
+  ASSERT_TRUE(late->error);
+  EXPECT_EQ(code_of(*late->error), call_errc::link_lost);
+}
+
+TEST_F(ShardLink, RefusesToPassOnWhatIsNoQuestion) {
+  const auto a = ask<question_ptr>(link, ask_atom::value,
+                                   question_ptr{std::make_shared<schema::message>(result(1))});
+  ASSERT_TRUE(a->error);
+  EXPECT_EQ(code_of(*a->error), call_errc::bad_call);
+  EXPECT_TRUE(sent(fd).empty());
+}
+
+TEST_F(ShardLink, AnAnswerThatNobodyAskedForEndsTheConnection) {
+  receive(fd, frame_of(schema::node_status{1, incarnation}));
+  EXPECT_TRUE(has_ended());
 }
 
 TEST_F(ShardLink, FailsEveryCallAtOnceWhenTheConnectionEnds) {

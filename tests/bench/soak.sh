@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs a cluster of four nodes with kills for a long time and fails if a generation goes wrong or a
-# process grows.
+# Runs a cluster of four nodes with kills for a long time and fails if a generation goes wrong or the
+# laptop or a node grows: memory, descriptors, threads, or messages in the mailboxes of its actors.
 #
 #   tests/bench/soak.sh [SECONDS] [BUILD DIRECTORY]      default: 1800, build/release
 set -eu

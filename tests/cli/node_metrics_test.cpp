@@ -34,6 +34,9 @@ TEST(NodeMetrics, EveryCounterIsShown) {
   c.tls_failures = 3;
   c.handshake_failures = 6;
   c.waiting = 5;
+  const auto mailboxes = std::make_shared<actors::mailbox_gauge>();
+  mailboxes->add(12);
+  c.mailboxes = mailboxes;
   auto s = schema::node_status{};
   s.restarts = 8;
   s.owned_bytes = 6'200'000'000;
@@ -54,6 +57,7 @@ TEST(NodeMetrics, EveryCounterIsShown) {
   EXPECT_EQ(m["larql_tls_failures_total"], 3);
   EXPECT_EQ(m["larql_handshake_failures_total"], 6);
   EXPECT_EQ(m["larql_calls_waiting"], 5);
+  EXPECT_EQ(m["larql_messages_waiting"], 12);
   EXPECT_EQ(m["larql_shard_restarts_total"], 8);
   EXPECT_EQ(m["larql_owned_bytes"], 6'200'000'000);
   EXPECT_EQ(m["larql_uptime_seconds"], 1.5);

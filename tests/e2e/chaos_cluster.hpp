@@ -93,6 +93,7 @@ public:
 
   [[nodiscard]] const actors::remote_experts& port() const { return *port_; }
   [[nodiscard]] const actors::cluster& nodes() const { return *cluster_; }
+  [[nodiscard]] const actors::mailbox_gauge& mailboxes() const { return *config_.mailboxes; }
 
 private:
   fs::path vindex_;
@@ -112,6 +113,7 @@ protected:
     node_ptr process;
     std::string port; // kept by whoever starts it again, the node itself included
     std::string address;
+    words options = {}; // from the next start on
   };
 
   void SetUp() override {
@@ -130,8 +132,10 @@ protected:
 
   /// Starts a node, again on the port that it had.
   void start(member& m) const {
-    m.process = start_node({"--name", m.name, "--experts", m.experts, "--port", m.port,
-                            "--secret-file", secret(), "-t", "1"});
+    auto options = words{"--name", m.name,          "--experts", m.experts, "--port",
+                         m.port,   "--secret-file", secret(),    "-t",      "1"};
+    options.insert(options.end(), m.options.begin(), m.options.end());
+    m.process = start_node(options);
     m.address = m.process->address();
   }
   void write_topology(const std::string& deadlines = {}) const {

@@ -162,15 +162,39 @@ TEST_F(DiscoveryByJoining, StatusShowsThemAndLeavesThemToTheNextLaptop) {
   EXPECT_EQ(difference(done.out, undisturbed("10")), "");
 }
 
-TEST_F(DiscoveryByJoining, StatusBesideARunningLaptopSaysThatTheNodesAreThatOnes) {
-  const auto alpha = start_node({"--join", laptop, "--name", "alpha"});
-  auto going = child_process{run_command("500")};
-  ASSERT_TRUE(eventually([&] { return !going.out().empty(); })) << going.err();
-  const auto done = run(larql({"status", "--topology", (scratch_ / "c.toml").string()}));
+TEST_F(DiscoveryByJoining, DrainAndRestartReachThemOverTheirOwnConnection) {
+  const auto listed = start_node({"--experts", "0-3", "--name", "alpha"});
+  const auto beta = start_node({"--experts", "4-7", "--join", laptop, "--name", "beta"});
+  write_file(scratch_ / "c.toml",
+             fmt::format("model = \"{}\"\n[[node]]\nname = \"alpha\"\naddress = \"{}\"\n"
+                         "experts = \"0-3\"\n[discovery]\njoin = \"{}\"\n",
+                         vindex().string(), listed->address(), laptop));
+  const auto order = [&](words arguments) {
+    arguments.insert(arguments.end(), {"--topology", (scratch_ / "c.toml").string()});
+    return run(larql(arguments));
+  };
+  const auto drained = order({"drain", "beta"});
+  EXPECT_EQ(drained.code, 0) << drained.err;
+  EXPECT_TRUE(drained.out.starts_with("node beta: drained after")) << drained.out;
+  EXPECT_TRUE(beta->child().wait_for_err("state=draining")) << beta->child().err();
+  const auto shard = order({"restart", "beta", "--shard"});
+  EXPECT_EQ(shard.code, 1);
+  EXPECT_NE(shard.err.find("the node is degraded or draining"), std::string::npos) << shard.err;
+  const auto restarted = order({"restart", "beta"});
+  EXPECT_EQ(restarted.code, 0) << restarted.err;
+  EXPECT_NE(restarted.out.find("node beta: serves again"), std::string::npos) << restarted.out;
+  const auto done = run(run_command("10"));
+  EXPECT_EQ(done.code, 0) << done.err;
+  EXPECT_EQ(difference(done.out, undisturbed("10")), "");
+}
+
+TEST_F(DiscoveryByJoining, ANodeThatDoesNotComeIsAnErrorThatNamesWhoDid) {
+  const auto beta = start_node({"--join", laptop, "--name", "beta"});
+  const auto done = run(larql({"drain", "gamma", "--topology", (scratch_ / "c.toml").string()}));
   EXPECT_EQ(done.code, 1);
-  EXPECT_NE(done.err.find(laptop), std::string::npos) << done.err;
-  EXPECT_NE(done.err.find("go to the program that listens there"), std::string::npos) << done.err;
-  EXPECT_EQ(going.wait(), (exit_status{0, 0})) << going.err();
+  EXPECT_NE(done.err.find("no node is called \"gamma\""), std::string::npos) << done.err;
+  EXPECT_NE(done.err.find(fmt::format("announced at {}: beta", laptop)), std::string::npos)
+      << done.err;
 }
 
 TEST_F(DiscoveryByJoining, ANodeOfAnotherModelHearsWhy) {

@@ -55,7 +55,8 @@ TEST(Codec, ReturnsEveryFieldOfEveryMessage) {
 TEST(Codec, ReturnsMessagesWithoutContent) {
   for (const auto& m :
        {message{hello{0, "", {}}}, message{refused{}}, message{expert_call{}},
-        message{expert_result{}}, message{call_failed{}}, message{ping{}}, message{pong{}}})
+        message{expert_result{}}, message{call_failed{}}, message{ping{}}, message{pong{}},
+        message{ask_status{}}, message{control{}}, message{node_list{}}})
     EXPECT_EQ(decode_text(m), "accepted: " + test::text_of(m));
 }
 
@@ -89,7 +90,7 @@ TEST(Codec, AppendsFramesOneAfterTheOther) {
   encode(ping{2}, both);
   const auto second =
       std::vector<char>(both.begin() + static_cast<std::ptrdiff_t>(first), both.end());
-  EXPECT_EQ(decode_text(body_of(second)), "accepted: ping nonce=2");
+  EXPECT_EQ(decode_text(body_of(second)), "accepted: ping nonce=2 node=0");
 }
 
 TEST(Codec, OneDecodeRowStaysWithinTheBudget) {
@@ -197,6 +198,23 @@ TEST(Codec, RefusesFormatsAndKindsItDoesNotKnow) {
 TEST(Codec, TakesFailureCodesOfLaterVersionsAsInternal) {
   const auto later = call_failed{1, 2, static_cast<failure_code>(77), "?"};
   EXPECT_EQ(decode_text(later), "accepted: failed id=1 incarnation=2 code=0 text=?");
+}
+
+TEST(Codec, ReturnsTheLongestListOfNodesAndRefusesALongerOne) {
+  auto list = node_list{};
+  auto node = sample<node_description>();
+  node.model.layers = 100;
+  node.owned.layers = {0, 99};
+  node.formats.assign(100, quant::activation_format::q8_256);
+  for (auto i = std::size_t{0}; i < max_listed_nodes; ++i) {
+    node.node = std::string(max_name_bytes, 'n');
+    node.incarnation = i;
+    list.nodes.push_back({node, fmt::format("10.0.0.{}:9470", i)});
+  }
+  EXPECT_EQ(decode_text(list), "accepted: " + test::text_of(list));
+  EXPECT_LT(encoded(list).size(), max_list_bytes);
+  list.nodes.push_back(list.nodes.back());
+  EXPECT_EQ(decode_text(list), "message: nodes are 257, at most 256 allowed");
 }
 
 // ---- buffers and frames -------------------------------------------------------------------------

@@ -67,6 +67,13 @@ inline std::vector<sample> samples() {
   auto informed_welcome = welcome;
   informed_welcome.model = informed;
 
+  auto status = node_status{1, 2, node_state::loading, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+  auto offer = announce{welcome, false, 1 << 30, 12'345};
+  offer.node.owned.experts = {1, 0};
+  offer.node.formats.clear();
+  auto list = node_list{{{welcome, "10.0.0.7:43210"}, {informed_welcome, "[::1]:9"}}};
+  list.nodes[1].node.state = node_state::draining;
+
   return {
       {"hello", hello{1, "laptop of Ada", {}}},
       {"welcome", welcome},
@@ -78,6 +85,17 @@ inline std::vector<sample> samples() {
       {"pong", pong{0x8877665544332211, 5, 600, 7, node_state::draining}},
       {"hello_weights_digest", hello{1, "laptop of Ada", informed}},
       {"welcome_weights_digest", informed_welcome},
+      {"ask_status", ask_status{0x1020304050607080}},
+      {"status", status},
+      {"control", control{77, control_action::restart_node}},
+      {"controlled", controlled{78, true, "drained, starting anew"}},
+      {"announce", announce{welcome, true, 0, 0}},
+      {"announce_offer", offer},
+      {"accepted", accepted{verdict::load, {3, 99}, 250}},
+      {"nodes", list},
+      {"ping_node", ping{5, 0x1122334455667788}},
+      {"ask_status_node", ask_status{6, 0x2233445566778899}},
+      {"control_node", control{7, control_action::drain, 0x33445566778899aa}},
   };
 }
 

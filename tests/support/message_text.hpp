@@ -56,14 +56,14 @@ inline std::string text_of(const schema::call_failed& m) {
                      static_cast<int>(m.code), m.text);
 }
 inline std::string text_of(const schema::ping& m) {
-  return fmt::format("ping nonce={}", m.nonce);
+  return fmt::format("ping nonce={} node={}", m.nonce, m.node);
 }
 inline std::string text_of(const schema::pong& m) {
   return fmt::format("pong nonce={} incarnation={} served={} waiting={} state={}", m.nonce,
                      m.incarnation, m.served, m.waiting, static_cast<int>(m.state));
 }
 inline std::string text_of(const schema::ask_status& m) {
-  return fmt::format("ask status nonce={}", m.nonce);
+  return fmt::format("ask status nonce={} node={}", m.nonce, m.node);
 }
 inline std::string text_of(const schema::node_status& m) {
   return fmt::format("status nonce={} incarnation={} state={} uptime={} served={} failed={} "
@@ -73,7 +73,7 @@ inline std::string text_of(const schema::node_status& m) {
                      m.resident_bytes, m.rss_bytes, m.load_percent);
 }
 inline std::string text_of(const schema::control& m) {
-  return fmt::format("control id={} action={}", m.id, static_cast<int>(m.action));
+  return fmt::format("control id={} action={} node={}", m.id, static_cast<int>(m.action), m.node);
 }
 inline std::string text_of(const schema::controlled& m) {
   return fmt::format("controlled id={} ok={} text={}", m.id, m.ok, m.text);
@@ -85,6 +85,12 @@ inline std::string text_of(const schema::announce& m) {
 inline std::string text_of(const schema::accepted& m) {
   return fmt::format("accepted verdict={} experts={} retry={}", static_cast<int>(m.verdict),
                      to_string(m.experts), m.retry_ms);
+}
+inline std::string text_of(const schema::node_list& m) {
+  auto out = std::string{"nodes"};
+  for (const auto& n : m.nodes)
+    out += fmt::format(" [{} at {}]", text_of(n.node), n.address);
+  return out;
 }
 inline std::string text_of(const schema::message& m) {
   return std::visit([](const auto& x) { return text_of(x); }, m);
