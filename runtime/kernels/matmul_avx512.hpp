@@ -185,10 +185,12 @@ static inline __m128i eight_halves(const std::uint8_t* blocks, std::ptrdiff_t co
 }
 
 // Adds up to 2 * Pairs blocks, the first of which is `first`, to the accumulator lanes of each
-// input. All of them are there if Whole, else `count`.
+// input. All of them are there if Whole, else `count`. Inlined, so that a constant count costs no
+// branches.
 template <encoding E, int Inputs, int Pairs, bool Whole>
-static inline void add_blocks32(const std::uint8_t* p, std::size_t count, const activation_view& x,
-                                std::size_t input, std::size_t first, __m512* acc) {
+[[gnu::always_inline]] static inline void add_blocks32(const std::uint8_t* p, std::size_t count,
+                                                       const activation_view& x, std::size_t input,
+                                                       std::size_t first, __m512* acc) {
   using traits = traits32<E>;
   __m512i sum[Inputs][8];
   for (std::size_t pair = 0; pair < Pairs; ++pair) {
@@ -244,11 +246,18 @@ static void dot_32(const std::uint8_t* row, const activation_view& x, std::size_
   std::size_t first = 0;
   for (; first + 16 <= blocks; first += 16)
     add_blocks32<E, Inputs, 8, true>(row + first * traits::bytes, 16, x, input, first, acc);
-  const auto rest = blocks - first;
-  if (rest > 8)
-    add_blocks32<E, Inputs, 8, false>(row + first * traits::bytes, rest, x, input, first, acc);
-  else if (rest > 0)
-    add_blocks32<E, Inputs, 4, false>(row + first * traits::bytes, rest, x, input, first, acc);
+  const auto* p = row + first * traits::bytes;
+  switch (const auto rest = blocks - first; rest) {
+  case 0: break;
+  case 2: add_blocks32<E, Inputs, 4, false>(p, 2, x, input, first, acc); break;
+  case 6: add_blocks32<E, Inputs, 4, false>(p, 6, x, input, first, acc); break;
+  case 8: add_blocks32<E, Inputs, 4, true>(p, 8, x, input, first, acc); break;
+  default:
+    if (rest > 8)
+      add_blocks32<E, Inputs, 8, false>(p, rest, x, input, first, acc);
+    else
+      add_blocks32<E, Inputs, 4, false>(p, rest, x, input, first, acc);
+  }
   for (int n = 0; n < Inputs; ++n)
     out[n * out_stride] = lanes_avx512::reduce_add({acc[n]});
 }

@@ -138,31 +138,43 @@ void dequantize_row(encoding e, const std::byte* row, std::size_t cols, float* o
   }
 }
 
-// By exponents alone: this is read for every expert that is used for the first time.
-bool row_is_finite(encoding e, const std::byte* row, std::size_t cols) noexcept {
-  const auto shape = shape_of(e);
-  const auto blocks = cols / shape.weights;
-  const auto halves_at = [&](auto... offsets) {
-    constexpr auto exponent = 0x7c00;
-    auto bad = false;
-    for (auto b = std::size_t{0}; b < blocks; ++b)
-      bad |= ((((u16_at(row + b * shape.bytes, offsets) & exponent) == exponent)) | ...);
-    return !bad;
-  };
-  switch (e) {
-  case encoding::f32:
-  case encoding::f16:
-  case encoding::bf16:
-    for (auto i = std::size_t{0}; i < cols; ++i)
-      if (!std::isfinite(plain_weight(e, row + i * shape.bytes)))
-        return false;
-    return true;
-  case encoding::q6_k: return halves_at(208);
-  case encoding::q4_k:
-  case encoding::q5_k:
-  case encoding::q5_1: return halves_at(0, 2);
-  default: return halves_at(0);
+namespace {
+
+// An exponent of ones is NaN or infinity. The half of a float that holds it is a bfloat16.
+constexpr auto of_half = std::uint16_t{0x7c00};
+constexpr auto of_bf16 = std::uint16_t{0x7f80};
+
+// Looks at two bytes at each offset of each block, and fetches ahead: this reads whole models.
+template <std::uint16_t Exponent, std::size_t BlockBytes, std::size_t... Offsets>
+bool exponents_are_finite(const std::byte* row, std::size_t blocks) noexcept {
+  constexpr auto ahead = std::size_t{4096};
+  auto bad = false;
+  for (const auto* end = row + blocks * BlockBytes; row != end; row += BlockBytes) {
+    if constexpr (BlockBytes > 16)
+      __builtin_prefetch(row + ahead);
+    bad |= (((u16_at(row, Offsets) & Exponent) == Exponent) | ...);
   }
+  return !bad;
+}
+
+} // namespace
+
+bool row_is_finite(encoding e, const std::byte* row, std::size_t cols) noexcept {
+  const auto blocks = cols / shape_of(e).weights;
+  switch (e) {
+  case encoding::f32: return exponents_are_finite<of_bf16, 4, 2>(row, blocks);
+  case encoding::f16: return exponents_are_finite<of_half, 2, 0>(row, blocks);
+  case encoding::bf16: return exponents_are_finite<of_bf16, 2, 0>(row, blocks);
+  case encoding::q8_0: return exponents_are_finite<of_half, 34, 0>(row, blocks);
+  case encoding::q4_0:
+  case encoding::iq4_nl: return exponents_are_finite<of_half, 18, 0>(row, blocks);
+  case encoding::q5_0: return exponents_are_finite<of_half, 22, 0>(row, blocks);
+  case encoding::q5_1: return exponents_are_finite<of_half, 24, 0, 2>(row, blocks);
+  case encoding::q4_k: return exponents_are_finite<of_half, 144, 0, 2>(row, blocks);
+  case encoding::q5_k: return exponents_are_finite<of_half, 176, 0, 2>(row, blocks);
+  case encoding::q6_k: return exponents_are_finite<of_half, 210, 208>(row, blocks);
+  }
+  return false;
 }
 
 } // namespace larql::quant
