@@ -5,6 +5,8 @@
 #include "runtime/base/log.hpp"
 #include "schema/codec.hpp"
 
+#include <algorithm>
+
 namespace larql::actors {
 
 namespace {
@@ -53,12 +55,12 @@ void client_connection_state::on_data(caf::io::new_data_msg& m) {
     return drop(frame.error().text);
   self_->configure_read(connection_, caf::io::receive_policy::exactly(reader_.wanted()));
   if (*frame)
-    on_frame(std::move(**frame));
+    on_frame(*std::move(frame));
 }
 
-void client_connection_state::on_frame(std::vector<char> body) {
-  node_.counters->bytes_in.fetch_add(schema::frame_header_bytes + body.size());
-  const auto m = schema::decode(body);
+void client_connection_state::on_frame(shared_buffer body) {
+  node_.counters->bytes_in.fetch_add(schema::frame_header_bytes + body->size());
+  const auto m = schema::decode(*body);
   if (!m)
     return drop(m.error().text);
   if (const auto* call = std::get_if<schema::expert_call>(&*m))
@@ -74,8 +76,7 @@ void client_connection_state::on_frame(std::vector<char> body) {
     drop("the message is none that a node answers");
 }
 
-void client_connection_state::on_call(std::uint64_t id, std::uint32_t layer,
-                                      std::vector<char> body) {
+void client_connection_state::on_call(std::uint64_t id, std::uint32_t layer, shared_buffer body) {
   if (!client_->identity.may_call() || !client_->hello.model)
     return refuse_call(id, schema::failure_code::bad_call,
                        client_->hello.model
@@ -87,7 +88,7 @@ void client_connection_state::on_call(std::uint64_t id, std::uint32_t layer,
   if (node_.state == schema::node_state::loading || !node_.shard)
     return refuse_call(id, schema::failure_code::restarting,
                        node_.shard ? "the node is loading" : "the shard is restarting");
-  const auto bytes = body.size();
+  const auto bytes = body->size();
   if (waiting_ >= window || waiting_bytes_ + bytes > max_waiting_bytes)
     return refuse_call(id, schema::failure_code::overloaded,
                        fmt::format("{} calls of this connection, {} bytes, wait already", waiting_,
@@ -97,7 +98,7 @@ void client_connection_state::on_call(std::uint64_t id, std::uint32_t layer,
   node_.counters->waiting.fetch_add(1);
   const auto arrived = std::chrono::steady_clock::now();
   const auto number = next_call_++;
-  calls_.emplace(number, pending_call{id, bytes, self_->clock().now() + call_timeout});
+  calls_.push_back({number, id, bytes, self_->clock().now() + call_timeout});
   if (!std::exchange(ticking_, true))
     self_->delayed_send(self_, call_timeout, tick_atom::value);
   self_
@@ -123,9 +124,9 @@ void client_connection_state::on_call(std::uint64_t id, std::uint32_t layer,
 void client_connection_state::on_tick() {
   const auto now = self_->clock().now();
   ticking_ = false;
-  while (!calls_.empty() && calls_.begin()->second.until <= now) {
-    const auto id = calls_.begin()->second.id;
-    if (!finish_call(calls_.begin()->first))
+  while (!calls_.empty() && calls_.front().until <= now) {
+    const auto id = calls_.front().id;
+    if (!finish_call(calls_.front().number))
       return;
     node_.counters->failed.fetch_add(1);
     send_failure(id, schema::failure_code::restarting, "the shard does not answer");
@@ -133,7 +134,7 @@ void client_connection_state::on_tick() {
   if (calls_.empty())
     return;
   ticking_ = true;
-  self_->delayed_send(self_, calls_.begin()->second.until - now, tick_atom::value);
+  self_->delayed_send(self_, calls_.front().until - now, tick_atom::value);
 }
 
 void client_connection_state::refuse_call(std::uint64_t id, schema::failure_code code,
@@ -143,11 +144,12 @@ void client_connection_state::refuse_call(std::uint64_t id, schema::failure_code
 }
 
 bool client_connection_state::finish_call(std::uint64_t number) {
-  const auto it = calls_.find(number);
+  const auto it = std::find_if(calls_.begin(), calls_.end(),
+                               [number](const pending_call& c) { return c.number == number; });
   if (it == calls_.end())
     return false;
   --waiting_;
-  waiting_bytes_ -= it->second.bytes;
+  waiting_bytes_ -= it->bytes;
   calls_.erase(it);
   ++served_;
   node_.counters->waiting.fetch_sub(1);
@@ -200,17 +202,18 @@ void client_connection_state::on_control(const schema::control& c) {
 }
 
 void client_connection_state::send_message(const schema::message& m) {
-  auto frame = std::vector<char>{};
-  schema::encode(m, frame);
-  send(frame);
+  const auto frame = own_frames_.take();
+  frame->clear();
+  schema::encode(m, *frame);
+  send(*frame);
 }
 
-void client_connection_state::send(const std::vector<char>& frame) {
+void client_connection_state::send(std::vector<char>& frame) {
   auto& out = self_->wr_buf(connection_);
   if (out.size() + frame.size() > max_unsent_bytes)
     return drop(fmt::format("does not read its answers, {} bytes wait", out.size()));
-  out.insert(out.end(), frame.begin(), frame.end());
   node_.counters->bytes_out.fetch_add(frame.size());
+  hand_over(frame, out);
   self_->flush(connection_);
 }
 

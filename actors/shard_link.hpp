@@ -17,7 +17,7 @@
 #include "actors/policy/call_timing.hpp"
 #include "actors/state_actor.hpp"
 
-#include <map>
+#include <vector>
 
 namespace larql::actors {
 
@@ -43,14 +43,20 @@ public:
 private:
   caf::result<payload> on_run(std::uint64_t id, const payload& call);
   void on_data(caf::io::new_data_msg& m);
-  void on_frame(std::vector<char> body);
+  void on_frame(shared_buffer body);
   void on_closed();
   void lose(const std::string& why);
   void fail_all(const std::string& why);
   void fail_call(std::uint64_t id, call_errc code, const std::string& text);
   void on_tick();
   void on_pong(const schema::pong& p);
-  void send(const std::vector<char>& frame);
+
+  // A session has one call in flight, so there are few and the newest is at the end.
+  struct waiting_call {
+    std::uint64_t id;
+    caf::typed_response_promise<payload> promise;
+  };
+  std::vector<waiting_call>::iterator find(std::uint64_t id);
 
   using time = caf::actor_clock::time_point;
 
@@ -61,7 +67,7 @@ private:
   link_options options_;
   caf::io::connection_handle connection_;
   frame_reader reader_;
-  std::map<std::uint64_t, caf::typed_response_promise<payload>> waiting_;
+  std::vector<waiting_call> waiting_;
   shard_status status_;
   schema::node_state state_;
   time heard_{};              // last frame

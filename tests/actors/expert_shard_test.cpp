@@ -21,7 +21,7 @@ protected:
     auto d = std::make_shared<schema::node_description>();
     d->node = "alpha";
     // Answers what it is asked, backwards; an empty call is a bad one.
-    const auto compute = [this](const payload& call) {
+    const auto compute = [this](const payload& call, std::vector<char>) {
       ++computed;
       const auto body = call.body();
       return expert_shard_state::computed{{body.rbegin(), body.rend()}, !body.empty()};

@@ -61,7 +61,7 @@ public:
           self_->configure_read(connection_, caf::io::receive_policy::exactly(reader_.wanted()));
           const auto lock = std::scoped_lock{events_->mutex};
           if (*frame)
-            events_->frames.push_back(std::move(**frame));
+            events_->frames.push_back(**frame);
         },
         [this](const caf::io::connection_closed_msg&) {
           const auto lock = std::scoped_lock{events_->mutex};
