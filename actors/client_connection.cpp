@@ -33,6 +33,8 @@ client_connection_state::~client_connection_state() {
 }
 
 client_connection_state::handle::behavior_type client_connection_state::make_behavior() {
+  replies_.assign([this](const payload& answer) { on_answer(answer); },
+                  [this](const caf::error& err) { on_error(err); });
   auto scribe = client_->connection.open(self_->system());
   connection_ = scribe->hdl();
   self_->add_scribe(std::move(scribe));
@@ -96,28 +98,34 @@ void client_connection_state::on_call(std::uint64_t id, std::uint32_t layer, sha
   ++waiting_;
   waiting_bytes_ += bytes;
   node_.counters->waiting.fetch_add(1);
-  const auto arrived = std::chrono::steady_clock::now();
-  const auto number = next_call_++;
-  calls_.push_back({number, id, bytes, self_->clock().now() + call_timeout});
+  const auto request = self_->new_request_id(caf::message_priority::normal);
+  calls_.push_back({request.response_id(), id, layer, bytes, std::chrono::steady_clock::now(),
+                    self_->clock().now() + call_timeout});
   if (!std::exchange(ticking_, true))
     self_->delayed_send(self_, call_timeout, tick_atom::value);
-  self_
-      ->request(node_.shard, caf::infinite, run_atom::value, id,
-                received_payload(std::move(body), gone_))
-      .then(
-          [this, number, layer, arrived](const payload& answer) {
-            if (!finish_call(number))
-              return;
-            if (auto* times = node_.counters->times_of(layer))
-              times->answered.add(std::chrono::steady_clock::now() - arrived);
-            send(*answer.buffer);
-          },
-          [this, number, id](const caf::error& err) {
-            if (!finish_call(number))
-              return;
-            node_.counters->failed.fetch_add(1);
-            send_failure(id, code_for(err), text_of(err));
-          });
+  // What request().then() does, with memory that is used again.
+  caf::actor_cast<caf::strong_actor_ptr>(node_.shard)
+      ->enqueue(messages_.make(self_->ctrl(), request, run_atom::value, id,
+                               received_payload(std::move(body), gone_)),
+                self_->context());
+  self_->add_multiplexed_response_handler(request.response_id(), replies_);
+}
+
+void client_connection_state::on_answer(const payload& answer) {
+  const auto call = finish_call(self_->current_message_id());
+  if (!call)
+    return;
+  if (auto* times = node_.counters->times_of(call->layer))
+    times->answered.add(std::chrono::steady_clock::now() - call->arrived);
+  send(*answer.buffer);
+}
+
+void client_connection_state::on_error(const caf::error& err) {
+  const auto call = finish_call(self_->current_message_id());
+  if (!call)
+    return;
+  node_.counters->failed.fetch_add(1);
+  send_failure(call->id, code_for(err), text_of(err));
 }
 
 // Calls that the shard has not answered in time.
@@ -125,11 +133,9 @@ void client_connection_state::on_tick() {
   const auto now = self_->clock().now();
   ticking_ = false;
   while (!calls_.empty() && calls_.front().until <= now) {
-    const auto id = calls_.front().id;
-    if (!finish_call(calls_.front().number))
-      return;
+    const auto call = finish_call(calls_.front().reply);
     node_.counters->failed.fetch_add(1);
-    send_failure(id, schema::failure_code::restarting, "the shard does not answer");
+    send_failure(call->id, schema::failure_code::restarting, "the shard does not answer");
   }
   if (calls_.empty())
     return;
@@ -143,18 +149,20 @@ void client_connection_state::refuse_call(std::uint64_t id, schema::failure_code
   send_failure(id, code, text);
 }
 
-bool client_connection_state::finish_call(std::uint64_t number) {
+std::optional<client_connection_state::pending_call>
+client_connection_state::finish_call(caf::message_id reply) {
   const auto it = std::find_if(calls_.begin(), calls_.end(),
-                               [number](const pending_call& c) { return c.number == number; });
+                               [reply](const pending_call& c) { return c.reply == reply; });
   if (it == calls_.end())
-    return false;
+    return std::nullopt;
+  const auto call = *it;
   --waiting_;
-  waiting_bytes_ -= it->bytes;
+  waiting_bytes_ -= call.bytes;
   calls_.erase(it);
   ++served_;
   node_.counters->waiting.fetch_sub(1);
   node_.counters->served.fetch_add(1);
-  return true;
+  return call;
 }
 
 void client_connection_state::on_ask_status(std::uint64_t nonce) {

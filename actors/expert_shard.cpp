@@ -38,12 +38,14 @@ caf::result<payload> expert_shard_state::on_run(std::uint64_t id, const payload&
     ++status_.served;
     return self_->delegate(helper_, run_atom::value, id, call);
   }
+  auto promise = self_->make_response_promise<payload>();
   auto frame = frames_.take();
   auto out = compute_(call, std::move(*frame));
   *frame = std::move(out.frame);
   ++status_.served;
   status_.failed += out.ok ? 0 : 1;
-  return frame_payload(std::move(frame));
+  deliver(self_, answers_, promise, frame_payload(std::move(frame)));
+  return promise;
 }
 
 } // namespace larql::actors

@@ -13,6 +13,7 @@
 #pragma once
 
 #include "actors/interfaces.hpp"
+#include "actors/pooled_message.hpp"
 #include "actors/state_actor.hpp"
 
 #include <functional>
@@ -51,6 +52,7 @@ private:
   expert_shard_actor helper_;
   shard_status status_;
   buffer_pool frames_;
+  message_pool<payload> answers_;
 };
 
 } // namespace larql::actors

@@ -100,4 +100,14 @@ private:
   block_store_ptr blocks_ = std::make_shared<block_store>();
 };
 
+/// Keeps a promise of `self` as deliver() does, with a message of the pool.
+template <class Self, class T>
+void deliver(Self* self, message_pool<T>& pool, caf::response_promise& promise, T value) {
+  if (promise.stages().empty() && promise.source())
+    promise.source()->enqueue(pool.make(self->ctrl(), promise.id().response_id(), std::move(value)),
+                              self->context());
+  else
+    promise.deliver(std::move(value)); // to somebody in between, or to nobody
+}
+
 } // namespace larql::actors

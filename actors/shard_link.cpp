@@ -122,7 +122,7 @@ void shard_link_state::on_frame(shared_buffer body) {
     waiting_.erase(it);
     ++status_.served;
     status_.waiting = static_cast<std::uint32_t>(waiting_.size());
-    promise.deliver(received_payload(std::move(body)));
+    deliver(self_, answers_, promise, received_payload(std::move(body)));
   } else if (const auto* failed = std::get_if<schema::call_failed>(&*m)) {
     if (failed->incarnation == peer_->incarnation)
       fail_call(failed->id, code_for(failed->code), failed->text);

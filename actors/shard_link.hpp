@@ -15,6 +15,7 @@
 #include "actors/net/frame_reader.hpp"
 #include "actors/net/scribe.hpp"
 #include "actors/policy/call_timing.hpp"
+#include "actors/pooled_message.hpp"
 #include "actors/state_actor.hpp"
 
 #include <vector>
@@ -68,6 +69,7 @@ private:
   caf::io::connection_handle connection_;
   frame_reader reader_;
   std::vector<waiting_call> waiting_;
+  message_pool<payload> answers_;
   shard_status status_;
   schema::node_state state_;
   time heard_{};              // last frame
