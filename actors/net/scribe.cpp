@@ -24,9 +24,9 @@ constexpr std::size_t ahead_slack_bytes = 64;
 // Reads of one connection before others have their turn.
 constexpr int reads_in_a_row = 8;
 
-// CAF's own stream asks epoll before it sends and reads until the socket is empty, which is nine
-// system calls for a frame and its answer; this one sends at once what the socket takes and reads a
-// header together with its body, which is three.
+// For a frame and its answer CAF's own stream makes six system calls beside its waits: it registers
+// with epoll to send, and reads header, body, and until the socket is empty. This one makes two: it
+// sends at once what the socket takes, and reads a header together with its body.
 class stream_scribe final : public caf::io::scribe, private network::event_handler {
 public:
   stream_scribe(network::default_multiplexer& loop, int fd, tls_context::ssl_ptr session)
