@@ -3,8 +3,8 @@
 //
 // Owner     Whoever fills the buffers. They may outlive the pool.
 // Threads   One thread takes; others may hold buffers and let go of them.
-// Memory    At most `most_kept` buffers; one that has grown beyond `most_kept_bytes` (a prompt's
-//           rows) gives its memory back.
+// Memory    At most `most_kept` buffers. One that was filled with more than `most_kept_bytes` (a
+//           prompt's rows) is not used again, if its filler calls let_go_if_large().
 
 #pragma once
 
@@ -36,6 +36,12 @@ public:
     if (buffers_.size() < most_kept)
       buffers_.push_back(fresh);
     return fresh;
+  }
+
+  /// When a buffer is filled: a large one belongs to its receivers alone from now on.
+  void let_go_if_large(const shared_buffer& filled) {
+    if (filled->capacity() > most_kept_bytes)
+      std::erase(buffers_, filled);
   }
 
 private:

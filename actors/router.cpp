@@ -200,6 +200,7 @@ void router_state::send(const job_ptr& job, part& p, std::size_t member) {
   node.asked = now;
   auto frame = frames_.take();
   calls_.build(a.id, *job->job, p.picks, p.rows, *frame);
+  frames_.let_go_if_large(frame);
   job->job->stats.bytes_sent += frame->size();
   ++job->job->stats.calls;
   wake_at(a.hedge_at ? std::min(*a.hedge_at, *a.deadline) : *a.deadline);

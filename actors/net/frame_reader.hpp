@@ -42,6 +42,7 @@ public:
     if (body_->size() < body_bytes_)
       return shared_buffer{};
     body_bytes_ = 0;
+    buffers_.let_go_if_large(body_);
     return std::exchange(body_, nullptr);
   }
 
