@@ -1,6 +1,6 @@
 // What a decoded layer takes from the heap once a cluster is warm: nothing on the laptop, and on a
 // node what CAF's loop takes: when an actor that it runs wakes another (the shard the connection),
-// it lists that one in a new vector, 16 bytes for each call.
+// it lists that one in a new vector, one small block for each call.
 //
 // An executable of its own, because it replaces operator new: every thread's allocations count.
 // Laptop and nodes are in this process, each with an actor system of its own, over loopback TCP.
