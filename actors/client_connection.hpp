@@ -15,10 +15,12 @@
 #include "actors/net/peer_identity.hpp"
 #include "actors/net/scribe.hpp"
 #include "actors/node_counters.hpp"
+#include "actors/pooled_message.hpp"
 #include "actors/state_actor.hpp"
 
 #include <chrono>
-#include <map>
+#include <optional>
+#include <vector>
 
 namespace larql::actors {
 
@@ -70,16 +72,16 @@ public:
 
 private:
   void on_data(caf::io::new_data_msg& m);
-  void on_frame(std::vector<char> body);
-  void on_call(std::uint64_t id, std::uint32_t layer, std::vector<char> body);
+  void on_frame(shared_buffer body);
+  void on_call(std::uint64_t id, std::uint32_t layer, shared_buffer body);
   void refuse_call(std::uint64_t id, schema::failure_code code, const std::string& text);
   void on_ask_status(std::uint64_t nonce);
   void on_control(const schema::control& c);
-  /// False if the call has been answered already.
-  [[nodiscard]] bool finish_call(std::uint64_t number);
+  void on_answer(const payload& answer);
+  void on_error(const caf::error& err);
   void on_tick();
   void send_message(const schema::message& m);
-  void send(const std::vector<char>& frame);
+  void send(std::vector<char>& frame);
   void send_failure(std::uint64_t id, schema::failure_code code, const std::string& text);
   void drop(const std::string& why);
 
@@ -88,6 +90,7 @@ private:
   context node_;
   caf::io::connection_handle connection_;
   frame_reader reader_;
+  buffer_pool own_frames_;
   std::uint32_t waiting_ = 0;
   std::size_t waiting_bytes_ = 0;
   std::uint64_t served_ = 0;
@@ -95,13 +98,20 @@ private:
   // Calls at the shard, in the order they came. Their deadline is kept here: CAF would keep the
   // timeout of every call, answered or not, until it passes, which is most of a node's memory.
   struct pending_call {
-    std::uint64_t id;
+    caf::message_id reply; // the answer's
+    std::uint64_t id;      // the laptop's
+    std::uint32_t layer;
     std::size_t bytes;
+    std::chrono::steady_clock::time_point arrived;
     caf::actor_clock::time_point until;
   };
-  std::map<std::uint64_t, pending_call> calls_;
-  std::uint64_t next_call_ = 1;
+  std::vector<pending_call> calls_;
+  /// None if the call has been answered already.
+  [[nodiscard]] std::optional<pending_call> finish_call(caf::message_id reply);
+
   bool ticking_ = false;
+  caf::behavior replies_; // of all calls
+  message_pool<caf::atom_value, std::uint64_t, payload> messages_;
   std::shared_ptr<std::atomic<bool>> gone_ = std::make_shared<std::atomic<bool>>(false);
 };
 

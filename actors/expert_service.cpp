@@ -37,26 +37,22 @@ expert_service::expert_service(kernels::compute compute, const experts::expert_b
     : compute_(compute), bank_(bank), self_(std::move(self)), engine_(compute, bank) {}
 
 expert_service::answer expert_service::run(std::span<const char> body,
-                                           std::chrono::steady_clock::time_point arrived) {
+                                           std::chrono::steady_clock::time_point arrived,
+                                           std::vector<char> into) {
+  into.clear();
+  const auto refuse = [&](std::uint64_t id, schema::failure_code code, const std::string& text) {
+    schema::encode(schema::call_failed{id, self_.incarnation, code, text}, into);
+    return answer{std::move(into), false, {}};
+  };
   const auto m = schema::decode(body);
   if (!m)
     return refuse(0, schema::failure_code::bad_call, m.error().text);
   const auto* call = std::get_if<schema::expert_call>(&*m);
   if (call == nullptr)
     return refuse(0, schema::failure_code::bad_call, "message is not a call");
-  if (!self_.owned.layers.contains(call->layer))
-    return refuse(call->id, schema::failure_code::not_owner,
-                  fmt::format("call: layer {} is not mine, I own layers {}", call->layer,
-                              to_string(self_.owned.layers)));
-  if (const auto ok = check(*call); !ok)
-    return refuse(call->id, schema::failure_code::bad_call, ok.error().text);
-  if (const auto ok = load_rows(*call); !ok)
-    return refuse(call->id, schema::failure_code::bad_call, ok.error().text);
-  if (const auto ok = load_picks(*call); !ok)
-    return refuse(call->id,
-                  ok.error().code == errc::mismatch ? schema::failure_code::not_owner
-                                                    : schema::failure_code::bad_call,
-                  ok.error().text);
+  auto code = schema::failure_code::bad_call;
+  if (const auto ok = prepare(*call, code); !ok)
+    return refuse(call->id, code, ok.error().text);
   const auto started = std::chrono::steady_clock::now();
   if (const auto ok = compute(*call); !ok)
     return refuse(call->id, schema::failure_code::internal, ok.error().text);
@@ -71,10 +67,26 @@ expert_service::answer expert_service::run(std::span<const char> body,
   out.sums = packed_;
   out.queue_ns = nanoseconds(started - arrived);
   out.compute_ns = nanoseconds(std::chrono::steady_clock::now() - started);
-  auto a = answer{{}, true, work_of(*call)};
-  a.done.compute_time = std::chrono::nanoseconds{out.compute_ns};
-  schema::encode(out, a.frame);
-  return a;
+  auto done = work_of(*call);
+  done.compute_time = std::chrono::nanoseconds{out.compute_ns};
+  schema::encode(out, into);
+  return {std::move(into), true, done};
+}
+
+// Takes a call's rows and picks over, checked. `code` says what kind of failure it is.
+result<void> expert_service::prepare(const schema::expert_call& call, schema::failure_code& code) {
+  code = schema::failure_code::bad_call;
+  if (!self_.owned.layers.contains(call.layer)) {
+    code = schema::failure_code::not_owner;
+    return fail(errc::mismatch, "call: layer {} is not mine, I own layers {}", call.layer,
+                to_string(self_.owned.layers));
+  }
+  LARQL_TRY_VOID(check(call));
+  LARQL_TRY_VOID(load_rows(call));
+  auto picks = load_picks(call);
+  if (!picks && picks.error().code == errc::mismatch)
+    code = schema::failure_code::not_owner;
+  return picks;
 }
 
 // Picks ascend by expert.
@@ -86,13 +98,6 @@ expert_service::work expert_service::work_of(const schema::expert_call& call) co
   for (auto i = std::size_t{0}; i < picks_.size(); ++i)
     out.experts += i == 0 || picks_[i].expert != picks_[i - 1].expert;
   return out;
-}
-
-expert_service::answer expert_service::refuse(std::uint64_t id, schema::failure_code code,
-                                              const std::string& text) const {
-  auto a = answer{};
-  schema::encode(schema::call_failed{id, self_.incarnation, code, text}, a.frame);
-  return a;
 }
 
 // Sizes first: everything later indexes by them.
@@ -132,23 +137,23 @@ result<void> expert_service::load_rows(const schema::expert_call& call) {
     // Rounded here by the rule that the laptop would have applied.
     rows_.reset(self_.formats[call.layer - self_.owned.layers.first], call.rows,
                 self_.model.hidden);
-    auto row = std::vector<float>(self_.model.hidden);
+    row_.resize(self_.model.hidden);
     for (auto r = 0u; r < call.rows; ++r) {
-      std::memcpy(row.data(), call.activations.data() + r * std::size_t{stored} * 4,
-                  row.size() * 4);
-      for (const auto x : row)
+      std::memcpy(row_.data(), call.activations.data() + r * std::size_t{stored} * 4,
+                  row_.size() * 4);
+      for (const auto x : row_)
         if (!std::isfinite(x))
           return bad("activations", fmt::format("row {} holds {}", r, x));
-      rows_.set_row(compute_.k, r, row);
+      rows_.set_row(compute_.k, r, row_);
     }
     return {};
   }
   rows_.reset(call.format, call.rows, self_.model.hidden, stored);
   const auto blocks = stored / block;
-  auto scales = std::vector<float>(blocks);
+  row_.resize(blocks);
   for (auto r = 0u; r < call.rows; ++r) {
-    std::memcpy(scales.data(), call.scales.data() + r * std::size_t{blocks} * 4, blocks * 4);
-    for (const auto s : scales)
+    std::memcpy(row_.data(), call.scales.data() + r * std::size_t{blocks} * 4, blocks * 4);
+    for (const auto s : row_)
       if (!std::isfinite(s) || s < 0)
         return bad("scales", fmt::format("row {} holds {}", r, s));
     const auto* q =
@@ -157,7 +162,7 @@ result<void> expert_service::load_rows(const schema::expert_call& call) {
     for (auto i = 0u; i < stored; ++i)
       if (q[i] == -128)
         return bad("activations", fmt::format("row {} holds -128", r));
-    rows_.set_row_q8(r, {q, stored}, scales);
+    rows_.set_row_q8(r, {q, stored}, row_);
   }
   return {};
 }

@@ -35,14 +35,15 @@ public:
   };
 
   /// Answers one call message with a whole frame: a result or a failure. `arrived` is when the call
-  /// came in. `ok` says which it was.
+  /// came in. `ok` says which it was. The frame is made in the memory of `into`.
   struct answer {
     std::vector<char> frame;
     bool ok = false;
     work done; ///< if ok
   };
   [[nodiscard]] answer run(std::span<const char> body,
-                           std::chrono::steady_clock::time_point arrived);
+                           std::chrono::steady_clock::time_point arrived,
+                           std::vector<char> into = {});
 
 private:
   [[nodiscard]] result<void> check(const schema::expert_call& call) const;
@@ -50,8 +51,7 @@ private:
   [[nodiscard]] result<void> load_picks(const schema::expert_call& call);
   [[nodiscard]] result<void> compute(const schema::expert_call& call);
   [[nodiscard]] work work_of(const schema::expert_call& call) const;
-  [[nodiscard]] answer refuse(std::uint64_t id, schema::failure_code code,
-                              const std::string& text) const;
+  [[nodiscard]] result<void> prepare(const schema::expert_call& call, schema::failure_code& code);
 
   kernels::compute compute_;
   const experts::expert_bank& bank_;
@@ -61,6 +61,7 @@ private:
   std::vector<experts::pick> picks_;
   std::vector<std::uint16_t> picks_per_row_;
   std::vector<std::int64_t> sums_;
+  std::vector<float> row_; // scales or numbers of one row
   std::vector<std::byte> widths_;
   std::vector<std::byte> packed_;
 };

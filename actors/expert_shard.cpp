@@ -38,10 +38,16 @@ caf::result<payload> expert_shard_state::on_run(std::uint64_t id, const payload&
     ++status_.served;
     return self_->delegate(helper_, run_atom::value, id, call);
   }
-  auto out = compute_(call);
+  auto frame = frames_.take();
+  auto out = compute_(call, std::move(*frame));
+  *frame = std::move(out.frame);
+  frames_.let_go_if_large(frame);
   ++status_.served;
   status_.failed += out.ok ? 0 : 1;
-  return frame_payload(std::move(out.frame));
+  // Not before: whoever computes may throw, and CAF then answers what no promise was made for.
+  auto promise = self_->make_response_promise<payload>();
+  deliver(self_, answers_, promise, frame_payload(std::move(frame)));
+  return promise;
 }
 
 } // namespace larql::actors

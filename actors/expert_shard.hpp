@@ -13,6 +13,7 @@
 #pragma once
 
 #include "actors/interfaces.hpp"
+#include "actors/pooled_message.hpp"
 #include "actors/state_actor.hpp"
 
 #include <functional>
@@ -25,13 +26,13 @@ public:
   using pointer = handle::pointer;
   static constexpr const char* name = "expert-shard";
 
-  /// Computes one call: message in, frame out, and whether it was a result. Injected, so that tests
-  /// need no weights.
+  /// Computes one call: message in, frame out, and whether it was a result. The second argument is
+  /// a buffer that may become the frame. Injected, so that tests need no weights.
   struct computed {
     std::vector<char> frame;
     bool ok = false;
   };
-  using compute_fn = std::function<computed(const payload&)>;
+  using compute_fn = std::function<computed(const payload&, std::vector<char>)>;
 
   /// Calls of more bytes are long.
   static constexpr std::size_t short_call_bytes = 32 * 1024;
@@ -50,6 +51,8 @@ private:
   compute_fn compute_;
   expert_shard_actor helper_;
   shard_status status_;
+  buffer_pool frames_;
+  message_pool<payload> answers_;
 };
 
 } // namespace larql::actors

@@ -42,6 +42,14 @@ struct layer_job {
   std::vector<std::int64_t> sums; ///< [row_count][hidden]
   job_stats stats;
 
+  /// Ready for another layer. @pre nobody else holds the job
+  void reopen() {
+    stats = {};
+    done_.store(false);
+    abandoned_.store(false);
+    outcome_ = {};
+  }
+
   /// Called once by the router.
   void finish(result<void> how) {
     {

@@ -1,10 +1,12 @@
 // The bytes of one message as they travel between actors: shared, never copied.
 //
 // A payload that this process encoded holds a whole frame and can be sent as it is; one that was
-// received holds the message alone. body() is the message in both cases.
+// received holds the message alone. body() is the message in both cases. A connection that sends a
+// frame takes its bytes: it is sent once.
 
 #pragma once
 
+#include "actors/buffer_pool.hpp"
 #include "schema/messages.hpp"
 
 #include <caf/allowed_unsafe_message_type.hpp>
@@ -18,7 +20,7 @@
 namespace larql::actors {
 
 struct payload {
-  std::shared_ptr<std::vector<char>> buffer;
+  shared_buffer buffer;
   std::size_t offset = 0;
   /// Set when nobody wants the answer any more; work that has not begun is then dropped. May be
   /// null.
@@ -32,14 +34,30 @@ struct payload {
 };
 
 /// A frame made by schema::encode.
+inline payload frame_payload(shared_buffer frame) {
+  return {std::move(frame), schema::frame_header_bytes, {}};
+}
 inline payload frame_payload(std::vector<char> frame) {
-  return {std::make_shared<std::vector<char>>(std::move(frame)), schema::frame_header_bytes, {}};
+  return frame_payload(std::make_shared<std::vector<char>>(std::move(frame)));
 }
 
 /// A message that came from the network.
+inline payload received_payload(shared_buffer body,
+                                std::shared_ptr<const std::atomic<bool>> abandoned = {}) {
+  return {std::move(body), 0, std::move(abandoned)};
+}
 inline payload received_payload(std::vector<char> body,
                                 std::shared_ptr<const std::atomic<bool>> abandoned = {}) {
-  return {std::make_shared<std::vector<char>>(std::move(body)), 0, std::move(abandoned)};
+  return received_payload(std::make_shared<std::vector<char>>(std::move(body)),
+                          std::move(abandoned));
+}
+
+/// Puts a frame behind what waits in `out`: without copying if nothing does.
+inline void hand_over(std::vector<char>& frame, std::vector<char>& out) {
+  if (out.empty())
+    out.swap(frame);
+  else
+    out.insert(out.end(), frame.begin(), frame.end());
 }
 
 } // namespace larql::actors

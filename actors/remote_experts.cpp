@@ -19,6 +19,7 @@ constexpr auto look_interval = std::chrono::milliseconds{100};
 constexpr auto longest_poll = std::chrono::milliseconds{2};
 // The router's own deadlines end a job; this margin only covers a laptop that is busy itself.
 constexpr auto margin = std::chrono::seconds{10};
+constexpr std::size_t most_kept_jobs = 4;
 
 float microseconds(std::chrono::nanoseconds t) {
   return static_cast<float>(t.count()) * 1e-3f;
@@ -39,7 +40,7 @@ remote_experts::remote_experts(caf::actor_system& sys, router_actor router,
 
 result<void> remote_experts::start(const experts::expert_batch& batch) {
   LARQL_CHECK(batch.layer < formats_.size());
-  job_ = std::make_shared<layer_job>();
+  job_ = new_job();
   job_->layer = batch.layer;
   job_->hidden = batch.hidden;
   job_->row_count = batch.rows;
@@ -50,9 +51,23 @@ result<void> remote_experts::start(const experts::expert_batch& batch) {
   // Run the router on the network thread, where the links are: one thread hand-over less.
   auto* network = &sys_.middleman().backend();
   caf::actor_cast<caf::strong_actor_ptr>(router_)->enqueue(
-      caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, route_atom::value, job_),
-      network);
+      messages_.make(nullptr, caf::make_message_id(), route_atom::value, job_), network);
   return {};
+}
+
+// One that the router is done with, with its memory. Two take turns; more are made when one is
+// given up on.
+layer_job_ptr remote_experts::new_job() {
+  for (const auto& job : jobs_)
+    if (job.use_count() == 1) {
+      std::atomic_thread_fence(std::memory_order_acquire); // with the router's release
+      job->reopen();
+      return job;
+    }
+  auto fresh = std::make_shared<layer_job>();
+  if (jobs_.size() < most_kept_jobs)
+    jobs_.push_back(fresh);
+  return fresh;
 }
 
 result<void> remote_experts::wait(std::span<float> out) {

@@ -10,6 +10,7 @@
 #include "actors/interfaces.hpp"
 #include "actors/layer_job.hpp"
 #include "actors/layer_times.hpp"
+#include "actors/pooled_message.hpp"
 #include "runtime/experts/expert_port.hpp"
 #include "runtime/topology/topology.hpp"
 
@@ -46,6 +47,7 @@ public:
 private:
   [[nodiscard]] result<void> finished(layer_job& job);
   void poll(const layer_job& job) const;
+  [[nodiscard]] layer_job_ptr new_job();
   void record(const job_stats& s);
 
   caf::actor_system& sys_;
@@ -56,6 +58,8 @@ private:
   std::function<bool()> cancelled_;
   std::chrono::nanoseconds usual_wait_{0}; // moving average
   layer_job_ptr job_;
+  std::vector<layer_job_ptr> jobs_; // used again
+  message_pool<caf::atom_value, layer_job_ptr> messages_;
   remote_stats stats_;
 };
 

@@ -1,6 +1,5 @@
 #include "actors/router.hpp"
 
-#include "actors/call_builder.hpp"
 #include "actors/router_jobs.hpp"
 #include "schema/codec.hpp"
 #include "schema/sums.hpp"
@@ -15,6 +14,9 @@ namespace {
 constexpr auto suspect_time = std::chrono::seconds{30};
 // After this long without a call, what is known of a node's speed is old: it is asked again.
 constexpr auto idle_time = std::chrono::seconds{10};
+// Memory that is kept for the next jobs: of parts with the picks of some decoded rows.
+constexpr std::size_t most_spare_parts = 64;
+constexpr std::size_t most_spare_picks = 4096;
 
 std::uint32_t units_of(std::span<const experts::pick> picks) {
   auto distinct = 0u;
@@ -24,14 +26,13 @@ std::uint32_t units_of(std::span<const experts::pick> picks) {
 }
 
 // Picks are sorted by expert.
-std::vector<expert_demand> demands_of(std::span<const experts::pick> picks) {
-  auto out = std::vector<expert_demand>{};
+void demands_of(std::span<const experts::pick> picks, std::vector<expert_demand>& out) {
+  out.clear();
   for (const auto& p : picks) {
     if (out.empty() || out.back().expert != p.expert)
       out.push_back({p.expert, 0});
     ++out.back().rows;
   }
-  return out;
 }
 
 } // namespace
@@ -46,6 +47,8 @@ router_state::~router_state() {
 }
 
 router_state::handle::behavior_type router_state::make_behavior() {
+  replies_.assign([this](const payload& answer) { on_answer(answer); },
+                  [this](const caf::error& err) { on_error(err); });
   return {
       [this](route_atom, const layer_job_ptr& job) { on_route(job); },
       [this](view_atom, const cluster_view_ptr& view) { on_view(view); },
@@ -66,8 +69,40 @@ bool router_state::is_suspect(const cluster_member& m) const {
          self_->clock().now() - *known->second.suspect_since < suspect_time;
 }
 
+// Jobs and parts keep the memory of their predecessors.
+router_state::job_ptr router_state::new_job() {
+  for (const auto& job : spare_jobs_)
+    if (job.use_count() == 1) { // nobody looks at what it was
+      job->reset();
+      return job;
+    }
+  spare_jobs_.push_back(std::make_shared<pending_job>());
+  return spare_jobs_.back();
+}
+
+router_state::part router_state::new_part() {
+  auto p = part{};
+  if (!spare_parts_.empty()) {
+    p = std::move(spare_parts_.back());
+    spare_parts_.pop_back();
+  }
+  p.id = next_id_++;
+  p.picks.clear();
+  p.rows.clear();
+  p.attempts.clear();
+  p.tried.clear();
+  return p;
+}
+
+void router_state::drop_part(pending_job& job, std::uint64_t part_id) {
+  auto* p = job.find(part_id);
+  if (spare_parts_.size() < most_spare_parts && p->picks.capacity() <= most_spare_picks)
+    spare_parts_.push_back(std::move(*p));
+  job.parts.erase(job.parts.begin() + (p - job.parts.data()));
+}
+
 void router_state::on_route(const layer_job_ptr& job) {
-  auto pending = std::make_shared<pending_job>();
+  const auto pending = new_job();
   pending->job = job;
   job->sums.assign(std::size_t{job->row_count} * job->hidden, 0);
   jobs_.push_back(pending);
@@ -86,7 +121,8 @@ void router_state::on_view(const cluster_view_ptr& view) {
   for (const auto& job : std::vector{jobs_}) {
     if (!job->parked.empty()) {
       job->retry_at.reset();
-      dispatch(job, std::exchange(job->parked, {}), {});
+      const auto parked = std::exchange(job->parked, {});
+      dispatch(job, parked, {});
     }
     ask_others(job);
     finish_if_done(job);
@@ -99,12 +135,13 @@ void router_state::on_view(const cluster_view_ptr& view) {
     });
 }
 
-// Gives each expert to a node and sends one call per node; experts without one are parked.
-void router_state::dispatch(const job_ptr& job, std::vector<experts::pick> picks,
-                            std::span<const std::uint64_t> avoid) {
+// For each expert that the picks name, the index of a member, or -1.
+std::span<const int> router_state::choose(const pending_job& job,
+                                          std::span<const experts::pick> picks,
+                                          std::span<const std::uint64_t> avoid) {
   const auto now = self_->clock().now();
-  const auto demands = demands_of(picks);
-  auto offers = std::vector<node_offer>{};
+  demands_of(picks, demands_);
+  offers_.clear();
   for (const auto& m : view_->members) {
     const auto& r = record_of(m);
     const auto idle = !r.asked || now - *r.asked > idle_time;
@@ -114,28 +151,33 @@ void router_state::dispatch(const job_ptr& job, std::vector<experts::pick> picks
                             idle ? 0 : r.timing.unit_us(), avoided || is_suspect(m)};
     if (!m.is_usable())
       offer.owned = {{1, 0}, {1, 0}}; // owns nothing now
-    offers.push_back(offer);
+    offers_.push_back(offer);
   }
-  const auto chosen = choose_nodes(job->job->layer, demands, offers);
-  auto parts = std::vector<std::vector<experts::pick>>(offers.size());
-  auto without = std::vector<experts::pick>{};
-  for (auto d = std::size_t{0}, i = std::size_t{0}; d < demands.size(); ++d) {
-    auto& to = chosen[d] < 0 ? without : parts[static_cast<std::size_t>(chosen[d])];
-    for (; i < picks.size() && picks[i].expert == demands[d].expert; ++i)
-      to.push_back(picks[i]);
-  }
-  for (auto m = std::size_t{0}; m < parts.size(); ++m) {
-    if (parts[m].empty())
+  return choice_.choose(job.job->layer, demands_, offers_);
+}
+
+// Gives each expert to a node and sends one call per node; experts without one are parked.
+void router_state::dispatch(const job_ptr& job, std::span<const experts::pick> picks,
+                            std::span<const std::uint64_t> avoid) {
+  const auto chosen = choose(*job, picks, avoid);
+  const auto take = [&](int member, std::vector<experts::pick>& out) {
+    for (auto d = std::size_t{0}, i = std::size_t{0}; d < demands_.size(); ++d)
+      for (; i < picks.size() && picks[i].expert == demands_[d].expert; ++i)
+        if (chosen[d] == member)
+          out.push_back(picks[i]);
+  };
+  for (auto m = std::size_t{0}; m < view_->members.size(); ++m) {
+    if (std::find(chosen.begin(), chosen.end(), static_cast<int>(m)) == chosen.end())
       continue;
-    const auto id = next_id_++;
-    auto& p = job->parts[id];
-    p.id = id;
-    p.rows = rows_of(parts[m]);
-    p.picks = std::move(parts[m]);
+    auto& p = job->parts.emplace_back(new_part());
+    take(static_cast<int>(m), p.picks);
+    rows_of(p.picks, p.rows);
     send(job, p, m);
   }
-  if (!without.empty())
-    park(job, std::move(without));
+  without_owner_.clear();
+  take(-1, without_owner_);
+  if (!without_owner_.empty())
+    park(job, without_owner_);
 }
 
 void router_state::send(const job_ptr& job, part& p, std::size_t member) {
@@ -145,8 +187,8 @@ void router_state::send(const job_ptr& job, part& p, std::size_t member) {
   const auto now = self_->clock().now();
   auto a = attempt{};
   a.id = next_id_++;
-  a.incarnation = m.description->incarnation;
-  a.member = m;
+  a.view = view_;
+  a.member_index = member;
   a.sent = now;
   a.expected_us = node.timing.expected_us(units);
   a.allowed = node.timing.deadline(units, options_.limits);
@@ -156,32 +198,30 @@ void router_state::send(const job_ptr& job, part& p, std::size_t member) {
       a.hedge_at = now + slow;
   node.busy_us += a.expected_us;
   node.asked = now;
-  const auto out = frame_payload(build_call(a.id, *job->job, p.picks, p.rows));
-  job->job->stats.bytes_sent += out.buffer->size();
+  auto frame = frames_.take();
+  calls_.build(a.id, *job->job, p.picks, p.rows, *frame);
+  frames_.let_go_if_large(frame);
+  job->job->stats.bytes_sent += frame->size();
   ++job->job->stats.calls;
   wake_at(a.hedge_at ? std::min(*a.hedge_at, *a.deadline) : *a.deadline);
-  const auto part_id = p.id, call_id = a.id, incarnation = a.incarnation;
-  const auto shard = caf::actor_cast<expert_shard_actor>(m.shard);
-  p.tried.push_back(a.incarnation);
+  // What request().then() does, with memory that is used again. Deadlines are this actor's own, so
+  // that a late answer is not lost.
+  const auto request = self_->new_request_id(caf::message_priority::normal);
+  a.reply = request.response_id();
+  m.shard->enqueue(messages_.make(self_->ctrl(), request, run_atom::value, a.id,
+                                  frame_payload(std::move(frame))),
+                   self_->context());
+  self_->add_multiplexed_response_handler(a.reply, replies_);
+  p.tried.push_back(m.description->incarnation);
   p.attempts.push_back(std::move(a));
-  // Deadlines are this actor's own, so that a late answer is not lost.
-  self_->request(shard, caf::infinite, run_atom::value, call_id, out)
-      .then(
-          [this, job, part_id, call_id, incarnation](const payload& answer) {
-            nodes_[incarnation].suspect_since.reset(); // however late
-            on_answer(job, part_id, call_id, answer);
-          },
-          [this, job, part_id, call_id](const caf::error& err) {
-            on_error(job, part_id, call_id, err);
-          });
 }
 
 void router_state::release(const attempt& a) {
-  auto& busy = record_of(a.member).busy_us;
+  auto& busy = record_of(a.member()).busy_us;
   busy = std::max(busy - a.expected_us, 0.0f);
 }
 
-void router_state::park(const job_ptr& job, std::vector<experts::pick> picks) {
+void router_state::park(const job_ptr& job, std::span<const experts::pick> picks) {
   const auto now = self_->clock().now();
   auto& parked = job->parked;
   parked.insert(parked.end(), picks.begin(), picks.end());
@@ -197,13 +237,15 @@ void router_state::finish(const job_ptr& job, result<void> how) {
   if (job->finished)
     return;
   job->finished = true;
-  for (auto& [id, p] : job->parts) // their answers come for nobody
-    for (const auto& a : p.attempts)
+  while (!job->parts.empty()) { // their answers come for nobody
+    for (const auto& a : job->parts.back().attempts)
       release(a);
-  job->parts.clear();
+    drop_part(*job, job->parts.back().id);
+  }
   job->parked.clear();
-  std::erase(jobs_, job);
-  job->job->finish(std::move(how));
+  const auto done = std::move(job->job);
+  std::erase(jobs_, job_ptr{job}); // a copy: `job` may be the one that is erased
+  done->finish(std::move(how));
 }
 
 void router_state::finish_if_done(const job_ptr& job) {
@@ -213,23 +255,33 @@ void router_state::finish_if_done(const job_ptr& job) {
 
 // ---- answers ------------------------------------------------------------------------------------
 
-void router_state::on_answer(const job_ptr& job, std::uint64_t part_id, std::uint64_t call_id,
-                             const payload& answer) {
-  const auto found = job->parts.find(part_id);
-  if (job->finished || found == job->parts.end())
-    return; // another attempt was faster, or the job is over
-  auto& p = found->second;
-  const auto it = std::find_if(p.attempts.begin(), p.attempts.end(),
-                               [&](const attempt& a) { return a.id == call_id; });
-  if (it == p.attempts.end())
+// None if another attempt was faster, or the job is over.
+std::optional<router_state::call_place> router_state::place_of(caf::message_id reply) const {
+  for (const auto& job : jobs_)
+    for (const auto& p : job->parts)
+      for (const auto& a : p.attempts)
+        if (a.reply == reply)
+          return call_place{job, p.id, a.id};
+  return std::nullopt;
+}
+
+void router_state::on_answer(const payload& answer) {
+  for (const auto& m : view_->members)
+    if (m.shard == self_->current_sender())
+      record_of(m).suspect_since.reset(); // however late
+  const auto place = place_of(self_->current_message_id());
+  if (!place)
     return;
-  const auto a = *it;
-  const auto compute = merge(p, a.member, answer, *job->job);
+  const auto& job = place->job;
+  auto& p = *job->find(place->part_id);
+  const auto a = *std::find_if(p.attempts.begin(), p.attempts.end(),
+                               [&](const attempt& x) { return x.id == place->call_id; });
+  const auto compute = merge(p, a.member(), answer, *job->job);
   if (!compute) {
     ++job->node_failures;
-    return give_up_attempt(job, p, call_id, compute.error());
+    return give_up_attempt(job, p, a.id, compute.error());
   }
-  auto& node = record_of(a.member);
+  auto& node = record_of(a.member());
   const auto round_trip = self_->clock().now() - a.sent;
   node.timing.add({units_of(p.picks), round_trip, *compute, a.expected_us});
   auto& stats = job->job->stats;
@@ -240,7 +292,7 @@ void router_state::on_answer(const job_ptr& job, std::uint64_t part_id, std::uin
   }
   for (const auto& other : p.attempts)
     release(other);
-  job->parts.erase(found);
+  drop_part(*job, p.id);
   finish_if_done(job);
 }
 

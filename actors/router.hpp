@@ -14,15 +14,16 @@
 
 #pragma once
 
+#include "actors/call_builder.hpp"
 #include "actors/errc.hpp"
 #include "actors/interfaces.hpp"
 #include "actors/layer_job.hpp"
 #include "actors/policy/call_timing.hpp"
 #include "actors/policy/replica_choice.hpp"
+#include "actors/pooled_message.hpp"
 #include "actors/state_actor.hpp"
 #include "runtime/base/backoff.hpp"
 
-#include <map>
 #include <optional>
 #include <unordered_map>
 #include <vector>
@@ -62,28 +63,34 @@ private:
   struct attempt;
   struct part;
   struct pending_job;
+  struct call_place;
   using job_ptr = std::shared_ptr<pending_job>;
 
   void on_route(const layer_job_ptr& job);
   void on_view(const cluster_view_ptr& view);
   void on_tick();
 
-  void dispatch(const job_ptr& job, std::vector<experts::pick> picks,
+  void dispatch(const job_ptr& job, std::span<const experts::pick> picks,
                 std::span<const std::uint64_t> avoid);
+  [[nodiscard]] std::span<const int> choose(const pending_job& job,
+                                            std::span<const experts::pick> picks,
+                                            std::span<const std::uint64_t> avoid);
   void send(const job_ptr& job, part& p, std::size_t member);
-  void on_answer(const job_ptr& job, std::uint64_t part_id, std::uint64_t call_id,
-                 const payload& answer);
-  void on_error(const job_ptr& job, std::uint64_t part_id, std::uint64_t call_id,
-                const caf::error& err);
+  void on_answer(const payload& answer);
+  void on_error(const caf::error& err);
+  [[nodiscard]] std::optional<call_place> place_of(caf::message_id reply) const;
   void on_expired(const job_ptr& job, part& p, attempt& a);
   void ask_others(const job_ptr& job);
   void hedge(const job_ptr& job, part& p);
   void release(const attempt& a);
   void give_up_attempt(const job_ptr& job, part& p, std::uint64_t call_id, failure why);
-  void park(const job_ptr& job, std::vector<experts::pick> picks);
+  void park(const job_ptr& job, std::span<const experts::pick> picks);
   void check_failover(const job_ptr& job, time now);
   void finish(const job_ptr& job, result<void> how);
   void finish_if_done(const job_ptr& job);
+  [[nodiscard]] job_ptr new_job();
+  [[nodiscard]] part new_part();
+  void drop_part(pending_job& job, std::uint64_t part_id);
 
   [[nodiscard]] std::optional<std::size_t> other_owner(const pending_job& job, const part& p) const;
   [[nodiscard]] failure missing_experts(const pending_job& job, time now) const;
@@ -100,6 +107,18 @@ private:
   std::vector<job_ptr> jobs_;
   std::uint64_t next_id_ = 1;
   std::optional<time> wake_;
+  caf::behavior replies_; // of all calls
+
+  // What was used for earlier layers and is used again.
+  buffer_pool frames_;
+  message_pool<caf::atom_value, std::uint64_t, payload> messages_;
+  call_builder calls_;
+  node_choice choice_;
+  std::vector<expert_demand> demands_;
+  std::vector<node_offer> offers_;
+  std::vector<experts::pick> without_owner_;
+  std::vector<part> spare_parts_;
+  std::vector<job_ptr> spare_jobs_;
 };
 
 } // namespace larql::actors

@@ -20,17 +20,15 @@ bool owns_all(const cluster_member& m, std::uint32_t layer, std::span<const expe
 
 } // namespace
 
-void router_state::on_error(const job_ptr& job, std::uint64_t part_id, std::uint64_t call_id,
-                            const caf::error& err) {
-  const auto found = job->parts.find(part_id);
-  if (job->finished || found == job->parts.end())
+void router_state::on_error(const caf::error& err) {
+  const auto place = place_of(self_->current_message_id());
+  if (!place)
     return;
-  auto& p = found->second;
+  const auto& job = place->job;
+  auto& p = *job->find(place->part_id);
   const auto it = std::find_if(p.attempts.begin(), p.attempts.end(),
-                               [&](const attempt& a) { return a.id == call_id; });
-  if (it == p.attempts.end())
-    return;
-  const auto& m = it->member;
+                               [&](const attempt& a) { return a.id == place->call_id; });
+  const auto& m = it->member();
   auto text = text_of(err);
   if (err == caf::sec::request_receiver_down)
     text = fmt::format("node {}: the connection is lost ({})", m.description->node, m.address);
@@ -41,7 +39,7 @@ void router_state::on_error(const job_ptr& job, std::uint64_t part_id, std::uint
   case call_errc::node_failed: ++job->node_failures; break;
   default: break; // overloaded, draining, restarting, lost: somebody else may do it
   }
-  give_up_attempt(job, p, call_id, std::move(why));
+  give_up_attempt(job, p, place->call_id, std::move(why));
 }
 
 // An attempt has ended without an answer. Others of the part may still be under way; else its picks
@@ -51,7 +49,7 @@ void router_state::give_up_attempt(const job_ptr& job, part& p, std::uint64_t ca
   const auto it = std::find_if(p.attempts.begin(), p.attempts.end(),
                                [&](const attempt& a) { return a.id == call_id; });
   release(*it);
-  job->last_owned = it->member.description->owned;
+  job->last_owned = it->member().description->owned;
   job->last_failure = std::move(why);
   p.attempts.erase(it);
   if (!job->trouble_since)
@@ -59,8 +57,8 @@ void router_state::give_up_attempt(const job_ptr& job, part& p, std::uint64_t ca
   if (!p.attempts.empty())
     return;
   auto picks = std::move(p.picks);
-  auto tried = std::move(p.tried);
-  job->parts.erase(p.id);
+  const auto tried = std::move(p.tried);
+  drop_part(*job, p.id);
   ++job->job->stats.retries;
   if (job->node_failures >= most_node_failures) {
     job->parked = std::move(picks);
@@ -75,11 +73,11 @@ void router_state::give_up_attempt(const job_ptr& job, part& p, std::uint64_t ca
                });
       });
   if (somebody_else) {
-    dispatch(job, std::move(picks), tried);
+    dispatch(job, picks, tried);
     return finish_if_done(job);
   }
   // The same node again, but not at once; a new view may come first.
-  park(job, std::move(picks));
+  park(job, picks);
   if (job->finished)
     return;
   const auto delay = backoff_delay(options_.retry, job->retries++, options_.uniform());
@@ -101,11 +99,11 @@ std::optional<std::size_t> router_state::other_owner(const pending_job& job, con
 
 void router_state::on_expired(const job_ptr& job, part& p, attempt& a) {
   a.deadline.reset();
-  record_of(a.member).suspect_since = self_->clock().now();
+  record_of(a.member()).suspect_since = self_->clock().now();
   job->last_failure =
-      fail(errc::deadline, "node {}: no answer within {} ms ({})", a.member.description->node,
-           std::chrono::duration_cast<milliseconds>(a.allowed).count(), a.member.address);
-  job->last_owned = a.member.description->owned;
+      fail(errc::deadline, "node {}: no answer within {} ms ({})", a.member().description->node,
+           std::chrono::duration_cast<milliseconds>(a.allowed).count(), a.member().address);
+  job->last_owned = a.member().description->owned;
   if (!job->trouble_since)
     job->trouble_since = self_->clock().now();
   if (const auto other = other_owner(*job, p)) {
@@ -125,16 +123,16 @@ void router_state::on_expired(const job_ptr& job, part& p, attempt& a) {
   if (!all_owned || p.attempts.size() > 1)
     return;
   release(a);
-  auto picks = std::move(p.picks);
+  const auto picks = std::move(p.picks);
   const auto tried = std::move(p.tried);
-  job->parts.erase(p.id);
+  drop_part(*job, p.id);
   ++job->job->stats.retries;
-  dispatch(job, std::move(picks), tried);
+  dispatch(job, picks, tried);
 }
 
 // Calls that missed their deadline with nobody else to ask: perhaps now there is.
 void router_state::ask_others(const job_ptr& job) {
-  for (auto& [id, p] : job->parts) {
+  for (auto& p : job->parts) {
     if (!p.is_late())
       continue;
     if (const auto other = other_owner(*job, p)) {
@@ -176,27 +174,28 @@ void router_state::on_tick() {
     }
     if (job->retry_at && *job->retry_at <= now) {
       job->retry_at.reset();
-      dispatch(job, std::exchange(job->parked, {}), {});
+      const auto parked = std::exchange(job->parked, {});
+      dispatch(job, parked, {});
     }
     auto due = std::vector<std::pair<std::uint64_t, std::uint64_t>>{};
-    for (const auto& [id, p] : job->parts)
+    for (const auto& p : job->parts)
       for (const auto& a : p.attempts)
         if ((a.deadline && *a.deadline <= now) || (a.hedge_at && *a.hedge_at <= now))
-          due.emplace_back(id, a.id);
+          due.emplace_back(p.id, a.id);
     for (const auto& [part_id, call_id] : due) {
-      const auto found = job->parts.find(part_id);
-      if (found == job->parts.end())
+      auto* const found = job->find(part_id);
+      if (found == nullptr)
         continue;
-      auto& attempts = found->second.attempts;
+      auto& attempts = found->attempts;
       const auto it = std::find_if(attempts.begin(), attempts.end(),
                                    [&, id = call_id](const attempt& a) { return a.id == id; });
       if (it == attempts.end())
         continue;
       it->hedge_at.reset();
       if (it->deadline && *it->deadline <= now)
-        on_expired(job, found->second, *it);
+        on_expired(job, *found, *it);
       else
-        hedge(job, found->second);
+        hedge(job, *found);
     }
     check_failover(job, now);
     finish_if_done(job);
@@ -210,7 +209,7 @@ void router_state::on_tick() {
     consider(job->retry_at);
     if (job->trouble_since)
       consider(*job->trouble_since + options_.limits.failover);
-    for (const auto& [id, p] : job->parts)
+    for (const auto& p : job->parts)
       for (const auto& a : p.attempts) {
         consider(a.deadline);
         consider(a.hedge_at);
@@ -225,9 +224,8 @@ void router_state::check_failover(const job_ptr& job, time now) {
     return;
   const auto end = *job->trouble_since + options_.limits.failover;
   // Calls that were made again may be on their way; only what nobody answers counts.
-  const auto stuck =
-      !job->parked.empty() || std::any_of(job->parts.begin(), job->parts.end(),
-                                          [](const auto& entry) { return entry.second.is_late(); });
+  const auto stuck = !job->parked.empty() || std::any_of(job->parts.begin(), job->parts.end(),
+                                                         [](const part& p) { return p.is_late(); });
   if (now < end)
     wake_at(end);
   else if (stuck)
@@ -241,7 +239,7 @@ failure router_state::missing_experts(const pending_job& job, time now) const {
       ids.push_back(p.expert);
   };
   add(job.parked);
-  for (const auto& [id, p] : job.parts)
+  for (const auto& p : job.parts)
     if (p.is_late())
       add(p.picks);
   std::sort(ids.begin(), ids.end());

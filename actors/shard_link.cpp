@@ -3,6 +3,8 @@
 #include "actors/net/socket.hpp"
 #include "schema/codec.hpp"
 
+#include <algorithm>
+
 namespace larql::actors {
 
 namespace {
@@ -68,10 +70,9 @@ void shard_link_state::on_tick() {
     return lose(
         fmt::format("no sign of life for {} ms",
                     std::chrono::duration_cast<std::chrono::milliseconds>(now - heard_).count()));
-  auto frame = std::vector<char>{};
-  schema::encode(schema::ping{++nonce_}, frame);
+  schema::encode(schema::ping{++nonce_}, self_->wr_buf(connection_));
   asked_ = now;
-  send(frame);
+  self_->flush(connection_);
   self_->delayed_send(self_, options_.heartbeat, tick_atom::value);
 }
 
@@ -88,20 +89,15 @@ void shard_link_state::on_pong(const schema::pong& p) {
     self_->send(options_.supervisor, notice_atom::value, peer_->incarnation, state_);
 }
 
-void shard_link_state::send(const std::vector<char>& frame) {
-  auto& out = self_->wr_buf(connection_);
-  out.insert(out.end(), frame.begin(), frame.end());
-  self_->flush(connection_);
-}
-
 caf::result<payload> shard_link_state::on_run(std::uint64_t id, const payload& call) {
   // Before the promise is made: an error that is returned beside one reaches nobody.
-  if (waiting_.contains(id))
+  if (find(id) != waiting_.end())
     return make_error(call_errc::bad_call, fmt::format("call id {} is in flight already", id));
   auto promise = self_->make_response_promise<payload>();
-  waiting_.emplace(id, promise);
+  waiting_.push_back({id, promise});
   status_.waiting = static_cast<std::uint32_t>(waiting_.size());
-  send(*call.buffer);
+  hand_over(*call.buffer, self_->wr_buf(connection_));
+  self_->flush(connection_);
   return promise;
 }
 
@@ -113,9 +109,8 @@ caf::result<question_ptr> shard_link_state::on_ask(const question_ptr& question)
   *number = next_question_++;
   auto promise = self_->make_response_promise<question_ptr>();
   questions_.emplace(*number, promise);
-  auto frame = std::vector<char>{};
-  schema::encode(numbered, frame);
-  send(frame);
+  schema::encode(numbered, self_->wr_buf(connection_));
+  self_->flush(connection_);
   return promise;
 }
 
@@ -137,22 +132,22 @@ void shard_link_state::on_data(caf::io::new_data_msg& m) {
   heard_ = self_->clock().now();
   self_->configure_read(connection_, caf::io::receive_policy::exactly(reader_.wanted()));
   if (*frame)
-    on_frame(std::move(**frame));
+    on_frame(*std::move(frame));
 }
 
-void shard_link_state::on_frame(std::vector<char> body) {
-  auto m = schema::decode(body);
+void shard_link_state::on_frame(shared_buffer body) {
+  auto m = schema::decode(*body);
   if (!m)
     return lose(m.error().text);
   if (const auto* done = std::get_if<schema::expert_result>(&*m)) {
-    const auto it = waiting_.find(done->id);
+    const auto it = find(done->id);
     if (it == waiting_.end() || done->incarnation != peer_->incarnation)
       return; // late, or of a node that is no more
-    auto promise = std::move(it->second);
+    auto promise = std::move(it->promise);
     waiting_.erase(it);
     ++status_.served;
     status_.waiting = static_cast<std::uint32_t>(waiting_.size());
-    promise.deliver(received_payload(std::move(body)));
+    deliver(self_, answers_, promise, received_payload(std::move(body)));
   } else if (const auto* failed = std::get_if<schema::call_failed>(&*m)) {
     if (failed->incarnation == peer_->incarnation)
       fail_call(failed->id, code_for(failed->code), failed->text);
@@ -165,11 +160,16 @@ void shard_link_state::on_frame(std::vector<char> body) {
   }
 }
 
+std::vector<shard_link_state::waiting_call>::iterator shard_link_state::find(std::uint64_t id) {
+  return std::find_if(waiting_.begin(), waiting_.end(),
+                      [id](const waiting_call& w) { return w.id == id; });
+}
+
 void shard_link_state::fail_call(std::uint64_t id, call_errc code, const std::string& text) {
-  const auto it = waiting_.find(id);
+  const auto it = find(id);
   if (it == waiting_.end())
     return;
-  auto promise = std::move(it->second);
+  auto promise = std::move(it->promise);
   waiting_.erase(it);
   ++status_.served;
   ++status_.failed;
@@ -179,7 +179,7 @@ void shard_link_state::fail_call(std::uint64_t id, call_errc code, const std::st
 
 void shard_link_state::fail_all(const std::string& why) {
   while (!waiting_.empty())
-    fail_call(waiting_.begin()->first, call_errc::link_lost, why);
+    fail_call(waiting_.front().id, call_errc::link_lost, why);
   for (auto& [number, promise] : std::exchange(questions_, {}))
     promise.deliver(make_error(call_errc::link_lost,
                                fmt::format("node {} ({}): {}", peer_->node, address_, why)));

@@ -16,9 +16,11 @@
 #include "actors/net/frame_reader.hpp"
 #include "actors/net/scribe.hpp"
 #include "actors/policy/call_timing.hpp"
+#include "actors/pooled_message.hpp"
 #include "actors/state_actor.hpp"
 
 #include <map>
+#include <vector>
 
 namespace larql::actors {
 
@@ -45,7 +47,7 @@ private:
   caf::result<payload> on_run(std::uint64_t id, const payload& call);
   caf::result<question_ptr> on_ask(const question_ptr& question);
   void on_data(caf::io::new_data_msg& m);
-  void on_frame(std::vector<char> body);
+  void on_frame(shared_buffer body);
   void on_closed();
   void lose(const std::string& why);
   void fail_all(const std::string& why);
@@ -54,7 +56,13 @@ private:
   void on_pong(const schema::pong& p);
   /// True if `m` answers an operator's question.
   [[nodiscard]] bool answers_question(schema::message& m);
-  void send(const std::vector<char>& frame);
+
+  // A session has one call in flight, so there are few and the newest is at the end.
+  struct waiting_call {
+    std::uint64_t id;
+    caf::typed_response_promise<payload> promise;
+  };
+  std::vector<waiting_call>::iterator find(std::uint64_t id);
 
   using time = caf::actor_clock::time_point;
 
@@ -65,9 +73,10 @@ private:
   link_options options_;
   caf::io::connection_handle connection_;
   frame_reader reader_;
-  std::map<std::uint64_t, caf::typed_response_promise<payload>> waiting_;
   std::map<std::uint64_t, caf::typed_response_promise<question_ptr>> questions_;
   std::uint64_t next_question_ = std::uint64_t{1} << 63; // apart from the nonces of heartbeats
+  std::vector<waiting_call> waiting_;
+  message_pool<payload> answers_;
   shard_status status_;
   schema::node_state state_;
   time heard_{};              // last frame

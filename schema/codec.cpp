@@ -7,32 +7,59 @@
 #include <capnp/serialize.h>
 #include <cstring>
 #include <kj/exception.h>
-#include <kj/io.h>
 
 namespace larql::schema {
 
 namespace {
 
-class append_stream final : public kj::OutputStream {
-public:
-  explicit append_stream(std::vector<char>& out) : out_(out) {}
-  void write(const void* data, std::size_t n) override {
-    const auto* p = static_cast<const char*>(data);
-    out_.insert(out_.end(), p, p + n);
-  }
-
-private:
-  std::vector<char>& out_;
-};
-
-// Bytes of Data that a message carries, for the size of the first segment.
-std::size_t data_bytes(const message& m) {
-  if (const auto* c = std::get_if<expert_call>(&m))
-    return c->activations.size() + c->scales.size() + c->pick_rows.size() + c->pick_experts.size() +
-           c->pick_weights.size();
-  if (const auto* r = std::get_if<expert_result>(&m))
-    return r->widths.size() + r->sums.size();
+// Bytes of Data and Text that a message carries, where they are not bounded otherwise.
+std::size_t data_bytes(const expert_call& c) {
+  return c.activations.size() + c.scales.size() + c.pick_rows.size() + c.pick_experts.size() +
+         c.pick_weights.size();
+}
+std::size_t data_bytes(const expert_result& r) {
+  return r.widths.size() + r.sums.size();
+}
+std::size_t data_bytes(const node_description& d) {
+  return d.node.size() + d.model.name.size() + d.formats.size();
+}
+std::size_t data_bytes(const hello& h) {
+  return h.name.size() + (h.model ? h.model->name.size() : 0);
+}
+std::size_t data_bytes(const announce& a) {
+  return data_bytes(a.node);
+}
+std::size_t data_bytes(const refused& r) {
+  return r.reason.size();
+}
+template <class Message>
+std::size_t data_bytes(const Message&) {
   return 0;
+}
+
+constexpr auto word_bytes = sizeof(capnp::word);
+// Of a message of one segment: the number of segments less one, and the segment's words.
+constexpr auto table_bytes = std::size_t{8};
+
+// Room for everything that is no Data of data_bytes(): structs, pointers, texts, padding. Short for
+// what is sent all the time, generous for the rest.
+std::size_t fields_words(const message& m) {
+  const auto is_short = std::holds_alternative<expert_call>(m) ||
+                        std::holds_alternative<expert_result>(m) || std::holds_alternative<ping>(m);
+  return is_short ? 64 : 512;
+}
+
+void put_u32(char* at, std::size_t value) {
+  const auto x = static_cast<std::uint32_t>(value);
+  std::memcpy(at, &x, sizeof x);
+}
+
+// A frame that is appended at an odd place.
+void encode_elsewhere(const message& m, std::vector<char>& out, std::size_t begin) {
+  auto frame = std::vector<char>{};
+  encode(m, frame);
+  out.resize(begin);
+  out.insert(out.end(), frame.begin(), frame.end());
 }
 
 // What speaks at the other end, as far as its first bytes tell; empty if it could be anything.
@@ -52,21 +79,28 @@ std::string_view other_protocol(std::span<const char> header) {
 
 } // namespace
 
+// The message is built where it will be sent from: one segment behind the frame's header and the
+// segment table, in memory that Cap'n Proto wants cleared.
 void encode(const message& m, std::vector<char>& out) {
-  // One segment that holds everything: Data plus generous room for the struct fields.
-  const auto words = data_bytes(m) / sizeof(capnp::word) + 512;
-  auto builder = capnp::MallocMessageBuilder{static_cast<unsigned>(words)};
+  const auto begin = out.size();
+  const auto data = std::visit([](const auto& x) { return data_bytes(x); }, m);
+  const auto room = data / word_bytes + fields_words(m);
+  out.resize(begin + frame_header_bytes + table_bytes + room * word_bytes);
+  auto* const frame = out.data() + begin;
+  if (reinterpret_cast<std::uintptr_t>(frame) % alignof(capnp::word) != 0)
+    return encode_elsewhere(m, out, begin);
+  auto* const segment = frame + frame_header_bytes + table_bytes;
+  auto builder =
+      capnp::FlatMessageBuilder{kj::arrayPtr(reinterpret_cast<capnp::word*>(segment), room)};
   write(builder.initRoot<wire::Message>(), m);
-  const auto payload = capnp::computeSerializedSizeInWords(builder) * sizeof(capnp::word);
+  const auto words = builder.getSegmentsForOutput()[0].size();
+  const auto payload = table_bytes + words * word_bytes;
   LARQL_CHECK(payload <= max_frame_bytes);
-  const auto length = static_cast<std::uint32_t>(payload);
-  char header[frame_header_bytes];
-  std::memcpy(header, &frame_magic, 4);
-  std::memcpy(header + 4, &length, 4);
-  out.reserve(out.size() + sizeof header + payload);
-  out.insert(out.end(), header, header + sizeof header);
-  auto stream = append_stream{out};
-  capnp::writeMessage(stream, builder);
+  put_u32(frame, frame_magic);
+  put_u32(frame + 4, payload);
+  put_u32(frame + frame_header_bytes, 0); // one segment
+  put_u32(frame + frame_header_bytes + 4, words);
+  out.resize(begin + frame_header_bytes + payload);
 }
 
 result<message> decode(std::span<const char> payload) {

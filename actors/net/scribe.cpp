@@ -1,126 +1,235 @@
 #include "actors/net/scribe.hpp"
 
+#include "actors/net/channel.hpp"
+#include "runtime/base/check.hpp"
+
+#include <algorithm>
 #include <caf/io/network/default_multiplexer.hpp>
 #include <caf/io/network/interfaces.hpp>
-#include <caf/io/network/stream_impl.hpp>
-#include <cerrno>
-#include <openssl/err.h>
-#include <openssl/ssl.h>
-#include <sys/socket.h>
 
 namespace larql::actors {
 
 namespace {
 
-using caf::io::network::native_socket;
-using caf::io::network::rw_state;
+namespace network = caf::io::network;
+using network::operation;
 
-// How CAF's stream reads and writes. Nothing to do now is success with no bytes.
-class policy {
+// Wishes of at most this many bytes, headers, are read together with what follows them.
+constexpr std::size_t short_read_bytes = 64;
+// How much of what follows: as much as came last, within these.
+constexpr std::size_t least_ahead_bytes = 4096;
+constexpr std::size_t most_ahead_bytes = 64 * 1024;
+// More than came last, so that a read that came back short has emptied the socket.
+constexpr std::size_t ahead_slack_bytes = 64;
+// Reads of one connection before others have their turn.
+constexpr int reads_in_a_row = 8;
+
+// For a frame and its answer CAF's own stream makes six system calls beside its waits: it registers
+// with epoll to send, and reads header, body, and until the socket is empty. This one makes two: it
+// sends at once what the socket takes, and reads a header together with its body.
+class stream_scribe final : public caf::io::scribe, private network::event_handler {
 public:
-  explicit policy(tls_context::ssl_ptr session) : session_(std::move(session)) {}
-
-  rw_state read_some(std::size_t& n, native_socket fd, void* out, std::size_t size) {
-    n = 0;
-    return session_ ? read_tls(n, out, size) : read_plain(n, fd, out, size);
-  }
-
-  rw_state write_some(std::size_t& n, native_socket fd, const void* bytes, std::size_t size) {
-    n = 0;
-    if (size == 0)
-      return rw_state::indeterminate;
-    return session_ ? write_tls(n, static_cast<const char*>(bytes), size)
-                    : write_plain(n, fd, bytes, size);
-  }
-
-  // What is decrypted already does not show in the descriptor.
-  bool must_read_more(native_socket, std::size_t threshold) const {
-    return session_ && static_cast<std::size_t>(SSL_pending(session_.get())) >= threshold;
-  }
-
-private:
-  static bool try_later() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
-
-  static rw_state read_plain(std::size_t& n, native_socket fd, void* out, std::size_t size) {
-    const auto got = ::recv(fd, out, size, 0);
-    if (got <= 0)
-      return got < 0 && try_later() ? rw_state::success : rw_state::failure;
-    n = static_cast<std::size_t>(got);
-    return rw_state::success;
-  }
-
-  static rw_state write_plain(std::size_t& n, native_socket fd, const void* bytes,
-                              std::size_t size) {
-    const auto sent = ::send(fd, bytes, size, MSG_NOSIGNAL);
-    if (sent < 0)
-      return try_later() ? rw_state::success : rw_state::failure;
-    n = static_cast<std::size_t>(sent);
-    return rw_state::success;
-  }
-
-  [[nodiscard]] rw_state state_after(int code) const {
-    const auto error = SSL_get_error(session_.get(), code);
-    return error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE ? rw_state::success
-                                                                         : rw_state::failure;
-  }
-
-  rw_state read_tls(std::size_t& n, void* out, std::size_t size) {
-    ERR_clear_error();
-    const auto code = SSL_read_ex(session_.get(), out, size, &n);
-    return code == 1 ? rw_state::success : state_after(code);
-  }
-
-  rw_state write_tls(std::size_t& n, const char* bytes, std::size_t size) {
-    while (n < size) {
-      auto part = std::size_t{0};
-      ERR_clear_error();
-      if (const auto code = SSL_write_ex(session_.get(), bytes + n, size - n, &part); code != 1)
-        return state_after(code);
-      n += part;
-    }
-    return rw_state::success;
-  }
-
-  tls_context::ssl_ptr session_;
-};
-
-class stream_scribe final : public caf::io::scribe {
-public:
-  stream_scribe(caf::io::network::default_multiplexer& backend, native_socket fd,
-                tls_context::ssl_ptr session)
-      : caf::io::scribe(caf::io::network::conn_hdl_from_socket(fd)),
-        stream_(backend, fd, std::move(session)) {}
+  stream_scribe(network::default_multiplexer& loop, int fd, tls_context::ssl_ptr session)
+      : caf::io::scribe(network::conn_hdl_from_socket(fd)),
+        network::event_handler(loop, fd),
+        channel_(fd, std::move(session)) {}
 
   void configure_read(caf::io::receive_policy::config config) override {
-    stream_.configure_read(config);
-    if (!started_) {
-      started_ = true;
-      stream_.start(this);
+    LARQL_CHECK(config.first == caf::io::receive_policy_flag::exactly && config.second > 0);
+    wanted_ = config.second;
+    if (!std::exchange(started_, true)) {
+      begin_read();
+      add_to_loop();
     }
   }
-  void ack_writes(bool enable) override { stream_.ack_writes(enable); }
-  std::vector<char>& wr_buf() override { return stream_.wr_buf(); }
-  std::vector<char>& rd_buf() override { return stream_.rd_buf(); }
-  void flush() override { stream_.flush(this); }
-  void graceful_shutdown() override {
-    stream_.graceful_shutdown();
-    detach(&stream_.backend(), false);
+  void ack_writes(bool enable) override { acknowledges_ = enable; }
+  std::vector<char>& wr_buf() override { return staged_; }
+  std::vector<char>& rd_buf() override { return in_is_short_ ? in_short_ : in_; }
+
+  void flush() override {
+    if (staged_.empty() || writer_)
+      return; // what is under way goes first and takes the rest along
+    staged_.swap(sending_);
+    sent_ = 0;
+    if (!acknowledges_) // a receipt must not come while the broker is still sending
+      send_some();
+    if (sent_ < sending_.size())
+      start_writing(); // of a failure, too: there it is noticed outside of the broker's handler
+    else
+      sending_.clear();
   }
-  void add_to_loop() override { stream_.activate(this); }
-  void remove_from_loop() override { stream_.passivate(); }
+
+  void graceful_shutdown() override {
+    if (std::exchange(shut_down_, true))
+      return;
+    const auto self = caf::io::scribe_ptr{this}; // the broker and the loop may let go of it
+    if (!writer_)
+      network::shutdown_write(fd());
+    detach(&backend(), false);
+  }
+
+  void add_to_loop() override {
+    reader_.reset(this);
+    backend().add(operation::read, fd(), this);
+  }
+  void remove_from_loop() override {
+    if (!reader_)
+      return;
+    backend().del(operation::read, fd(), this);
+    release_unless_in_loop(network::input_mask, reader_);
+  }
 
   std::string addr() const override {
-    const auto text = caf::io::network::remote_addr_of_fd(stream_.fd());
+    const auto text = network::remote_addr_of_fd(fd());
     return text ? *text : std::string{};
   }
   std::uint16_t port() const override {
-    const auto number = caf::io::network::remote_port_of_fd(stream_.fd());
+    const auto number = network::remote_port_of_fd(fd());
     return number ? *number : std::uint16_t{0};
   }
 
 private:
+  // ---- events -------------------------------------------------------------------------------
+
+  void handle_event(operation op) override {
+    const auto self = caf::io::scribe_ptr{this};
+    switch (op) {
+    case operation::read: return on_readable();
+    case operation::write: return on_writable();
+    case operation::propagate_error: io_failure(&backend(), operation::read); return stop_writing();
+    }
+  }
+
+  void removed_from_loop(operation op) override {
+    (op == operation::read ? reader_ : writer_).reset();
+  }
+
+  // The loop answers a removal with removed_from_loop(), but not if the descriptor was added in the
+  // same turn: then the two cancel each other, and nobody would ever let go of the scribe.
+  void release_unless_in_loop(int mask, caf::io::scribe_ptr& held) {
+    if ((eventbf() & mask) == 0)
+      held.reset();
+  }
+
+  // ---- reading ------------------------------------------------------------------------------
+
+  void on_readable() {
+    for (auto i = 0; i < reads_in_a_row || channel_.holds_bytes(); ++i) {
+      const auto room = std::span{rd_buf()}.subspan(got_);
+      const auto beyond = in_is_short_ ? std::span{ahead_} : std::span<char>{};
+      const auto r = channel_.read(room, beyond);
+      if (r.failed)
+        return io_failure(&backend(), operation::read);
+      if (r.bytes == 0)
+        return;
+      const auto here = std::min(r.bytes, room.size());
+      got_ += here;
+      ahead_begin_ = 0;
+      ahead_end_ = r.bytes - here;
+      while (got_ == wanted_)
+        if (!deliver())
+          return;
+      if (r.bytes < room.size() + beyond.size())
+        return; // the socket is empty
+    }
+  }
+
+  // False if nothing may be read any more.
+  bool deliver() {
+    if (!in_is_short_)
+      last_body_bytes_ = got_;
+    if (!consume(&backend(), rd_buf().data(), got_) || detached()) {
+      remove_from_loop();
+      return false;
+    }
+    begin_read();
+    return true;
+  }
+
+  // The broker has said what it wants next; some of it may be here already.
+  void begin_read() {
+    in_is_short_ = wanted_ <= short_read_bytes;
+    const auto here = ahead_end_ - ahead_begin_;
+    got_ = std::min(wanted_, here);
+    if (here > 0 && ahead_begin_ == 0 && got_ == here && !in_is_short_) {
+      in_.swap(ahead_); // a body that came with its header, and nothing else
+      in_.resize(wanted_);
+    } else {
+      rd_buf().resize(wanted_);
+      std::copy_n(ahead_.data() + ahead_begin_, got_, rd_buf().data());
+    }
+    ahead_begin_ += got_;
+    if (ahead_begin_ == ahead_end_ && in_is_short_)
+      ahead_.resize(
+          std::clamp(last_body_bytes_ + ahead_slack_bytes, least_ahead_bytes, most_ahead_bytes));
+  }
+
+  // ---- writing ------------------------------------------------------------------------------
+
+  void send_some() {
+    const auto w = channel_.write(std::span<const char>{sending_}.subspan(sent_));
+    sent_ += w.bytes;
+    broken_ = broken_ || w.failed;
+  }
+
+  void start_writing() {
+    writer_.reset(this);
+    backend().add(operation::write, fd(), this);
+  }
+  void stop_writing() {
+    if (!writer_)
+      return;
+    backend().del(operation::write, fd(), this);
+    release_unless_in_loop(network::output_mask, writer_);
+  }
+
+  void on_writable() {
+    const auto before = sent_;
+    if (!broken_)
+      send_some();
+    if (broken_) {
+      io_failure(&backend(), operation::write);
+      return stop_writing();
+    }
+    if (acknowledges_ && sent_ > before)
+      data_transferred(&backend(), sent_ - before, sending_.size() - sent_ + staged_.size());
+    if (sent_ < sending_.size())
+      return;
+    sending_.clear();
+    sent_ = 0;
+    if (!staged_.empty())
+      return staged_.swap(sending_);
+    stop_writing();
+    if (shut_down_)
+      network::shutdown_write(fd());
+  }
+
+  channel channel_;
   bool started_ = false;
-  caf::io::network::stream_impl<policy> stream_;
+  bool shut_down_ = false;
+  bool acknowledges_ = false;
+  bool broken_ = false;
+
+  // Set while the loop knows the descriptor, or soon will: it holds no reference by itself.
+  caf::io::scribe_ptr reader_;
+  caf::io::scribe_ptr writer_;
+
+  // The next bytes for the broker: `got_` of `wanted_`, in one of two buffers. Bodies have their
+  // own, which the broker takes and gives another for, so that none is made and none is cleared.
+  std::size_t wanted_ = 0;
+  std::size_t got_ = 0;
+  bool in_is_short_ = false;
+  std::vector<char> in_short_;
+  std::vector<char> in_;
+  // What came behind them.
+  std::vector<char> ahead_;
+  std::size_t ahead_begin_ = 0;
+  std::size_t ahead_end_ = 0;
+  std::size_t last_body_bytes_ = 0;
+
+  std::vector<char> staged_; // by the broker
+  std::vector<char> sending_;
+  std::size_t sent_ = 0;
 };
 
 } // namespace
@@ -130,8 +239,7 @@ transport make_transport(stream s) {
   // std::function wants something that can be copied.
   auto shared = std::make_shared<stream>(std::move(s));
   return {[shared](caf::actor_system& sys) -> caf::io::scribe_ptr {
-            auto& backend =
-                dynamic_cast<caf::io::network::default_multiplexer&>(sys.middleman().backend());
+            auto& backend = dynamic_cast<network::default_multiplexer&>(sys.middleman().backend());
             auto session = shared->release_session();
             return caf::make_counted<stream_scribe>(backend, shared->release_fd(),
                                                     std::move(session));

@@ -4,7 +4,8 @@
 // been given already: one node alone while that is fastest, several where their time together is
 // shorter. Nodes to be avoided are used only for experts that nobody else owns.
 //
-// Threads   Pure functions. The same input gives the same choice.
+// Numerics  The same input gives the same choice.
+// Memory    A node_choice keeps nothing but its scratch.
 
 #pragma once
 
@@ -31,9 +32,18 @@ struct node_offer {
   bool avoid = false;
 };
 
-/// For each demand the index of a node, or -1 where no node owns the expert.
-[[nodiscard]] std::vector<int> choose_nodes(std::uint32_t layer,
+class node_choice {
+public:
+  /// For each demand the index of a node, or -1 where no node owns the expert. Valid until the next
+  /// call.
+  [[nodiscard]] std::span<const int> choose(std::uint32_t layer,
                                             std::span<const expert_demand> demands,
                                             std::span<const node_offer> nodes);
+
+private:
+  std::vector<int> chosen_;
+  std::vector<float> given_us_; // by this layer; 0: not asked yet
+  std::vector<std::size_t> order_;
+};
 
 } // namespace larql::actors

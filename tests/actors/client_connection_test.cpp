@@ -417,16 +417,17 @@ TEST_F(ClientConnection, DropsAnswersWhenThePeerIsGone) {
 
 TEST_F(ClientConnection, ClosesAPeerThatDoesNotReadItsAnswers) {
   // Nobody takes bytes from a virtual connection but sent().
-  const auto answer =
-      frame_payload(std::vector<char>(client_connection_state::max_unsent_bytes / 4));
+  const auto answer = [] {
+    return frame_payload(std::vector<char>(client_connection_state::max_unsent_bytes / 4));
+  };
   for (auto i = 0u; i < 4; ++i) {
     receive_call(i);
-    shard.answer(i, answer);
+    shard.answer(i, answer());
     settle();
     EXPECT_FALSE(is_closed(fd)) << i;
   }
   receive_call(4);
-  shard.answer(4, answer);
+  shard.answer(4, answer());
   settle();
   EXPECT_TRUE(is_closed(fd));
 }

@@ -142,8 +142,10 @@ std::vector<float> served_answer(std::vector<std::unique_ptr<served>>& services,
         mine.push_back(p);
     if (mine.empty())
       continue;
-    const auto rows = rows_of(mine);
-    const auto frame = build_call(7, job, mine, rows);
+    auto rows = std::vector<std::uint32_t>{};
+    rows_of(mine, rows);
+    auto frame = std::vector<char>{};
+    call_builder{}.build(7, job, mine, rows, frame);
     const auto body = std::vector<char>(frame.begin() + schema::frame_header_bytes, frame.end());
     const auto a = s->run(body);
     const auto m = decoded(a.frame);

@@ -5,6 +5,8 @@
 #include "actors/errc.hpp"
 #include "tests/support/deterministic_system.hpp"
 
+#include <stdexcept>
+
 namespace larql::actors {
 namespace {
 
@@ -21,9 +23,11 @@ protected:
     auto d = std::make_shared<schema::node_description>();
     d->node = "alpha";
     // Answers what it is asked, backwards; an empty call is a bad one.
-    const auto compute = [this](const payload& call) {
+    const auto compute = [this](const payload& call, std::vector<char>) {
       ++computed;
       const auto body = call.body();
+      if (std::string_view{body.data(), body.size()} == "fail")
+        throw std::runtime_error("made to fail");
       return expert_shard_state::computed{{body.rbegin(), body.rend()}, !body.empty()};
     };
     shard = spawn_state<expert_shard_state>(sys, d, compute);
@@ -108,6 +112,12 @@ TEST_F(ExpertShard, AnswersADrainBehindTheCallsBeforeIt) {
   });
   settle();
   EXPECT_EQ(order, (std::vector<std::string>{"first", "second", "drained", "failed"}));
+}
+
+TEST_F(ExpertShard, WhoeverAskedIsToldIfItFailsInTheMiddle) {
+  const auto answer = call("fail");
+  EXPECT_FALSE(answer->value);
+  EXPECT_TRUE(answer->error);
 }
 
 TEST_F(ExpertShard, DescribesItself) {

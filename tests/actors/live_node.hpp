@@ -11,6 +11,7 @@
 #include "tests/support/tiny_model.hpp"
 
 #include <atomic>
+#include <functional>
 #include <optional>
 #include <stdexcept>
 
@@ -37,6 +38,7 @@ public:
         std::move(tls),
         {}};
     options.before_call = [this] {
+      before_call();
       if (failing.exchange(false))
         throw std::runtime_error("made to fail");
     };
@@ -52,6 +54,8 @@ public:
 
   /// Makes the shard fail at its next call.
   std::atomic<bool> failing{false};
+  /// On the thread that computes a call, before it does. Set before the first call.
+  std::function<void()> before_call = [] {};
 
 private:
   compute_pool pool_{1};

@@ -138,7 +138,7 @@ struct feeder {
       bytes = bytes.subspan(n);
       LARQL_TRY(auto frame, reader.take(piece));
       if (frame)
-        out.push_back(*std::move(frame));
+        out.push_back(std::move(*frame));
     }
     return out;
   }

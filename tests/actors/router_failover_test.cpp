@@ -132,7 +132,7 @@ TEST_F(RouterFailure, MalformedAnswersFailTheJobWithTheNodeNamed) {
        },
        "disk"},
       {[&](const auto&) { return received_payload(std::vector<char>(16, '\xff')); }, "message:"},
-      {[&](const auto&) { return received_payload({}); }, "message:"},
+      {[&](const auto&) { return received_payload(std::vector<char>{}); }, "message:"},
       {result_with([](result_ref m, bytes_ref, bytes_ref) { m.rows = 1; }),
        "the answer is no result for 2 rows"},
       {result_with([](result_ref m, bytes_ref, bytes_ref) { m.rows = ~0u; }),

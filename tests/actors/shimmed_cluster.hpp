@@ -214,10 +214,10 @@ private:
       auto service =
           std::make_shared<expert_service>(model_.compute(), model_.bank(i), *description);
       return spawn_state<expert_shard_state>(
-          system, description, [service, fails](const payload& call) {
+          system, description, [service, fails](const payload& call, std::vector<char> frame) {
             if (std::exchange(*fails, false))
               throw std::runtime_error("made to fail");
-            auto a = service->run(call.body(), {});
+            auto a = service->run(call.body(), {}, std::move(frame));
             return expert_shard_state::computed{std::move(a.frame), a.ok};
           });
     };

@@ -14,6 +14,14 @@ node_offer owner_of(experts::index_range e, float overhead = 300, float unit = 5
 }
 using choice = std::vector<int>;
 
+choice choose_nodes(std::uint32_t layer, std::span<const expert_demand> demands,
+                    std::span<const node_offer> nodes) {
+  auto chooser = node_choice{};
+  (void) chooser.choose(3, std::vector<expert_demand>(7), std::vector<node_offer>(5)); // before
+  const auto chosen = chooser.choose(layer, demands, nodes);
+  return {chosen.begin(), chosen.end()};
+}
+
 TEST(ReplicaChoice, AnExpertGoesToItsOnlyOwner) {
   const auto nodes = std::vector{owner_of({0, 3}), owner_of({4, 7})};
   const auto demands = std::vector<expert_demand>{{1, 1}, {5, 1}, {7, 2}};
