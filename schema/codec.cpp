@@ -7,46 +7,29 @@
 #include <capnp/serialize.h>
 #include <cstring>
 #include <kj/exception.h>
+#include <optional>
 
 namespace larql::schema {
 
 namespace {
 
-// Bytes of Data and Text that a message carries, where they are not bounded otherwise.
-std::size_t data_bytes(const expert_call& c) {
-  return c.activations.size() + c.scales.size() + c.pick_rows.size() + c.pick_experts.size() +
-         c.pick_weights.size();
-}
-std::size_t data_bytes(const expert_result& r) {
-  return r.widths.size() + r.sums.size();
-}
-std::size_t data_bytes(const node_description& d) {
-  return d.node.size() + d.model.name.size() + d.formats.size();
-}
-std::size_t data_bytes(const hello& h) {
-  return h.name.size() + (h.model ? h.model->name.size() : 0);
-}
-std::size_t data_bytes(const announce& a) {
-  return data_bytes(a.node);
-}
-std::size_t data_bytes(const refused& r) {
-  return r.reason.size();
-}
-template <class Message>
-std::size_t data_bytes(const Message&) {
-  return 0;
-}
-
 constexpr auto word_bytes = sizeof(capnp::word);
 // Of a message of one segment: the number of segments less one, and the segment's words.
 constexpr auto table_bytes = std::size_t{8};
 
-// Room for everything that is no Data of data_bytes(): structs, pointers, texts, padding. Short for
-// what is sent all the time, generous for the rest.
-std::size_t fields_words(const message& m) {
-  const auto is_short = std::holds_alternative<expert_call>(m) ||
-                        std::holds_alternative<expert_result>(m) || std::holds_alternative<ping>(m);
-  return is_short ? 64 : 512;
+// Words that a message of the steady state takes at most; none for the others, which may be of any
+// size.
+std::optional<std::size_t> most_words(const message& m) {
+  constexpr auto fields = std::size_t{64}; // structs, pointers, padding
+  if (const auto* c = std::get_if<expert_call>(&m))
+    return fields + (c->activations.size() + c->scales.size() + c->pick_rows.size() +
+                     c->pick_experts.size() + c->pick_weights.size()) /
+                        word_bytes;
+  if (const auto* r = std::get_if<expert_result>(&m))
+    return fields + (r->widths.size() + r->sums.size()) / word_bytes;
+  if (std::holds_alternative<ping>(m) || std::holds_alternative<pong>(m))
+    return fields;
+  return std::nullopt;
 }
 
 void put_u32(char* at, std::size_t value) {
@@ -54,12 +37,44 @@ void put_u32(char* at, std::size_t value) {
   std::memcpy(at, &x, sizeof x);
 }
 
-// A frame that is appended at an odd place.
-void encode_elsewhere(const message& m, std::vector<char>& out, std::size_t begin) {
-  auto frame = std::vector<char>{};
-  encode(m, frame);
-  out.resize(begin);
-  out.insert(out.end(), frame.begin(), frame.end());
+void put_header(char* frame, std::size_t payload_bytes) {
+  LARQL_CHECK(payload_bytes <= max_frame_bytes);
+  put_u32(frame, frame_magic);
+  put_u32(frame + 4, payload_bytes);
+}
+
+// Builds the message in memory that grows, and copies it.
+void encode_copied(const message& m, std::vector<char>& out) {
+  auto builder = capnp::MallocMessageBuilder{};
+  write(builder.initRoot<wire::Message>(), m);
+  const auto words = capnp::messageToFlatArray(builder);
+  const auto bytes = words.asChars();
+  const auto begin = out.size();
+  out.resize(begin + frame_header_bytes + bytes.size());
+  put_header(out.data() + begin, bytes.size());
+  std::memcpy(out.data() + begin + frame_header_bytes, bytes.begin(), bytes.size());
+}
+
+// Builds the message where it will be sent from: one segment behind the frame's header and the
+// segment table, in memory that Cap'n Proto wants cleared. False if that is at an odd place.
+bool encode_in_place(const message& m, std::size_t most, std::vector<char>& out) {
+  const auto begin = out.size();
+  out.resize(begin + frame_header_bytes + table_bytes + most * word_bytes);
+  auto* const frame = out.data() + begin;
+  if (reinterpret_cast<std::uintptr_t>(frame) % alignof(capnp::word) != 0) {
+    out.resize(begin);
+    return false;
+  }
+  auto* const segment = frame + frame_header_bytes + table_bytes;
+  auto builder =
+      capnp::FlatMessageBuilder{kj::arrayPtr(reinterpret_cast<capnp::word*>(segment), most)};
+  write(builder.initRoot<wire::Message>(), m);
+  const auto words = builder.getSegmentsForOutput()[0].size();
+  put_header(frame, table_bytes + words * word_bytes);
+  put_u32(frame + frame_header_bytes, 0); // one segment
+  put_u32(frame + frame_header_bytes + 4, words);
+  out.resize(begin + frame_header_bytes + table_bytes + words * word_bytes);
+  return true;
 }
 
 // What speaks at the other end, as far as its first bytes tell; empty if it could be anything.
@@ -79,28 +94,10 @@ std::string_view other_protocol(std::span<const char> header) {
 
 } // namespace
 
-// The message is built where it will be sent from: one segment behind the frame's header and the
-// segment table, in memory that Cap'n Proto wants cleared.
 void encode(const message& m, std::vector<char>& out) {
-  const auto begin = out.size();
-  const auto data = std::visit([](const auto& x) { return data_bytes(x); }, m);
-  const auto room = data / word_bytes + fields_words(m);
-  out.resize(begin + frame_header_bytes + table_bytes + room * word_bytes);
-  auto* const frame = out.data() + begin;
-  if (reinterpret_cast<std::uintptr_t>(frame) % alignof(capnp::word) != 0)
-    return encode_elsewhere(m, out, begin);
-  auto* const segment = frame + frame_header_bytes + table_bytes;
-  auto builder =
-      capnp::FlatMessageBuilder{kj::arrayPtr(reinterpret_cast<capnp::word*>(segment), room)};
-  write(builder.initRoot<wire::Message>(), m);
-  const auto words = builder.getSegmentsForOutput()[0].size();
-  const auto payload = table_bytes + words * word_bytes;
-  LARQL_CHECK(payload <= max_frame_bytes);
-  put_u32(frame, frame_magic);
-  put_u32(frame + 4, payload);
-  put_u32(frame + frame_header_bytes, 0); // one segment
-  put_u32(frame + frame_header_bytes + 4, words);
-  out.resize(begin + frame_header_bytes + payload);
+  const auto most = most_words(m);
+  if (!most || !encode_in_place(m, *most, out))
+    encode_copied(m, out);
 }
 
 result<message> decode(std::span<const char> payload) {
