@@ -105,10 +105,7 @@ void visitor_state::ask(const expert_shard_link& node, schema::message question)
 }
 
 void visitor_state::send_message(const schema::message& m) {
-  auto frame = std::vector<char>{};
-  schema::encode(m, frame);
-  auto& out = self_->wr_buf(connection_);
-  out.insert(out.end(), frame.begin(), frame.end());
+  schema::encode(m, self_->wr_buf(connection_));
   self_->flush(connection_);
 }
 
