@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <future>
 #include <simdjson.h>
 
 namespace larql::text {
@@ -214,7 +215,6 @@ result<merge_sides> sides_of_merge(const source& from, std::size_t index, ondema
 
 /// All merges in order of rank. The views are those of simdjson's buffer.
 result<large_table<merge_sides>> read_merges(source& from) {
-  from.document.rewind();
   auto value = ondemand::value{};
   auto list = ondemand::array{};
   if (const auto error = from.document["model"]["merges"].get(value))
@@ -245,16 +245,16 @@ struct merge_ids {
   token_id merged;
 };
 
-result<large_table<merge_ids>> find_tokens(const large_table<merge_sides>& merges,
-                                           const vocabulary& tokens, const std::string& name) {
-  auto out = large_table<merge_ids>{};
-  out.reserve(merges.size());
+// For merges [begin, end).
+result<void> find_tokens(const large_table<merge_sides>& merges, std::size_t begin, std::size_t end,
+                         const vocabulary& tokens, const std::string& name,
+                         large_table<merge_ids>& out) {
   auto joined = std::string{};
   const auto join = [&](const merge_sides& sides) -> std::string_view {
     return joined.assign(sides[0]).append(sides[1]);
   };
-  for (auto i = std::size_t{0}; i < merges.size(); ++i) {
-    if (i + fetch_ahead < merges.size()) {
+  for (auto i = begin; i < end; ++i) {
+    if (i + fetch_ahead < end) {
       const auto& later = merges[i + fetch_ahead];
       for (const auto piece : {later[0], later[1], join(later)})
         tokens.prefetch(piece);
@@ -268,8 +268,21 @@ result<large_table<merge_ids>> find_tokens(const large_table<merge_sides>& merge
                   in_quotes(!left    ? sides[0]
                             : !right ? sides[1]
                                      : std::string_view{joined}));
-    out.push_back({*left, *right, *merged});
+    out[i] = {*left, *right, *merged};
   }
+  return {};
+}
+
+// By two threads.
+result<large_table<merge_ids>> find_tokens(const large_table<merge_sides>& merges,
+                                           const vocabulary& tokens, const std::string& name) {
+  auto out = large_table<merge_ids>(merges.size());
+  const auto half = merges.size() / 2;
+  auto second = std::async(std::launch::async, [&] {
+    return find_tokens(merges, half, merges.size(), tokens, name, out);
+  });
+  LARQL_TRY_VOID(find_tokens(merges, 0, half, tokens, name, out));
+  LARQL_TRY_VOID(second.get());
   return out;
 }
 
@@ -305,8 +318,14 @@ result<void> join(const std::vector<added_token>& added, const std::string& name
 }
 
 result<tokenizer_parts> read(simdjson::padded_string_view text, const std::string& name) {
-  auto parser = ondemand::parser{};
-  auto from = source{name, {}};
+  // The merges are read by a second thread, with a parser of its own, while the vocabulary is.
+  auto parser = ondemand::parser{}, merge_parser = ondemand::parser{};
+  auto from = source{name, {}}, merges_from = source{name, {}};
+  auto reading = std::async(std::launch::async, [&]() -> result<large_table<merge_sides>> {
+    if (const auto error = merge_parser.iterate(text).get(merges_from.document))
+      return merges_from.malformed("the file", error);
+    return read_merges(merges_from);
+  });
   if (const auto error = parser.iterate(text).get(from.document))
     return from.malformed("the file", error);
   LARQL_TRY(auto head, read_head(from));
@@ -325,7 +344,7 @@ result<tokenizer_parts> read(simdjson::padded_string_view text, const std::strin
   if (!merges)
     return std::move(merges).error().in(name);
   out.merges = *std::move(merges);
-  LARQL_TRY(const auto sides, read_merges(from));
+  LARQL_TRY(const auto sides, reading.get());
   LARQL_TRY(const auto ids, find_tokens(sides, out.tokens, name));
   LARQL_TRY_VOID(add_merges(ids, name, out));
   return out;
