@@ -63,6 +63,7 @@ void node_state_actor::on_connect(const node_client_ptr& client) {
     log_warning("node", "{}: closed: too many connections", client->peer);
     return; // closes with the last reference
   }
+  options_.counters->connections.fetch_add(1); // before it can have answered anything
   const auto connection = spawn_broker<client_connection_state>(
       self_->system(), client,
       client_connection_state::context{caf::actor_cast<node_actor>(self_), shard_,
@@ -70,7 +71,6 @@ void node_state_actor::on_connect(const node_client_ptr& client) {
                                        options_.counters});
   self_->monitor(connection);
   connections_.insert(connection);
-  options_.counters->connections.fetch_add(1);
 }
 
 void node_state_actor::set_state(node_state state) {
