@@ -73,6 +73,16 @@ result<dialled_node> dial_node(const topology::shard_url& url, const tls_context
   return dialled_node{std::move(greeted), std::move(connection)};
 }
 
+result<stream> dial_laptop(const topology::shard_url& at, const tls_context_ptr& tls,
+                           time_limit until) {
+  LARQL_TRY(auto s, dial({at.host, at.port}, until));
+  LARQL_TRY(auto connection, with_hint(stream::dialled(std::move(s), tls, until), tls));
+  if (connection.identity().role == peer_role::node)
+    return fail(errc::mismatch, "{}: its certificate is one of a node, expected a laptop",
+                host_port(at));
+  return connection;
+}
+
 dialler::dialler(tls_context_ptr tls, schema::hello hello, std::chrono::milliseconds timeout)
     : shared_(std::make_shared<shared>()) {
   shared_->tls = std::move(tls);

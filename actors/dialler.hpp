@@ -60,4 +60,9 @@ struct dialled_node {
                                              const tls_context_ptr& tls, const schema::hello& hello,
                                              time_limit until);
 
+/// Dials, in the calling thread, the laptop where nodes announce themselves. It is not greeted yet.
+/// Errors name the address.
+[[nodiscard]] result<stream> dial_laptop(const topology::shard_url& at, const tls_context_ptr& tls,
+                                         time_limit until);
+
 } // namespace larql::actors

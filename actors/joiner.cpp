@@ -1,5 +1,6 @@
 #include "actors/joiner.hpp"
 
+#include "actors/dialler.hpp"
 #include "actors/net/handshake.hpp"
 #include "actors/net/handshake_hints.hpp"
 #include "runtime/base/log.hpp"
@@ -10,12 +11,7 @@ namespace larql::actors {
 result<join_answer> announce_to(const join_options& options, const schema::announce& self) {
   const auto until = std::chrono::steady_clock::now() + options.timeout;
   const auto& to = options.coordinator;
-  LARQL_TRY(auto s, dial({to.host, to.port}, until));
-  LARQL_TRY(auto connection,
-            with_hint(stream::dialled(std::move(s), options.tls, until), options.tls));
-  if (connection.identity().role == peer_role::node)
-    return fail(errc::mismatch, "{}: its certificate is one of a node, expected a laptop",
-                host_port(to));
+  LARQL_TRY(auto connection, dial_laptop(to, options.tls, until));
   auto accepted = greet_coordinator(connection, self, until);
   if (!accepted)
     return with_hint(std::move(accepted).error().in(host_port(to)), options.tls);

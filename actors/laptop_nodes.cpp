@@ -1,5 +1,6 @@
 #include "actors/laptop_nodes.hpp"
 
+#include "actors/dialler.hpp"
 #include "actors/net/handshake.hpp"
 #include "actors/net/handshake_hints.hpp"
 
@@ -15,18 +16,14 @@ result<std::unique_ptr<laptop_nodes>> laptop_nodes::open(const topology::shard_u
                                                          const tls_context_ptr& tls,
                                                          std::chrono::milliseconds timeout) {
   auto out = std::unique_ptr<laptop_nodes>{new laptop_nodes{at, tls, timeout}};
-  LARQL_TRY(const auto first, out->dial_laptop());
+  LARQL_TRY(const auto first, out->visit_laptop());
   (void) first;
   return out;
 }
 
-result<laptop_nodes::visit> laptop_nodes::dial_laptop() const {
+result<laptop_nodes::visit> laptop_nodes::visit_laptop() const {
   const auto until = std::chrono::steady_clock::now() + timeout_;
-  LARQL_TRY(auto s, dial({at_.host, at_.port}, until));
-  LARQL_TRY(auto connection, with_hint(stream::dialled(std::move(s), tls_, until), tls_));
-  if (connection.identity().role == peer_role::node)
-    return fail(errc::mismatch, "{}: its certificate is one of a node, expected a laptop",
-                host_port(at_));
+  LARQL_TRY(auto connection, dial_laptop(at_, tls_, until));
   LARQL_TRY(auto here, with_hint(greet_laptop_of_nodes(connection, visitor_hello(), until), tls_));
   return visit{std::move(connection), std::move(here)};
 }
@@ -41,21 +38,21 @@ result<schema::node_description> laptop_nodes::find(const visit& v, const std::s
 
 std::vector<std::string> laptop_nodes::names() {
   auto out = std::vector<std::string>{};
-  if (const auto v = dial_laptop())
+  if (const auto v = visit_laptop())
     for (const auto& entry : v->here.nodes)
       out.push_back(entry.node.node);
   return out;
 }
 
 result<std::vector<announced_node>> laptop_nodes::ask(unsigned pings, time_limit until) {
-  LARQL_TRY(const auto all, dial_laptop());
+  LARQL_TRY(const auto all, visit_laptop());
   auto out = std::vector<announced_node>(all.here.nodes.size());
   auto threads = std::vector<std::jthread>{};
   for (auto i = std::size_t{0}; i < out.size(); ++i)
     threads.emplace_back([this, &to = out[i], &from = all.here.nodes[i], pings, until] {
       to.address = from.address;
       // A connection each: one node that does not answer keeps nobody waiting.
-      if (const auto v = dial_laptop())
+      if (const auto v = visit_laptop())
         to.report = question(v->laptop, from.node, pings, until);
       else
         to.report = v.error();
@@ -65,14 +62,14 @@ result<std::vector<announced_node>> laptop_nodes::ask(unsigned pings, time_limit
 }
 
 result<node_report> laptop_nodes::inquire(const std::string& node, time_limit until) {
-  LARQL_TRY(const auto v, dial_laptop());
+  LARQL_TRY(const auto v, visit_laptop());
   LARQL_TRY(const auto description, find(v, node));
   return question(v.laptop, description, 0, until);
 }
 
 result<std::string> laptop_nodes::tell(const std::string& node, schema::control_action action,
                                        time_limit until) {
-  LARQL_TRY(const auto v, dial_laptop());
+  LARQL_TRY(const auto v, visit_laptop());
   LARQL_TRY(const auto description, find(v, node));
   return actors::tell(v.laptop, description, action, until);
 }

@@ -35,7 +35,7 @@ private:
     schema::node_list here;
   };
   laptop_nodes(topology::shard_url at, tls_context_ptr tls, std::chrono::milliseconds timeout);
-  [[nodiscard]] result<visit> dial_laptop() const;
+  [[nodiscard]] result<visit> visit_laptop() const;
   [[nodiscard]] result<schema::node_description> find(const visit& v,
                                                       const std::string& node) const;
 
