@@ -5,6 +5,7 @@
 #include "schema/codec.hpp"
 #include "tests/actors/fake_shard.hpp"
 #include "tests/support/deterministic_system.hpp"
+#include "tests/support/wire_frame.hpp"
 
 #include <deque>
 
@@ -13,11 +14,7 @@ namespace {
 
 constexpr auto first_fd = 2000; // no descriptors of this process
 
-std::vector<char> frame_of(const schema::message& m) {
-  auto out = std::vector<char>{};
-  schema::encode(m, out);
-  return out;
-}
+using test::frame_of;
 
 class Node : public test::deterministic_system {
 protected:

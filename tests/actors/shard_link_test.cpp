@@ -5,17 +5,14 @@
 #include "schema/codec.hpp"
 #include "tests/support/deterministic_system.hpp"
 #include "tests/support/message_text.hpp"
+#include "tests/support/wire_frame.hpp"
 
 namespace larql::actors {
 namespace {
 
 constexpr auto incarnation = std::uint64_t{4711};
 
-std::vector<char> frame_of(const schema::message& m) {
-  auto out = std::vector<char>{};
-  schema::encode(m, out);
-  return out;
-}
+using test::frame_of;
 
 schema::expert_result result(std::uint64_t id) {
   auto out = schema::expert_result{};

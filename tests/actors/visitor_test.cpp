@@ -6,17 +6,14 @@
 #include "schema/codec.hpp"
 #include "tests/support/deterministic_system.hpp"
 #include "tests/support/message_text.hpp"
+#include "tests/support/wire_frame.hpp"
 
 namespace larql::actors {
 namespace {
 
 constexpr auto incarnation = std::uint64_t{4711};
 
-std::vector<char> frame_of(const schema::message& m) {
-  auto out = std::vector<char>{};
-  schema::encode(m, out);
-  return out;
-}
+using test::frame_of;
 
 /// Has one member, or none.
 class fake_supervisor {

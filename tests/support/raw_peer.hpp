@@ -8,6 +8,7 @@
 #include "actors/net/socket.hpp"
 #include "schema/codec.hpp"
 #include "tests/support/child_process.hpp"
+#include "tests/support/wire_frame.hpp"
 
 #include <gtest/gtest.h>
 
@@ -18,12 +19,6 @@
 #include <sys/socket.h>
 
 namespace larql::test {
-
-inline std::vector<char> frame_of(const schema::message& m) {
-  auto out = std::vector<char>{};
-  schema::encode(m, out);
-  return out;
-}
 
 /// Eight bytes that claim a payload of this length.
 inline std::vector<char> frame_header(std::uint32_t length) {
