@@ -74,7 +74,7 @@ result<bench_prefill> prefill(engine& e, const options& o, std::uint32_t tokens)
     const auto prompt = source.next(tokens);
     const auto begin = clock::now();
     LARQL_TRY_VOID(session->append(prompt));
-    (void) session->last_logits();
+    LARQL_TRY_VOID(session->last_logits());
     out.seconds.push_back(std::chrono::duration<double>(clock::now() - begin).count());
     out.phases = session->times();
   }
@@ -101,7 +101,7 @@ result<bench_decode> decode(engine& e, const options& o, std::uint32_t count) {
   const auto pass = [&]() -> result<void> {
     LARQL_TRY_VOID(go_on());
     LARQL_TRY_VOID(decoder.append(all, source.next(count)));
-    const auto logits = decoder.logits();
+    LARQL_TRY(const auto logits, decoder.logits());
     const auto vocab = logits.size() / count;
     for (auto i = 0u; i < count; ++i)
       (void) generate::argmax(logits.subspan(i * vocab, vocab));

@@ -59,7 +59,7 @@ result<void> complete(engine_options& options) {
 result<std::unique_ptr<engine>> engine::start(const engine_options& options) {
   LARQL_TRY(const auto* k, choose_kernels());
   auto out = std::unique_ptr<engine>{new engine{options, *k}};
-  LARQL_TRY(out->model_, gemma4::model::load(options.vindex, out->compute()));
+  LARQL_TRY(out->model_, gemma4::model::load(options.vindex));
   LARQL_TRY_VOID(options.nodes ? out->connect_nodes(*options.nodes) : out->open_local_experts());
   return out;
 }

@@ -1,21 +1,25 @@
 #include "runtime/gemma4/attention.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <cmath>
 
 namespace larql::gemma4 {
 
 using kernels::product;
 using vindex::layer_tensors;
 
-void attention::run(std::uint32_t layer, const layer_tensors& t, const rope_table& rope,
+bool attention::run(std::uint32_t layer, const layer_tensors& t, const rope_table& rope,
                     std::span<const row_place> rows, const float* in, float* out) {
   const auto count = static_cast<std::uint32_t>(rows.size());
   project(layer, t, count, in);
-  normalise_and_store(layer, t, rope, rows);
+  if (!normalise_and_store(layer, t, rope, rows))
+    return false;
   attend(layer, rows);
   mixed_input_.set(mixed_.data(), count, t.q.rows, t.q.rows);
   const auto o = product{t.o, out, config_.hidden};
   kernels::multiply(compute_, mixed_input_, {&o, 1});
+  return true;
 }
 
 void attention::project(std::uint32_t, const layer_tensors& t, std::uint32_t rows,
@@ -33,29 +37,31 @@ void attention::project(std::uint32_t, const layer_tensors& t, std::uint32_t row
 }
 
 // Tasks are rows: each norms and rotates its own heads and writes its own cache slots.
-void attention::normalise_and_store(std::uint32_t layer, const layer_tensors& t,
+bool attention::normalise_and_store(std::uint32_t layer, const layer_tensors& t,
                                     const rope_table& rope, std::span<const row_place> rows) {
   const auto dim = std::size_t{config_.head_dim_of(layer)};
   const auto kv_heads = config_.kv_heads_of(layer);
   const auto& k = compute_.k;
   const auto eps = config_.rms_eps;
+  auto finite = std::atomic<bool>{true};
   compute_.pool.parallel_for(rows.size(), 1, [&](std::size_t begin, std::size_t end, unsigned) {
     for (auto r = begin; r < end; ++r) {
       auto& cache = *rows[r].cache;
       const auto half = cache.format() == kv_format::f16;
       const auto* cos = rope.cos(r);
       const auto* sin = rope.sin(r);
+      auto squares = 0.0f; // finite exactly if everything that was normed is
       for (auto h = 0u; h < config_.q_heads; ++h) {
         auto* x = q_.data() + r * t.q.rows + h * dim;
-        k.rms_norm(x, t.q_norm.data(), dim, eps, x);
+        squares += k.rms_norm(x, t.q_norm.data(), dim, eps, x);
         k.rope(x, cos, sin, dim / 2, rope.pairs());
       }
       for (auto h = 0u; h < kv_heads; ++h) {
         auto* key = k_.data() + r * t.k.rows + h * dim;
         auto* value = v_.data() + r * t.v.rows + h * dim;
-        k.rms_norm(key, t.k_norm.data(), dim, eps, key);
+        squares += k.rms_norm(key, t.k_norm.data(), dim, eps, key);
         k.rope(key, cos, sin, dim / 2, rope.pairs());
-        k.rms_norm(value, nullptr, dim, eps, value);
+        squares += k.rms_norm(value, nullptr, dim, eps, value);
         const auto slot = cache.at(layer, h, rows[r].position);
         if (half) {
           k.store_f16(key, dim, reinterpret_cast<std::uint16_t*>(slot.key));
@@ -65,8 +71,11 @@ void attention::normalise_and_store(std::uint32_t layer, const layer_tensors& t,
           std::copy_n(value, dim, reinterpret_cast<float*>(slot.value));
         }
       }
+      if (!std::isfinite(squares))
+        finite.store(false, std::memory_order_relaxed);
     }
   });
+  return finite.load();
 }
 
 // Tasks are (row, group of query heads that share a KV head).

@@ -26,15 +26,17 @@ public:
       : compute_(compute), config_(config) {}
 
   /// out = o_proj(attend(norm'ed input)); writes the rows' keys and values into the cache.
-  /// `in` has been through input_layernorm. `rope` holds the rows' positions.
-  void run(std::uint32_t layer, const vindex::layer_tensors& t, const rope_table& rope,
-           std::span<const row_place> rows, const float* in, float* out);
+  /// `in` has been through input_layernorm. `rope` holds the rows' positions. False if a query, key
+  /// or value is not finite, which the softmax would hide.
+  [[nodiscard]] bool run(std::uint32_t layer, const vindex::layer_tensors& t,
+                         const rope_table& rope, std::span<const row_place> rows, const float* in,
+                         float* out);
 
 private:
   void project(std::uint32_t layer, const vindex::layer_tensors& t, std::uint32_t rows,
                const float* in);
-  void normalise_and_store(std::uint32_t layer, const vindex::layer_tensors& t,
-                           const rope_table& rope, std::span<const row_place> rows);
+  [[nodiscard]] bool normalise_and_store(std::uint32_t layer, const vindex::layer_tensors& t,
+                                         const rope_table& rope, std::span<const row_place> rows);
   void attend(std::uint32_t layer, std::span<const row_place> rows);
   void attend_heads(std::uint32_t layer, const row_place& row, std::uint32_t kv_head,
                     const float* q, std::uint32_t heads, float* scores, float* out);

@@ -1,10 +1,11 @@
 #include "runtime/gemma4/dense_mlp.hpp"
 
 #include <algorithm>
+#include <atomic>
 
 namespace larql::gemma4 {
 
-void dense_mlp::run(const vindex::layer_tensors& t, std::uint32_t rows, const float* in,
+bool dense_mlp::run(const vindex::layer_tensors& t, std::uint32_t rows, const float* in,
                     float* out) {
   const auto width = std::size_t{t.gate.rows};
   const auto hidden = t.down.rows;
@@ -18,14 +19,17 @@ void dense_mlp::run(const vindex::layer_tensors& t, std::uint32_t rows, const fl
   scratch_.resize(scratch * compute_.pool.threads());
   const auto x_gate = input_.get(t.gate);
   const auto x_up = input_.get(t.up);
+  auto finite = std::atomic<bool>{true};
   compute_.pool.parallel_for(
       width, grain, [&](std::size_t begin, std::size_t end, unsigned worker) {
-        kernels::gated_rows(compute_.k, t.gate, t.up, x_gate, x_up, begin, end, hidden_.data(),
-                            width, scratch_.data() + worker * scratch);
+        if (!kernels::gated_rows(compute_.k, t.gate, t.up, x_gate, x_up, begin, end, hidden_.data(),
+                                 width, scratch_.data() + worker * scratch))
+          finite.store(false, std::memory_order_relaxed);
       });
   hidden_input_.set(hidden_.data(), rows, static_cast<std::uint32_t>(width), width);
   const auto down = kernels::product{t.down, out, hidden};
   kernels::multiply(compute_, hidden_input_, {&down, 1});
+  return finite.load();
 }
 
 } // namespace larql::gemma4

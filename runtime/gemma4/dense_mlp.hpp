@@ -15,7 +15,9 @@ class dense_mlp {
 public:
   explicit dense_mlp(kernels::compute compute) : compute_(compute) {}
 
-  void run(const vindex::layer_tensors& t, std::uint32_t rows, const float* in, float* out);
+  /// False if a product of gate or up is not finite, which the activation would hide.
+  [[nodiscard]] bool run(const vindex::layer_tensors& t, std::uint32_t rows, const float* in,
+                         float* out);
 
 private:
   kernels::compute compute_;

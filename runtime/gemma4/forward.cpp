@@ -4,7 +4,7 @@
 #include "runtime/quant/blocks.hpp"
 
 #include <algorithm>
-#include <cmath>
+#include <atomic>
 
 namespace larql::gemma4 {
 
@@ -59,10 +59,16 @@ result<void> forward::run(std::span<const sequence_part> parts,
 
 result<void> forward::check_finite(std::uint32_t l) const {
   const auto hidden = std::size_t{model_.config.hidden};
-  for (auto i = std::size_t{0}; i < x_.size(); ++i)
-    if (!std::isfinite(x_[i]))
-      return fail(errc::corrupt, "layer {}: activations of row {} are not finite", l, i / hidden);
+  for (auto r = std::size_t{0}; r < rows_; ++r)
+    if (!compute_.k.all_finite(x_.data() + r * hidden, hidden))
+      return not_finite(fmt::format("layer {}: activations of row {}", l, r));
   return {};
+}
+
+failure forward::not_finite(const std::string& what) const {
+  if (auto ok = model_.check_matrices(compute_); !ok)
+    return std::move(ok).error();
+  return fail(errc::corrupt, "{}: {} are not finite", model_.dir.string(), what);
 }
 
 void forward::embed(std::span<const sequence_part> parts) {
@@ -87,25 +93,29 @@ result<void> forward::layer(std::uint32_t l) {
 
   // Attention: x += norm(attend(norm(x)))
   norm_rows(x_.data(), t.input_norm, normed_.data());
-  attention_.run(l, t, config.sliding[l] ? rope_sliding_ : rope_full_, places_, normed_.data(),
-                 branch_.data());
+  if (!attention_.run(l, t, config.sliding[l] ? rope_sliding_ : rope_full_, places_, normed_.data(),
+                      branch_.data()))
+    return not_finite(fmt::format("layer {}: queries, keys or values", l));
   norm_rows(branch_.data(), t.post_attention_norm, branch_.data());
   k.add(x_.data(), branch_.data(), x_.size());
   LARQL_TRY_VOID(check_finite(l));
   clock.lap(times_.attention);
 
   // Experts start first, so that the dense branch hides their latency.
-  router_.run(t, rows_, x_.data());
+  if (!router_.run(t, rows_, x_.data()))
+    return not_finite(fmt::format("layer {}: logits of the router", l));
   clock.lap(times_.router);
   norm_rows(x_.data(), t.pre_expert_norm, moe_in_.data());
   LARQL_TRY_VOID(experts_.start(
       {l, rows_, config.hidden, config.top_k, moe_in_, router_.ids(), router_.weights()}));
   clock.lap(times_.experts);
   norm_rows(x_.data(), t.pre_dense_norm, normed_.data());
-  dense_.run(t, rows_, normed_.data(), branch_.data());
+  const auto dense_is_finite = dense_.run(t, rows_, normed_.data(), branch_.data());
   norm_rows(branch_.data(), t.post_dense_norm, branch_.data());
   clock.lap(times_.dense);
-  LARQL_TRY_VOID(experts_.wait(moe_out_));
+  LARQL_TRY_VOID(experts_.wait(moe_out_)); // also after a failure: they are on their way
+  if (!dense_is_finite)
+    return not_finite(fmt::format("layer {}: products of the dense branch", l));
   clock.lap(times_.experts);
   norm_rows(moe_out_.data(), t.post_expert_norm, moe_out_.data());
 
@@ -127,7 +137,7 @@ void forward::norm_rows(const float* in, std::span<const float> weight, float* o
   });
 }
 
-std::span<const float> forward::logits(std::uint32_t begin, std::uint32_t end) {
+result<std::span<const float>> forward::logits(std::uint32_t begin, std::uint32_t end) {
   LARQL_CHECK(begin < end && end <= rows_);
   const auto hidden = std::size_t{model_.config.hidden};
   return logits_of({x_.data() + begin * hidden, (end - begin) * hidden});
@@ -139,7 +149,7 @@ std::span<const float> forward::hidden_row(std::uint32_t row) const {
   return {x_.data() + row * hidden, hidden};
 }
 
-std::span<const float> forward::logits_of(std::span<const float> hidden_rows) {
+result<std::span<const float>> forward::logits_of(std::span<const float> hidden_rows) {
   const auto& config = model_.config;
   const auto hidden = std::size_t{config.hidden};
   const auto n = static_cast<std::uint32_t>(hidden_rows.size() / hidden);
@@ -152,13 +162,18 @@ std::span<const float> forward::logits_of(std::span<const float> hidden_rows) {
   head_input_.set(normed_.data(), n, config.hidden, hidden);
   const auto head = kernels::product{model_.weights.head, logits_.data(), config.vocab};
   kernels::multiply(compute_, head_input_, {&head, 1});
-  if (config.softcap > 0)
-    compute_.pool.parallel_for(
-        logits_.size(), softcap_grain, [&](std::size_t begin, std::size_t end, unsigned) {
+  auto finite = std::atomic<bool>{true};
+  compute_.pool.parallel_for(
+      logits_.size(), softcap_grain, [&](std::size_t begin, std::size_t end, unsigned) {
+        if (!compute_.k.all_finite(logits_.data() + begin, end - begin))
+          finite.store(false, std::memory_order_relaxed);
+        if (config.softcap > 0)
           compute_.k.softcap(logits_.data() + begin, config.softcap, end - begin);
-        });
+      });
   clock.lap(times_.head);
-  return logits_;
+  if (!finite.load())
+    return not_finite("logits");
+  return std::span<const float>{logits_};
 }
 
 } // namespace larql::gemma4

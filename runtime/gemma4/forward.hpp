@@ -6,7 +6,8 @@
 //           chunking, the other sequences of a pass, the number of threads, the instruction set, or
 //           where experts are computed.
 // Threads   One caller; the work inside spreads over the compute pool.
-// Errors    Experts that cannot be reached, or activations that stop being finite, end the chunk.
+// Errors    Experts that cannot be reached, or numbers that stop being finite, end the chunk. In
+//           the second case all dense matrices are searched, and the error names the one at fault.
 //           The sequence is then as before: positions written by a failed chunk are overwritten by
 //           the next one.
 
@@ -46,12 +47,12 @@ public:
                                  const std::function<bool()>& cancelled = {});
 
   /// Logits of rows [begin, end) of the last run, soft cap applied. @pre the run succeeded
-  [[nodiscard]] std::span<const float> logits(std::uint32_t begin, std::uint32_t end);
+  [[nodiscard]] result<std::span<const float>> logits(std::uint32_t begin, std::uint32_t end);
 
   /// Final hidden row of the last run, for logits_of() at any later time. @pre the run succeeded
   [[nodiscard]] std::span<const float> hidden_row(std::uint32_t row) const;
   /// Logits of [n][hidden] final hidden rows.
-  [[nodiscard]] std::span<const float> logits_of(std::span<const float> hidden_rows);
+  [[nodiscard]] result<std::span<const float>> logits_of(std::span<const float> hidden_rows);
 
   /// Called after each layer of a run with its index and the residual stream [rows][hidden]; for
   /// tests that look for the first layer that departs.
@@ -66,6 +67,7 @@ private:
   void embed(std::span<const sequence_part> parts);
   [[nodiscard]] result<void> layer(std::uint32_t l);
   [[nodiscard]] result<void> check_finite(std::uint32_t l) const;
+  [[nodiscard]] failure not_finite(const std::string& what) const;
   void norm_rows(const float* in, std::span<const float> weight, float* out);
 
   const model& model_;

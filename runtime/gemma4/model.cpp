@@ -32,13 +32,17 @@ result<void> check_vector(std::span<const float> v, std::string_view what) {
   return {};
 }
 
-result<void> check_layer(const compute& c, const vindex::layer_tensors& t) {
+result<void> check_layer_matrices(const compute& c, const vindex::layer_tensors& t) {
   const std::pair<const char*, const matrix_view*> matrices[] = {
       {"attention q", &t.q},   {"attention k", &t.k},   {"attention v", &t.v},
       {"attention o", &t.o},   {"dense gate", &t.gate}, {"dense up", &t.up},
       {"dense down", &t.down}, {"router", &t.router}};
   for (const auto& [name, w] : matrices)
     LARQL_TRY_VOID(check_matrix(c, *w, name));
+  return {};
+}
+
+result<void> check_layer_vectors(const vindex::layer_tensors& t) {
   const std::pair<const char*, std::span<const float>> vectors[] = {
       {"input_layernorm", t.input_norm},
       {"post_attention_layernorm", t.post_attention_norm},
@@ -59,19 +63,29 @@ result<void> check_layer(const compute& c, const vindex::layer_tensors& t) {
 
 } // namespace
 
-result<model> model::load(const std::filesystem::path& dir, const compute& c) {
+result<model> model::load(const std::filesystem::path& dir) {
   auto out = model{};
+  out.dir = dir;
   LARQL_TRY(out.config, vindex::read_index(dir));
   LARQL_TRY(out.weights, vindex::dense_weights::open(dir, out.config));
   for (auto l = 0u; l < out.config.layers; ++l)
-    if (auto ok = check_layer(c, out.weights.layers[l]); !ok)
+    if (auto ok = check_layer_vectors(out.weights.layers[l]); !ok)
       return std::move(ok).error().in(fmt::format("{}: layer {}", dir.string(), l));
-  auto ok = check_vector(out.weights.final_norm, "norm");
-  if (ok)
-    ok = check_matrix(c, out.weights.head, "output head");
-  if (!ok)
+  if (auto ok = check_vector(out.weights.final_norm, "norm"); !ok)
     return std::move(ok).error().in(dir.string());
   return out;
+}
+
+result<void> model::check_matrices(const compute& c) const {
+  for (auto l = 0u; l < config.layers; ++l)
+    if (auto ok = check_layer_matrices(c, weights.layers[l]); !ok)
+      return std::move(ok).error().in(fmt::format("{}: layer {}", dir.string(), l));
+  auto ok = check_matrix(c, weights.embeddings, "embeddings");
+  if (ok && weights.head.data != weights.embeddings.data)
+    ok = check_matrix(c, weights.head, "output head");
+  if (!ok)
+    return std::move(ok).error().in(dir.string());
+  return {};
 }
 
 } // namespace larql::gemma4

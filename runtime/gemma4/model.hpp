@@ -15,12 +15,16 @@
 namespace larql::gemma4 {
 
 struct model {
+  std::filesystem::path dir;
   vindex::model_config config;
   vindex::dense_weights weights;
 
-  /// Opens a vindex and checks that every dense number that will be used is finite.
-  [[nodiscard]] static result<model> load(const std::filesystem::path& dir,
-                                          const kernels::compute& compute);
+  /// Opens a vindex and checks that its vectors are finite. Matrices are not read: what is computed
+  /// with one shows whether it is finite (forward.hpp).
+  [[nodiscard]] static result<model> load(const std::filesystem::path& dir);
+
+  /// Reads every dense matrix; fails with `corrupt` and the first one that holds a NaN or infinity.
+  [[nodiscard]] result<void> check_matrices(const kernels::compute& compute) const;
 };
 
 } // namespace larql::gemma4

@@ -9,7 +9,7 @@ moe_router::moe_router(kernels::compute compute, const vindex::model_config& con
       config_(config),
       input_scale_(static_cast<float>(1.0 / std::sqrt(static_cast<double>(config.hidden)))) {}
 
-void moe_router::run(const vindex::layer_tensors& t, std::uint32_t rows, const float* in) {
+bool moe_router::run(const vindex::layer_tensors& t, std::uint32_t rows, const float* in) {
   const auto hidden = std::size_t{config_.hidden};
   const auto experts = std::size_t{config_.experts};
   const auto& k = compute_.k;
@@ -28,10 +28,13 @@ void moe_router::run(const vindex::layer_tensors& t, std::uint32_t rows, const f
   input_.set(scaled_.data(), rows, config_.hidden, hidden);
   const auto logits = kernels::product{t.router, logits_.data(), experts};
   kernels::multiply(compute_, input_, {&logits, 1});
+  if (!k.all_finite(logits_.data(), logits_.size()))
+    return false;
   for (auto r = std::size_t{0}; r < rows; ++r) {
     k.softmax(logits_.data() + r * experts, experts);
     choose(t.per_expert_scale, r);
   }
+  return true;
 }
 
 // Repeated maximum: top_k is small, and ties go to the lowest index by construction.

@@ -21,7 +21,8 @@ class moe_router {
 public:
   moe_router(kernels::compute compute, const vindex::model_config& config);
 
-  void run(const vindex::layer_tensors& t, std::uint32_t rows, const float* in);
+  /// False if a logit is not finite; there is then no choice.
+  [[nodiscard]] bool run(const vindex::layer_tensors& t, std::uint32_t rows, const float* in);
 
   [[nodiscard]] std::span<const std::uint16_t> ids() const noexcept { return ids_; }
   [[nodiscard]] std::span<const float> weights() const noexcept { return weights_; }

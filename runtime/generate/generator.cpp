@@ -17,7 +17,8 @@ result<void> generate(session& s, std::span<const std::uint32_t> prompt, sampler
   stats.prefill = clock::now() - begin;
   auto last = begin;
   while (stats.tokens < limits.max_tokens) {
-    const auto token = choose.choose(s.last_logits());
+    LARQL_TRY(const auto logits, s.last_logits());
+    const auto token = choose.choose(logits);
     const auto now = clock::now();
     if (stats.tokens == 0)
       stats.to_first_token = now - begin;

@@ -32,7 +32,7 @@ result<void> joint_decoder::append(std::span<session* const> sessions,
   return {};
 }
 
-std::span<const float> joint_decoder::logits() {
+result<std::span<const float>> joint_decoder::logits() {
   return forward_.logits(0, static_cast<std::uint32_t>(parts_.size()));
 }
 

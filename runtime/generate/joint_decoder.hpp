@@ -24,7 +24,7 @@ public:
                                     std::span<const std::uint32_t> tokens);
 
   /// [sessions][vocab] of the last append(). @pre it succeeded
-  [[nodiscard]] std::span<const float> logits();
+  [[nodiscard]] result<std::span<const float>> logits();
 
   /// Time spent in the forward pass so far.
   [[nodiscard]] const gemma4::phase_times& times() const noexcept { return forward_.times(); }

@@ -51,14 +51,16 @@ result<void> session::append(std::span<const std::uint32_t> tokens,
     const auto last = forward_.hidden_row(end - first - 1);
     last_row_.assign(last.begin(), last.end());
     if (take)
-      for (auto r = 0u; r < end - first; ++r)
-        take(forward_.logits(r, r + 1));
+      for (auto r = 0u; r < end - first; ++r) {
+        LARQL_TRY(const auto row, forward_.logits(r, r + 1));
+        take(row);
+      }
     tokens = tokens.subspan(chunk.size());
   }
   return {};
 }
 
-std::span<const float> session::last_logits() {
+result<std::span<const float>> session::last_logits() {
   LARQL_CHECK(!last_row_.empty());
   return forward_.logits_of(last_row_);
 }

@@ -46,7 +46,7 @@ public:
                                     const std::function<void(std::span<const float>)>& take);
 
   /// [vocab], of the last token. @pre something was appended since the last truncate()
-  [[nodiscard]] std::span<const float> last_logits();
+  [[nodiscard]] result<std::span<const float>> last_logits();
 
   /// Time spent in the forward pass so far.
   [[nodiscard]] const gemma4::phase_times& times() const noexcept { return forward_.times(); }

@@ -40,6 +40,7 @@ struct kernel_set {
   void (*scale)(float* x, float factor, std::size_t n);
   void (*multiply)(const float* x, const float* y, std::size_t n, float* out);
   bool (*gelu_mul)(const float* gate, const float* up, std::size_t n, float* out);
+  bool (*all_finite)(const float* x, std::size_t n);
   void (*softcap)(float* x, float cap, std::size_t n);
   void (*softmax)(float* x, std::size_t n);
   void (*rope)(float* x, const float* cos, const float* sin, std::size_t half, std::size_t pairs);

@@ -91,6 +91,14 @@ struct ops_rows {
     return L::reduce_add(not_finite) == 0.0f;
   }
 
+  /// False if an element is NaN or infinite.
+  static bool all_finite(const float* x, std::size_t n) {
+    auto not_finite = L::zero(); // x * 0 is 0 for finite x and NaN otherwise
+    for (std::size_t i = 0; i < n; i += w)
+      not_finite = L::fma(load_some(x + i, n - i), L::zero(), not_finite);
+    return L::reduce_add(not_finite) == 0.0f;
+  }
+
   /// x = cap * tanh(x / cap)
   static void softcap(float* x, float cap, std::size_t n) {
     for (std::size_t i = 0; i < n; i += w)

@@ -51,7 +51,7 @@ inline generation generate_over(generate::session& session, std::span<const std:
       out.error = ok.error().text;
       return out;
     }
-    const auto row = session.last_logits();
+    const auto row = *session.last_logits();
     out.logits.insert(out.logits.end(), row.begin(), row.end());
     const auto best =
         static_cast<std::uint32_t>(std::max_element(row.begin(), row.end()) - row.begin());

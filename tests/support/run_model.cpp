@@ -20,7 +20,7 @@ running_model::running_model(const run_options& options)
 result<std::unique_ptr<running_model>> running_model::open(const std::filesystem::path& dir,
                                                            const run_options& options) {
   auto out = std::unique_ptr<running_model>{new running_model{options}};
-  LARQL_TRY(out->model_, gemma4::model::load(dir, out->compute()));
+  LARQL_TRY(out->model_, gemma4::model::load(dir));
   const auto& c = out->model_.config;
   LARQL_TRY(out->bank_,
             experts::expert_bank::open(dir, c, {{0, c.layers - 1}, {0, c.experts - 1}}));

@@ -34,7 +34,7 @@ struct fixture {
     t.router_scale = scale;
     t.per_expert_scale = per_expert;
     auto router = moe_router{{**kernels::kernels_for(level), pool}, config};
-    router.run(t, static_cast<std::uint32_t>(x.size() / hidden), x.data());
+    EXPECT_TRUE(router.run(t, static_cast<std::uint32_t>(x.size() / hidden), x.data()));
     return router;
   }
   moe_router run(const std::vector<float>& x) { return run(x, kernels::best_simd_level()); }

@@ -62,7 +62,7 @@ TEST_F(Generate, GreedyTokensAreTheLargestLogitsOneAfterTheOther) {
   const auto fresh = model_->new_session();
   ASSERT_TRUE(succeeds(fresh->append(prompt_)));
   for (const auto t : out_) {
-    EXPECT_EQ(t, argmax(fresh->last_logits()));
+    EXPECT_EQ(t, argmax(*fresh->last_logits()));
     ASSERT_TRUE(succeeds(fresh->append({&t, 1})));
   }
 }

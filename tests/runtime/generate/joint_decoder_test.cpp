@@ -44,15 +44,15 @@ TEST_F(joint, EverySessionGetsTheBitsThatItGetsAlone) {
   for (auto step = 0u; step < 12; ++step) {
     const auto tokens = test::random_ids(prompts.size(), 128, 100 + step);
     ASSERT_TRUE(succeeds(decoder.append(together, tokens)));
-    const auto all = copy(decoder.logits());
+    const auto all = copy(*decoder.logits());
     for (auto i = std::size_t{0}; i < prompts.size(); ++i) {
       ASSERT_TRUE(succeeds(alone[i]->append({&tokens[i], 1})));
-      const auto want = copy(alone[i]->last_logits());
+      const auto want = copy(*alone[i]->last_logits());
       EXPECT_EQ(std::vector(all.begin() + static_cast<std::ptrdiff_t>(i * want.size()),
                             all.begin() + static_cast<std::ptrdiff_t>((i + 1) * want.size())),
                 want)
           << "session " << i << ", step " << step;
-      EXPECT_EQ(copy(together[i]->last_logits()), want);
+      EXPECT_EQ(copy(*together[i]->last_logits()), want);
     }
   }
   // And each goes on alone as if it had never been in company.
@@ -60,7 +60,7 @@ TEST_F(joint, EverySessionGetsTheBitsThatItGetsAlone) {
     const auto more = test::random_ids(5, 128, 999);
     ASSERT_TRUE(succeeds(together[i]->append(more)));
     ASSERT_TRUE(succeeds(alone[i]->append(more)));
-    EXPECT_EQ(copy(together[i]->last_logits()), copy(alone[i]->last_logits()));
+    EXPECT_EQ(copy(*together[i]->last_logits()), copy(*alone[i]->last_logits()));
   }
 }
 

@@ -35,7 +35,7 @@ protected:
 
   static ids prompt(std::size_t n) { return test::random_ids(n, 128); }
   static std::vector<float> last(session& s) {
-    const auto l = s.last_logits();
+    const auto l = *s.last_logits();
     return {l.begin(), l.end()};
   }
   // Logits after `all` in a session that never failed.

@@ -43,7 +43,7 @@ protected:
     ASSERT_TRUE(succeeds(s.append(more)));
     const auto fresh = model_->new_session();
     ASSERT_TRUE(succeeds(fresh->append(all)));
-    const auto got = s.last_logits(), want = fresh->last_logits();
+    const auto got = *s.last_logits(), want = *fresh->last_logits();
     EXPECT_EQ(std::vector<float>(got.begin(), got.end()),
               std::vector<float>(want.begin(), want.end()));
   }
@@ -99,11 +99,11 @@ TEST_F(SessionTruncate, PositionsOfAFailedChunkCountAsWritten) {
 
 TEST_F(SessionTruncate, ToItsOwnLengthOrMoreChangesNothing) {
   const auto s = session_with(20);
-  const auto before = s->last_logits();
+  const auto before = *s->last_logits();
   const auto want = std::vector<float>(before.begin(), before.end());
   EXPECT_EQ(s->truncate(20), 20u);
   EXPECT_EQ(s->truncate(~0u), 20u);
-  const auto after = s->last_logits();
+  const auto after = *s->last_logits();
   EXPECT_EQ(std::vector<float>(after.begin(), after.end()), want);
   expect_goes_on(*s);
 }

@@ -10,6 +10,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <utility>
 
 namespace larql::kernels {
 namespace {
@@ -36,6 +37,26 @@ void expect_same_bits(const char* what, const std::function<std::vector<T>(const
 }
 
 const auto lengths = {1u, 7u, 16u, 31u, 64u, 96u, 257u, 2816u};
+
+TEST(RowOps, AllFiniteSeesEveryElementInEveryInstructionSet) {
+  for (const auto level : {simd_level::scalar, simd_level::avx2, simd_level::avx512}) {
+    const auto k = kernels_for(level);
+    if (!k)
+      continue;
+    for (const auto n : {1u, 15u, 16u, 17u, 40u}) {
+      auto x = std::vector<float>(n, -3.4e38f);
+      EXPECT_TRUE((*k)->all_finite(x.data(), n));
+      for (auto i = 0u; i < n; ++i)
+        for (const auto bad :
+             {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
+              -std::numeric_limits<float>::infinity()}) {
+          const auto good = std::exchange(x[i], bad);
+          EXPECT_FALSE((*k)->all_finite(x.data(), n)) << bad << " at " << i << " of " << n;
+          x[i] = good;
+        }
+    }
+  }
+}
 
 TEST(RowOps, AllInstructionSetsReturnTheSameBits) {
   for (const auto n : lengths) {
