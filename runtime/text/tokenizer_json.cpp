@@ -9,6 +9,8 @@
 #include <array>
 #include <future>
 #include <simdjson.h>
+#include <unistd.h>
+#include <utility>
 
 namespace larql::text {
 
@@ -70,9 +72,39 @@ result<void> read_section(const source& from, std::string_view where, std::strin
   return {};
 }
 
-// The tables are larger than the caches, and tokens and merges are all over them: the places of the
-// next ones are fetched ahead. That takes nearly half off the time of loading Gemma's file.
+// The tables are larger than the near caches, and tokens and merges are all over them: the places
+// of the next ones are fetched ahead.
 constexpr auto fetch_ahead = std::size_t{16};
+
+/// Adds tokens a few calls late, when their places in the table have come.
+class delayed_tokens {
+public:
+  explicit delayed_tokens(vocabulary& out) : out_(out) {}
+
+  result<void> add(std::string_view piece, std::uint64_t id) {
+    auto& place = waiting_[count_++ % fetch_ahead];
+    const auto due = std::exchange(place, {piece, id, vocabulary::hash_of(piece)});
+    out_.prefetch(place.hash);
+    return count_ > fetch_ahead ? out_.add(due.piece, due.id, due.hash) : result<void>{};
+  }
+  result<void> add_rest() {
+    for (auto i = count_ - std::min(count_, fetch_ahead); i < count_; ++i) {
+      const auto& due = waiting_[i % fetch_ahead];
+      LARQL_TRY_VOID(out_.add(due.piece, due.id, due.hash));
+    }
+    return {};
+  }
+
+private:
+  struct token {
+    std::string_view piece;
+    std::uint64_t id = 0;
+    vocabulary::text_hash hash = 0;
+  };
+  vocabulary& out_;
+  std::array<token, fetch_ahead> waiting_;
+  std::size_t count_ = 0;
+};
 
 result<vocabulary> read_vocabulary(const source& from, ondemand::value value) {
   auto out = vocabulary{};
@@ -82,24 +114,22 @@ result<vocabulary> read_vocabulary(const source& from, ondemand::value value) {
   auto count = std::size_t{0};
   if (const auto error = object.count_fields().get(count))
     return from.malformed("model.vocab", error);
-  auto tokens = large_table<std::pair<std::string_view, std::uint64_t>>{};
-  tokens.reserve(std::min(count, vocabulary::max_tokens));
+  out.reserve(count);
+  auto tokens = delayed_tokens{out};
+  const auto checked = [&](result<void> added) -> result<void> {
+    if (added)
+      return {};
+    return std::move(added).error().in(fmt::format("{}: model.vocab", from.name));
+  };
   const auto read_token = [&](std::string_view piece, ondemand::value field) -> result<void> {
     auto id = std::uint64_t{0};
     if (const auto error = field.get_uint64().get(id))
       return from.unexpected(fmt::format("model.vocab: id of {}", in_quotes(piece)),
                              "a non-negative integer", field, error);
-    tokens.emplace_back(piece, id);
-    return {};
+    return checked(tokens.add(piece, id));
   };
   LARQL_TRY_VOID(for_each_field(from, "model.vocab", object, read_token));
-  out.reserve(tokens.size());
-  for (auto i = std::size_t{0}; i < tokens.size(); ++i) {
-    if (i + fetch_ahead < tokens.size())
-      out.prefetch(tokens[i + fetch_ahead].first);
-    if (auto added = out.add(tokens[i].first, tokens[i].second); !added)
-      return std::move(added).error().in(fmt::format("{}: model.vocab", from.name));
-  }
+  LARQL_TRY_VOID(checked(tokens.add_rest()));
   return out;
 }
 
@@ -213,8 +243,17 @@ result<merge_sides> sides_of_merge(const source& from, std::size_t index, ondema
   return sides;
 }
 
-/// All merges in order of rank. The views are those of simdjson's buffer.
-result<large_table<merge_sides>> read_merges(source& from) {
+/// Of the texts of a merge's two sides and of what they become.
+struct merge_hashes {
+  vocabulary::text_hash left;
+  vocabulary::text_hash right;
+  vocabulary::text_hash merged;
+};
+
+/// Calls `start(how many)` and `visit(index, sides)` for every merge in order of rank. The views
+/// hold during the call.
+template <class Start, class Visit>
+result<void> for_each_merge(source& from, Start&& start, Visit&& visit) {
   auto value = ondemand::value{};
   auto list = ondemand::array{};
   if (const auto error = from.document["model"]["merges"].get(value))
@@ -227,15 +266,32 @@ result<large_table<merge_sides>> read_merges(source& from) {
   if (count > bpe::max_merges)
     return fail(errc::corrupt, "{}: model.merges has {} elements, expected at most {}", from.name,
                 count, bpe::max_merges);
-  auto out = large_table<merge_sides>{};
-  out.reserve(count);
+  start(count);
+  auto index = std::size_t{0};
   for (auto element : list) {
     auto merge = ondemand::value{};
     if (const auto error = element.get(merge))
-      return from.malformed(fmt::format("model.merges[{}]", out.size()), error);
-    LARQL_TRY(const auto sides, sides_of_merge(from, out.size(), merge));
-    out.push_back(sides);
+      return from.malformed(fmt::format("model.merges[{}]", index), error);
+    LARQL_TRY(const auto sides, sides_of_merge(from, index, merge));
+    LARQL_TRY_VOID(visit(index, sides));
+    ++index;
   }
+  return {};
+}
+
+/// All merges in order of rank, as hashes, which are made while another thread reads the
+/// vocabulary.
+result<large_table<merge_hashes>> read_merges(source& from) {
+  auto out = large_table<merge_hashes>{};
+  auto joined = std::string{};
+  const auto reserve = [&](std::size_t count) { out.reserve(count); };
+  const auto add = [&](std::size_t, const merge_sides& s) -> result<void> {
+    joined.assign(s[0]).append(s[1]);
+    out.push_back(
+        {vocabulary::hash_of(s[0]), vocabulary::hash_of(s[1]), vocabulary::hash_of(joined)});
+    return {};
+  };
+  LARQL_TRY_VOID(for_each_merge(from, reserve, add));
   return out;
 }
 
@@ -245,44 +301,56 @@ struct merge_ids {
   token_id merged;
 };
 
-// For merges [begin, end).
-result<void> find_tokens(const large_table<merge_sides>& merges, std::size_t begin, std::size_t end,
-                         const vocabulary& tokens, const std::string& name,
-                         large_table<merge_ids>& out) {
-  auto joined = std::string{};
-  const auto join = [&](const merge_sides& sides) -> std::string_view {
-    return joined.assign(sides[0]).append(sides[1]);
-  };
+/// For merges [begin, end); the index of the first that lacks a token, or `end`.
+std::size_t find_tokens(const large_table<merge_hashes>& merges, std::size_t begin, std::size_t end,
+                        const vocabulary& tokens, large_table<merge_ids>& out) {
   for (auto i = begin; i < end; ++i) {
     if (i + fetch_ahead < end) {
       const auto& later = merges[i + fetch_ahead];
-      for (const auto piece : {later[0], later[1], join(later)})
-        tokens.prefetch(piece);
+      for (const auto hash : {later.left, later.right, later.merged})
+        tokens.prefetch(hash);
     }
-    const auto& sides = merges[i];
-    const auto left = tokens.find(sides[0]), right = tokens.find(sides[1]);
-    const auto merged = tokens.find(join(sides));
+    const auto left = tokens.find(merges[i].left), right = tokens.find(merges[i].right);
+    const auto merged = tokens.find(merges[i].merged);
     if (!left || !right || !merged)
-      return fail(errc::corrupt, "{}: model.merges[{}] is {} {}, but {} is not in model.vocab",
-                  name, i, in_quotes(sides[0]), in_quotes(sides[1]),
-                  in_quotes(!left    ? sides[0]
-                            : !right ? sides[1]
-                                     : std::string_view{joined}));
+      return i;
     out[i] = {*left, *right, *merged};
   }
-  return {};
+  return end;
+}
+
+/// Reads merge `index` again, to say which of its tokens is missing.
+failure missing_token(source& from, std::size_t index, const vocabulary& tokens) {
+  from.document.rewind();
+  const auto describe = [&](std::size_t i, const merge_sides& s) -> result<void> {
+    if (i < index)
+      return {};
+    auto missing = std::string{s[0]}.append(s[1]);
+    for (const auto side : {s[1], s[0]}) // the left one first
+      if (!tokens.find(side))
+        missing = side;
+    return fail(errc::corrupt, "{}: model.merges[{}] is {} {}, but {} is not in model.vocab",
+                from.name, i, in_quotes(s[0]), in_quotes(s[1]), in_quotes(missing));
+  };
+  auto found = for_each_merge(
+      from, [](std::size_t) {}, describe);
+  LARQL_CHECK(!found);
+  return std::move(found).error();
 }
 
 // By two threads.
-result<large_table<merge_ids>> find_tokens(const large_table<merge_sides>& merges,
-                                           const vocabulary& tokens, const std::string& name) {
+result<large_table<merge_ids>> find_tokens(const large_table<merge_hashes>& merges,
+                                           const vocabulary& tokens, source& from) {
   auto out = large_table<merge_ids>(merges.size());
   const auto half = merges.size() / 2;
-  auto second = std::async(std::launch::async, [&] {
-    return find_tokens(merges, half, merges.size(), tokens, name, out);
-  });
-  LARQL_TRY_VOID(find_tokens(merges, 0, half, tokens, name, out));
-  LARQL_TRY_VOID(second.get());
+  auto second = std::async(std::launch::async,
+                           [&] { return find_tokens(merges, half, merges.size(), tokens, out); });
+  const auto first_end = find_tokens(merges, 0, half, tokens, out);
+  const auto second_end = second.get();
+  if (first_end < half)
+    return missing_token(from, first_end, tokens);
+  if (second_end < merges.size())
+    return missing_token(from, second_end, tokens);
   return out;
 }
 
@@ -321,7 +389,7 @@ result<tokenizer_parts> read(simdjson::padded_string_view text, const std::strin
   // The merges are read by a second thread, with a parser of its own, while the vocabulary is.
   auto parser = ondemand::parser{}, merge_parser = ondemand::parser{};
   auto from = source{name, {}}, merges_from = source{name, {}};
-  auto reading = std::async(std::launch::async, [&]() -> result<large_table<merge_sides>> {
+  auto reading = std::async(std::launch::async, [&]() -> result<large_table<merge_hashes>> {
     if (const auto error = merge_parser.iterate(text).get(merges_from.document))
       return merges_from.malformed("the file", error);
     return read_merges(merges_from);
@@ -344,8 +412,8 @@ result<tokenizer_parts> read(simdjson::padded_string_view text, const std::strin
   if (!merges)
     return std::move(merges).error().in(name);
   out.merges = *std::move(merges);
-  LARQL_TRY(const auto sides, reading.get());
-  LARQL_TRY(const auto ids, find_tokens(sides, out.tokens, name));
+  LARQL_TRY(const auto hashes, reading.get());
+  LARQL_TRY(const auto ids, find_tokens(hashes, out.tokens, merges_from));
   LARQL_TRY_VOID(add_merges(ids, name, out));
   return out;
 }
@@ -366,13 +434,19 @@ result<tokenizer_parts> parse_tokenizer_json(std::string_view text, std::string_
   return read(padded, file_name);
 }
 
+// simdjson reads a little beyond the text. The last page of a mapping is filled with zeros, so most
+// files can be read where they are; the rest are copied.
 result<tokenizer_parts> read_tokenizer_file(const std::filesystem::path& path) {
   LARQL_TRY(const auto in, file::open(path));
   LARQL_TRY_VOID(check_size(in.size_bytes(), path.string()));
   const auto size = static_cast<std::size_t>(in.size_bytes());
-  auto text = large_table<char>(size + simdjson::SIMDJSON_PADDING);
-  LARQL_TRY_VOID(in.read(0, std::as_writable_bytes(std::span{text}.first(size))));
-  return read(simdjson::padded_string_view{text.data(), size, text.size()}, path.string());
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const auto room = (page - size % page) % page;
+  LARQL_TRY(const auto map, in.map_all(access_pattern::sequential));
+  const auto* text = reinterpret_cast<const char*>(map.bytes().data());
+  if (room >= simdjson::SIMDJSON_PADDING)
+    return read(simdjson::padded_string_view{text, size, size + room}, path.string());
+  return read(simdjson::padded_string{text, size}, path.string());
 }
 
 } // namespace larql::text

@@ -7,16 +7,12 @@
 
 namespace larql::text {
 
-namespace {
-
-std::uint64_t hash_of(std::string_view text) {
-  const auto h = std::uint64_t{std::hash<std::string_view>{}(text)};
+vocabulary::text_hash vocabulary::hash_of(std::string_view text) noexcept {
+  const auto h = text_hash{std::hash<std::string_view>{}(text)};
   return h == ~0ull ? 0 : h; // all ones marks a free slot of the table
 }
 
-} // namespace
-
-result<void> vocabulary::add(std::string_view piece, std::uint64_t id) {
+result<void> vocabulary::add(std::string_view piece, std::uint64_t id, text_hash hash) {
   using insertion = flat_map<token_id>::insertion;
   if (id >= max_tokens)
     return fail(errc::corrupt, "token {} has id {}, expected an id below {}", in_quotes(piece), id,
@@ -29,7 +25,7 @@ result<void> vocabulary::add(std::string_view piece, std::uint64_t id) {
                 in_quotes(this->piece(static_cast<token_id>(id))), in_quotes(piece));
   if (arena_.size() + piece.size() >= no_piece)
     return fail(errc::corrupt, "the texts of all tokens are longer than {} bytes", no_piece);
-  switch (ids_by_text_hash_.insert(hash_of(piece), static_cast<token_id>(id))) {
+  switch (ids_by_text_hash_.insert(hash, static_cast<token_id>(id))) {
   case insertion::done: break;
   case insertion::present:
     if (const auto first = find(piece))
@@ -53,8 +49,9 @@ result<void> vocabulary::check_complete() const {
   return {};
 }
 
-void vocabulary::prefetch(std::string_view piece) const noexcept {
-  ids_by_text_hash_.prefetch(hash_of(piece));
+std::optional<token_id> vocabulary::find(text_hash hash) const noexcept {
+  const auto* id = ids_by_text_hash_.find(hash);
+  return id == nullptr ? std::nullopt : std::optional{*id};
 }
 
 std::optional<token_id> vocabulary::find(std::string_view piece) const noexcept {

@@ -26,16 +26,26 @@ public:
   /// Four times Gemma's 262,144, against absurd files.
   static constexpr std::size_t max_tokens = 1u << 20;
 
+  using text_hash = std::uint64_t;
+  [[nodiscard]] static text_hash hash_of(std::string_view text) noexcept;
+
   /// Makes room, before the first token.
   void reserve(std::size_t tokens) { ids_by_text_hash_.reserve(std::min(tokens, max_tokens)); }
-  [[nodiscard]] result<void> add(std::string_view piece, std::uint64_t id);
+  [[nodiscard]] result<void> add(std::string_view piece, std::uint64_t id) {
+    return add(piece, id, hash_of(piece));
+  }
+  /// @pre hash is hash_of(piece)
+  [[nodiscard]] result<void> add(std::string_view piece, std::uint64_t id, text_hash hash);
   /// Every id from 0 to size() - 1 must have a token by now.
   [[nodiscard]] result<void> check_complete() const;
 
   [[nodiscard]] std::optional<token_id> find(std::string_view piece) const noexcept;
 
-  /// Fetches what find() will look at.
-  void prefetch(std::string_view piece) const noexcept;
+  /// The token whose text has this hash, without a look at its text: a text that is no token's has
+  /// such a hash with a probability of size() / 2^64.
+  [[nodiscard]] std::optional<token_id> find(text_hash hash) const noexcept;
+  /// Fetches what find(hash) and add() will look at.
+  void prefetch(text_hash hash) const noexcept { ids_by_text_hash_.prefetch(hash); }
 
   /// @pre id < size() and the vocabulary is complete
   [[nodiscard]] std::string_view piece(token_id id) const noexcept {

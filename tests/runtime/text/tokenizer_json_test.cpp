@@ -149,6 +149,8 @@ TEST(TokenizerJson, MergesMustNameTokens) {
                {"model.merges[0]", "\"€\" is not in model.vocab"});
   expect_error(error_with("/model/merges/0", {"z", "a"}), errc::corrupt,
                {"model.merges[0]", "\"za\" is not in model.vocab"});
+  expect_error(error_with("/model/merges/3", {"€", "€€"}), errc::corrupt,
+               {"model.merges[3]", "\"€\" is not in model.vocab"}); // the first that is missing
   expect_error(error_with("/model/merges/3", {"\n", "\n"}), errc::corrupt,
                {"model.merges[3]", "listed before"});
   expect_error(error_with("/model/merges/0", "ab"), errc::corrupt,

@@ -202,6 +202,27 @@ TEST(Tokenizer, LoadsAFile) {
   EXPECT_EQ(missing.error().code, errc::not_found);
 }
 
+// The parser reads a little beyond the text, which may or may not end a page.
+TEST(Tokenizer, LoadsAFileOfAnyLength) {
+  const auto path = testing::TempDir() + "larql_tokenizer_length_test.json";
+  const auto text = small_tokenizer_file{}.json().dump();
+  constexpr auto page = std::size_t{4096};
+  const auto whole_pages = (text.size() / page + 2) * page;
+  for (const auto beyond : {0u, 1u, 4032u, 4033u, 4095u}) {
+    const auto size = whole_pages + beyond;
+    std::ofstream{path} << text << std::string(size - text.size(), ' ');
+    const auto t = tokenizer::load(path);
+    ASSERT_TRUE(t) << beyond << ": " << t.error().text;
+    EXPECT_EQ(pieces(*t, "ab"), (strings{"a", "b"}));
+  }
+  std::ofstream{path};
+  const auto empty = tokenizer::load(path);
+  ASSERT_FALSE(empty);
+  EXPECT_EQ(empty.error().code, errc::corrupt) << empty.error().text;
+  EXPECT_NE(empty.error().text.find(path), std::string::npos);
+  std::filesystem::remove(path);
+}
+
 // Words of all kinds, joined at random. Without "▁", which decodes as a space by definition.
 std::string random_text(larql::test::random_source& random) {
   const auto parts = std::array<std::string_view, 18>{"a",
