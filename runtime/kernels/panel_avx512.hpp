@@ -66,7 +66,7 @@ struct panel256 {
 };
 
 // Sixteen bytes of each of sixteen rows, turned: byte j of row r goes to lane r of out[j].
-static inline void turn_bytes(const std::uint8_t (*rows)[16], __m512i* out, bool is_signed) {
+static inline void turn_signed_bytes(const std::uint8_t (*rows)[16], __m512i* out) {
   const auto within = _mm512_set_epi8(63, 47, 31, 15, 62, 46, 30, 14, 61, 45, 29, 13, 60, 44, 28,
                                       12, 59, 43, 27, 11, 58, 42, 26, 10, 57, 41, 25, 9, 56, 40, 24,
                                       8, 55, 39, 23, 7, 54, 38, 22, 6, 53, 37, 21, 5, 52, 36, 20, 4,
@@ -82,52 +82,120 @@ static inline void turn_bytes(const std::uint8_t (*rows)[16], __m512i* out, bool
   alignas(64) std::uint8_t bytes[4][64];
   for (int m = 0; m < 4; ++m)
     _mm512_store_si512(bytes[m], part[m]);
-  for (int j = 0; j < 16; ++j) {
-    const auto row_bytes = _mm_load_si128(as128(bytes[j % 4] + 16 * (j / 4)));
-    out[j] = is_signed ? _mm512_cvtepi8_epi32(row_bytes) : _mm512_cvtepu8_epi32(row_bytes);
+  for (int j = 0; j < 16; ++j)
+    out[j] = _mm512_cvtepi8_epi32(_mm_load_si128(as128(bytes[j % 4] + 16 * (j / 4))));
+}
+
+// Q4_K and Q5_K begin with d, d_min and the twelve bytes of k_scale_bytes(): four dwords, which are
+// taken apart for all rows at once.
+static inline void turn_k_header(const std::uint8_t* base, std::size_t stride, panel256& out) {
+  const auto header = [&](std::size_t r) { return _mm_loadu_si128(as128(base + r * stride)); };
+  __m512i z[4]; // quarter L of z[g]: the header of row 4L + g
+  for (std::size_t g = 0; g < 4; ++g) {
+    z[g] = _mm512_castsi128_si512(header(g));
+    z[g] = _mm512_mask_broadcast_i32x4(z[g], 0x00f0, header(4 + g));
+    z[g] = _mm512_mask_broadcast_i32x4(z[g], 0x0f00, header(8 + g));
+    z[g] = _mm512_mask_broadcast_i32x4(z[g], 0xf000, header(12 + g));
+  }
+  const auto ab = _mm512_unpacklo_epi32(z[0], z[1]), ab2 = _mm512_unpackhi_epi32(z[0], z[1]);
+  const auto cd = _mm512_unpacklo_epi32(z[2], z[3]), cd2 = _mm512_unpackhi_epi32(z[2], z[3]);
+  const auto both = _mm512_unpacklo_epi64(ab, cd); // lanes are rows from here on
+  const auto a = _mm512_unpackhi_epi64(ab, cd);
+  const auto b = _mm512_unpacklo_epi64(ab2, cd2);
+  const auto c = _mm512_unpackhi_epi64(ab2, cd2);
+  out.d = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(both));
+  out.d_min = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_srli_epi32(both, 16)));
+  const auto six = _mm512_set1_epi8(0x3f), four = _mm512_set1_epi8(0x0f),
+             high_two = _mm512_set1_epi8(0x30);
+  const auto join = [&](__m512i low, __m512i high) {
+    return _mm512_or_si512(_mm512_and_si512(low, four),
+                           _mm512_and_si512(_mm512_srli_epi32(high, 2), high_two));
+  };
+  const __m512i scales[2] = {_mm512_and_si512(a, six), join(c, a)};
+  const __m512i mins[2] = {_mm512_and_si512(b, six), join(_mm512_srli_epi32(c, 4), b)};
+  const auto dwords = _mm512_broadcast_i32x4(_mm_setr_epi32(0, 4, 8, 12));
+  for (int j = 0; j < 8; ++j) {
+    // Byte j % 4 of each dword, alone, or in both 16-bit halves; 0x80 gives a zero.
+    const auto byte = _mm512_add_epi32(dwords, _mm512_set1_epi32(j % 4));
+    const auto once = _mm512_or_si512(byte, _mm512_set1_epi32(static_cast<int>(0x80808000u)));
+    const auto twice = _mm512_or_si512(_mm512_or_si512(byte, _mm512_slli_epi32(byte, 16)),
+                                       _mm512_set1_epi32(static_cast<int>(0x80008000u)));
+    out.scale[j] = _mm512_shuffle_epi8(scales[j / 4], once);
+    out.min[j] = _mm512_shuffle_epi8(mins[j / 4], twice);
+  }
+}
+
+// Q6_K: a scale for each group of 16 at byte 192, d behind them.
+static inline void turn_q6_scales(const std::uint8_t* base, std::size_t stride, panel256& out) {
+  alignas(64) std::uint8_t scales[16][16];
+  alignas(64) std::uint32_t bits[16];
+  for (std::size_t r = 0; r < lane_rows; ++r) {
+    const auto* p = base + r * stride;
+    _mm_store_si128(reinterpret_cast<__m128i*>(scales[r]),
+                    traits256<encoding::q6_k>::scale_bytes(p));
+    bits[r] = traits256<encoding::q6_k>::d_bits(p);
+  }
+  out.d = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_load_si512(bits)));
+  turn_signed_bytes(scales, out.scale);
+}
+
+// Turned while two nibbles still share a byte: half the shuffles.
+static inline void turn_q4_codes(const std::uint8_t* base, std::size_t stride, panel256& out) {
+  const auto four = _mm512_set1_epi8(0x0f);
+  for (int half = 0; half < 2; ++half) {
+    __m512i rows[16], turned[16];
+    for (std::size_t r = 0; r < lane_rows; ++r)
+      rows[r] = _mm512_loadu_si512(base + r * stride + 16 + 64 * half);
+    transpose_dwords(rows, turned);
+    for (int k = 0; k < 16; ++k) { // 32 bytes hold 64 weights, the first half of them low
+      auto* code = out.code + 32 * half + k / 8 * 16 + k % 8;
+      code[0] = _mm512_and_si512(turned[k], four);
+      code[8] = _mm512_and_si512(_mm512_srli_epi32(turned[k], 4), four);
+    }
   }
 }
 
 template <encoding E>
-static inline void turn_block256(const std::uint8_t* base, std::size_t stride, panel256& out) {
-  using traits = traits256<E>;
-  alignas(64) std::uint8_t scales[16][16];
-  alignas(64) std::uint32_t bits[16];
+static inline void turn_codes(const std::uint8_t* base, std::size_t stride, panel256& out) {
   __m512i rows[4][16];
   for (std::size_t r = 0; r < lane_rows; ++r) {
-    const auto* p = base + r * stride;
-    for (std::size_t line = 0; line < traits::bytes; line += 64)
-      _mm_prefetch(reinterpret_cast<const char*>(p) + lane_rows * stride + line, _MM_HINT_T1);
     __m512i code[4];
-    traits::unpack_codes(p, code);
+    traits256<E>::unpack_codes(base + r * stride, code);
     for (int g = 0; g < 4; ++g)
       rows[g][r] = code[g];
-    _mm_store_si128(reinterpret_cast<__m128i*>(scales[r]), traits::scale_bytes(p));
-    bits[r] = traits::d_bits(p);
   }
   for (int g = 0; g < 4; ++g)
     transpose_dwords(rows[g], out.code + 16 * g);
-  const auto both = _mm512_load_si512(bits);
-  out.d = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(both));
-  __m512i turned[16];
-  turn_bytes(scales, turned, !traits::has_min);
-  if constexpr (traits::has_min) {
-    out.d_min = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_srli_epi32(both, 16)));
-    for (int j = 0; j < 8; ++j) { // bytes 0-7 scales, 8-15 minima
-      out.scale[j] = turned[j];
-      out.min[j] = _mm512_or_si512(turned[8 + j], _mm512_slli_epi32(turned[8 + j], 16));
-    }
-  } else {
-    for (int j = 0; j < 16; ++j)
-      out.scale[j] = turned[j];
-  }
+}
+
+template <encoding E>
+static inline void turn_block256(const std::uint8_t* base, std::size_t stride, panel256& out) {
+  if constexpr (traits256<E>::has_min)
+    turn_k_header(base, stride, out);
+  else
+    turn_q6_scales(base, stride, out);
+  if constexpr (E == encoding::q4_k)
+    turn_q4_codes(base, stride, out);
+  else
+    turn_codes<E>(base, stride, out);
+}
+
+// Rows of the next sixteen: their part of this block, into the second-level cache.
+template <encoding E, int Rows>
+static inline void prefetch_rows256(const std::uint8_t* base, std::size_t stride,
+                                    std::size_t first) {
+  for (std::size_t r = 0; r < Rows; ++r)
+    for (std::size_t line = 0; line < traits256<E>::bytes; line += 64)
+      _mm_prefetch(reinterpret_cast<const char*>(base) + (lane_rows + first + r) * stride + line,
+                   _MM_HINT_T1);
 }
 
 // One block of Inputs inputs: exact sums, then the float step. Several inputs share each load of
 // codes.
-template <encoding E, int Inputs>
-static inline void block_step256(const panel256& w, const activation_view& x, std::size_t input,
-                                 std::size_t block, __m512 (*acc)[4]) {
+template <encoding E, int Inputs, bool Prefetch>
+static inline void block_step256(const std::uint8_t* base, std::size_t stride, const panel256& w,
+                                 const activation_view& x, std::size_t input, std::size_t block,
+                                 __m512 (*acc)[4]) {
   const auto* q = x.q + input * x.cols + block * 256;
   const auto* sums = x.sums + input * x.sum_stride + block * 16;
   __m512i total[Inputs], mins[Inputs];
@@ -137,6 +205,8 @@ static inline void block_step256(const panel256& w, const activation_view& x, st
   constexpr int groups = has_min ? 8 : 16; // that share a scale
   constexpr int dwords = 64 / groups;
   for (int g = 0; g < groups; ++g) {
+    if constexpr (Prefetch)
+      prefetch_rows256<E, 16 / groups>(base, stride, static_cast<std::size_t>(16 / groups * g));
     __m512i dot[Inputs];
     for (int n = 0; n < Inputs; ++n) // without minima, codes are offset by 32
       dot[n] =
@@ -173,14 +243,21 @@ static void panel_256(const std::uint8_t* base, std::size_t stride, const activa
       lane = _mm512_setzero_ps();
   for (std::size_t b = 0; b < blocks; ++b) {
     panel256 w;
-    turn_block256<E>(base + b * traits256<E>::bytes, stride, w);
+    const auto* at = base + b * traits256<E>::bytes;
+    turn_block256<E>(at, stride, w);
     std::size_t n = 0;
+    if (inputs >= 4) {
+      block_step256<E, 4, true>(at, stride, w, x, input, b, acc);
+      n = 4;
+    } else {
+      prefetch_rows256<E, lane_rows>(at, stride, 0);
+    }
     for (; n + 4 <= inputs; n += 4)
-      block_step256<E, 4>(w, x, input + n, b, acc + n);
+      block_step256<E, 4, false>(at, stride, w, x, input + n, b, acc + n);
     for (; n + 2 <= inputs; n += 2)
-      block_step256<E, 2>(w, x, input + n, b, acc + n);
+      block_step256<E, 2, false>(at, stride, w, x, input + n, b, acc + n);
     for (; n < inputs; ++n)
-      block_step256<E, 1>(w, x, input + n, b, acc + n);
+      block_step256<E, 1, false>(at, stride, w, x, input + n, b, acc + n);
   }
   for (std::size_t n = 0; n < inputs; ++n)
     _mm512_storeu_ps(out + n * out_stride, _mm512_add_ps(_mm512_add_ps(acc[n][0], acc[n][2]),

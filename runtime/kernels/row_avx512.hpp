@@ -15,7 +15,7 @@ namespace larql::kernels::avx512 {
 /// Inputs of at most so many codes, for the stack's sake; longer ones go through dot_256.
 inline constexpr std::size_t row_kernel_cols = 16384;
 /// From five inputs on, turning sixteen rows (panel_avx512.hpp) is faster.
-inline constexpr std::size_t row_kernel_inputs = 4;
+inline constexpr std::size_t row_kernel_inputs = 3;
 
 /// How far ahead of the weights in use the next ones are asked for: what one core reads in about
 /// the time that memory takes to answer.

@@ -96,22 +96,22 @@ void in_cache(benchmark::State& state, encoding e, std::uint32_t inputs, std::ui
   count(state, w, inputs, ticks() - begin);
 }
 
-void from_memory(benchmark::State& state, encoding e, std::uint32_t cols) {
+void from_memory(benchmark::State& state, encoding e, std::uint32_t rows, std::uint32_t cols) {
   const auto matrix = big_matrix{e, cols, memory_bytes};
   const auto& w = matrix.view();
   auto pool = compute_pool{std::thread::hardware_concurrency()};
   auto random = test::random_source{2};
-  const auto x = test::random_floats(random, cols);
+  const auto x = test::random_floats(random, std::size_t{rows} * cols);
   auto inputs = kernels::input_forms{};
-  auto out = std::vector<float>(w.rows);
+  auto out = std::vector<float>(std::size_t{rows} * w.rows);
   const auto begin = ticks();
   for (auto _ : state) {
-    inputs.set(x.data(), 1, cols, cols);
+    inputs.set(x.data(), rows, cols, cols);
     const auto p = kernels::product{w, out.data(), w.rows};
     kernels::multiply({best_kernels(), pool}, inputs, {&p, 1});
     benchmark::ClobberMemory();
   }
-  count(state, w, 1, ticks() - begin);
+  count(state, w, rows, ticks() - begin);
 }
 
 void read_only(benchmark::State& state) {
@@ -135,17 +135,18 @@ void register_all() {
   for (const auto e : {encoding::q4_k, encoding::q5_k, encoding::q6_k, encoding::q8_0,
                        encoding::q4_0, encoding::q5_0, encoding::f32, encoding::f16}) {
     const auto name = std::string{quant::name_of(e)};
-    for (const auto inputs : {1u, 2u, 4u, 16u, 64u})
+    for (const auto inputs : {1u, 2u, 3u, 4u, 6u, 8u, 16u, 64u})
       benchmark::RegisterBenchmark(("cache/" + name + "/inputs:" + std::to_string(inputs)).c_str(),
                                    [=](benchmark::State& s) { in_cache(s, e, inputs, hidden); });
-    benchmark::RegisterBenchmark(("memory/" + name).c_str(), [=](benchmark::State& s) {
-      from_memory(s, e, hidden);
-    })->UseRealTime();
+    for (const auto inputs : {1u, 2u, 3u, 4u, 8u})
+      benchmark::RegisterBenchmark(("memory/" + name + "/inputs:" + std::to_string(inputs)).c_str(),
+                                   [=](benchmark::State& s) { from_memory(s, e, inputs, hidden); })
+          ->UseRealTime();
   }
   // The experts' down matrices are narrow.
   for (const auto e : {encoding::q4_0, encoding::q5_0, encoding::q8_0})
     benchmark::RegisterBenchmark(("memory/" + std::string{quant::name_of(e)} + "/cols:704").c_str(),
-                                 [=](benchmark::State& s) { from_memory(s, e, 704); })
+                                 [=](benchmark::State& s) { from_memory(s, e, 1, 704); })
         ->UseRealTime();
   benchmark::RegisterBenchmark("memory/read_only", read_only)->Iterations(1)->UseRealTime();
   benchmark::RegisterBenchmark("pool/empty_loop", empty_loop)->UseRealTime();
