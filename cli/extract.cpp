@@ -6,6 +6,7 @@
 #include "cli/interrupt.hpp"
 #include "cli/model_path.hpp"
 #include "cli/progress.hpp"
+#include "cli/version.hpp"
 #include "runtime/base/unfinished_directory.hpp"
 #include "runtime/import/gguf_checkpoint.hpp"
 #include "runtime/import/hf_checkpoint.hpp"
@@ -52,6 +53,7 @@ result<void> run(const options& o) {
   auto e = import::extract_options{};
   e.quant = choose_quant(o);
   e.force = o.force;
+  e.version = version_number();
   auto line = progress_line{"extract"};
   e.on_progress = [&](const import::extract_progress& p) {
     line.update(p.done_bytes, p.total_bytes, p.resumed_bytes, p.file);
