@@ -40,8 +40,9 @@ vindex::quant_kind choose_quant(const options& o) {
 
 void say_skipped(const std::vector<std::string>& names) {
   if (!names.empty())
-    fmt::print(stderr, "extract: {} tensors that a text model does not need are left out ({}{})\n",
-               names.size(), names[0], names.size() > 1 ? ", …" : "");
+    fmt::print(stderr, "extract: {} that a text model does not need left out ({}{})\n",
+               names.size() == 1 ? "1 tensor" : fmt::format("{} tensors", names.size()), names[0],
+               names.size() > 1 ? ", …" : "");
 }
 
 result<void> run(const options& o) {
