@@ -6,6 +6,7 @@
 #include "cli/interrupt.hpp"
 #include "cli/model_path.hpp"
 #include "cli/progress.hpp"
+#include "cli/version.hpp"
 #include "runtime/base/unfinished_directory.hpp"
 #include "runtime/import/gguf_checkpoint.hpp"
 #include "runtime/import/hf_checkpoint.hpp"
@@ -39,8 +40,9 @@ vindex::quant_kind choose_quant(const options& o) {
 
 void say_skipped(const std::vector<std::string>& names) {
   if (!names.empty())
-    fmt::print(stderr, "extract: {} tensors that a text model does not need are left out ({}{})\n",
-               names.size(), names[0], names.size() > 1 ? ", …" : "");
+    fmt::print(stderr, "extract: {} that a text model does not need left out ({}{})\n",
+               names.size() == 1 ? "1 tensor" : fmt::format("{} tensors", names.size()), names[0],
+               names.size() > 1 ? ", …" : "");
 }
 
 result<void> run(const options& o) {
@@ -52,6 +54,7 @@ result<void> run(const options& o) {
   auto e = import::extract_options{};
   e.quant = choose_quant(o);
   e.force = o.force;
+  e.version = version_number();
   auto line = progress_line{"extract"};
   e.on_progress = [&](const import::extract_progress& p) {
     line.update(p.done_bytes, p.total_bytes, p.resumed_bytes, p.file);

@@ -12,6 +12,8 @@
 #include "runtime/vindex/manifest.hpp"
 #include "runtime/vindex/presence.hpp"
 
+#include <algorithm>
+#include <limits>
 #include <map>
 
 namespace larql::cli {
@@ -48,20 +50,43 @@ result<std::string> encodings(const fs::path& manifest, std::uint64_t data_bytes
   return out;
 }
 
+// `detail` is what is in the file, unless a manifest says it.
 result<void> print_part(const fs::path& dir, const char* label, std::string_view data,
-                        std::string_view manifest) {
+                        std::string_view manifest, std::string detail = {}) {
   const auto path = dir / data;
   if (!fs::exists(path)) {
-    fmt::print("{:<11} absent\n", label);
+    fmt::print("{:<11} {:>9}  {}\n", label, "absent", data);
     return {};
   }
   LARQL_TRY(const auto in, file::open(path));
-  auto detail = std::string{};
   if (!manifest.empty() && fs::exists(dir / manifest)) {
     LARQL_TRY(detail, encodings(dir / manifest, in.size_bytes()));
   }
   fmt::print("{:<11} {:>9}  {}{}{}\n", label, format_bytes(in.size_bytes()), data,
              detail.empty() ? "" : "  ", detail);
+  return {};
+}
+
+// Embeddings and head: in the reference's files, or in ours for other encodings.
+result<void> print_vocabulary(const fs::path& dir, const vindex::model_config& c,
+                              const vindex::presence& here) {
+  if (fs::exists(dir / vindex::embeddings_any_manifest_file)) {
+    LARQL_TRY_VOID(print_part(dir, "embeddings", vindex::embeddings_any_file,
+                              vindex::embeddings_any_manifest_file));
+  } else {
+    auto error = std::error_code{};
+    const auto half = fs::file_size(dir / vindex::embeddings_file, error) ==
+                      std::uint64_t{2} * c.vocab * c.hidden;
+    LARQL_TRY_VOID(
+        print_part(dir, "embeddings", vindex::embeddings_file, "", half ? "F16 1" : "F32 1"));
+  }
+  if (fs::exists(dir / vindex::head_any_manifest_file))
+    return print_part(dir, "output head", vindex::head_any_file, vindex::head_any_manifest_file);
+  if (fs::exists(dir / vindex::head_q4_file))
+    return print_part(dir, "output head", vindex::head_q4_file, "", "Q4_K 1");
+  const auto left_out =
+      here.left_out.contains(vindex::part::lm_head) || here.left_out.contains(vindex::part::embed);
+  fmt::print("output head {}\n", left_out ? "   absent" : "tied to the embeddings");
   return {};
 }
 
@@ -79,7 +104,7 @@ result<void> print_layers(const fs::path& dir, const vindex::model_config& c,
   auto formats = std::map<std::string, int>{};
   auto bytes = std::uint64_t{0};
   auto missing = std::vector<std::uint32_t>{};
-  auto per_expert = std::uint64_t{0};
+  auto least = std::numeric_limits<std::uint64_t>::max(), most = std::uint64_t{0}; // per expert
   for (auto l = 0u; l < c.layers; ++l) {
     const auto path = dir / vindex::layer_file_name(l);
     if (!fs::exists(path)) {
@@ -89,16 +114,18 @@ result<void> print_layers(const fs::path& dir, const vindex::model_config& c,
     LARQL_TRY(const auto in, file::open(path));
     LARQL_TRY(const auto h, vindex::read_layer_header(in, c));
     bytes += held_bytes(here, l, h, in.size_bytes());
-    per_expert = h.expert_bytes();
+    least = std::min(least, h.expert_bytes());
+    most = std::max(most, h.expert_bytes());
     ++formats[fmt::format("gate_up {}, down {} ({} columns)", quant::name_of(h.gate_up_format),
                           quant::name_of(h.down_format), h.down_cols)];
   }
   if (missing.size() == c.layers) {
-    fmt::print("expert bank absent\n");
+    fmt::print("expert bank {:>9}\n", "absent");
     return {};
   }
-  fmt::print("expert bank {:>9}  {} of {} layers, {} experts of {} each\n", format_bytes(bytes),
-             c.layers - missing.size(), c.layers, c.experts, format_bytes(per_expert));
+  fmt::print("expert bank {:>9}  {} of {} layers, {} experts of {}{} each\n", format_bytes(bytes),
+             c.layers - missing.size(), c.layers, c.experts,
+             least == most ? "" : format_bytes(least) + " to ", format_bytes(most));
   for (const auto& [format, n] : formats)
     fmt::print("{:<22} {} layers: {}\n", "", n, format);
   for (const auto l : missing)
@@ -152,24 +179,11 @@ result<void> run(const std::string& model) {
   print_model(c);
   LARQL_TRY_VOID(print_repository(dir));
   LARQL_TRY_VOID(print_origin(dir, here));
-  const auto any = fs::exists(dir / vindex::embeddings_any_manifest_file);
-  LARQL_TRY_VOID(print_part(dir, "embeddings",
-                            any ? vindex::embeddings_any_file : vindex::embeddings_file,
-                            any ? vindex::embeddings_any_manifest_file : ""));
-  const auto head_any = fs::exists(dir / vindex::head_any_manifest_file);
-  if (head_any || fs::exists(dir / vindex::head_q4_file)) {
-    LARQL_TRY_VOID(print_part(dir, "output head",
-                              head_any ? vindex::head_any_file : vindex::head_q4_file,
-                              head_any ? vindex::head_any_manifest_file : ""));
-  } else {
-    const auto left_out = here.left_out.contains(vindex::part::lm_head) ||
-                          here.left_out.contains(vindex::part::embed);
-    fmt::print("output head {}\n", left_out ? "absent" : "tied to the embeddings");
-  }
+  LARQL_TRY_VOID(print_vocabulary(dir, c, here));
   LARQL_TRY_VOID(
       print_part(dir, "attention", vindex::attention_file, vindex::attention_manifest_file));
   LARQL_TRY_VOID(print_part(dir, "dense", vindex::dense_file, vindex::dense_manifest_file));
-  LARQL_TRY_VOID(print_part(dir, "norms", vindex::norms_file, ""));
+  LARQL_TRY_VOID(print_part(dir, "norms", vindex::norms_file, "", "F32"));
   LARQL_TRY_VOID(print_layers(dir, c, here));
   for (const auto name :
        {vindex::tokenizer_file, vindex::chat_template_file, vindex::generation_config_file})

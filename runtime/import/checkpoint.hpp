@@ -39,7 +39,7 @@ struct text_file {
 };
 
 struct checkpoint {
-  std::string description; ///< where it came from, for logs and index.json
+  std::string description; ///< where it came from: a path
   std::string fingerprint; ///< changes when the source changes; for resuming
   vindex::model_config config;
   /// By vindex key: "layers.0.self_attn.q_proj.weight".

@@ -152,7 +152,7 @@ std::string state_text(const checkpoint& source, const extract_options& options)
 result<void> extract(const checkpoint& source, const fs::path& destination, compute_pool& pool,
                      const extract_options& options) {
   LARQL_TRY_VOID(check_destination(destination, options.force));
-  LARQL_TRY(const auto plan, plan_extract(source, options.quant));
+  LARQL_TRY(const auto plan, plan_extract(source, options.quant, options.version));
   LARQL_TRY(auto dir,
             unfinished_directory::open(destination, state_text(source, options), options.force));
   return dir.finish(writer{plan, dir.path(), pool, options}.run());

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <string>
 #include <string_view>
 
 namespace larql::import {
@@ -29,7 +30,8 @@ struct extract_progress {
 
 struct extract_options {
   vindex::quant_kind quant = vindex::quant_kind::lossless;
-  bool force = false; ///< replace an existing destination
+  bool force = false;  ///< replace an existing destination
+  std::string version; ///< of the program, for index.json
   /// Called several times a second; false cancels.
   std::function<bool(const extract_progress&)> on_progress;
 };

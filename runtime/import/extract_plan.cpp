@@ -3,6 +3,8 @@
 #include "runtime/vindex/format.hpp"
 #include "runtime/vindex/layer_file.hpp"
 
+#include <filesystem>
+
 namespace larql::import {
 
 namespace {
@@ -14,8 +16,8 @@ using vindex::quant_kind;
 
 class planner {
 public:
-  planner(const checkpoint& source, quant_kind quant)
-      : source_(source), config_(source.config), quant_(quant) {
+  planner(const checkpoint& source, quant_kind quant, const std::string& version)
+      : source_(source), config_(source.config), quant_(quant), version_(version) {
     config_.quant = quant;
   }
 
@@ -33,7 +35,8 @@ public:
     for (auto l = 0u; l < config_.layers; ++l)
       LARQL_TRY_VOID(experts(l));
     auto extras = vindex::index_extras{};
-    extras.source = source_.description;
+    extras.source = source_name();
+    extras.writer = version_;
     out_.texts.push_back({std::string{vindex::index_file}, write_index(config_, extras)});
     for (const auto& f : source_.files)
       out_.texts.push_back(f);
@@ -42,6 +45,12 @@ public:
 
 private:
   using shape = std::vector<std::uint64_t>;
+
+  // Without its directories: whoever gets the vindex need not learn of them.
+  std::string source_name() const {
+    const auto path = std::filesystem::path{source_.description}.lexically_normal();
+    return (path.has_filename() ? path : path.parent_path()).filename().string();
+  }
 
   static std::string layer_key(std::uint32_t l, std::string_view name) {
     return fmt::format("layers.{}.{}", l, name);
@@ -258,6 +267,7 @@ private:
   const checkpoint& source_;
   model_config config_;
   quant_kind quant_;
+  const std::string& version_;
   extract_plan out_;
 };
 
@@ -270,8 +280,9 @@ std::uint64_t output_file::bytes() const noexcept {
   return sum;
 }
 
-result<extract_plan> plan_extract(const checkpoint& source, quant_kind quant) {
-  return planner{source, quant}.run();
+result<extract_plan> plan_extract(const checkpoint& source, quant_kind quant,
+                                  const std::string& version) {
+  return planner{source, quant, version}.run();
 }
 
 } // namespace larql::import

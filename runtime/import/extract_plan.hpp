@@ -39,6 +39,8 @@ struct extract_plan {
   std::vector<text_file> texts; ///< index.json, manifests, tokenizer; written last
 };
 
-[[nodiscard]] result<extract_plan> plan_extract(const checkpoint& source, vindex::quant_kind quant);
+/// `version` is the program's, for index.json.
+[[nodiscard]] result<extract_plan> plan_extract(const checkpoint& source, vindex::quant_kind quant,
+                                                const std::string& version = {});
 
 } // namespace larql::import

@@ -347,7 +347,7 @@ result<checkpoint> open_gguf(const fs::path& path) {
   const auto parts = std::make_shared<std::vector<gguf_file>>(std::move(opened));
   auto out = checkpoint{};
   out.owner = parts;
-  out.description = path.string();
+  out.description = parts->front().path().string();
   for (const auto& part : *parts) {
     auto error = std::error_code{};
     const auto time = fs::last_write_time(part.path(), error).time_since_epoch().count();

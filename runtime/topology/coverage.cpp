@@ -93,17 +93,17 @@ result<void> check_exactly_once(std::span<const coverage_part> parts, std::uint3
                                 std::uint32_t experts) {
   LARQL_TRY_VOID(check_inside(parts, experts));
   for (auto l = 0u; l < layers; ++l)
-    for (auto e = 0u; e < experts; ++e) {
-      const coverage_part* owner = nullptr;
-      for (const auto& p : parts) {
-        if (!p.owned.contains(l, e))
-          continue;
-        if (owner != nullptr)
-          return fail(errc::usage, "layer {}, expert {} is claimed by both {} and {}", l, e,
-                      owner->name, p.name);
-        owner = &p;
+    for (auto a = parts.begin(); a != parts.end(); ++a)
+      for (auto b = std::next(a); b != parts.end(); ++b) {
+        auto both = std::vector<std::uint32_t>{};
+        for (auto e = 0u; e < experts; ++e)
+          if (a->owned.contains(l, e) && b->owned.contains(l, e))
+            both.push_back(e);
+        if (!both.empty())
+          return fail(errc::usage, "layer {}: expert{} {} claimed by both {} and {}", l,
+                      both.size() == 1 ? "" : "s",
+                      list_of(both) + (both.size() == 1 ? " is" : " are"), a->name, b->name);
       }
-    }
   return check_complete(parts, layers, experts);
 }
 

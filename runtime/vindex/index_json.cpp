@@ -218,9 +218,12 @@ std::string write_index(const model_config& c, const index_extras& extras) {
           {"moe_intermediate_size", c.expert_width},
           {"hybrid", true}}}}},
   };
+  // No time: the same source gives the same bytes.
   if (!extras.source.empty())
-    out["source"] = {
-        {"huggingface_repo", nullptr}, {"extracted_at", ""}, {"larql_version", extras.source}};
+    out["source"] = {{"huggingface_repo", nullptr},
+                     {"extracted_at", ""},
+                     {"larql_version", extras.writer},
+                     {"file", extras.source}};
   // Names may come from a file or a path that is not UTF-8.
   return out.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }

@@ -70,7 +70,8 @@ struct model_config {
 /// What the writer adds beside the model.
 struct index_extras {
   std::string extract_level = "all";
-  std::string source; ///< where it came from, free text; empty: none
+  std::string source; ///< name of the file or directory it came from; empty: unknown
+  std::string writer; ///< version of the program that writes
 };
 
 /// The text of an index.json for `config`.

@@ -17,15 +17,30 @@ result<json> parse_array(std::string_view text, std::string_view name) {
   return parsed;
 }
 
+// The file that entries point into.
+struct data_file {
+  std::string name;
+  std::uint64_t bytes;
+};
+
+// "x_manifest.json" describes "x.bin".
+std::string described_by(std::string_view manifest) {
+  constexpr auto suffix = std::string_view{"_manifest.json"};
+  if (manifest.ends_with(suffix))
+    manifest.remove_suffix(suffix.size());
+  return std::string{manifest.substr(manifest.rfind('/') + 1)} + ".bin";
+}
+
 result<void> check_inside(const json_fields& f, std::uint64_t offset, std::uint64_t length,
-                          std::uint64_t data_bytes) {
-  if (offset > data_bytes || length > data_bytes - offset)
-    return fail(errc::corrupt, "{}: offset {} + length {} is past the end of its file of {} bytes",
-                f.where(), offset, length, data_bytes);
+                          const data_file& data) {
+  if (offset > data.bytes || length > data.bytes - offset)
+    return fail(errc::corrupt,
+                "{}: offset {} + length {} is past the end of {}, which has {} bytes", f.where(),
+                offset, length, data.name, data.bytes);
   return {};
 }
 
-result<matrix_entry> parse_matrix(const json_fields& f, std::uint64_t data_bytes) {
+result<matrix_entry> parse_matrix(const json_fields& f, const data_file& data) {
   auto out = matrix_entry{};
   LARQL_TRY(out.key, f.string("key"));
   LARQL_TRY(const json* shape, f.array("shape"));
@@ -54,7 +69,7 @@ result<matrix_entry> parse_matrix(const json_fields& f, std::uint64_t data_bytes
   if (out.length != expected)
     return fail(errc::corrupt, "{} ({}): field \"length\" is {}, expected {} for {} [{}, {}]",
                 f.where(), out.key, out.length, expected, format, rows, cols);
-  LARQL_TRY_VOID(check_inside(f, out.offset, out.length, data_bytes));
+  LARQL_TRY_VOID(check_inside(f, out.offset, out.length, data));
   return out;
 }
 
@@ -63,10 +78,11 @@ result<matrix_entry> parse_matrix(const json_fields& f, std::uint64_t data_bytes
 result<std::vector<matrix_entry>>
 parse_matrix_manifest(std::string_view text, std::string_view name, std::uint64_t data_bytes) {
   LARQL_TRY(const auto array, parse_array(text, name));
+  const auto data = data_file{described_by(name), data_bytes};
   auto out = std::vector<matrix_entry>{};
   for (const auto& item : array) {
     const auto where = fmt::format("{}: entry {}", name, out.size());
-    LARQL_TRY(auto entry, parse_matrix(json_fields{item, where}, data_bytes));
+    LARQL_TRY(auto entry, parse_matrix(json_fields{item, where}, data));
     out.push_back(std::move(entry));
   }
   return out;
@@ -81,6 +97,7 @@ result<std::vector<matrix_entry>> read_matrix_manifest(const std::filesystem::pa
 result<std::unordered_map<std::string, vector_entry>>
 parse_vector_manifest(std::string_view text, std::string_view name, std::uint64_t data_bytes) {
   LARQL_TRY(const auto array, parse_array(text, name));
+  const auto data = data_file{std::string{norms_file}, data_bytes};
   auto out = std::unordered_map<std::string, vector_entry>{};
   auto index = std::size_t{0};
   for (const auto& item : array) {
@@ -96,7 +113,7 @@ parse_vector_manifest(std::string_view text, std::string_view name, std::uint64_
     if (length % sizeof(float) != 0 || entry.offset % sizeof(float) != 0)
       return fail(errc::corrupt, "{} ({}): offset {} and length {} are not multiples of 4",
                   f.where(), key, entry.offset, length);
-    LARQL_TRY_VOID(check_inside(f, entry.offset, length, data_bytes));
+    LARQL_TRY_VOID(check_inside(f, entry.offset, length, data));
     entry.count = length / sizeof(float);
     const auto [it, is_new] = out.emplace(key, entry);
     if (!is_new && it->second.count != entry.count)

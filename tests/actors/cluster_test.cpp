@@ -138,7 +138,7 @@ TEST_F(Cluster, RefusesOverlaps) {
   const auto a = live_node{model, {{0, 2}, {0, 7}}, "alpha"};
   const auto b = live_node{model, {{0, 2}, {0, 7}}, "beta"};
   EXPECT_TRUE(fails(connect({entry(a.port(), {0, 4}), entry(b.port(), {4, 7})}), errc::usage,
-                    {"layer 0, expert 4", "node alpha", "node beta"}));
+                    {"layer 0: expert 4 is", "node alpha", "node beta"}));
 }
 
 TEST_F(Cluster, RefusesGapsBetweenLayers) {

@@ -19,6 +19,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 
 namespace larql::test {
 
@@ -40,9 +41,12 @@ struct generation {
   }
 };
 
+/// Told how many tokens there are, after each.
+using token_watcher = std::function<void(std::size_t)>;
+
 /// Always takes the most likely token.
 inline generation generate_over(generate::session& session, std::span<const std::uint32_t> prompt,
-                                std::size_t tokens) {
+                                std::size_t tokens, const token_watcher& on_token = {}) {
   auto out = generation{};
   out.at.push_back(steady::now());
   auto next = std::vector<std::uint32_t>{prompt.begin(), prompt.end()};
@@ -58,6 +62,8 @@ inline generation generate_over(generate::session& session, std::span<const std:
     out.ids.push_back(best);
     out.at.push_back(steady::now());
     next = {best};
+    if (on_token)
+      on_token(out.ids.size());
   }
   return out;
 }
@@ -84,8 +90,9 @@ public:
   }
 
   /// Over the nodes, or with this machine's experts.
-  generation generate(std::span<const std::uint32_t> prompt, std::size_t tokens) {
-    return generate_over(*model_->new_session(*port_), prompt, tokens);
+  generation generate(std::span<const std::uint32_t> prompt, std::size_t tokens,
+                      const token_watcher& on_token = {}) {
+    return generate_over(*model_->new_session(*port_), prompt, tokens, on_token);
   }
   generation generate_locally(std::span<const std::uint32_t> prompt, std::size_t tokens) {
     return generate_over(*model_->new_session(), prompt, tokens);

@@ -15,8 +15,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// Wakes the script when the generations are over.
-class stop_sign {
+/// Tells another thread that something has happened: that the generations are over, for one.
+class sign {
 public:
   void set() {
     {
@@ -46,7 +46,8 @@ protected:
 
   /// `n` generations in a thread of their own, while this thread runs the script.
   template <class Script>
-  finding generate_during(std::size_t n, std::size_t tokens, Script script) {
+  finding generate_during(std::size_t n, std::size_t tokens, Script script,
+                          const token_watcher& on_token = {}) {
     auto laptop = in_process_laptop{vindex()};
     auto connected = laptop.connect(topology());
     EXPECT_TRUE(succeeds(connected));
@@ -54,12 +55,12 @@ protected:
       return {};
     for (auto i = 0u; i < prompts; ++i)
       expected.push_back(laptop.generate_locally(prompt(i), tokens));
-    auto over = stop_sign{};
+    auto over = sign{};
     auto work = std::async(std::launch::async, [&] {
       auto out = finding{};
       for (auto i = std::size_t{0}; i < n; ++i) {
         const auto p = static_cast<std::uint32_t>(i % prompts);
-        out.generations.push_back(laptop.generate(prompt(p), tokens));
+        out.generations.push_back(laptop.generate(prompt(p), tokens, on_token));
         const auto& g = out.generations.back();
         EXPECT_EQ(g.error, "") << "generation " << i << ", token " << g.ids.size();
         EXPECT_TRUE(g.same_bits(expected[p])) << "generation " << i;
@@ -80,7 +81,7 @@ protected:
   // ---- the script -------------------------------------------------------------------------------
 
   /// Disturbs one node at a time, so that the other of its range is there; says when it killed.
-  std::vector<steady::time_point> disturb_until(stop_sign& over, random_source& random) {
+  std::vector<steady::time_point> disturb_until(sign& over, random_source& random) {
     auto kills = std::vector<steady::time_point>{};
     while (!over.set_within(std::chrono::milliseconds{20 + random.below(150)})) {
       auto& m = members_[random.below(4)];
@@ -152,7 +153,7 @@ TEST_F(Chaos, EveryGenerationGivesTheSameBitsWhateverHappensToTheNodes) {
   auto random = random_source{seed};
   auto kills = std::vector<steady::time_point>{};
   const auto found =
-      generate_during(n, 100, [&](stop_sign& over) { kills = disturb_until(over, random); });
+      generate_during(n, 100, [&](sign& over) { kills = disturb_until(over, random); });
   report(found, kills);
   std::printf("%zu disturbances, seed %llu\n", disturbances, static_cast<unsigned long long>(seed));
   EXPECT_EQ(found.generations.size(), n);
@@ -160,15 +161,23 @@ TEST_F(Chaos, EveryGenerationGivesTheSameBitsWhateverHappensToTheNodes) {
 }
 
 TEST_F(Chaos, WithBothReplicasGoneAGenerationWaitsAndGoesOn) {
-  const auto found = generate_during(1, 110, [&](stop_sign& over) {
-    (void) over.set_within(50ms);
+  auto begun = sign{}, gone = sign{};
+  const auto script = [&](sign& over) {
     auto &beta = members_[1], &delta = members_[3];
+    EXPECT_TRUE(begun.set_within(patience));
     kill(beta);
     kill(delta);
+    gone.set();
     EXPECT_FALSE(over.set_within(3s)) << "it did not need them";
     start(delta);
     start(beta);
     EXPECT_TRUE(over.set_within(patience)) << "it does not go on";
+  };
+  const auto found = generate_during(1, 110, script, [&](std::size_t tokens) {
+    if (tokens != 20)
+      return;
+    begun.set();
+    EXPECT_TRUE(gone.set_within(patience));
   });
   report(found, {});
   ASSERT_EQ(found.generations.size(), 1u);

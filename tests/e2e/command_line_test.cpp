@@ -150,6 +150,17 @@ TEST_F(CommandLineWithModel, InspectDescribesTheModel) {
     EXPECT_NE(done.out.find(part), std::string::npos) << part << "\n" << done.out;
 }
 
+TEST_F(CommandLineWithModel, InspectNamesTheEncodingOfEveryPartAndWhatIsAbsent) {
+  const auto other = (scratch_ / "q4k.vindex").string();
+  ASSERT_EQ(run(larql({"extract", gguf().string(), "-o", other, "--quant", "q4k"})).code, 0);
+  fs::remove(fs::path{other} / "chat_template.jinja");
+  const auto done = run(larql({"inspect", other}));
+  EXPECT_EQ(done.code, 0) << done.err;
+  for (const auto* part : {"embeddings.bin  F16", "lm_head_q4.bin  Q4_K", "norms.bin  F32",
+                           "attn_weights_q4k.bin  Q4_K", "absent  chat_template.jinja"})
+    EXPECT_NE(done.out.find(part), std::string::npos) << part << "\n" << done.out;
+}
+
 TEST_F(CommandLineWithModel, AnOutputThatCannotBeWrittenIsAFailureThatNamesIt) {
   const auto done =
       run(larql({"logits", vindex().string(), "--ids", "2 5", "-o", "/proc/nowhere"}));

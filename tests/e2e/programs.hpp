@@ -15,20 +15,49 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
+#include <cstddef>
 #include <memory>
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 namespace larql::test {
 
 using words = std::vector<std::string>;
 namespace fs = std::filesystem;
 
-/// A port of 127.0.0.1 that nothing listens on just now; for programs that must keep their port
-/// when they start anew.
+/// Whether this process got the port, which it has until it ends: a name that only one process of
+/// the machine can bind.
+inline bool claim_port(std::uint16_t port) {
+  auto address = sockaddr_un{};
+  address.sun_family = AF_UNIX;
+  const auto name = fmt::format("larql-test-port-{}", port);
+  std::copy(name.begin(), name.end(), address.sun_path + 1); // abstract: no file
+  const auto size = offsetof(sockaddr_un, sun_path) + 1 + name.size();
+  const auto fd = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd >= 0 &&
+      ::bind(fd, reinterpret_cast<const sockaddr*>(&address), static_cast<socklen_t>(size)) == 0)
+    return true;
+  ::close(fd);
+  return false;
+}
+
+/// A port of 127.0.0.1 that stays free for this process; for programs that must keep their port
+/// when they start anew. It is below those that Linux gives to "any port" and to outgoing
+/// connections (from 32768), of which there are many while other tests run.
 inline std::uint16_t free_port() {
-  const auto s = actors::listen_on({"127.0.0.1", 0});
-  EXPECT_TRUE(s);
-  return s ? actors::local_port(*s) : std::uint16_t{0};
+  constexpr auto first = 20'000u, count = 12'000u;
+  static auto next = static_cast<unsigned>(::getpid()) * 37;
+  for (auto tries = 0u; tries < count; ++tries) {
+    const auto port = static_cast<std::uint16_t>(first + next++ % count);
+    if (claim_port(port) && actors::listen_on({"127.0.0.1", port}))
+      return port;
+  }
+  ADD_FAILURE() << "no port is free";
+  return 0;
 }
 
 /// The command line of `larql` with these arguments.

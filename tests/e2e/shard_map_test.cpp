@@ -55,7 +55,7 @@ TEST_F(ShardMap, ExpertsThatTheModelDoesNotHaveAreUsageErrors) {
 TEST_F(ShardMap, OverlapsAreUsageErrorsThatNameTheExpertAndBothNodes) {
   const auto a = start_node({"--name", "alpha"}), b = start_node({"--name", "beta"});
   const auto map = a->owns("0-4") + "," + b->owns("4-7");
-  expect_refusal(map, 2, "expert 4 is claimed by both node alpha");
+  expect_refusal(map, 2, "layer 0: expert 4 is claimed by both node alpha");
   expect_refusal(map, 2, "node beta");
 }
 

@@ -15,6 +15,7 @@
 #include "tests/support/run_model.hpp"
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <cmath>
 #include <cstring>
@@ -329,6 +330,23 @@ TEST_F(Extract, TextFilesTravelAlong) {
   ASSERT_TRUE(succeeds(run(m)));
   EXPECT_EQ(test::read_file(out_ / "tokenizer.json"), "{}");
   EXPECT_EQ(test::read_file(out_ / "chat_template.jinja"), "{{ x }}");
+}
+
+TEST_F(Extract, TheIndexNamesProgramAndSourceButNotTheSourcesDirectories) {
+  for (const auto* path : {"/home/ann/models/m.gguf", "m.gguf", "../models/m.gguf", "m.gguf/"}) {
+    auto m = tiny_model{tiny_options{}};
+    m.checkpoint().description = path;
+    auto o = extract_options{};
+    o.force = true;
+    o.version = "1.2.3";
+    ASSERT_TRUE(succeeds(run(m, o)));
+    const auto source =
+        nlohmann::json::parse(test::read_file(out_ / vindex::index_file)).at("source");
+    EXPECT_EQ(source.at("file"), "m.gguf") << path;
+    EXPECT_EQ(source.at("larql_version"), "1.2.3");
+    // The reference's reader wants them.
+    EXPECT_TRUE(source.at("extracted_at").is_string());
+  }
 }
 
 TEST_F(Extract, NamesThatAreNotUtf8DoNotStopIt) {

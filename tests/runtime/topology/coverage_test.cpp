@@ -57,7 +57,10 @@ TEST(Coverage, ExactlyOnceRefusesReplicas) {
   parts.push_back({"c", {{2, 2}, {5, 5}}});
   EXPECT_TRUE(succeeds(check_complete(parts, 4, 8)));
   EXPECT_TRUE(fails(check_exactly_once(parts, 4, 8), errc::usage,
-                    {"layer 2, expert 5 is claimed by both b and c"}));
+                    {"layer 2: expert 5 is claimed by both b and c"}));
+  parts.push_back({"d", {{1, 3}, {0, 2}}});
+  EXPECT_TRUE(fails(check_exactly_once(parts, 4, 8), errc::usage,
+                    {"layer 1: experts 0-2 are claimed by both a and d"}));
 }
 
 TEST(Coverage, ListsRuns) {

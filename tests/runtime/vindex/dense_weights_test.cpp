@@ -249,7 +249,8 @@ TEST(DenseWeightsDamage, ATruncatedFileIsNamed) {
     const auto size = std::filesystem::file_size(d.v / data);
     test::set_file_size(d.v / data, size - 4);
     EXPECT_TRUE(fails(d.open(), errc::corrupt,
-                      {(d.v / manifest).string(), "past the end", std::to_string(size - 4)}));
+                      {(d.v / manifest).string(), "past the end of " + std::string{data},
+                       std::to_string(size - 4)}));
   }
 }
 

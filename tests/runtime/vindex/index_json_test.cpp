@@ -106,7 +106,7 @@ TEST(IndexJson, NamesThatAreNotUtf8AreWrittenWithReplacements) {
   auto c = test::config_of({});
   c.model = "caf\xe9";
   auto extras = index_extras{};
-  extras.source = "/models/\xff.gguf";
+  extras.source = "\xff.gguf";
   const auto back = parse_index(write_index(c, extras), "index.json");
   ASSERT_TRUE(succeeds(back));
   EXPECT_EQ(back->model, "caf\xef\xbf\xbd");
