@@ -5,8 +5,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <mutex>
 #include <numeric>
+#include <sched.h>
+#include <thread>
+#include <vector>
 
 namespace larql {
 namespace {
@@ -80,6 +84,33 @@ TEST(ComputePool, LoopsOfDifferentThreadsRunOneAfterTheOther) {
     c.join();
   for (const auto sum : sums)
     EXPECT_EQ(sum, 200u * (97 * 96 / 2));
+}
+
+// How many processors each thread of a pool may use; all of them take part.
+std::vector<int> processors_of(compute_pool& pool) {
+  auto out = std::vector<int>(pool.threads());
+  auto here = std::atomic<unsigned>{0};
+  pool.parallel_for(pool.threads(), 1, [&](std::size_t, std::size_t, unsigned worker) {
+    cpu_set_t set;
+    EXPECT_EQ(::sched_getaffinity(0, sizeof set, &set), 0);
+    out[worker] = CPU_COUNT(&set);
+    here.fetch_add(1);
+    while (here.load() < pool.threads())
+      std::this_thread::yield();
+  });
+  return out;
+}
+
+TEST(ComputePool, AWorkerHasAProcessorOfItsOwnIfThereIsOneForEveryThread) {
+  cpu_set_t set;
+  ASSERT_EQ(::sched_getaffinity(0, sizeof set, &set), 0);
+  const auto all = CPU_COUNT(&set);
+  auto fitting = compute_pool{static_cast<unsigned>(all)};
+  auto expected = std::vector<int>(static_cast<std::size_t>(all), 1);
+  expected[0] = all; // the caller goes where it wants
+  EXPECT_EQ(processors_of(fitting), expected);
+  auto larger = compute_pool{static_cast<unsigned>(all) + 1};
+  EXPECT_EQ(processors_of(larger), std::vector<int>(static_cast<std::size_t>(all) + 1, all));
 }
 
 } // namespace
