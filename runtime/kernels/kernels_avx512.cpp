@@ -52,7 +52,6 @@ void matmul(const quant::matrix_view& w, std::size_t row_begin, std::size_t row_
       case 1: return run.template operator()<1>();
       case 2: return run.template operator()<2>();
       case 3: return run.template operator()<3>();
-      case 4: return run.template operator()<4>();
       default: return;
       }
     }
