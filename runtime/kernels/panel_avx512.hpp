@@ -182,8 +182,8 @@ static inline void turn_block256(const std::uint8_t* base, std::size_t stride, p
 
 // Rows of the next sixteen: their part of this block, into the second-level cache.
 template <encoding E, int Rows>
-static inline void prefetch_rows256(const std::uint8_t* base, std::size_t stride,
-                                    std::size_t first) {
+[[gnu::always_inline]] static inline void prefetch_rows256(const std::uint8_t* base,
+                                                           std::size_t stride, std::size_t first) {
   for (std::size_t r = 0; r < Rows; ++r)
     for (std::size_t line = 0; line < traits256<E>::bytes; line += 64)
       _mm_prefetch(reinterpret_cast<const char*>(base) + (lane_rows + first + r) * stride + line,
@@ -233,6 +233,20 @@ static inline void block_step256(const std::uint8_t* base, std::size_t stride, c
   }
 }
 
+// For fewer than four inputs. Not inlined: where there are more, it would cost them registers.
+template <encoding E>
+[[gnu::noinline]] static std::size_t first_step256(const std::uint8_t* base, std::size_t stride,
+                                                   const panel256& w, const activation_view& x,
+                                                   std::size_t input, std::size_t inputs,
+                                                   std::size_t block, __m512 (*acc)[4]) {
+  if (inputs == 1) {
+    block_step256<E, 1, true>(base, stride, w, x, input, block, acc);
+    return 1;
+  }
+  block_step256<E, 2, true>(base, stride, w, x, input, block, acc);
+  return 2;
+}
+
 template <encoding E>
 static void panel_256(const std::uint8_t* base, std::size_t stride, const activation_view& x,
                       std::size_t input, std::size_t inputs, float* out, std::size_t out_stride) {
@@ -250,7 +264,7 @@ static void panel_256(const std::uint8_t* base, std::size_t stride, const activa
       block_step256<E, 4, true>(at, stride, w, x, input, b, acc);
       n = 4;
     } else {
-      prefetch_rows256<E, lane_rows>(at, stride, 0);
+      n = first_step256<E>(at, stride, w, x, input, inputs, b, acc);
     }
     for (; n + 4 <= inputs; n += 4)
       block_step256<E, 4, false>(at, stride, w, x, input + n, b, acc + n);
