@@ -1,6 +1,7 @@
 #include "runtime/gemma4/model.hpp"
 
 #include "runtime/quant/blocks.hpp"
+#include "runtime/vindex/format.hpp"
 
 #include <atomic>
 #include <cmath>
@@ -11,8 +12,10 @@ namespace {
 
 using kernels::compute;
 using quant::matrix_view;
+using vindex::dense_weights;
 
-result<void> check_matrix(const compute& c, const matrix_view& w, std::string_view what) {
+result<void> check_matrix(const compute& c, const dense_weights& all, const matrix_view& w,
+                          std::string_view what) {
   auto bad_row = std::atomic<std::int64_t>{-1};
   c.pool.parallel_for(w.rows, kernels::row_grain(w), [&](auto begin, auto end, unsigned) {
     for (auto r = begin; r < end; ++r)
@@ -21,8 +24,8 @@ result<void> check_matrix(const compute& c, const matrix_view& w, std::string_vi
   });
   if (bad_row.load() < 0)
     return {};
-  return fail(errc::corrupt, "{}: row {} holds a number that is NaN or infinite", what,
-              bad_row.load());
+  return fail(errc::corrupt, "{}: {}: row {} holds a number that is NaN or infinite",
+              all.file_of(w.data).string(), what, bad_row.load());
 }
 
 result<void> check_vector(std::span<const float> v, std::string_view what) {
@@ -32,13 +35,14 @@ result<void> check_vector(std::span<const float> v, std::string_view what) {
   return {};
 }
 
-result<void> check_layer_matrices(const compute& c, const vindex::layer_tensors& t) {
+result<void> check_layer_matrices(const compute& c, const dense_weights& all, std::uint32_t l) {
+  const auto& t = all.layers[l];
   const std::pair<const char*, const matrix_view*> matrices[] = {
       {"attention q", &t.q},   {"attention k", &t.k},   {"attention v", &t.v},
       {"attention o", &t.o},   {"dense gate", &t.gate}, {"dense up", &t.up},
       {"dense down", &t.down}, {"router", &t.router}};
   for (const auto& [name, w] : matrices)
-    LARQL_TRY_VOID(check_matrix(c, *w, name));
+    LARQL_TRY_VOID(check_matrix(c, all, *w, fmt::format("layer {}: {}", l, name)));
   return {};
 }
 
@@ -68,23 +72,21 @@ result<model> model::load(const std::filesystem::path& dir) {
   out.dir = dir;
   LARQL_TRY(out.config, vindex::read_index(dir));
   LARQL_TRY(out.weights, vindex::dense_weights::open(dir, out.config));
+  const auto file = (dir / vindex::norms_file).string(); // that of every vector
   for (auto l = 0u; l < out.config.layers; ++l)
     if (auto ok = check_layer_vectors(out.weights.layers[l]); !ok)
-      return std::move(ok).error().in(fmt::format("{}: layer {}", dir.string(), l));
+      return std::move(ok).error().in(fmt::format("{}: layer {}", file, l));
   if (auto ok = check_vector(out.weights.final_norm, "norm"); !ok)
-    return std::move(ok).error().in(dir.string());
+    return std::move(ok).error().in(file);
   return out;
 }
 
 result<void> model::check_matrices(const compute& c) const {
   for (auto l = 0u; l < config.layers; ++l)
-    if (auto ok = check_layer_matrices(c, weights.layers[l]); !ok)
-      return std::move(ok).error().in(fmt::format("{}: layer {}", dir.string(), l));
-  auto ok = check_matrix(c, weights.embeddings, "embeddings");
-  if (ok && weights.head.data != weights.embeddings.data)
-    ok = check_matrix(c, weights.head, "output head");
-  if (!ok)
-    return std::move(ok).error().in(dir.string());
+    LARQL_TRY_VOID(check_layer_matrices(c, weights, l));
+  LARQL_TRY_VOID(check_matrix(c, weights, weights.embeddings, "embeddings"));
+  if (weights.head.data != weights.embeddings.data)
+    LARQL_TRY_VOID(check_matrix(c, weights, weights.head, "output head"));
   return {};
 }
 

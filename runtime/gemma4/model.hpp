@@ -1,8 +1,9 @@
 // A model ready to run on this machine: its numbers, its dense tensors, and what is derived from
 // them once.
 //
-// Owner     Owns the mappings of the dense tensors. Experts are elsewhere
-// (experts/expert_port.hpp). Threads   Immutable after loading; shared by all sequences.
+// Owner     Owns the mappings of the dense tensors; experts are elsewhere, experts/expert_port.hpp.
+// Threads   Immutable after loading; shared by all sequences.
+// Errors    Of a NaN or infinity: the file, the layer, the tensor, and the row or element.
 
 #pragma once
 

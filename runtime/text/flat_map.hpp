@@ -20,6 +20,10 @@
 
 namespace larql::text {
 
+/// Loops over many keys prefetch the place of a key this many keys before its turn: the tables are
+/// larger than the near caches, and tokens and merges are all over them.
+inline constexpr auto fetch_ahead = std::size_t{16};
+
 template <class Value>
 class flat_map {
 public:

@@ -1,8 +1,9 @@
 #include "runtime/text/tokenizer_json.hpp"
 
-#include "runtime/base/large_table.hpp"
 #include "runtime/base/mapped_file.hpp"
+#include "runtime/text/tokenizer_merges.hpp"
 #include "runtime/text/tokenizer_sections.hpp"
+#include "runtime/text/tokenizer_source.hpp"
 #include "runtime/text/utf8.hpp"
 
 #include <algorithm>
@@ -17,64 +18,6 @@ namespace larql::text {
 namespace {
 
 namespace ondemand = simdjson::ondemand;
-
-// Sections read as ordinary JSON. The largest is added_tokens: 1 MB in Gemma 3, 5 KB in Gemma 4.
-constexpr auto max_section_bytes = std::size_t{8} << 20;
-
-/// A document being read. simdjson checks as it goes: what was not visited may still be malformed.
-struct source {
-  const std::string& name;
-  ondemand::document document;
-
-  [[nodiscard]] failure malformed(std::string_view where, simdjson::error_code code) const {
-    return fail(errc::corrupt, "{}: {}: not valid JSON: {}", name, where,
-                simdjson::error_message(code));
-  }
-  /// Why a value could not be read as what was expected.
-  [[nodiscard]] failure unexpected(std::string_view where, std::string_view expected,
-                                   ondemand::value found, simdjson::error_code code) const {
-    if (code != simdjson::INCORRECT_TYPE && code != simdjson::NUMBER_ERROR)
-      return malformed(where, code);
-    const auto shown = in_quotes(found.raw_json_token()); // JSON has its own quotes
-    return fail(errc::corrupt, "{}: {} is {}, expected {}", name, where,
-                std::string_view{shown}.substr(1, shown.size() - 2), expected);
-  }
-};
-
-/// Calls `visit(key, value)` for every field of an object.
-template <class Visit>
-result<void> for_each_field(const source& from, std::string_view where, ondemand::object object,
-                            Visit&& visit) {
-  for (auto field : object) {
-    auto key = std::string_view{};
-    auto value = ondemand::value{};
-    if (const auto error = field.unescaped_key().get(key))
-      return from.malformed(where, error);
-    if (const auto error = field.value().get(value))
-      return from.malformed(where, error);
-    LARQL_TRY_VOID(visit(key, value));
-  }
-  return {};
-}
-
-/// A small section, as ordinary JSON in `out[key]`.
-result<void> read_section(const source& from, std::string_view where, std::string_view key,
-                          ondemand::value value, json& out) {
-  const auto field = fmt::format("{}{}", where, key);
-  auto raw = std::string_view{};
-  if (const auto error = simdjson::to_json_string(value).get(raw))
-    return from.malformed(field, error);
-  if (raw.size() > max_section_bytes)
-    return fail(errc::corrupt, "{}: {}: {} bytes, expected at most {}", from.name, field,
-                raw.size(), max_section_bytes);
-  auto& section = out[std::string{key}];
-  LARQL_TRY(section, parse_json(raw, fmt::format("{}: {}", from.name, field)));
-  return {};
-}
-
-// The tables are larger than the near caches, and tokens and merges are all over them: the places
-// of the next ones are fetched ahead.
-constexpr auto fetch_ahead = std::size_t{16};
 
 /// Adds tokens a few calls late, when their places in the table have come.
 class delayed_tokens {
@@ -106,7 +49,7 @@ private:
   std::size_t count_ = 0;
 };
 
-result<vocabulary> read_vocabulary(const source& from, ondemand::value value) {
+result<vocabulary> read_vocabulary(const tokenizer_source& from, ondemand::value value) {
   auto out = vocabulary{};
   auto object = ondemand::object{};
   if (const auto error = value.get_object().get(object))
@@ -150,12 +93,12 @@ bool is_one_of(const std::array<std::string_view, N>& names, std::string_view na
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-failure not_once(const source& from, std::string_view field, unsigned times) {
+failure not_once(const tokenizer_source& from, std::string_view field, unsigned times) {
   return fail(errc::corrupt, "{}: field \"{}\" appears {} times, expected once", from.name, field,
               times);
 }
 
-result<void> read_model(const source& from, ondemand::value value, head& out) {
+result<void> read_model(const tokenizer_source& from, ondemand::value value, head& out) {
   auto object = ondemand::object{};
   if (const auto error = value.get_object().get(object))
     return from.unexpected("model", "an object", value, error);
@@ -179,7 +122,7 @@ result<void> read_model(const source& from, ondemand::value value, head& out) {
   return {};
 }
 
-result<head> read_head(source& from) {
+result<head> read_head(tokenizer_source& from) {
   auto root = ondemand::object{};
   if (const auto error = from.document.get_object().get(root))
     return fail(errc::corrupt, "{}: expected a JSON object: {}", from.name,
@@ -202,173 +145,6 @@ result<head> read_head(source& from) {
   return out;
 }
 
-using merge_sides = std::array<std::string_view, 2>;
-
-/// The two sides of a merge, written ["a", "b"] or "a b". A token may be a space itself, so the
-/// separator is the first space at or after byte 1.
-result<merge_sides> sides_of_merge(const source& from, std::size_t index, ondemand::value value) {
-  const auto where = [&] { return fmt::format("model.merges[{}]", index); };
-  auto sides = merge_sides{};
-  auto type = ondemand::json_type{};
-  if (const auto error = value.type().get(type))
-    return from.malformed(where(), error);
-  if (type == ondemand::json_type::string) {
-    auto line = std::string_view{};
-    if (const auto error = value.get_string().get(line))
-      return from.malformed(where(), error);
-    const auto space = line.find(' ', 1);
-    if (space == std::string_view::npos || space + 1 == line.size())
-      return fail(errc::corrupt, "{}: {} is {}, expected two tokens", from.name, where(),
-                  in_quotes(line));
-    return merge_sides{line.substr(0, space), line.substr(space + 1)};
-  }
-  auto pair = ondemand::array{};
-  if (const auto error = value.get_array().get(pair))
-    return from.unexpected(where(), "two tokens", value, error);
-  auto count = std::size_t{0};
-  for (auto side : pair) {
-    auto item = ondemand::value{};
-    auto text = std::string_view{};
-    if (const auto error = side.get(item))
-      return from.malformed(where(), error);
-    if (const auto error = item.get_string().get(text))
-      return from.unexpected(where(), "two tokens", item, error);
-    if (count < sides.size())
-      sides[count] = text;
-    ++count;
-  }
-  if (count != sides.size())
-    return fail(errc::corrupt, "{}: {} has {} elements, expected two tokens", from.name, where(),
-                count);
-  return sides;
-}
-
-/// Of the texts of a merge's two sides and of what they become.
-struct merge_hashes {
-  vocabulary::text_hash left;
-  vocabulary::text_hash right;
-  vocabulary::text_hash merged;
-};
-
-/// Calls `start(how many)` and `visit(index, sides)` for every merge in order of rank. The views
-/// hold during the call.
-template <class Start, class Visit>
-result<void> for_each_merge(source& from, Start&& start, Visit&& visit) {
-  auto value = ondemand::value{};
-  auto list = ondemand::array{};
-  if (const auto error = from.document["model"]["merges"].get(value))
-    return from.malformed("model.merges", error);
-  if (const auto error = value.get_array().get(list))
-    return from.unexpected("model.merges", "an array", value, error);
-  auto count = std::size_t{0};
-  if (const auto error = list.count_elements().get(count))
-    return from.malformed("model.merges", error);
-  if (count > bpe::max_merges)
-    return fail(errc::corrupt, "{}: model.merges has {} elements, expected at most {}", from.name,
-                count, bpe::max_merges);
-  start(count);
-  auto index = std::size_t{0};
-  for (auto element : list) {
-    auto merge = ondemand::value{};
-    if (const auto error = element.get(merge))
-      return from.malformed(fmt::format("model.merges[{}]", index), error);
-    LARQL_TRY(const auto sides, sides_of_merge(from, index, merge));
-    LARQL_TRY_VOID(visit(index, sides));
-    ++index;
-  }
-  return {};
-}
-
-/// All merges in order of rank, as hashes, which are made while another thread reads the
-/// vocabulary.
-result<large_table<merge_hashes>> read_merges(source& from) {
-  auto out = large_table<merge_hashes>{};
-  auto joined = std::string{};
-  const auto reserve = [&](std::size_t count) { out.reserve(count); };
-  const auto add = [&](std::size_t, const merge_sides& s) -> result<void> {
-    joined.assign(s[0]).append(s[1]);
-    out.push_back(
-        {vocabulary::hash_of(s[0]), vocabulary::hash_of(s[1]), vocabulary::hash_of(joined)});
-    return {};
-  };
-  LARQL_TRY_VOID(for_each_merge(from, reserve, add));
-  return out;
-}
-
-struct merge_ids {
-  token_id left;
-  token_id right;
-  token_id merged;
-};
-
-/// For merges [begin, end); the index of the first that lacks a token, or `end`.
-std::size_t find_tokens(const large_table<merge_hashes>& merges, std::size_t begin, std::size_t end,
-                        const vocabulary& tokens, large_table<merge_ids>& out) {
-  for (auto i = begin; i < end; ++i) {
-    if (i + fetch_ahead < end) {
-      const auto& later = merges[i + fetch_ahead];
-      for (const auto hash : {later.left, later.right, later.merged})
-        tokens.prefetch(hash);
-    }
-    const auto left = tokens.find(merges[i].left), right = tokens.find(merges[i].right);
-    const auto merged = tokens.find(merges[i].merged);
-    if (!left || !right || !merged)
-      return i;
-    out[i] = {*left, *right, *merged};
-  }
-  return end;
-}
-
-/// Reads merge `index` again, to say which of its tokens is missing.
-failure missing_token(source& from, std::size_t index, const vocabulary& tokens) {
-  from.document.rewind();
-  const auto describe = [&](std::size_t i, const merge_sides& s) -> result<void> {
-    if (i < index)
-      return {};
-    auto missing = std::string{s[0]}.append(s[1]);
-    for (const auto side : {s[1], s[0]}) // the left one first
-      if (!tokens.find(side))
-        missing = side;
-    return fail(errc::corrupt, "{}: model.merges[{}] is {} {}, but {} is not in model.vocab",
-                from.name, i, in_quotes(s[0]), in_quotes(s[1]), in_quotes(missing));
-  };
-  auto found = for_each_merge(
-      from, [](std::size_t) {}, describe);
-  LARQL_CHECK(!found);
-  return std::move(found).error();
-}
-
-// By two threads.
-result<large_table<merge_ids>> find_tokens(const large_table<merge_hashes>& merges,
-                                           const vocabulary& tokens, source& from) {
-  auto out = large_table<merge_ids>(merges.size());
-  const auto half = merges.size() / 2;
-  auto second = std::async(std::launch::async,
-                           [&] { return find_tokens(merges, half, merges.size(), tokens, out); });
-  const auto first_end = find_tokens(merges, 0, half, tokens, out);
-  const auto second_end = second.get();
-  if (first_end < half)
-    return missing_token(from, first_end, tokens);
-  if (second_end < merges.size())
-    return missing_token(from, second_end, tokens);
-  return out;
-}
-
-result<void> add_merges(const large_table<merge_ids>& merges, const std::string& name,
-                        tokenizer_parts& out) {
-  out.merges.reserve(merges.size());
-  for (auto i = std::size_t{0}; i < merges.size(); ++i) {
-    if (i + fetch_ahead < merges.size())
-      out.merges.prefetch_merge(merges[i + fetch_ahead].left, merges[i + fetch_ahead].right);
-    const auto [left, right, merged] = merges[i];
-    if (auto added = out.merges.add_merge(left, right, merged, out.added); !added)
-      return std::move(added).error().in(fmt::format("{}: model.merges[{}] = {} {}", name, i,
-                                                     in_quotes(out.tokens.piece(left)),
-                                                     in_quotes(out.tokens.piece(right))));
-  }
-  return {};
-}
-
 /// Tokens that are only added get their ids too; those that are in the vocabulary as well must
 /// agree.
 result<void> join(const std::vector<added_token>& added, const std::string& name, vocabulary& out) {
@@ -388,7 +164,7 @@ result<void> join(const std::vector<added_token>& added, const std::string& name
 result<tokenizer_parts> read(simdjson::padded_string_view text, const std::string& name) {
   // The merges are read by a second thread, with a parser of its own, while the vocabulary is.
   auto parser = ondemand::parser{}, merge_parser = ondemand::parser{};
-  auto from = source{name, {}}, merges_from = source{name, {}};
+  auto from = tokenizer_source{name, {}}, merges_from = tokenizer_source{name, {}};
   auto reading = std::async(std::launch::async, [&]() -> result<large_table<merge_hashes>> {
     if (const auto error = merge_parser.iterate(text).get(merges_from.document))
       return merges_from.malformed("the file", error);
@@ -413,8 +189,7 @@ result<tokenizer_parts> read(simdjson::padded_string_view text, const std::strin
     return std::move(merges).error().in(name);
   out.merges = *std::move(merges);
   LARQL_TRY(const auto hashes, reading.get());
-  LARQL_TRY(const auto ids, find_tokens(hashes, out.tokens, merges_from));
-  LARQL_TRY_VOID(add_merges(ids, name, out));
+  LARQL_TRY_VOID(add_merges(hashes, out.tokens, out.added, merges_from, out.merges));
   return out;
 }
 

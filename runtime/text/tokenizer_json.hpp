@@ -1,11 +1,11 @@
-// Reads a tokenizer.json: the only place that knows simdjson.
+// Reads a tokenizer.json. Only this, tokenizer_source and tokenizer_merges know simdjson.
 //
 // Gemma's file has 33 MB, nearly all of it in model.vocab and model.merges; these two are streamed.
 // Everything else is small and read as ordinary JSON. Fields may come in any order.
 //
 // Errors    One message: the file, the field, what was found and what was expected. Fields of the
 //           file that say nothing about tokens are not looked at.
-// Threads   Any number of files at once.
+// Threads   Any number of files at once; each is read by two threads.
 
 #pragma once
 

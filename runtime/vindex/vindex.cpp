@@ -1,8 +1,12 @@
 #include "runtime/vindex/vindex.hpp"
 
+#include "runtime/base/check.hpp"
 #include "runtime/vindex/format.hpp"
 #include "runtime/vindex/manifest.hpp"
 #include "runtime/vindex/presence.hpp"
+
+#include <algorithm>
+#include <functional>
 
 namespace larql::vindex {
 
@@ -15,14 +19,14 @@ using quant::matrix_view;
 struct opener {
   const fs::path& dir;
   const model_config& model;
-  std::vector<mapped_range>& maps;
+  std::vector<weights_file>& maps;
 
   result<std::span<const std::byte>> map_file(std::string_view name,
                                               page_kind pages = page_kind::huge) {
     LARQL_TRY(const auto in, file::open(dir / name));
     LARQL_TRY(auto range, in.map_all(access_pattern::sequential, pages));
-    maps.push_back(std::move(range));
-    return maps.back().bytes();
+    maps.push_back({in.path(), std::move(range)});
+    return maps.back().range.bytes();
   }
 
   // A matrix of a manifest, with the shape the model says; `cols` before padding.
@@ -228,6 +232,18 @@ result<dense_weights> dense_weights::open(const fs::path& dir, const model_confi
   LARQL_TRY(out.embeddings, read_embeddings(o));
   LARQL_TRY(out.head, read_head(o, out.embeddings));
   return out;
+}
+
+const fs::path& dense_weights::file_of(const void* view) const {
+  const auto holds_it = [&](const weights_file& f) {
+    const auto bytes = f.range.bytes();
+    // Of pointers into different mappings only std::less is sure to make an order.
+    const auto before = std::less<const void*>{};
+    return !before(view, bytes.data()) && before(view, bytes.data() + bytes.size());
+  };
+  const auto found = std::find_if(maps_.begin(), maps_.end(), holds_it);
+  LARQL_CHECK(found != maps_.end());
+  return found->path;
 }
 
 } // namespace larql::vindex

@@ -42,6 +42,12 @@ struct layer_tensors {
   float layer_scalar = 1;
 };
 
+/// A whole file of the directory in memory.
+struct weights_file {
+  std::filesystem::path path;
+  mapped_range range;
+};
+
 /// Everything the laptop needs.
 class dense_weights {
 public:
@@ -53,8 +59,13 @@ public:
   std::span<const float> final_norm;
   std::vector<layer_tensors> layers;
 
+  /// The file that a view lies in, told by its first byte.
+  /// @pre `view` is mapped: not layer_scalar, which is a copy, nor the ones in the place of
+  /// per_expert_scale
+  [[nodiscard]] const std::filesystem::path& file_of(const void* view) const;
+
 private:
-  std::vector<mapped_range> maps_;
+  std::vector<weights_file> maps_;
   std::vector<float> ones_;
 };
 

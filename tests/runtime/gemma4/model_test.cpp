@@ -76,14 +76,15 @@ TEST(ModelLoad, EveryVectorIsCheckedAndNamedWithItsLayer) {
   for (const auto& [key, name] : tensors) {
     auto m = tiny_model{o};
     spoil(m, fmt::format("layers.1.{}", key), std::string_view{key}.size() % 2 == 0 ? nan : -inf);
-    EXPECT_TRUE(fails(load(tiny_vindex{m}), errc::corrupt, {"tiny.vindex: layer 1", name}));
+    EXPECT_TRUE(
+        fails(load(tiny_vindex{m}), errc::corrupt, {"tiny.vindex/norms.bin: layer 1: ", name}));
   }
 }
 
 TEST(ModelLoad, TheFinalNormIsChecked) {
   auto m = tiny_model{test::mixed_options()};
   spoil(m, "norm.weight", inf);
-  EXPECT_TRUE(fails(load(tiny_vindex{m}), errc::corrupt, {"tiny.vindex: norm", "inf"}));
+  EXPECT_TRUE(fails(load(tiny_vindex{m}), errc::corrupt, {"tiny.vindex/norms.bin: norm: ", "inf"}));
 }
 
 // ---- found while running ------------------------------------------------------------------------
@@ -92,25 +93,34 @@ class NotFiniteMatrix : public testing::TestWithParam<encoding> {};
 
 // No operation between the damaged number and the check may hide it, in any encoding.
 TEST_P(NotFiniteMatrix, IsNamedWhenItIsUsedAndNeverBecomesALogit) {
-  const std::pair<const char*, const char*> tensors[] = {
-      {"self_attn.q_proj.weight", "attention q"}, {"self_attn.k_proj.weight", "attention k"},
-      {"self_attn.v_proj.weight", "attention v"}, {"self_attn.o_proj.weight", "attention o"},
-      {"mlp.gate_proj.weight", "dense gate"},     {"mlp.up_proj.weight", "dense up"},
-      {"mlp.down_proj.weight", "dense down"},     {"router.proj.weight", "router"}};
+  struct {
+    const char *key, *name, *file;
+  } const tensors[] = {{"self_attn.q_proj.weight", "attention q", "attn_weights_q4k.bin"},
+                       {"self_attn.k_proj.weight", "attention k", "attn_weights_q4k.bin"},
+                       {"self_attn.v_proj.weight", "attention v", "attn_weights_q4k.bin"},
+                       {"self_attn.o_proj.weight", "attention o", "attn_weights_q4k.bin"},
+                       {"mlp.gate_proj.weight", "dense gate", "interleaved_q4k.bin"},
+                       {"mlp.up_proj.weight", "dense up", "interleaved_q4k.bin"},
+                       {"mlp.down_proj.weight", "dense down", "interleaved_q4k.bin"},
+                       {"router.proj.weight", "router", "norms.bin"}};
   const auto o = test::all_in(GetParam(), test::k_quant_options());
-  for (const auto& [key, name] : tensors)
+  for (const auto& [key, name, file] : tensors)
     for (const auto value : {nan, inf, -inf}) {
       auto m = tiny_model{o};
       spoil(m, fmt::format("layers.1.{}", key), value);
       const auto v = tiny_vindex{m};
       for (const auto level : test::simd_levels())
-        EXPECT_TRUE(fails(run(v, {1, 2, 3}, level), errc::corrupt,
-                          {"tiny.vindex: layer 1", name, "NaN or infinite"}))
+        EXPECT_TRUE(fails(
+            run(v, {1, 2, 3}, level), errc::corrupt,
+            {fmt::format("tiny.vindex/{}: layer 1: {}: row ", file, name), "NaN or infinite"}))
             << key << " " << value;
     }
 }
 
 TEST_P(NotFiniteMatrix, IsNamedIfItIsTheHead) {
+  const auto plain = GetParam() == encoding::f16 || GetParam() == encoding::f32;
+  const auto* embeddings =
+      plain ? "embeddings.bin: embeddings" : "token_embeddings.bin: embeddings";
   for (const auto tied : {false, true})
     for (const auto softcap : {0.0f, 30.0f}) {
       auto o = test::all_in(GetParam(), test::k_quant_options());
@@ -121,7 +131,8 @@ TEST_P(NotFiniteMatrix, IsNamedIfItIsTheHead) {
       const auto v = tiny_vindex{m};
       for (const auto level : test::simd_levels())
         EXPECT_TRUE(fails(run(v, {1, 2, 3}, level), errc::corrupt,
-                          {"tiny.vindex", tied ? "embeddings" : "output head", "row 127"}));
+                          {"tiny.vindex/", tied ? embeddings : "/output_head.bin: output head",
+                           ": row 127 holds"}));
     }
 }
 
@@ -139,7 +150,8 @@ TEST(NotFinite, AnEmbeddingOfAnUntiedModelIsFoundWhenItIsUsed) {
   spoil(m, "embed_tokens.weight", nan); // the last token's row
   const auto v = tiny_vindex{m};
   EXPECT_TRUE(succeeds(run(v, {1, 2, 3})));
-  EXPECT_TRUE(fails(run(v, {1, 127, 3}), errc::corrupt, {"embeddings", "row 127"}));
+  EXPECT_TRUE(fails(run(v, {1, 127, 3}), errc::corrupt,
+                    {"tiny.vindex/embeddings.bin: embeddings: row 127"}));
 }
 
 // Finite weights so large that products of them are not. Layer 2 is the last.

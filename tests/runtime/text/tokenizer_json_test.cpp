@@ -1,4 +1,5 @@
-// Mirrors runtime/text/tokenizer_json.cpp: every damage is one error that says where it is.
+// Mirrors runtime/text/tokenizer_json.cpp and its parts (_source, _sections, _merges): every damage
+// is one error that says where it is.
 
 #include "runtime/text/tokenizer_json.hpp"
 

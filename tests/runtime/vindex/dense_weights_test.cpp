@@ -84,6 +84,40 @@ TEST(DenseWeights, ViewsOutliveAMoveOfTheirOwner) {
   EXPECT_NE(moved.layers[0].input_norm[0], 0.0f);
 }
 
+TEST(DenseWeights, TheFileOfAViewIsTheOneThatHoldsIt) {
+  const auto o = test::mixed_options();
+  const auto v = tiny_vindex{o};
+  auto first = dense_weights::open(v.path(), v.config());
+  ASSERT_TRUE(succeeds(first));
+  const auto w = *std::move(first);
+  for (const auto& t : w.layers) {
+    for (const auto* m : {&t.q, &t.k, &t.v, &t.o})
+      EXPECT_EQ(w.file_of(m->data), v / attention_file);
+    for (const auto* m : {&t.gate, &t.up, &t.down})
+      EXPECT_EQ(w.file_of(m->data), v / dense_file);
+    EXPECT_EQ(w.file_of(t.router.data), v / norms_file);
+    EXPECT_EQ(w.file_of(t.input_norm.data()), v / norms_file);
+  }
+  EXPECT_EQ(w.file_of(w.final_norm.data()), v / norms_file);
+  EXPECT_EQ(w.file_of(w.embeddings.data), v / embeddings_any_file);
+  EXPECT_EQ(w.file_of(w.head.data), v / head_any_file);
+}
+
+TEST(DenseWeights, TheFileOfATiedHeadIsThatOfTheEmbeddings) {
+  const auto v = tiny_vindex{};
+  const auto w = dense_weights::open(v.path(), v.config());
+  ASSERT_TRUE(succeeds(w));
+  EXPECT_EQ(w->file_of(w->embeddings.data), v / embeddings_file);
+  EXPECT_EQ(w->file_of(w->head.data), v / embeddings_file);
+}
+
+TEST(DenseWeightsDeath, WhatIsNoViewLiesInNoFile) {
+  const auto v = tiny_vindex{};
+  const auto w = dense_weights::open(v.path(), v.config());
+  ASSERT_TRUE(succeeds(w));
+  EXPECT_DEATH((void) w->file_of(&w->layers[0].layer_scalar), "check failed");
+}
+
 // ---- V ------------------------------------------------------------------------------------------
 
 TEST(DenseWeights, FullLayersWithoutAVShareTheBytesOfK) {
