@@ -9,6 +9,7 @@
 #pragma once
 
 #include "runtime/kernels/matmul_avx512.hpp"
+#include "runtime/kernels/turn_avx512.hpp"
 
 namespace larql::kernels::avx512 {
 
@@ -20,33 +21,6 @@ template <encoding E>
 inline constexpr std::size_t panel_inputs = quant::shape_of(E).weights == 1    ? 4
                                             : quant::shape_of(E).weights == 32 ? 32
                                                                                : 64;
-inline constexpr std::size_t lane_rows = 16;
-
-// out[k] lane r = dword k of in[r].
-static inline void transpose_dwords(const __m512i* in, __m512i* out) {
-  __m512i a[16], b[16];
-  for (int i = 0; i < 16; i += 2) {
-    a[i] = _mm512_unpacklo_epi32(in[i], in[i + 1]);
-    a[i + 1] = _mm512_unpackhi_epi32(in[i], in[i + 1]);
-  }
-  for (int i = 0; i < 16; i += 4) {
-    b[i] = _mm512_unpacklo_epi64(a[i], a[i + 2]);
-    b[i + 1] = _mm512_unpackhi_epi64(a[i], a[i + 2]);
-    b[i + 2] = _mm512_unpacklo_epi64(a[i + 1], a[i + 3]);
-    b[i + 3] = _mm512_unpackhi_epi64(a[i + 1], a[i + 3]);
-  }
-  // b[4g + m]: quarter L holds dword 4L + m of rows 4g..4g+3.
-  for (int m = 0; m < 4; ++m) {
-    const auto low = _mm512_shuffle_i32x4(b[m], b[4 + m], 0x44);       // quarters 0 1 of rows 0-7
-    const auto high = _mm512_shuffle_i32x4(b[m], b[4 + m], 0xee);      // quarters 2 3
-    const auto low2 = _mm512_shuffle_i32x4(b[8 + m], b[12 + m], 0x44); // of rows 8-15
-    const auto high2 = _mm512_shuffle_i32x4(b[8 + m], b[12 + m], 0xee);
-    out[m] = _mm512_shuffle_i32x4(low, low2, 0x88);
-    out[4 + m] = _mm512_shuffle_i32x4(low, low2, 0xdd);
-    out[8 + m] = _mm512_shuffle_i32x4(high, high2, 0x88);
-    out[12 + m] = _mm512_shuffle_i32x4(high, high2, 0xdd);
-  }
-}
 
 static inline __m512i broadcast_dword(const void* p) {
   std::int32_t x;
@@ -55,130 +29,6 @@ static inline __m512i broadcast_dword(const void* p) {
 }
 
 // ---- blocks of 256 ----------------------------------------------------------------------------
-
-/// One block of sixteen rows, turned: lanes are rows.
-struct panel256 {
-  __m512i code[64];  ///< code[k]: weights 4k..4k+3
-  __m512i scale[16]; ///< of each group of 16 (Q6_K) or 32 (Q4_K, Q5_K; eight of them)
-  __m512i min[8];    ///< two equal 16-bit minima per lane; Q4_K and Q5_K
-  __m512 d;
-  __m512 d_min;
-};
-
-// Sixteen bytes of each of sixteen rows, turned: byte j of row r goes to lane r of out[j].
-static inline void turn_signed_bytes(const std::uint8_t (*rows)[16], __m512i* out) {
-  const auto within = _mm512_set_epi8(63, 47, 31, 15, 62, 46, 30, 14, 61, 45, 29, 13, 60, 44, 28,
-                                      12, 59, 43, 27, 11, 58, 42, 26, 10, 57, 41, 25, 9, 56, 40, 24,
-                                      8, 55, 39, 23, 7, 54, 38, 22, 6, 53, 37, 21, 5, 52, 36, 20, 4,
-                                      51, 35, 19, 3, 50, 34, 18, 2, 49, 33, 17, 1, 48, 32, 16, 0);
-  __m512i z[4]; // z[g] dword j: byte j of rows 4g..4g+3
-  for (int g = 0; g < 4; ++g)
-    z[g] = _mm512_permutexvar_epi8(within, _mm512_loadu_si512(rows[4 * g]));
-  const auto ab = _mm512_unpacklo_epi32(z[0], z[1]), ab2 = _mm512_unpackhi_epi32(z[0], z[1]);
-  const auto cd = _mm512_unpacklo_epi32(z[2], z[3]), cd2 = _mm512_unpackhi_epi32(z[2], z[3]);
-  // quarter L of part[m]: byte 4L + m of all sixteen rows
-  const __m512i part[4] = {_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd),
-                           _mm512_unpacklo_epi64(ab2, cd2), _mm512_unpackhi_epi64(ab2, cd2)};
-  alignas(64) std::uint8_t bytes[4][64];
-  for (int m = 0; m < 4; ++m)
-    _mm512_store_si512(bytes[m], part[m]);
-  for (int j = 0; j < 16; ++j)
-    out[j] = _mm512_cvtepi8_epi32(_mm_load_si128(as128(bytes[j % 4] + 16 * (j / 4))));
-}
-
-// Q4_K and Q5_K begin with d, d_min and the twelve bytes of k_scale_bytes(): four dwords, which are
-// taken apart for all rows at once.
-static inline void turn_k_header(const std::uint8_t* base, std::size_t stride, panel256& out) {
-  const auto header = [&](std::size_t r) { return _mm_loadu_si128(as128(base + r * stride)); };
-  __m512i z[4]; // quarter L of z[g]: the header of row 4L + g
-  for (std::size_t g = 0; g < 4; ++g) {
-    z[g] = _mm512_castsi128_si512(header(g));
-    z[g] = _mm512_mask_broadcast_i32x4(z[g], 0x00f0, header(4 + g));
-    z[g] = _mm512_mask_broadcast_i32x4(z[g], 0x0f00, header(8 + g));
-    z[g] = _mm512_mask_broadcast_i32x4(z[g], 0xf000, header(12 + g));
-  }
-  const auto ab = _mm512_unpacklo_epi32(z[0], z[1]), ab2 = _mm512_unpackhi_epi32(z[0], z[1]);
-  const auto cd = _mm512_unpacklo_epi32(z[2], z[3]), cd2 = _mm512_unpackhi_epi32(z[2], z[3]);
-  const auto both = _mm512_unpacklo_epi64(ab, cd); // lanes are rows from here on
-  const auto a = _mm512_unpackhi_epi64(ab, cd);
-  const auto b = _mm512_unpacklo_epi64(ab2, cd2);
-  const auto c = _mm512_unpackhi_epi64(ab2, cd2);
-  out.d = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(both));
-  out.d_min = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_srli_epi32(both, 16)));
-  const auto six = _mm512_set1_epi8(0x3f), four = _mm512_set1_epi8(0x0f),
-             high_two = _mm512_set1_epi8(0x30);
-  const auto join = [&](__m512i low, __m512i high) {
-    return _mm512_or_si512(_mm512_and_si512(low, four),
-                           _mm512_and_si512(_mm512_srli_epi32(high, 2), high_two));
-  };
-  const __m512i scales[2] = {_mm512_and_si512(a, six), join(c, a)};
-  const __m512i mins[2] = {_mm512_and_si512(b, six), join(_mm512_srli_epi32(c, 4), b)};
-  const auto dwords = _mm512_broadcast_i32x4(_mm_setr_epi32(0, 4, 8, 12));
-  for (int j = 0; j < 8; ++j) {
-    // Byte j % 4 of each dword, alone, or in both 16-bit halves; 0x80 gives a zero.
-    const auto byte = _mm512_add_epi32(dwords, _mm512_set1_epi32(j % 4));
-    const auto once = _mm512_or_si512(byte, _mm512_set1_epi32(static_cast<int>(0x80808000u)));
-    const auto twice = _mm512_or_si512(_mm512_or_si512(byte, _mm512_slli_epi32(byte, 16)),
-                                       _mm512_set1_epi32(static_cast<int>(0x80008000u)));
-    out.scale[j] = _mm512_shuffle_epi8(scales[j / 4], once);
-    out.min[j] = _mm512_shuffle_epi8(mins[j / 4], twice);
-  }
-}
-
-// Q6_K: a scale for each group of 16 at byte 192, d behind them.
-static inline void turn_q6_scales(const std::uint8_t* base, std::size_t stride, panel256& out) {
-  alignas(64) std::uint8_t scales[16][16];
-  alignas(64) std::uint32_t bits[16];
-  for (std::size_t r = 0; r < lane_rows; ++r) {
-    const auto* p = base + r * stride;
-    _mm_store_si128(reinterpret_cast<__m128i*>(scales[r]),
-                    traits256<encoding::q6_k>::scale_bytes(p));
-    bits[r] = traits256<encoding::q6_k>::d_bits(p);
-  }
-  out.d = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_load_si512(bits)));
-  turn_signed_bytes(scales, out.scale);
-}
-
-// Turned while two nibbles still share a byte: half the shuffles.
-static inline void turn_q4_codes(const std::uint8_t* base, std::size_t stride, panel256& out) {
-  const auto four = _mm512_set1_epi8(0x0f);
-  for (int half = 0; half < 2; ++half) {
-    __m512i rows[16], turned[16];
-    for (std::size_t r = 0; r < lane_rows; ++r)
-      rows[r] = _mm512_loadu_si512(base + r * stride + 16 + 64 * half);
-    transpose_dwords(rows, turned);
-    for (int k = 0; k < 16; ++k) { // 32 bytes hold 64 weights, the first half of them low
-      auto* code = out.code + 32 * half + k / 8 * 16 + k % 8;
-      code[0] = _mm512_and_si512(turned[k], four);
-      code[8] = _mm512_and_si512(_mm512_srli_epi32(turned[k], 4), four);
-    }
-  }
-}
-
-template <encoding E>
-static inline void turn_codes(const std::uint8_t* base, std::size_t stride, panel256& out) {
-  __m512i rows[4][16];
-  for (std::size_t r = 0; r < lane_rows; ++r) {
-    __m512i code[4];
-    traits256<E>::unpack_codes(base + r * stride, code);
-    for (int g = 0; g < 4; ++g)
-      rows[g][r] = code[g];
-  }
-  for (int g = 0; g < 4; ++g)
-    transpose_dwords(rows[g], out.code + 16 * g);
-}
-
-template <encoding E>
-static inline void turn_block256(const std::uint8_t* base, std::size_t stride, panel256& out) {
-  if constexpr (traits256<E>::has_min)
-    turn_k_header(base, stride, out);
-  else
-    turn_q6_scales(base, stride, out);
-  if constexpr (E == encoding::q4_k)
-    turn_q4_codes(base, stride, out);
-  else
-    turn_codes<E>(base, stride, out);
-}
 
 // Rows of the next sixteen: their part of this block, into the second-level cache.
 template <encoding E, int Rows>

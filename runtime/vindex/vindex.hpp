@@ -69,10 +69,4 @@ private:
   std::vector<float> ones_;
 };
 
-/// A file of the directory with its size, for `inspect`.
-struct part_size {
-  std::string name;
-  std::uint64_t bytes = 0;
-};
-
 } // namespace larql::vindex

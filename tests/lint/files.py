@@ -51,7 +51,7 @@ def main(root):
         if file.suffix not in TEXT:
             continue
         path = file.relative_to(root)
-        for number, what in offences(path, file.read_text(errors="replace").split("\n")):
+        for number, what in offences(path, file.read_text(errors="replace").splitlines()):
             print(f"{path}:{number}: {what}")
             bad = 1
     return bad
