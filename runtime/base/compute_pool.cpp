@@ -48,16 +48,26 @@ void wait_a_little(int spins) noexcept {
     pause_cpu();
 }
 
-// A thread's processor: the `index`-th that this process may use.
-void stay_on(const cpu_set_t& allowed, unsigned index) noexcept {
-  auto cpu = std::size_t{0};
-  for (;; ++cpu)
-    if (CPU_ISSET(cpu, &allowed) && index-- == 0)
-      break;
+// One processor for each of `workers` threads, besides the caller's; none if there are not exactly
+// so many.
+std::vector<int> processors_for(std::size_t workers) {
+  cpu_set_t allowed;
+  if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0 ||
+      static_cast<std::size_t>(CPU_COUNT(&allowed)) != workers + 1)
+    return {};
+  CPU_CLR(static_cast<std::size_t>(::sched_getcpu()), &allowed);
+  auto out = std::vector<int>{};
+  for (auto cpu = 0; cpu < CPU_SETSIZE && out.size() < workers; ++cpu)
+    if (CPU_ISSET(static_cast<std::size_t>(cpu), &allowed))
+      out.push_back(cpu);
+  return out;
+}
+
+void stay_on(int cpu) noexcept {
   cpu_set_t one;
   CPU_ZERO(&one);
-  CPU_SET(cpu, &one);
-  (void) ::sched_setaffinity(0, sizeof one, &one); // advice: without it the loop is only slower
+  CPU_SET(static_cast<std::size_t>(cpu), &one);
+  (void) ::sched_setaffinity(0, sizeof one, &one); // without it the loop is only slower
 }
 
 } // namespace
@@ -65,14 +75,12 @@ void stay_on(const cpu_set_t& allowed, unsigned index) noexcept {
 compute_pool::compute_pool(unsigned threads) : parts_(std::clamp(threads, 1u, 255u)) {
   const auto workers = static_cast<unsigned>(parts_.size()) - 1;
   workers_.reserve(workers);
-  cpu_set_t allowed;
-  const auto all_processors = ::sched_getaffinity(0, sizeof allowed, &allowed) == 0 &&
-                              static_cast<unsigned>(CPU_COUNT(&allowed)) == workers + 1;
-  for (auto i = 1u; i <= workers; ++i)
-    workers_.emplace_back([=, this] {
-      if (all_processors)
-        stay_on(allowed, i);
-      worker_loop(i);
+  const auto processors = processors_for(workers);
+  for (auto i = 0u; i < workers; ++i)
+    workers_.emplace_back([this, i, cpu = processors.empty() ? -1 : processors[i]] {
+      if (cpu >= 0)
+        stay_on(cpu);
+      worker_loop(i + 1);
     });
 }
 
