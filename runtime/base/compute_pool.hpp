@@ -7,10 +7,9 @@
 //           ascending order, so that a matrix streams from memory; a thread that is done takes
 //           iterations from the end of another's part.
 // Placement A pool with a thread for every processor binds each worker to one, and leaves that of
-// the
-//           thread that makes the pool free for callers: threads that poll keep the kernel from
-//           moving those that share a processor (docs/adr/0020). Other pools go where the kernel
-//           sends them.
+// its
+//           maker free for callers: threads that poll keep the kernel from moving those that share
+//           a processor (docs/adr/0020). Other pools go where the kernel sends them.
 // Numerics  The pool decides who computes an iteration, never what it computes: loop bodies write
 //           disjoint outputs, so results do not depend on the number of threads.
 

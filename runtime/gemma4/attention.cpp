@@ -50,7 +50,7 @@ bool attention::normalise_and_store(std::uint32_t layer, const layer_tensors& t,
       const auto half = cache.format() == kv_format::f16;
       const auto* cos = rope.cos(r);
       const auto* sin = rope.sin(r);
-      auto squares = 0.0f; // finite exactly if everything that was normed is
+      auto squares = 0.0f; // not finite if anything that is normed is not
       for (auto h = 0u; h < config_.q_heads; ++h) {
         auto* x = q_.data() + r * t.q.rows + h * dim;
         squares += k.rms_norm(x, t.q_norm.data(), dim, eps, x);
