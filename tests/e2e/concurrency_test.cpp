@@ -110,8 +110,11 @@ TEST_F(Concurrency, MoreConnectionsThanPlacesAreTurnedAwayAndTheRestGoesOn) {
   for (auto i = 0; i < 256; ++i) {
     peers.emplace_back(node->port());
     ASSERT_TRUE(peers.back().greet()) << i;
+    // It has its place when it is answered; the welcome comes earlier.
+    ASSERT_TRUE(peers.back().send(schema::ping{7}));
+    ASSERT_TRUE(peers.back().read<schema::pong>()) << i;
   }
-  // All places are taken once the node has them all: the next one is closed after its welcome.
+  // All places are taken: the next one is closed after its welcome.
   const auto refused = raw_peer{node->port()};
   ASSERT_TRUE(refused.greet());
   EXPECT_TRUE(refused.is_closed_by_peer());
