@@ -6,10 +6,9 @@
 // Order     Every thread starts with a contiguous part of the iterations and walks through it in
 //           ascending order, so that a matrix streams from memory; a thread that is done takes
 //           iterations from the end of another's part.
-// Placement A pool with a thread for every processor binds each worker to one, and leaves that of
-// its
-//           maker free for callers: threads that poll keep the kernel from moving those that share
-//           a processor (docs/adr/0020). Other pools go where the kernel sends them.
+// Placement A pool with a thread for every processor binds each worker to one, and leaves the one
+//           that it is made on to callers: threads that poll keep the kernel from moving those
+//           that share a processor (docs/adr/0020). Other pools go where the kernel sends them.
 // Numerics  The pool decides who computes an iteration, never what it computes: loop bodies write
 //           disjoint outputs, so results do not depend on the number of threads.
 

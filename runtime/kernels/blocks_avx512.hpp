@@ -83,7 +83,6 @@ struct traits256<encoding::q4_k> {
   static constexpr std::size_t bytes = 144;
   static constexpr bool has_min = true;
   static void unpack_scales(const std::uint8_t* p, block256& out) { spread_k_scales(p + 4, out); }
-  static __m128i scale_bytes(const std::uint8_t* p) { return k_scale_bytes(p + 4); }
   static void unpack_codes(const std::uint8_t* p, __m512i* code) {
     for (int g = 0; g < 4; ++g)
       code[g] = k_nibbles(p + 16 + 32 * g);
@@ -96,7 +95,6 @@ struct traits256<encoding::q5_k> {
   static constexpr std::size_t bytes = 176;
   static constexpr bool has_min = true;
   static void unpack_scales(const std::uint8_t* p, block256& out) { spread_k_scales(p + 4, out); }
-  static __m128i scale_bytes(const std::uint8_t* p) { return k_scale_bytes(p + 4); }
   static void unpack_codes(const std::uint8_t* p, __m512i* code) {
     const auto fifth = _mm512_broadcast_i64x4(_mm256_loadu_si256(as256(p + 16)));
     const auto sixteen = _mm512_set1_epi8(16);
