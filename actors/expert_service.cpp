@@ -54,7 +54,9 @@ expert_service::answer expert_service::run(std::span<const char> body,
   if (const auto ok = prepare(*call, code); !ok)
     return refuse(call->id, code, ok.error().text);
   const auto started = std::chrono::steady_clock::now();
-  if (const auto ok = compute(*call); !ok)
+  const auto ok = compute(*call);
+  compute_.pool.rest();
+  if (!ok)
     return refuse(call->id, schema::failure_code::internal, ok.error().text);
   auto out = schema::expert_result{};
   out.id = call->id;

@@ -3,7 +3,6 @@
 #include "actors/policy/patience.hpp"
 #include "runtime/base/check.hpp"
 #include "runtime/experts/local_experts.hpp"
-#include "runtime/kernels/kernel_set.hpp"
 
 #include <caf/io/all.hpp>
 #include <thread>
@@ -28,12 +27,12 @@ float microseconds(std::chrono::nanoseconds t) {
 } // namespace
 
 remote_experts::remote_experts(caf::actor_system& sys, router_actor router,
-                               const kernels::kernel_set& k,
+                               kernels::compute compute,
                                std::vector<quant::activation_format> formats,
                                const topology::deadlines& limits, std::function<bool()> cancelled)
     : sys_(sys),
       router_(std::move(router)),
-      kernels_(k),
+      compute_(compute),
       formats_(std::move(formats)),
       patience_(limits.failover + 2 * limits.call_ceiling + margin),
       cancelled_(std::move(cancelled)) {}
@@ -46,12 +45,15 @@ result<void> remote_experts::start(const experts::expert_batch& batch) {
   job_->row_count = batch.rows;
   job_->rows.reset(formats_[batch.layer], batch.rows, batch.hidden);
   for (auto r = 0u; r < batch.rows; ++r)
-    job_->rows.set_row(kernels_, r, batch.x.subspan(std::size_t{r} * batch.hidden, batch.hidden));
+    job_->rows.set_row(compute_.k, r, batch.x.subspan(std::size_t{r} * batch.hidden, batch.hidden));
   experts::collect_picks(batch, job_->picks);
   // Run the router on the network thread, where the links are: one thread hand-over less.
   auto* network = &sys_.middleman().backend();
   caf::actor_cast<caf::strong_actor_ptr>(router_)->enqueue(
       messages_.make(nullptr, caf::make_message_id(), route_atom::value, job_), network);
+  // Nodes on this machine, and the thread that sends to the others, come before the dense branch:
+  // that then fills the time in which the answers travel.
+  compute_.pool.give_way(true);
   return {};
 }
 
@@ -72,12 +74,13 @@ layer_job_ptr remote_experts::new_job() {
 
 result<void> remote_experts::wait(std::span<float> out) {
   LARQL_CHECK(job_ != nullptr && out.size() == std::size_t{job_->row_count} * job_->hidden);
+  compute_.pool.give_way(false);
   const auto job = std::move(job_);
   LARQL_TRY_VOID(finished(*job));
   if (!job->outcome())
     return job->outcome().error();
   record(job->stats);
-  kernels_.fixed_to_float(job->sums.data(), out.size(), out.data());
+  compute_.k.fixed_to_float(job->sums.data(), out.size(), out.data());
   return {};
 }
 

@@ -12,6 +12,7 @@
 #include "actors/layer_times.hpp"
 #include "actors/pooled_message.hpp"
 #include "runtime/experts/expert_port.hpp"
+#include "runtime/kernels/products.hpp"
 #include "runtime/topology/topology.hpp"
 
 #include <chrono>
@@ -33,9 +34,10 @@ struct remote_stats {
 
 class remote_experts final : public experts::expert_port {
 public:
+  /// Loops of `compute`'s pool give way to others between start() and wait().
   /// `formats[layer]` is what the layer's owners want rows rounded to. `cancelled` is asked several
   /// times a second while wait() waits; true ends the wait with errc::cancelled.
-  remote_experts(caf::actor_system& sys, router_actor router, const kernels::kernel_set& k,
+  remote_experts(caf::actor_system& sys, router_actor router, kernels::compute compute,
                  std::vector<quant::activation_format> formats, const topology::deadlines& limits,
                  std::function<bool()> cancelled = {});
 
@@ -52,7 +54,7 @@ private:
 
   caf::actor_system& sys_;
   router_actor router_;
-  const kernels::kernel_set& kernels_;
+  kernels::compute compute_;
   std::vector<quant::activation_format> formats_;
   std::chrono::milliseconds patience_;
   std::function<bool()> cancelled_;

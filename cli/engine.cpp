@@ -81,7 +81,7 @@ result<void> engine::connect_nodes(const topology::cluster& c) {
   if (options_.chunk > cluster_->max_rows())
     return fail(errc::usage, "--chunk is {}, the nodes take at most {} rows at once",
                 options_.chunk, cluster_->max_rows());
-  remote_ = std::make_unique<actors::remote_experts>(*system_, cluster_->router(), *kernels_,
+  remote_ = std::make_unique<actors::remote_experts>(*system_, cluster_->router(), compute(),
                                                      cluster_->formats(), cluster_->limits(),
                                                      [] { return interrupted().load(); });
   return {};

@@ -3,7 +3,9 @@
 #include "runtime/base/check.hpp"
 
 #include <algorithm>
+#include <pthread.h>
 #include <sched.h>
+#include <utility>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -48,26 +50,25 @@ void wait_a_little(int spins) noexcept {
     pause_cpu();
 }
 
-// One processor for each of `workers` threads, besides the caller's; none if there are not exactly
-// so many.
-std::vector<int> processors_for(std::size_t workers) {
+// The processors that this thread may run on, if they are `threads`; else none.
+std::vector<int> processors_for(std::size_t threads) {
   cpu_set_t allowed;
   if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0 ||
-      static_cast<std::size_t>(CPU_COUNT(&allowed)) != workers + 1)
+      static_cast<std::size_t>(CPU_COUNT(&allowed)) != threads)
     return {};
-  CPU_CLR(static_cast<std::size_t>(::sched_getcpu()), &allowed);
   auto out = std::vector<int>{};
-  for (auto cpu = 0; cpu < CPU_SETSIZE && out.size() < workers; ++cpu)
+  for (auto cpu = 0; cpu < CPU_SETSIZE; ++cpu)
     if (CPU_ISSET(static_cast<std::size_t>(cpu), &allowed))
       out.push_back(cpu);
   return out;
 }
 
-void stay_on(int cpu) noexcept {
+void stay_on(std::thread& thread, int cpu) noexcept {
   cpu_set_t one;
   CPU_ZERO(&one);
   CPU_SET(static_cast<std::size_t>(cpu), &one);
-  (void) ::sched_setaffinity(0, sizeof one, &one); // without it the loop is only slower
+  // Without it the loop is only slower.
+  (void) ::pthread_setaffinity_np(thread.native_handle(), sizeof one, &one);
 }
 
 } // namespace
@@ -75,13 +76,13 @@ void stay_on(int cpu) noexcept {
 compute_pool::compute_pool(unsigned threads) : parts_(std::clamp(threads, 1u, 255u)) {
   const auto workers = static_cast<unsigned>(parts_.size()) - 1;
   workers_.reserve(workers);
-  const auto processors = processors_for(workers);
-  for (auto i = 0u; i < workers; ++i)
-    workers_.emplace_back([this, i, cpu = processors.empty() ? -1 : processors[i]] {
-      if (cpu >= 0)
-        stay_on(cpu);
-      worker_loop(i + 1);
-    });
+  if (workers != 0)
+    processors_ = processors_for(workers + 1);
+  for (auto i = 0u; i < workers; ++i) {
+    workers_.emplace_back([this, i] { worker_loop(i + 1); });
+    if (!processors_.empty())
+      stay_on(workers_[i], processors_[i + 1]);
+  }
 }
 
 compute_pool::~compute_pool() {
@@ -102,6 +103,7 @@ void compute_pool::run(std::size_t count, std::size_t grain, void* self, body_fn
     return;
   }
   const auto lock = std::scoped_lock{callers_};
+  make_way_for_caller();
   self_ = self;
   body_ = body;
   count_ = count;
@@ -109,6 +111,7 @@ void compute_pool::run(std::size_t count, std::size_t grain, void* self, body_fn
   deal_out((count + grain - 1) / grain);
   const auto job = (state_.load(std::memory_order_relaxed) & ~(open_bit | active_mask)) + job_step;
   state_.store(job | open_bit);
+  resting_.store(false, std::memory_order_relaxed);
   wake_.fetch_add(1);
   if (sleepers_.load() != 0)
     wake_.notify_all();
@@ -116,6 +119,29 @@ void compute_pool::run(std::size_t count, std::size_t grain, void* self, body_fn
   state_.fetch_and(~open_bit);
   for (auto spins = 1; (state_.load(std::memory_order_acquire) & active_mask) != 0; ++spins)
     wait_a_little(spins);
+}
+
+// The worker whose processor the caller is on goes to the one that the caller was on before.
+void compute_pool::make_way_for_caller() noexcept {
+  if (processors_.empty())
+    return;
+  const auto cpu = ::sched_getcpu();
+  if (cpu == processors_[0])
+    return;
+  for (auto i = std::size_t{1}; i < processors_.size(); ++i)
+    if (processors_[i] == cpu) {
+      std::swap(processors_[0], processors_[i]);
+      stay_on(workers_[i - 1], processors_[i]);
+      return;
+    }
+}
+
+void compute_pool::rest() noexcept {
+  resting_.store(true, std::memory_order_relaxed);
+}
+
+void compute_pool::give_way(bool on) noexcept {
+  giving_way_.store(on, std::memory_order_relaxed);
 }
 
 // Only between jobs: nobody else looks at the parts then.
@@ -131,12 +157,18 @@ void compute_pool::do_grain(std::size_t grain_index, unsigned worker) noexcept {
   body_(self_, begin, std::min(begin + grain_, count_), worker);
 }
 
+void compute_pool::offer_processor() const noexcept {
+  if (giving_way_.load(std::memory_order_relaxed))
+    std::this_thread::yield();
+}
+
 void compute_pool::work_on_job(unsigned worker) noexcept {
   auto& own = parts_[worker].left;
   for (auto left = own.load(std::memory_order_relaxed); first_of(left) < end_of(left);)
     if (own.compare_exchange_weak(left, range_of(first_of(left) + 1, end_of(left)),
                                   std::memory_order_relaxed)) {
       do_grain(first_of(left), worker);
+      offer_processor();
       left = own.load(std::memory_order_relaxed);
     }
   for (auto i = std::size_t{1}; i < parts_.size(); ++i) {
@@ -145,6 +177,7 @@ void compute_pool::work_on_job(unsigned worker) noexcept {
       if (other.compare_exchange_weak(left, range_of(first_of(left), end_of(left) - 1),
                                       std::memory_order_relaxed)) {
         do_grain(end_of(left) - 1, worker);
+        offer_processor();
         left = other.load(std::memory_order_relaxed);
       }
   }
@@ -164,7 +197,7 @@ void compute_pool::worker_loop(unsigned worker) noexcept {
       state_.fetch_sub(1, std::memory_order_release);
       last_job = job;
       spins = 0;
-    } else if (++spins < spins_before_sleep) {
+    } else if (++spins < spins_before_sleep && !resting_.load(std::memory_order_relaxed)) {
       wait_a_little(spins);
     } else {
       sleepers_.fetch_add(1);

@@ -6,9 +6,9 @@
 // Order     Every thread starts with a contiguous part of the iterations and walks through it in
 //           ascending order, so that a matrix streams from memory; a thread that is done takes
 //           iterations from the end of another's part.
-// Placement A pool with a thread for every processor binds each worker to one, and leaves the one
-//           that it is made on to callers: threads that poll keep the kernel from moving those
-//           that share a processor (docs/adr/0020). Other pools go where the kernel sends them.
+// Placement A pool with a thread for every processor binds each worker to one, other than the one
+//           that the caller is on: threads that poll keep the kernel from moving those that share
+//           a processor (docs/adr/0020). Other pools go where the kernel sends them.
 // Numerics  The pool decides who computes an iteration, never what it computes: loop bodies write
 //           disjoint outputs, so results do not depend on the number of threads.
 
@@ -46,12 +46,23 @@ public:
     });
   }
 
+  /// Tells the workers that no loop follows soon: they sleep at once instead of polling for it,
+  /// until the next one. Any thread may call it.
+  void rest() noexcept;
+
+  /// While on, threads that work on loops offer their processor to others after every grain. For
+  /// loops that are computed while others, perhaps on this machine, are waited for: what is left of
+  /// the loop then fills the time in which their answers travel. Any thread may call it.
+  void give_way(bool on) noexcept;
+
 private:
   using body_fn = void (*)(void*, std::size_t, std::size_t, unsigned);
 
   void run(std::size_t count, std::size_t grain, void* self, body_fn body);
+  void make_way_for_caller() noexcept;
   void deal_out(std::size_t grains) noexcept;
   void do_grain(std::size_t grain_index, unsigned worker) noexcept;
+  void offer_processor() const noexcept;
   void work_on_job(unsigned worker) noexcept;
   void worker_loop(unsigned worker) noexcept;
 
@@ -75,8 +86,12 @@ private:
   alignas(64) std::atomic<std::uint32_t> state_{0};
   alignas(64) std::atomic<std::uint32_t> wake_{0};
   std::atomic<std::uint32_t> sleepers_{0};
+  std::atomic<bool> resting_{false};
+  std::atomic<bool> giving_way_{false};
   std::atomic<bool> stop_{false};
   std::vector<std::thread> workers_;
+  /// That of the caller and of each worker, if the pool fills the machine.
+  std::vector<int> processors_;
 };
 
 } // namespace larql

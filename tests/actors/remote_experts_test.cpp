@@ -46,7 +46,7 @@ protected:
       return nullptr;
     }
     nodes = *std::move(connected);
-    return std::make_unique<remote_experts>(sys, nodes->router(), laptop->compute().k,
+    return std::make_unique<remote_experts>(sys, nodes->router(), laptop->compute(),
                                             nodes->formats(), nodes->limits());
   }
 
@@ -162,7 +162,7 @@ TEST_F(RemoteExperts, SessionsOfOneProcessShareANode) {
   ASSERT_TRUE(first);
   // Both ports hand their jobs to the same router.
   auto second =
-      remote_experts{sys, nodes->router(), laptop->compute().k, nodes->formats(), nodes->limits()};
+      remote_experts{sys, nodes->router(), laptop->compute(), nodes->formats(), nodes->limits()};
   auto other_laptop = test::running_model::open(model.path());
   ASSERT_TRUE(test::succeeds(other_laptop));
   auto got = std::vector<float>{};

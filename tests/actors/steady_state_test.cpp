@@ -84,8 +84,12 @@ protected:
     auto cluster = cluster::connect(sys, {topology, identity_of(c, *weights), "test"});
     if (!test::succeeds(cluster))
       return {};
-    auto port = remote_experts{sys, (*cluster)->router(), **kernels::kernels_by_name(""),
-                               (*cluster)->formats(), (*cluster)->limits()};
+    auto pool = compute_pool{1};
+    auto port = remote_experts{sys,
+                               (*cluster)->router(),
+                               {**kernels::kernels_by_name(""), pool},
+                               (*cluster)->formats(),
+                               (*cluster)->limits()};
     auto random = test::random_source{1};
     const auto x = test::random_floats(random, c.hidden);
     const auto picked = std::vector<float>(c.experts, 0.25f);

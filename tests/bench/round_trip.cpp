@@ -175,7 +175,8 @@ public:
     auto shards = take(topology::parse_shard_map("0-15=caf://" + address));
     cluster_ = take(actors::cluster::connect(
         sys_, {topology::cluster_of(shards), actors::identity_of(model, weights), "bench"}));
-    port_ = std::make_unique<actors::remote_experts>(sys_, cluster_->router(), *kernels_,
+    port_ = std::make_unique<actors::remote_experts>(sys_, cluster_->router(),
+                                                     kernels::compute{*kernels_, pool_},
                                                      cluster_->formats(), cluster_->limits());
     auto random = random_source{1};
     x_.resize(hidden);
@@ -220,6 +221,7 @@ private:
   actors::system_config config_;
   caf::actor_system sys_{config_};
   const kernels::kernel_set* kernels_ = nullptr;
+  compute_pool pool_{1};
   std::unique_ptr<actors::cluster> cluster_;
   std::unique_ptr<actors::remote_experts> port_;
   std::vector<float> x_, out_, weights_;

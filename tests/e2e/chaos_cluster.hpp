@@ -84,7 +84,7 @@ public:
     LARQL_TRY(cluster_, actors::cluster::connect(
                             sys_, {std::move(c),
                                    actors::identity_of(model_->model().config, weights), "chaos"}));
-    port_ = std::make_unique<actors::remote_experts>(sys_, cluster_->router(), model_->compute().k,
+    port_ = std::make_unique<actors::remote_experts>(sys_, cluster_->router(), model_->compute(),
                                                      cluster_->formats(), cluster_->limits());
     return {};
   }

@@ -113,5 +113,46 @@ TEST(ComputePool, AWorkerHasAProcessorOfItsOwnIfThereIsOneForEveryThread) {
   EXPECT_EQ(processors_of(larger), std::vector<int>(static_cast<std::size_t>(all) + 1, all));
 }
 
+TEST(ComputePool, WorkersLeaveTheProcessorThatTheCallerCameTo) {
+  cpu_set_t all;
+  ASSERT_EQ(::sched_getaffinity(0, sizeof all, &all), 0);
+  auto pool = compute_pool{static_cast<unsigned>(CPU_COUNT(&all))};
+  for (auto round = 0; round < 3; ++round)
+    for (auto cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+      if (!CPU_ISSET(static_cast<std::size_t>(cpu), &all))
+        continue;
+      cpu_set_t one;
+      CPU_ZERO(&one);
+      CPU_SET(static_cast<std::size_t>(cpu), &one);
+      ASSERT_EQ(::sched_setaffinity(0, sizeof one, &one), 0);
+      auto here = std::atomic<unsigned>{0};
+      pool.parallel_for(pool.threads(), 1, [&](std::size_t, std::size_t, unsigned worker) {
+        cpu_set_t set;
+        EXPECT_EQ(::sched_getaffinity(0, sizeof set, &set), 0);
+        EXPECT_EQ(CPU_COUNT(&set), 1);
+        EXPECT_EQ(CPU_ISSET(static_cast<std::size_t>(cpu), &set) != 0, worker == 0);
+        here.fetch_add(1);
+        while (here.load() < pool.threads())
+          std::this_thread::yield();
+      });
+    }
+  ASSERT_EQ(::sched_setaffinity(0, sizeof all, &all), 0);
+}
+
+TEST(ComputePool, EveryIterationRunsOnceAfterARestAndWhileThreadsGiveWay) {
+  auto pool = compute_pool{3};
+  for (auto round = 0; round < 500; ++round) {
+    pool.give_way(round % 3 == 0);
+    auto runs = std::vector<std::atomic<int>>(50);
+    pool.parallel_for(50, 4, [&](std::size_t begin, std::size_t end, unsigned) {
+      for (auto i = begin; i < end; ++i)
+        runs[i].fetch_add(1);
+    });
+    EXPECT_TRUE(std::all_of(runs.begin(), runs.end(), [](auto& n) { return n.load() == 1; }));
+    if (round % 2 == 0)
+      pool.rest();
+  }
+}
+
 } // namespace
 } // namespace larql
