@@ -55,7 +55,7 @@ expert_service::answer expert_service::run(std::span<const char> body,
     return refuse(call->id, code, ok.error().text);
   const auto started = std::chrono::steady_clock::now();
   const auto ok = compute(*call);
-  compute_.pool.rest();
+  compute_.pool.rest(); // the next call is a layer of the laptop away
   if (!ok)
     return refuse(call->id, schema::failure_code::internal, ok.error().text);
   auto out = schema::expert_result{};
