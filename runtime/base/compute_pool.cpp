@@ -155,9 +155,6 @@ void compute_pool::deal_out(std::size_t grains) noexcept {
 void compute_pool::do_grain(std::size_t grain_index, unsigned worker) noexcept {
   const auto begin = grain_index * grain_;
   body_(self_, begin, std::min(begin + grain_, count_), worker);
-}
-
-void compute_pool::offer_processor() const noexcept {
   if (giving_way_.load(std::memory_order_relaxed))
     std::this_thread::yield();
 }
@@ -168,7 +165,6 @@ void compute_pool::work_on_job(unsigned worker) noexcept {
     if (own.compare_exchange_weak(left, range_of(first_of(left) + 1, end_of(left)),
                                   std::memory_order_relaxed)) {
       do_grain(first_of(left), worker);
-      offer_processor();
       left = own.load(std::memory_order_relaxed);
     }
   for (auto i = std::size_t{1}; i < parts_.size(); ++i) {
@@ -177,7 +173,6 @@ void compute_pool::work_on_job(unsigned worker) noexcept {
       if (other.compare_exchange_weak(left, range_of(first_of(left), end_of(left) - 1),
                                       std::memory_order_relaxed)) {
         do_grain(end_of(left) - 1, worker);
-        offer_processor();
         left = other.load(std::memory_order_relaxed);
       }
   }

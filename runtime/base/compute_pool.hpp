@@ -50,7 +50,7 @@ public:
   /// until the next one. Any thread may call it.
   void rest() noexcept;
 
-  /// While on, threads that work on loops offer their processor to others after every grain. For
+  /// While on, threads that share a loop offer their processor to others after every grain. For
   /// loops that are computed while others, perhaps on this machine, are waited for: what is left of
   /// the loop then fills the time in which their answers travel. Any thread may call it.
   void give_way(bool on) noexcept;
@@ -62,7 +62,6 @@ private:
   void make_way_for_caller() noexcept;
   void deal_out(std::size_t grains) noexcept;
   void do_grain(std::size_t grain_index, unsigned worker) noexcept;
-  void offer_processor() const noexcept;
   void work_on_job(unsigned worker) noexcept;
   void worker_loop(unsigned worker) noexcept;
 

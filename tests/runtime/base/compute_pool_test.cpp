@@ -86,18 +86,23 @@ TEST(ComputePool, LoopsOfDifferentThreadsRunOneAfterTheOther) {
     EXPECT_EQ(sum, 200u * (97 * 96 / 2));
 }
 
-// How many processors each thread of a pool may use; all of them take part.
-std::vector<int> processors_of(compute_pool& pool) {
-  auto out = std::vector<int>(pool.threads());
+// The processors that each thread of a pool may use; all of them take part.
+std::vector<cpu_set_t> processors_of(compute_pool& pool) {
+  auto out = std::vector<cpu_set_t>(pool.threads());
   auto here = std::atomic<unsigned>{0};
   pool.parallel_for(pool.threads(), 1, [&](std::size_t, std::size_t, unsigned worker) {
-    cpu_set_t set;
-    EXPECT_EQ(::sched_getaffinity(0, sizeof set, &set), 0);
-    out[worker] = CPU_COUNT(&set);
+    EXPECT_EQ(::sched_getaffinity(0, sizeof out[worker], &out[worker]), 0);
     here.fetch_add(1);
     while (here.load() < pool.threads())
       std::this_thread::yield();
   });
+  return out;
+}
+
+std::vector<int> counts_of(const std::vector<cpu_set_t>& sets) {
+  auto out = std::vector<int>{};
+  for (const auto& set : sets)
+    out.push_back(CPU_COUNT(&set));
   return out;
 }
 
@@ -108,9 +113,10 @@ TEST(ComputePool, AWorkerHasAProcessorOfItsOwnIfThereIsOneForEveryThread) {
   auto fitting = compute_pool{static_cast<unsigned>(all)};
   auto expected = std::vector<int>(static_cast<std::size_t>(all), 1);
   expected[0] = all; // the caller goes where it wants
-  EXPECT_EQ(processors_of(fitting), expected);
+  EXPECT_EQ(counts_of(processors_of(fitting)), expected);
   auto larger = compute_pool{static_cast<unsigned>(all) + 1};
-  EXPECT_EQ(processors_of(larger), std::vector<int>(static_cast<std::size_t>(all) + 1, all));
+  EXPECT_EQ(counts_of(processors_of(larger)),
+            std::vector<int>(static_cast<std::size_t>(all) + 1, all));
 }
 
 TEST(ComputePool, WorkersLeaveTheProcessorThatTheCallerCameTo) {
@@ -125,16 +131,11 @@ TEST(ComputePool, WorkersLeaveTheProcessorThatTheCallerCameTo) {
       CPU_ZERO(&one);
       CPU_SET(static_cast<std::size_t>(cpu), &one);
       ASSERT_EQ(::sched_setaffinity(0, sizeof one, &one), 0);
-      auto here = std::atomic<unsigned>{0};
-      pool.parallel_for(pool.threads(), 1, [&](std::size_t, std::size_t, unsigned worker) {
-        cpu_set_t set;
-        EXPECT_EQ(::sched_getaffinity(0, sizeof set, &set), 0);
-        EXPECT_EQ(CPU_COUNT(&set), 1);
-        EXPECT_EQ(CPU_ISSET(static_cast<std::size_t>(cpu), &set) != 0, worker == 0);
-        here.fetch_add(1);
-        while (here.load() < pool.threads())
-          std::this_thread::yield();
-      });
+      const auto sets = processors_of(pool);
+      for (auto worker = std::size_t{0}; worker < sets.size(); ++worker) {
+        EXPECT_EQ(CPU_COUNT(&sets[worker]), 1);
+        EXPECT_EQ(CPU_ISSET(static_cast<std::size_t>(cpu), &sets[worker]) != 0, worker == 0);
+      }
     }
   ASSERT_EQ(::sched_setaffinity(0, sizeof all, &all), 0);
 }
