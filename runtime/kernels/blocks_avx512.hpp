@@ -33,7 +33,8 @@ static inline std::uint64_t load_u64(const std::uint8_t* p) {
 
 // ---- blocks of 256 ----------------------------------------------------------------------------
 
-// One block taken apart. Codes are in element order, 64 to a register. The scale vectors repeat the
+// One block taken apart. Codes are in element order, 64 to a register; unpack_codes(p, g) gives
+// register g. The scale vectors repeat the
 // group scales in the order that packing pairs of dot-product registers gives.
 struct block256 {
   __m512i code[4];
@@ -83,10 +84,7 @@ struct traits256<encoding::q4_k> {
   static constexpr std::size_t bytes = 144;
   static constexpr bool has_min = true;
   static void unpack_scales(const std::uint8_t* p, block256& out) { spread_k_scales(p + 4, out); }
-  static void unpack_codes(const std::uint8_t* p, __m512i* code) {
-    for (int g = 0; g < 4; ++g)
-      code[g] = k_nibbles(p + 16 + 32 * g);
-  }
+  static __m512i unpack_codes(const std::uint8_t* p, int g) { return k_nibbles(p + 16 + 32 * g); }
   static std::uint32_t d_bits(const std::uint8_t* p) { return load_u32(p); }
 };
 
@@ -95,17 +93,13 @@ struct traits256<encoding::q5_k> {
   static constexpr std::size_t bytes = 176;
   static constexpr bool has_min = true;
   static void unpack_scales(const std::uint8_t* p, block256& out) { spread_k_scales(p + 4, out); }
-  static void unpack_codes(const std::uint8_t* p, __m512i* code) {
+  static __m512i unpack_codes(const std::uint8_t* p, int g) {
     const auto fifth = _mm512_broadcast_i64x4(_mm256_loadu_si256(as256(p + 16)));
-    const auto sixteen = _mm512_set1_epi8(16);
-    for (int g = 0; g < 4; ++g) {
-      const auto bit = _mm512_inserti64x4(
-          _mm512_castsi256_si512(_mm256_set1_epi8(static_cast<char>(1 << (2 * g)))),
-          _mm256_set1_epi8(static_cast<char>(2 << (2 * g))), 1);
-      const auto set = _mm512_test_epi8_mask(fifth, bit);
-      const auto low = k_nibbles(p + 48 + 32 * g);
-      code[g] = _mm512_mask_add_epi8(low, set, low, sixteen);
-    }
+    const auto bit = _mm512_inserti64x4(
+        _mm512_castsi256_si512(_mm256_set1_epi8(static_cast<char>(1 << (2 * g)))),
+        _mm256_set1_epi8(static_cast<char>(2 << (2 * g))), 1);
+    const auto low = k_nibbles(p + 48 + 32 * g);
+    return _mm512_mask_add_epi8(low, _mm512_test_epi8_mask(fifth, bit), low, _mm512_set1_epi8(16));
   }
   static std::uint32_t d_bits(const std::uint8_t* p) { return load_u32(p); }
 };
@@ -115,20 +109,17 @@ struct traits256<encoding::q6_k> {
   static constexpr std::size_t bytes = 210;
   static constexpr bool has_min = false;
   static __m128i scale_bytes(const std::uint8_t* p) { return _mm_loadu_si128(as128(p + 192)); }
-  static void unpack_codes(const std::uint8_t* p, __m512i* code) {
+  static __m512i unpack_codes(const std::uint8_t* p, int g) {
     // Element i: nibble i%2 of byte i/2, and bits 2(i%4) of byte 128 + i/4.
     const auto low_mask = _mm512_set1_epi8(15);
     const auto high_mask = _mm512_set1_epi8(0x30);
     // Byte j of a dword takes the bits 2j.. of that dword, placed at bits 4 and 5.
     const auto pick = _mm512_set1_epi64(0x2220'1e1c'0200'3e3c);
-    for (int g = 0; g < 4; ++g) {
-      const auto pairs = _mm512_cvtepu8_epi16(_mm256_loadu_si256(as256(p + 32 * g)));
-      const auto both = _mm512_or_si512(pairs, _mm512_slli_epi16(pairs, 4));
-      const auto high = _mm512_multishift_epi64_epi8(
-          pick, _mm512_cvtepu8_epi32(_mm_loadu_si128(as128(p + 128 + 16 * g))));
-      code[g] =
-          _mm512_or_si512(_mm512_and_si512(both, low_mask), _mm512_and_si512(high, high_mask));
-    }
+    const auto pairs = _mm512_cvtepu8_epi16(_mm256_loadu_si256(as256(p + 32 * g)));
+    const auto both = _mm512_or_si512(pairs, _mm512_slli_epi16(pairs, 4));
+    const auto high = _mm512_multishift_epi64_epi8(
+        pick, _mm512_cvtepu8_epi32(_mm_loadu_si128(as128(p + 128 + 16 * g))));
+    return _mm512_or_si512(_mm512_and_si512(both, low_mask), _mm512_and_si512(high, high_mask));
   }
   static void unpack_scales(const std::uint8_t* p, block256& out) {
     const auto scales = scale_bytes(p);

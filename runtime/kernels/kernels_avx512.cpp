@@ -17,13 +17,16 @@ struct isa {
   template <quant::encoding E>
   static constexpr std::size_t panel_rows = avx512::panel_rows<E>;
   template <quant::encoding E>
+  static constexpr std::size_t most_panel_rows = avx512::most_panel_rows<E>;
+  template <quant::encoding E>
   static constexpr std::size_t panel_inputs = avx512::panel_inputs<E>;
   template <quant::encoding E>
   static constexpr std::size_t least_panel_inputs = quant::shape_of(E).weights == 32 ? 4 : 2;
   template <quant::encoding E>
-  static void panel(const std::uint8_t* base, std::size_t stride, const activation_view& x,
-                    std::size_t input, std::size_t inputs, float* out, std::size_t out_stride) {
-    avx512::panel<E>(base, stride, x, input, inputs, out, out_stride);
+  static void panel(const std::uint8_t* base, std::size_t stride, std::size_t rows,
+                    const activation_view& x, std::size_t input, std::size_t inputs, float* out,
+                    std::size_t out_stride) {
+    avx512::panel<E>(base, stride, rows, x, input, inputs, out, out_stride);
   }
   template <quant::encoding E, int Inputs>
   static void dot(const std::uint8_t* row, const activation_view& x, std::size_t input, float* out,

@@ -95,7 +95,8 @@ static void dot_256(const std::uint8_t* row, const activation_view& x, std::size
       for (std::size_t line = 0; line < traits::bytes; line += 64)
         _mm_prefetch(reinterpret_cast<const char*>(p) + 4096 + line, _MM_HINT_T0);
       block256 w;
-      traits::unpack_codes(p, w.code);
+      for (int g = 0; g < 4; ++g)
+        w.code[g] = traits::unpack_codes(p, g);
       traits::unpack_scales(p, w);
       bits[b] = traits::d_bits(p);
       for (int n = 0; n < Inputs; ++n) {

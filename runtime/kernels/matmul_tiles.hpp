@@ -1,6 +1,7 @@
 // Walks rows × inputs in tiles. Isa provides `dot<E, Inputs>`, one row times one to eight inputs,
-// and may provide `panel<E>`, Isa::panel_rows rows times at most Isa::panel_inputs inputs, which is
-// used from Isa::least_panel_inputs inputs on. Shared by the SIMD versions.
+// and may provide `panel<E>`, Isa::panel_rows or Isa::most_panel_rows rows times at most
+// Isa::panel_inputs inputs, which is used from Isa::least_panel_inputs inputs on. Shared by the
+// SIMD versions.
 
 #pragma once
 
@@ -20,12 +21,15 @@ void matmul_tiles(const quant::matrix_view& w, std::size_t row_begin, std::size_
   constexpr std::size_t panel_inputs = Isa::template panel_inputs<E>;
   if constexpr (panel_rows != 0) {
     if (input_end - input_begin >= Isa::template least_panel_inputs<E>) {
+      constexpr std::size_t most_rows = Isa::template most_panel_rows<E>;
       auto r = row_begin;
-      for (; r + panel_rows <= row_end; r += panel_rows)
+      for (auto rows = most_rows; r + panel_rows <= row_end; r += rows) {
+        rows = r + most_rows <= row_end ? most_rows : panel_rows;
         for (auto i = input_begin; i < input_end; i += panel_inputs)
-          Isa::template panel<E>(base + r * stride, stride, x, i,
+          Isa::template panel<E>(base + r * stride, stride, rows, x, i,
                                  input_end - i < panel_inputs ? input_end - i : panel_inputs,
                                  out + (i - input_begin) * out_stride + r, out_stride);
+      }
       row_begin = r; // the last few rows go one by one
     }
   }

@@ -11,11 +11,20 @@
 #include "runtime/kernels/matmul_avx512.hpp"
 #include "runtime/kernels/turn_avx512.hpp"
 
+#include <algorithm>
+
 namespace larql::kernels::avx512 {
 
 /// Rows of one panel: a lane each, or four for plain floats.
 template <encoding E>
-inline constexpr std::size_t panel_rows = quant::shape_of(E).weights == 1 ? 4 : 16;
+inline constexpr std::size_t panel_rows = quant::shape_of(E).weights == 1 ? 4 : lane_rows;
+/// Rows that are multiplied together if there are so many.
+template <encoding E>
+inline constexpr std::size_t
+    most_panel_rows = (quant::shape_of(E).weights == 256 ? 2 : 1) * panel_rows<E>;
+/// All of a short loop, as straight code: its arrays are registers.
+#define LARQL_UNROLL _Pragma("GCC unroll 8")
+
 /// Inputs that share one turned block: their accumulators stay in the first-level cache.
 template <encoding E>
 inline constexpr std::size_t panel_inputs = quant::shape_of(E).weights == 1    ? 4
@@ -30,102 +39,147 @@ static inline __m512i broadcast_dword(const void* p) {
 
 // ---- blocks of 256 ----------------------------------------------------------------------------
 
-// Rows of the next sixteen: their part of this block, into the second-level cache.
-template <encoding E, int Rows>
+/// Panels and inputs of one step: with more, the sums would not fit the registers.
+inline constexpr std::size_t step_panels = 2, step_inputs = 4;
+
+/// Where the inputs of a block stand, and where their accumulators are.
+struct block_inputs256 {
+  const std::int8_t* q; // of the first input, as all below
+  std::size_t cols;     // from one input's codes to the next's
+  const std::int16_t* sums;
+  std::size_t sum_stride;
+  const float* scale;
+  std::size_t scale_stride;
+  __m512 (*acc)[step_panels][4];
+  std::size_t lane; // of the accumulators: number of the block modulo 4
+};
+
+// Rows behind those of a step: their part of its block, into the second-level cache. Between the
+// products, where there are few loads.
+template <encoding E, std::size_t Rows>
 [[gnu::always_inline]] static inline void prefetch_rows256(const std::uint8_t* base,
-                                                           std::size_t stride, std::size_t first) {
+                                                           std::size_t stride) {
   for (std::size_t r = 0; r < Rows; ++r)
     for (std::size_t line = 0; line < traits256<E>::bytes; line += 64)
-      _mm_prefetch(reinterpret_cast<const char*>(base) + (lane_rows + first + r) * stride + line,
-                   _MM_HINT_T1);
+      _mm_prefetch(reinterpret_cast<const char*>(base) + r * stride + line, _MM_HINT_T1);
 }
 
-// One block of Inputs inputs: exact sums, then the float step. Several inputs share each load of
-// codes.
-template <encoding E, int Inputs, bool Prefetch>
-static inline void block_step256(const std::uint8_t* base, std::size_t stride, const panel256& w,
-                                 const activation_view& x, std::size_t input, std::size_t block,
-                                 __m512 (*acc)[4]) {
-  const auto* q = x.q + input * x.cols + block * 256;
-  const auto* sums = x.sums + input * x.sum_stride + block * 16;
-  __m512i total[Inputs], mins[Inputs];
-  for (int n = 0; n < Inputs; ++n)
-    total[n] = mins[n] = _mm512_setzero_si512();
-  constexpr auto has_min = traits256<E>::has_min;
-  constexpr int groups = has_min ? 8 : 16; // that share a scale
-  constexpr int dwords = 64 / groups;
-  for (int g = 0; g < groups; ++g) {
-    if constexpr (Prefetch)
-      prefetch_rows256<E, 16 / groups>(base, stride, static_cast<std::size_t>(16 / groups * g));
-    __m512i dot[Inputs];
-    for (int n = 0; n < Inputs; ++n) // without minima, codes are offset by 32
-      dot[n] =
-          has_min ? _mm512_setzero_si512() : _mm512_set1_epi32(-32 * sums[n * x.sum_stride + g]);
-    for (int k = 0; k < dwords; ++k) {
-      const auto code = w.code[dwords * g + k];
-      for (int n = 0; n < Inputs; ++n)
-        dot[n] = _mm512_dpbusd_epi32(dot[n], code,
-                                     broadcast_dword(q + n * x.cols + 4 * (dwords * g + k)));
+// One block of Panels panels and Inputs inputs: exact sums, then the float step. Each load of codes
+// serves all inputs, each of inputs all panels. Two groups at a time, because two of Q4_K share a
+// byte. Not inlined, so that its registers are its own.
+template <encoding E, int Panels, int Inputs, bool Prefetch>
+[[gnu::noinline]] static void block_step256(const panel256<E>* w, const block_inputs256& x,
+                                            const std::uint8_t* next, std::size_t stride) {
+  constexpr int pairs = panel256<E>::groups / 2;
+  constexpr int dwords = 64 / panel256<E>::groups; // of a group
+  const auto* q = x.q;
+  const auto cols = x.cols;
+  __m512i total[Inputs][Panels];
+  LARQL_UNROLL for (int n = 0; n < Inputs; ++n) LARQL_UNROLL for (int s = 0; s < Panels; ++s)
+      total[n][s] = _mm512_setzero_si512();
+#pragma GCC unroll 1
+  for (int p = 0; p < pairs; ++p, q += 8 * dwords) {
+    if constexpr (Prefetch) {
+      constexpr auto rows = lane_rows * Panels / pairs;
+      prefetch_rows256<E, rows>(next, stride);
+      next += rows * stride;
     }
-    for (int n = 0; n < Inputs; ++n) {
-      total[n] = _mm512_add_epi32(total[n], _mm512_mullo_epi32(dot[n], w.scale[g]));
-      if constexpr (has_min)
-        mins[n] = _mm512_dpwssd_epi32(mins[n], w.min[g],
-                                      broadcast_dword(sums + n * x.sum_stride + 2 * g));
+    __m512i first[Inputs][Panels], second[Inputs][Panels];
+    LARQL_UNROLL for (int n = 0; n < Inputs; ++n) LARQL_UNROLL for (int s = 0; s < Panels; ++s)
+        first[n][s] = second[n][s] = _mm512_setzero_si512();
+    LARQL_UNROLL for (int k = 0; k < dwords; ++k) {
+      code_pair code[Panels];
+      LARQL_UNROLL for (int s = 0; s < Panels; ++s) code[s] = w[s].pair(p, k);
+      LARQL_UNROLL for (int n = 0; n < Inputs; ++n) {
+        const auto* at = q + n * cols + 4 * k;
+        const auto a = broadcast_dword(at), b = broadcast_dword(at + 4 * dwords);
+        LARQL_UNROLL for (int s = 0; s < Panels; ++s) {
+          first[n][s] = _mm512_dpbusd_epi32(first[n][s], code[s].first, a);
+          second[n][s] = _mm512_dpbusd_epi32(second[n][s], code[s].second, b);
+        }
+      }
+    }
+    LARQL_UNROLL for (int n = 0; n < Inputs; ++n) LARQL_UNROLL for (int s = 0; s < Panels; ++s) {
+      const auto a = _mm512_mullo_epi32(first[n][s], w[s].scale[2 * p]);
+      const auto b = _mm512_mullo_epi32(second[n][s], w[s].scale[2 * p + 1]);
+      total[n][s] = _mm512_add_epi32(total[n][s], _mm512_add_epi32(a, b));
     }
   }
-  for (int n = 0; n < Inputs; ++n) {
-    const auto scale = _mm512_set1_ps(x.scale[(input + n) * x.scale_stride + block]);
-    auto& lane = acc[n][block % 4];
-    lane = _mm512_fmadd_ps(_mm512_mul_ps(w.d, scale), _mm512_cvtepi32_ps(total[n]), lane);
-    if constexpr (has_min)
-      lane = _mm512_fnmadd_ps(_mm512_mul_ps(w.d_min, scale), _mm512_cvtepi32_ps(mins[n]), lane);
+  __m512i offset[Inputs][Panels];
+  LARQL_UNROLL for (int n = 0; n < Inputs; ++n) LARQL_UNROLL for (int s = 0; s < Panels; ++s)
+      offset[n][s] = _mm512_setzero_si512();
+  LARQL_UNROLL for (int g = 0; g < 8; ++g) LARQL_UNROLL for (int n = 0; n < Inputs; ++n) {
+    const auto a = broadcast_dword(x.sums + n * x.sum_stride + 2 * g);
+    LARQL_UNROLL for (int s = 0; s < Panels; ++s) offset[n][s] =
+        _mm512_dpwssd_epi32(offset[n][s], w[s].offset[g], a);
+  }
+  LARQL_UNROLL for (int n = 0; n < Inputs; ++n) {
+    const auto scale = _mm512_set1_ps(x.scale[n * x.scale_stride]);
+    LARQL_UNROLL for (int s = 0; s < Panels; ++s) {
+      auto& lane = x.acc[n][s][x.lane];
+      const auto d = _mm512_mul_ps(w[s].d, scale);
+      if constexpr (traits256<E>::has_min) {
+        lane = _mm512_fmadd_ps(d, _mm512_cvtepi32_ps(total[n][s]), lane);
+        lane = _mm512_fnmadd_ps(_mm512_mul_ps(w[s].d_min, scale), _mm512_cvtepi32_ps(offset[n][s]),
+                                lane);
+      } else { // codes are offset by 32
+        const auto exact = _mm512_sub_epi32(total[n][s], _mm512_slli_epi32(offset[n][s], 5));
+        lane = _mm512_fmadd_ps(d, _mm512_cvtepi32_ps(exact), lane);
+      }
+    }
   }
 }
 
-// For fewer than four inputs. Not inlined: where there are more, it would cost them registers.
-template <encoding E>
-[[gnu::noinline]] static std::size_t first_step256(const std::uint8_t* base, std::size_t stride,
-                                                   const panel256& w, const activation_view& x,
-                                                   std::size_t input, std::size_t inputs,
-                                                   std::size_t block, __m512 (*acc)[4]) {
-  if (inputs == 1) {
-    block_step256<E, 1, true>(base, stride, w, x, input, block, acc);
-    return 1;
+template <encoding E, int Panels, bool Prefetch>
+static void step256(const panel256<E>* w, const block_inputs256& x, std::size_t inputs,
+                    const std::uint8_t* next, std::size_t stride) {
+  switch (inputs) {
+  case 1: return block_step256<E, Panels, 1, Prefetch>(w, x, next, stride);
+  case 2: return block_step256<E, Panels, 2, Prefetch>(w, x, next, stride);
+  case 3: return block_step256<E, Panels, 3, Prefetch>(w, x, next, stride);
+  default: return block_step256<E, Panels, 4, Prefetch>(w, x, next, stride);
   }
-  block_step256<E, 2, true>(base, stride, w, x, input, block, acc);
-  return 2;
 }
 
-template <encoding E>
-static void panel_256(const std::uint8_t* base, std::size_t stride, const activation_view& x,
-                      std::size_t input, std::size_t inputs, float* out, std::size_t out_stride) {
+template <encoding E, int Panels>
+static void panels_256(const std::uint8_t* base, std::size_t stride, const activation_view& x,
+                       std::size_t input, std::size_t inputs, float* out, std::size_t out_stride) {
   const std::size_t blocks = x.cols / 256;
-  __m512 acc[panel_inputs<E>][4];
+  __m512 acc[panel_inputs<E>][step_panels][4];
   for (std::size_t n = 0; n < inputs; ++n)
-    for (auto& lane : acc[n])
-      lane = _mm512_setzero_ps();
+    for (auto& panel : acc[n])
+      for (auto& lane : panel)
+        lane = _mm512_setzero_ps();
   for (std::size_t b = 0; b < blocks; ++b) {
-    panel256 w;
+    panel256<E> w[Panels];
     const auto* at = base + b * traits256<E>::bytes;
-    turn_block256<E>(at, stride, w);
-    std::size_t n = 0;
-    if (inputs >= 4) {
-      block_step256<E, 4, true>(at, stride, w, x, input, b, acc);
-      n = 4;
-    } else {
-      n = first_step256<E>(at, stride, w, x, input, inputs, b, acc);
+    for (std::size_t s = 0; s < Panels; ++s)
+      turn_block256<E>(at + s * lane_rows * stride, stride, w[s]);
+    const auto* next = at + Panels * lane_rows * stride;
+    for (std::size_t n = 0; n < inputs; n += step_inputs) {
+      const auto i = input + n;
+      const auto in = block_inputs256{x.q + i * x.cols + b * 256,
+                                      x.cols,
+                                      x.sums + i * x.sum_stride + b * 16,
+                                      x.sum_stride,
+                                      x.scale + i * x.scale_stride + b,
+                                      x.scale_stride,
+                                      acc + n,
+                                      b % 4};
+      const auto count = std::min(inputs - n, step_inputs);
+      if (n == 0)
+        step256<E, Panels, true>(w, in, count, next, stride);
+      else
+        step256<E, Panels, false>(w, in, count, next, stride);
     }
-    for (; n + 4 <= inputs; n += 4)
-      block_step256<E, 4, false>(at, stride, w, x, input + n, b, acc + n);
-    for (; n + 2 <= inputs; n += 2)
-      block_step256<E, 2, false>(at, stride, w, x, input + n, b, acc + n);
-    for (; n < inputs; ++n)
-      block_step256<E, 1, false>(at, stride, w, x, input + n, b, acc + n);
   }
   for (std::size_t n = 0; n < inputs; ++n)
-    _mm512_storeu_ps(out + n * out_stride, _mm512_add_ps(_mm512_add_ps(acc[n][0], acc[n][2]),
-                                                         _mm512_add_ps(acc[n][1], acc[n][3])));
+    for (std::size_t s = 0; s < Panels; ++s) {
+      const auto* lane = acc[n][s];
+      _mm512_storeu_ps(
+          out + n * out_stride + s * lane_rows,
+          _mm512_add_ps(_mm512_add_ps(lane[0], lane[2]), _mm512_add_ps(lane[1], lane[3])));
+    }
 }
 
 // ---- blocks of 32 -----------------------------------------------------------------------------
@@ -243,15 +297,19 @@ static void panel_float(const std::uint8_t* base, std::size_t stride, const acti
       out[n * out_stride + r] = lanes_avx512::reduce_add({acc[r][n]});
 }
 
-/// panel_rows rows starting at `base` times `inputs` (at most panel_inputs) inputs.
+/// `rows` rows, panel_rows or most_panel_rows, starting at `base` times `inputs` (at most
+/// panel_inputs) inputs.
 template <encoding E>
-static inline void panel(const std::uint8_t* base, std::size_t stride, const activation_view& x,
-                         std::size_t input, std::size_t inputs, float* out,
-                         std::size_t out_stride) {
+static inline void panel(const std::uint8_t* base, std::size_t stride, std::size_t rows,
+                         const activation_view& x, std::size_t input, std::size_t inputs,
+                         float* out, std::size_t out_stride) {
   if constexpr (quant::shape_of(E).weights == 32) {
     panel_32<E>(base, stride, x, input, inputs, out, out_stride);
   } else if constexpr (quant::shape_of(E).weights == 256) {
-    panel_256<E>(base, stride, x, input, inputs, out, out_stride);
+    if (rows == most_panel_rows<E>)
+      panels_256<E, 2>(base, stride, x, input, inputs, out, out_stride);
+    else
+      panels_256<E, 1>(base, stride, x, input, inputs, out, out_stride);
   } else {
     switch (inputs) {
     case 4: return panel_float<E, 4>(base, stride, x, input, out, out_stride);

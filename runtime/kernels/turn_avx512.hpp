@@ -38,13 +38,45 @@ static inline void transpose_dwords(const __m512i* in, __m512i* out) {
   }
 }
 
+/// Weights 4k..4k+3 of two groups that follow each other.
+struct code_pair {
+  __m512i first;
+  __m512i second;
+};
+
 /// One block of sixteen rows, turned: lanes are rows.
+template <encoding E>
 struct panel256 {
-  __m512i code[64];  ///< code[k]: weights 4k..4k+3
-  __m512i scale[16]; ///< of each group of 16 (Q6_K) or 32 (Q4_K, Q5_K; eight of them)
-  __m512i min[8];    ///< two equal 16-bit minima per lane; Q4_K and Q5_K
+  static constexpr int groups = traits256<E>::has_min ? 8 : 16; ///< that share a scale
+
+  __m512i code[64]; ///< code[k]: weights 4k..4k+3
+  __m512i scale[groups];
+  __m512i offset[8]; ///< what sums of 16 inputs are multiplied with, two of 16 bits per lane
+  __m512 d;
+  __m512 d_min; ///< Q5_K only
+
+  [[nodiscard]] code_pair pair(int p, int k) const {
+    constexpr int dwords = 64 / groups;
+    return {code[2 * dwords * p + k], code[2 * dwords * p + dwords + k]};
+  }
+};
+
+/// Q4_K stays packed: the first group of each pair in the low half of every byte.
+template <>
+struct panel256<encoding::q4_k> {
+  static constexpr int groups = 8;
+
+  __m512i code[32];
+  __m512i scale[groups];
+  __m512i offset[8];
   __m512 d;
   __m512 d_min;
+
+  [[nodiscard]] code_pair pair(int p, int k) const {
+    const auto four = _mm512_set1_epi8(0x0f);
+    const auto both = code[8 * p + k];
+    return {_mm512_and_si512(both, four), _mm512_and_si512(_mm512_srli_epi32(both, 4), four)};
+  }
 };
 
 // Sixteen bytes of each of sixteen rows, turned: byte j of row r goes to lane r of out[j].
@@ -70,7 +102,8 @@ static inline void turn_signed_bytes(const std::uint8_t (*rows)[16], __m512i* ou
 
 // Q4_K and Q5_K begin with d, d_min and the twelve bytes of k_scale_bytes(): four dwords, which are
 // taken apart for all rows at once.
-static inline void turn_k_header(const std::uint8_t* base, std::size_t stride, panel256& out) {
+template <encoding E>
+static inline void turn_k_header(const std::uint8_t* base, std::size_t stride, panel256<E>& out) {
   const auto header = [&](std::size_t r) { return _mm_loadu_si128(as128(base + r * stride)); };
   __m512i z[4]; // quarter L of z[g]: the header of row 4L + g
   for (std::size_t g = 0; g < 4; ++g) {
@@ -103,12 +136,13 @@ static inline void turn_k_header(const std::uint8_t* base, std::size_t stride, p
     const auto twice = _mm512_or_si512(_mm512_or_si512(byte, _mm512_slli_epi32(byte, 16)),
                                        _mm512_set1_epi32(static_cast<int>(0x80008000u)));
     out.scale[j] = _mm512_shuffle_epi8(scales[j / 4], once);
-    out.min[j] = _mm512_shuffle_epi8(mins[j / 4], twice);
+    out.offset[j] = _mm512_shuffle_epi8(mins[j / 4], twice);
   }
 }
 
 // Q6_K: a scale for each group of 16 at byte 192, d behind them.
-static inline void turn_q6_scales(const std::uint8_t* base, std::size_t stride, panel256& out) {
+static inline void turn_q6_scales(const std::uint8_t* base, std::size_t stride,
+                                  panel256<encoding::q6_k>& out) {
   alignas(64) std::uint8_t scales[16][16];
   alignas(64) std::uint32_t bits[16];
   for (std::size_t r = 0; r < lane_rows; ++r) {
@@ -119,47 +153,34 @@ static inline void turn_q6_scales(const std::uint8_t* base, std::size_t stride, 
   }
   out.d = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_load_si512(bits)));
   turn_signed_bytes(scales, out.scale);
+  for (int g = 0; g < 8; ++g) // the scales themselves: codes are offset by 32 times them
+    out.offset[g] = _mm512_mask_blend_epi16(0xaaaaaaaa, out.scale[2 * g],
+                                            _mm512_slli_epi32(out.scale[2 * g + 1], 16));
 }
 
-// Turned while two nibbles still share a byte: half the shuffles.
-static inline void turn_q4_codes(const std::uint8_t* base, std::size_t stride, panel256& out) {
-  const auto four = _mm512_set1_epi8(0x0f);
-  for (int half = 0; half < 2; ++half) {
-    __m512i rows[16], turned[16];
-    for (std::size_t r = 0; r < lane_rows; ++r)
-      rows[r] = _mm512_loadu_si512(base + r * stride + 16 + 64 * half);
-    transpose_dwords(rows, turned);
-    for (int k = 0; k < 16; ++k) { // 32 bytes hold 64 weights, the first half of them low
-      auto* code = out.code + 32 * half + k / 8 * 16 + k % 8;
-      code[0] = _mm512_and_si512(turned[k], four);
-      code[8] = _mm512_and_si512(_mm512_srli_epi32(turned[k], 4), four);
-    }
-  }
-}
-
+// Sixteen registers of codes: 64 weights of each row, or 128 of Q4_K, whose nibbles go on sharing a
+// byte: half the shuffles and stores.
 template <encoding E>
-static inline void turn_codes(const std::uint8_t* base, std::size_t stride, panel256& out) {
-  __m512i rows[4][16];
+static inline void turn_codes(const std::uint8_t* base, std::size_t stride, int quarter,
+                              panel256<E>& out) {
+  __m512i rows[16];
   for (std::size_t r = 0; r < lane_rows; ++r) {
-    __m512i code[4];
-    traits256<E>::unpack_codes(base + r * stride, code);
-    for (int g = 0; g < 4; ++g)
-      rows[g][r] = code[g];
+    if constexpr (E == encoding::q4_k)
+      rows[r] = _mm512_loadu_si512(base + r * stride + 16 + 64 * quarter);
+    else
+      rows[r] = traits256<E>::unpack_codes(base + r * stride, quarter);
   }
-  for (int g = 0; g < 4; ++g)
-    transpose_dwords(rows[g], out.code + 16 * g);
+  transpose_dwords(rows, out.code + 16 * quarter);
 }
 
 template <encoding E>
-static inline void turn_block256(const std::uint8_t* base, std::size_t stride, panel256& out) {
+static inline void turn_block256(const std::uint8_t* base, std::size_t stride, panel256<E>& out) {
   if constexpr (traits256<E>::has_min)
     turn_k_header(base, stride, out);
   else
     turn_q6_scales(base, stride, out);
-  if constexpr (E == encoding::q4_k)
-    turn_q4_codes(base, stride, out);
-  else
-    turn_codes<E>(base, stride, out);
+  for (int part = 0; part < (E == encoding::q4_k ? 2 : 4); ++part)
+    turn_codes<E>(base, stride, part, out);
 }
 
 } // namespace larql::kernels::avx512

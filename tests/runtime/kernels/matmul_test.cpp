@@ -6,6 +6,7 @@
 #include "runtime/quant/blocks.hpp"
 #include "tests/support/random_weights.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <bit>
@@ -76,26 +77,38 @@ TEST_P(EveryEncoding, ReferenceIsTheProductOfTheDecodedWeightsAndRoundedInputs) 
     }
 }
 
-TEST_P(EveryEncoding, EveryInstructionSetReturnsTheBitsOfTheReference) {
-  const auto& reference = **kernels_for(simd_level::scalar);
+// Every instruction set against the reference, element by element.
+void expect_the_same_bits(const problem& p, const std::string& which) {
+  const auto want = multiply(**kernels_for(simd_level::scalar), p);
   for (const auto level : {simd_level::avx2, simd_level::avx512}) {
     const auto k = kernels_for(level);
     if (!k) {
       std::cout << "SKIPPED: " << k.error().text << "\n";
       continue;
     }
-    // 1, 2, 11 and 23 blocks; plain floats with and without a tail; all tile widths of inputs.
-    for (const auto blocks : {1u, 2u, 3u, 4u, 11u, 16u, 17u, 22u, 23u, 40u})
-      for (const auto inputs : {1u, 2u, 3u, 8u, 15u}) {
-        const auto p = make_problem(format, 5, blocks * step, inputs, blocks * 100 + inputs);
-        const auto want = multiply(reference, p);
-        const auto got = multiply(**k, p);
-        for (auto i = std::size_t{0}; i < want.size(); ++i)
-          ASSERT_EQ(std::bit_cast<std::uint32_t>(want[i]), std::bit_cast<std::uint32_t>(got[i]))
-              << name_of(format) << " " << name_of(level) << " blocks " << blocks << " inputs "
-              << inputs << " element " << i << ": " << want[i] << " and " << got[i];
-      }
+    const auto got = multiply(**k, p);
+    for (auto i = std::size_t{0}; i < want.size(); ++i)
+      ASSERT_EQ(std::bit_cast<std::uint32_t>(want[i]), std::bit_cast<std::uint32_t>(got[i]))
+          << name_of(p.w.format) << " " << name_of(level) << " " << which << " element " << i
+          << ": " << want[i] << " and " << got[i];
   }
+}
+
+TEST_P(EveryEncoding, EveryInstructionSetReturnsTheBitsOfTheReference) {
+  // 1, 2, 11 and 23 blocks; plain floats with and without a tail; all tile widths of inputs.
+  for (const auto blocks : {1u, 2u, 3u, 4u, 11u, 16u, 17u, 22u, 23u, 40u})
+    for (const auto inputs : {1u, 2u, 3u, 8u, 15u})
+      expect_the_same_bits(make_problem(format, 5, blocks * step, inputs, blocks * 100 + inputs),
+                           fmt::format("blocks {} inputs {}", blocks, inputs));
+}
+
+TEST_P(EveryEncoding, ManyRowsReturnTheBitsOfTheReference) {
+  // Kernels for sixteen and 32 rows, and a rest that goes row by row.
+  for (const auto rows : {16u, 32u, 53u})
+    for (const auto blocks : {1u, 2u, 5u})
+      for (const auto inputs : {1u, 2u, 3u, 4u, 5u, 6u, 7u, 8u, 9u, 33u, 67u})
+        expect_the_same_bits(make_problem(format, rows, blocks * step, inputs, rows + blocks),
+                             fmt::format("rows {} blocks {} inputs {}", rows, blocks, inputs));
 }
 
 TEST_P(EveryEncoding, ARangeOfRowsAndInputsGivesThePartOfTheWhole) {
@@ -111,29 +124,28 @@ TEST_P(EveryEncoding, ARangeOfRowsAndInputsGivesThePartOfTheWhole) {
 
 TEST_P(EveryEncoding, ExtremeCodesAndInputsDoNotOverflow) {
   const auto cols = step == 1 ? 64u : step * 2;
-  for (const auto fill : {std::byte{0x00}, std::byte{0xff}, std::byte{0x80}, std::byte{0x7f}}) {
-    auto p = make_problem(format, 1, cols, 1, 1);
-    auto random = random_source{1};
-    auto matrix = random_matrix(random, format, 1, cols);
-    const auto keep = matrix;
-    std::fill(p.bytes.begin() + 1, p.bytes.end(), fill);
-    // Keep the scales finite.
-    const auto bytes = quant::shape_of(format).bytes;
-    for (auto at = std::size_t{0}; at < keep.size(); at += bytes) {
-      const auto d = format == encoding::q6_k ? 208u : 0u;
-      const auto n = step == 1 ? bytes : format == encoding::q6_k ? 2u : 4u;
-      std::copy_n(keep.begin() + static_cast<std::ptrdiff_t>(at + d), n,
-                  p.bytes.begin() + 1 + static_cast<std::ptrdiff_t>(at + d));
-    }
-    for (auto c = 0u; c < cols; ++c)
-      p.x[c] = c % 3 == 0 ? -5.0f : 5.0f;
-    p.inputs.set_row(**kernels_for(simd_level::scalar), 0, p.x);
-    const auto want = multiply(**kernels_for(simd_level::scalar), p);
-    for (const auto level : {simd_level::avx2, simd_level::avx512})
-      if (const auto k = kernels_for(level)) {
-        EXPECT_EQ(multiply(**k, p), want) << name_of(format) << " " << name_of(level);
+  for (const auto fill : {std::byte{0x00}, std::byte{0xff}, std::byte{0x80}, std::byte{0x7f}})
+    for (const auto& [rows, inputs] : {std::pair{1u, 1u}, {1u, 3u}, {48u, 2u}, {48u, 5u}}) {
+      auto p = make_problem(format, rows, cols, inputs, 1);
+      const auto keep = p.bytes;
+      std::fill(p.bytes.begin() + 1, p.bytes.end(), fill);
+      // Keep the scales finite.
+      const auto bytes = quant::shape_of(format).bytes;
+      for (auto at = std::size_t{1}; at < keep.size(); at += bytes) {
+        const auto d = format == encoding::q6_k ? 208u : 0u;
+        const auto n = step == 1 ? bytes : format == encoding::q6_k ? 2u : 4u;
+        std::copy_n(keep.begin() + static_cast<std::ptrdiff_t>(at + d), n,
+                    p.bytes.begin() + static_cast<std::ptrdiff_t>(at + d));
       }
-  }
+      for (auto i = 0u; i < inputs; ++i) {
+        const auto x = std::span{p.x}.subspan(std::size_t{i} * cols, cols);
+        for (auto c = 0u; c < cols; ++c)
+          x[c] = c % (3 + i) == 0 ? -5.0f : 5.0f;
+        p.inputs.set_row(**kernels_for(simd_level::scalar), i, x);
+      }
+      expect_the_same_bits(
+          p, fmt::format("filled with {} rows {} inputs {}", static_cast<int>(fill), rows, inputs));
+    }
 }
 
 INSTANTIATE_TEST_SUITE_P(Matmul, EveryEncoding, testing::Range(0, int{quant::encoding_count}),
