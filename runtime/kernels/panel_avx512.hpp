@@ -54,68 +54,78 @@ struct block_inputs256 {
   std::size_t lane; // of the accumulators: number of the block modulo 4
 };
 
-// Rows behind those of a step: their part of its block, into the second-level cache. Between the
-// products, where there are few loads.
+// Rows behind those of a step: their part of its block. Between the products, where there are few
+// loads. Into the first-level cache: asked for the second only, some layouts of rows and stack came
+// late from memory, and eight inputs took half as long again.
 template <encoding E, std::size_t Rows>
 [[gnu::always_inline]] static inline void prefetch_rows256(const std::uint8_t* base,
                                                            std::size_t stride) {
   for (std::size_t r = 0; r < Rows; ++r)
     for (std::size_t line = 0; line < traits256<E>::bytes; line += 64)
-      _mm_prefetch(reinterpret_cast<const char*>(base) + r * stride + line, _MM_HINT_T1);
+      _mm_prefetch(reinterpret_cast<const char*>(base) + r * stride + line, _MM_HINT_T0);
 }
 
 // One block of Panels panels and Inputs inputs: exact sums, then the float step. Each load of codes
 // serves all inputs, each of inputs all panels. Two groups at a time, because two of Q4_K share a
-// byte. Not inlined, so that its registers are its own.
-template <encoding E, int Panels, int Inputs, bool Prefetch>
+// byte. Prefetches as many rows from `next` on. Not inlined, so that its registers are its own.
+template <encoding E, int Panels, int Inputs, int Prefetch>
 [[gnu::noinline]] static void block_step256(const panel256<E>* w, const block_inputs256& x,
                                             const std::uint8_t* next, std::size_t stride) {
   constexpr int pairs = panel256<E>::groups / 2;
   constexpr int dwords = 64 / panel256<E>::groups; // of a group
   const auto* q = x.q;
   const auto cols = x.cols;
-  __m512i total[Inputs][Panels];
-  LARQL_UNROLL for (int n = 0; n < Inputs; ++n) LARQL_UNROLL for (int s = 0; s < Panels; ++s)
-      total[n][s] = _mm512_setzero_si512();
+  __m512i total[Inputs][Panels] = {}, offset[Inputs][Panels] = {};
 #pragma GCC unroll 1
   for (int p = 0; p < pairs; ++p, q += 8 * dwords) {
-    if constexpr (Prefetch) {
-      constexpr auto rows = lane_rows * Panels / pairs;
+    if constexpr (Prefetch > 0) {
+      constexpr std::size_t rows = Prefetch / pairs;
       prefetch_rows256<E, rows>(next, stride);
       next += rows * stride;
     }
-    __m512i first[Inputs][Panels], second[Inputs][Panels];
-    LARQL_UNROLL for (int n = 0; n < Inputs; ++n) LARQL_UNROLL for (int s = 0; s < Panels; ++s)
-        first[n][s] = second[n][s] = _mm512_setzero_si512();
-    LARQL_UNROLL for (int k = 0; k < dwords; ++k) {
+    __m512i first[Inputs][Panels] = {}, second[Inputs][Panels] = {};
+    LARQL_UNROLL
+    for (int k = 0; k < dwords; ++k) {
       code_pair code[Panels];
-      LARQL_UNROLL for (int s = 0; s < Panels; ++s) code[s] = w[s].pair(p, k);
-      LARQL_UNROLL for (int n = 0; n < Inputs; ++n) {
+      LARQL_UNROLL
+      for (int s = 0; s < Panels; ++s)
+        code[s] = w[s].pair(p, k);
+      LARQL_UNROLL
+      for (int n = 0; n < Inputs; ++n) {
         const auto* at = q + n * cols + 4 * k;
         const auto a = broadcast_dword(at), b = broadcast_dword(at + 4 * dwords);
-        LARQL_UNROLL for (int s = 0; s < Panels; ++s) {
+        LARQL_UNROLL
+        for (int s = 0; s < Panels; ++s) {
           first[n][s] = _mm512_dpbusd_epi32(first[n][s], code[s].first, a);
           second[n][s] = _mm512_dpbusd_epi32(second[n][s], code[s].second, b);
         }
       }
     }
-    LARQL_UNROLL for (int n = 0; n < Inputs; ++n) LARQL_UNROLL for (int s = 0; s < Panels; ++s) {
-      const auto a = _mm512_mullo_epi32(first[n][s], w[s].scale[2 * p]);
-      const auto b = _mm512_mullo_epi32(second[n][s], w[s].scale[2 * p + 1]);
-      total[n][s] = _mm512_add_epi32(total[n][s], _mm512_add_epi32(a, b));
+    LARQL_UNROLL
+    for (int n = 0; n < Inputs; ++n) {
+      LARQL_UNROLL
+      for (int s = 0; s < Panels; ++s) {
+        const auto a = _mm512_mullo_epi32(first[n][s], w[s].scale[2 * p]);
+        const auto b = _mm512_mullo_epi32(second[n][s], w[s].scale[2 * p + 1]);
+        total[n][s] = _mm512_add_epi32(total[n][s], _mm512_add_epi32(a, b));
+      }
     }
   }
-  __m512i offset[Inputs][Panels];
-  LARQL_UNROLL for (int n = 0; n < Inputs; ++n) LARQL_UNROLL for (int s = 0; s < Panels; ++s)
-      offset[n][s] = _mm512_setzero_si512();
-  LARQL_UNROLL for (int g = 0; g < 8; ++g) LARQL_UNROLL for (int n = 0; n < Inputs; ++n) {
-    const auto a = broadcast_dword(x.sums + n * x.sum_stride + 2 * g);
-    LARQL_UNROLL for (int s = 0; s < Panels; ++s) offset[n][s] =
-        _mm512_dpwssd_epi32(offset[n][s], w[s].offset[g], a);
+  LARQL_UNROLL
+  for (int g = 0; g < 8; ++g) {
+    LARQL_UNROLL
+    for (int n = 0; n < Inputs; ++n) {
+      const auto a = broadcast_dword(x.sums + n * x.sum_stride + 2 * g);
+      LARQL_UNROLL
+      for (int s = 0; s < Panels; ++s)
+        offset[n][s] = _mm512_dpwssd_epi32(offset[n][s], w[s].offset[g], a);
+    }
   }
-  LARQL_UNROLL for (int n = 0; n < Inputs; ++n) {
+  LARQL_UNROLL
+  for (int n = 0; n < Inputs; ++n) {
     const auto scale = _mm512_set1_ps(x.scale[n * x.scale_stride]);
-    LARQL_UNROLL for (int s = 0; s < Panels; ++s) {
+    LARQL_UNROLL
+    for (int s = 0; s < Panels; ++s) {
       auto& lane = x.acc[n][s][x.lane];
       const auto d = _mm512_mul_ps(w[s].d, scale);
       if constexpr (traits256<E>::has_min) {
@@ -130,7 +140,7 @@ template <encoding E, int Panels, int Inputs, bool Prefetch>
   }
 }
 
-template <encoding E, int Panels, bool Prefetch>
+template <encoding E, int Panels, int Prefetch>
 static void step256(const panel256<E>* w, const block_inputs256& x, std::size_t inputs,
                     const std::uint8_t* next, std::size_t stride) {
   switch (inputs) {
@@ -167,10 +177,15 @@ static void panels_256(const std::uint8_t* base, std::size_t stride, const activ
                                       acc + n,
                                       b % 4};
       const auto count = std::min(inputs - n, step_inputs);
-      if (n == 0)
-        step256<E, Panels, true>(w, in, count, next, stride);
-      else
-        step256<E, Panels, false>(w, in, count, next, stride);
+      constexpr int rows = Panels * static_cast<int>(lane_rows);
+      if (inputs <= step_inputs) {
+        step256<E, Panels, rows>(w, in, count, next, stride);
+      } else if (n <= step_inputs) { // the first two steps share the prefetching
+        step256<E, Panels, rows / 2>(w, in, count, next, stride);
+        next += rows / 2 * stride;
+      } else {
+        step256<E, Panels, 0>(w, in, count, next, stride);
+      }
     }
   }
   for (std::size_t n = 0; n < inputs; ++n)
