@@ -13,6 +13,13 @@ namespace larql::kernels::avx512 {
 
 using quant::encoding;
 
+/// All of a short loop, as straight code: its arrays are registers.
+#define LARQL_UNROLL _Pragma("GCC unroll 8")
+
+/// How far ahead of the weights in use the next ones are asked for: what one core reads in about
+/// the time that memory takes to answer.
+inline constexpr std::size_t row_prefetch_bytes = 4096;
+
 static inline const __m128i* as128(const void* p) {
   return static_cast<const __m128i*>(p);
 }
@@ -25,11 +32,12 @@ static inline std::uint32_t load_u32(const std::uint8_t* p) {
   std::memcpy(&x, p, 4);
   return x;
 }
-static inline std::uint64_t load_u64(const std::uint8_t* p) {
-  std::uint64_t x;
-  std::memcpy(&x, p, 8);
-  return x;
-}
+
+/// Codes that are multiplied with two parts of the inputs.
+struct code_pair {
+  __m512i first;
+  __m512i second;
+};
 
 // ---- blocks of 256 ----------------------------------------------------------------------------
 
@@ -143,28 +151,44 @@ struct traits256<encoding::q6_k> {
 
 // ---- blocks of 32 -----------------------------------------------------------------------------
 
-// Two blocks' codes in element order. The second may be missing (null): zeros.
+// Four blocks taken apart: a quarter of each register per block, elements 0-15 in the first
+// register and 16-31 in the second.
 template <encoding E>
 struct traits32;
 
-static inline __m512i nibbles32(const std::uint8_t* a, const std::uint8_t* b) {
-  const auto low = _mm256_broadcastsi128_si256(_mm_loadu_si128(as128(a)));
-  const auto high = b != nullptr ? _mm256_broadcastsi128_si256(_mm_loadu_si128(as128(b)))
-                                 : _mm256_setzero_si256();
-  const auto both = _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
-  const auto shift = _mm512_set_epi64(0x0004000400040004, 0x0004000400040004, 0, 0,
-                                      0x0004000400040004, 0x0004000400040004, 0, 0);
-  return _mm512_and_si512(_mm512_srlv_epi16(both, shift), _mm512_set1_epi8(15));
+// Sixteen bytes of each of `count` (1 to 4) blocks `step` bytes apart; zeros for the others.
+static inline __m512i quarters(const std::uint8_t* p, std::size_t step, std::size_t count) {
+  const auto load = [&](std::size_t i) { return _mm_loadu_si128(as128(p + i * step)); };
+  auto z = _mm512_zextsi128_si512(load(0));
+  if (count > 1)
+    z = _mm512_mask_broadcast_i32x4(z, 0x00f0, load(1));
+  if (count > 2)
+    z = _mm512_mask_broadcast_i32x4(z, 0x0f00, load(2));
+  if (count > 3)
+    z = _mm512_mask_broadcast_i32x4(z, 0xf000, load(3));
+  return z;
 }
 
-static inline __m512i fifth_bits(__m512i codes, const std::uint8_t* a, const std::uint8_t* b) {
-  const auto bits = std::uint64_t{load_u32(a)} |
-                    (b != nullptr ? std::uint64_t{load_u32(b)} << 32 : std::uint64_t{0});
-  return _mm512_mask_add_epi8(codes, bits, codes, _mm512_set1_epi8(16));
+static inline code_pair split_nibbles(__m512i both) {
+  const auto four = _mm512_set1_epi8(15);
+  return {_mm512_and_si512(both, four), _mm512_and_si512(_mm512_srli_epi16(both, 4), four)};
 }
 
-static inline const std::uint8_t* at(const std::uint8_t* p, std::size_t offset) {
-  return p != nullptr ? p + offset : nullptr;
+// Bit i of the four bytes at p belongs to element i; sixteen bytes from p on may be read.
+static inline code_pair nibbles_and_fifth_bits(const std::uint8_t* p, std::size_t step,
+                                               std::size_t count) {
+  auto codes = split_nibbles(quarters(p + 4, step, count));
+  const auto bits = quarters(p, step, count);
+  const auto bit = _mm512_set1_epi64(static_cast<long long>(0x8040201008040201u));
+  const auto spread = _mm512_broadcast_i32x4(_mm_set_epi64x(0x0101010101010101, 0));
+  const auto set = [&](char first) {
+    const auto bytes = _mm512_shuffle_epi8(bits, _mm512_add_epi8(spread, _mm512_set1_epi8(first)));
+    return _mm512_test_epi8_mask(bytes, bit);
+  };
+  const auto sixteen = _mm512_set1_epi8(16);
+  codes.first = _mm512_mask_add_epi8(codes.first, set(0), codes.first, sixteen);
+  codes.second = _mm512_mask_add_epi8(codes.second, set(2), codes.second, sixteen);
+  return codes;
 }
 
 template <>
@@ -172,8 +196,10 @@ struct traits32<encoding::q4_0> {
   static constexpr std::size_t bytes = 18;
   static constexpr int offset_shift = 3; // codes are offset by 2^3
   static constexpr bool has_min = false;
-  static __m512i unpack(const std::uint8_t* a, const std::uint8_t* b) {
-    return nibbles32(a + 2, at(b, 2));
+  static constexpr std::size_t packed = 2; // sixteen bytes hold all codes, as split() finds them
+  static code_pair split(__m512i both) { return split_nibbles(both); }
+  static code_pair unpack(const std::uint8_t* p, std::size_t count) {
+    return split(quarters(p + packed, bytes, count));
   }
 };
 
@@ -182,8 +208,8 @@ struct traits32<encoding::q5_0> {
   static constexpr std::size_t bytes = 22;
   static constexpr int offset_shift = 4;
   static constexpr bool has_min = false;
-  static __m512i unpack(const std::uint8_t* a, const std::uint8_t* b) {
-    return fifth_bits(nibbles32(a + 6, at(b, 6)), a + 2, at(b, 2));
+  static code_pair unpack(const std::uint8_t* p, std::size_t count) {
+    return nibbles_and_fifth_bits(p + 2, bytes, count);
   }
 };
 
@@ -192,8 +218,8 @@ struct traits32<encoding::q5_1> {
   static constexpr std::size_t bytes = 24;
   static constexpr int offset_shift = -1; // no offset
   static constexpr bool has_min = true;
-  static __m512i unpack(const std::uint8_t* a, const std::uint8_t* b) {
-    return fifth_bits(nibbles32(a + 8, at(b, 8)), a + 4, at(b, 4));
+  static code_pair unpack(const std::uint8_t* p, std::size_t count) {
+    return nibbles_and_fifth_bits(p + 4, bytes, count);
   }
 };
 
@@ -202,13 +228,18 @@ struct traits32<encoding::iq4_nl> {
   static constexpr std::size_t bytes = 18;
   static constexpr int offset_shift = 7;
   static constexpr bool has_min = false;
-  static __m512i unpack(const std::uint8_t* a, const std::uint8_t* b) {
+  static constexpr std::size_t packed = 2;
+  static code_pair split(__m512i both) {
     // iq4_nl_values + 128 (quant/blocks.hpp)
     const auto table = _mm512_broadcast_i32x4(_mm_setr_epi8(
         1, 24, 45, 63, 79, 93, 106, 118, static_cast<char>(129), static_cast<char>(141),
         static_cast<char>(153), static_cast<char>(166), static_cast<char>(181),
         static_cast<char>(197), static_cast<char>(217), static_cast<char>(241)));
-    return _mm512_shuffle_epi8(table, nibbles32(a + 2, at(b, 2)));
+    const auto codes = split_nibbles(both);
+    return {_mm512_shuffle_epi8(table, codes.first), _mm512_shuffle_epi8(table, codes.second)};
+  }
+  static code_pair unpack(const std::uint8_t* p, std::size_t count) {
+    return split(quarters(p + packed, bytes, count));
   }
 };
 
@@ -217,11 +248,10 @@ struct traits32<encoding::q8_0> {
   static constexpr std::size_t bytes = 34;
   static constexpr int offset_shift = 7;
   static constexpr bool has_min = false;
-  static __m512i unpack(const std::uint8_t* a, const std::uint8_t* b) {
-    const auto low = _mm256_loadu_si256(as256(a + 2));
-    const auto high = b != nullptr ? _mm256_loadu_si256(as256(b + 2)) : _mm256_setzero_si256();
-    const auto both = _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
-    return _mm512_xor_si512(both, _mm512_set1_epi8(static_cast<char>(0x80)));
+  static code_pair unpack(const std::uint8_t* p, std::size_t count) {
+    const auto sign = _mm512_set1_epi8(static_cast<char>(0x80));
+    return {_mm512_xor_si512(quarters(p + 2, bytes, count), sign),
+            _mm512_xor_si512(quarters(p + 18, bytes, count), sign)};
   }
 };
 

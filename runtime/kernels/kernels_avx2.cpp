@@ -12,10 +12,6 @@ namespace larql::kernels {
 namespace {
 
 struct isa {
-  template <quant::encoding E>
-  static constexpr std::size_t panel_rows = 0; // no panels
-  template <quant::encoding E>
-  static constexpr std::size_t panel_inputs = 0;
   template <quant::encoding E, int Inputs>
   static void dot(const std::uint8_t* row, const activation_view& x, std::size_t input, float* out,
                   std::size_t out_stride) {

@@ -5,6 +5,7 @@
 #include "runtime/kernels/matmul_avx512.hpp"
 #include "runtime/kernels/matmul_tiles.hpp"
 #include "runtime/kernels/panel_avx512.hpp"
+#include "runtime/kernels/row32_avx512.hpp"
 #include "runtime/kernels/row_avx512.hpp"
 
 #if defined(__AVX512VNNI__)
@@ -21,8 +22,6 @@ struct isa {
   template <quant::encoding E>
   static constexpr std::size_t panel_inputs = avx512::panel_inputs<E>;
   template <quant::encoding E>
-  static constexpr std::size_t least_panel_inputs = quant::shape_of(E).weights == 32 ? 4 : 2;
-  template <quant::encoding E>
   static void panel(const std::uint8_t* base, std::size_t stride, std::size_t rows,
                     const activation_view& x, std::size_t input, std::size_t inputs, float* out,
                     std::size_t out_stride) {
@@ -37,19 +36,23 @@ struct isa {
 
 using quant::encoding;
 
-// A few inputs, as in decoding, have kernels of their own.
+// From so many inputs on, panels of rows are faster than rows.
+template <encoding E>
+constexpr std::size_t least_panel_inputs = quant::shape_of(E).weights == 32 ? 5 : 2;
+
 template <encoding E>
 void matmul(const quant::matrix_view& w, std::size_t row_begin, std::size_t row_end,
             const activation_view& x, std::size_t input_begin, std::size_t input_end, float* out,
             std::size_t out_stride) noexcept {
+  const auto inputs = input_end - input_begin;
+  const auto stride = w.stride_bytes();
+  const auto* base = reinterpret_cast<const std::uint8_t*>(w.data);
   if constexpr (avx512::has_row_kernel<E>) {
-    const auto inputs = input_end - input_begin;
     if (inputs <= avx512::row_kernel_inputs && x.cols <= avx512::row_kernel_cols) {
-      const auto stride = w.stride_bytes();
-      const auto* base = reinterpret_cast<const std::uint8_t*>(w.data) + row_begin * stride;
       const auto run = [&]<int Inputs>() {
-        avx512::rows_of_few_inputs<E, Inputs>(base, stride, row_end - row_begin, x, input_begin,
-                                              out + row_begin, out_stride);
+        avx512::rows_of_few_inputs<E, Inputs>(base + row_begin * stride, stride,
+                                              row_end - row_begin, x, input_begin, out + row_begin,
+                                              out_stride);
       };
       switch (inputs) {
       case 1: return run.template operator()<1>();
@@ -59,7 +62,17 @@ void matmul(const quant::matrix_view& w, std::size_t row_begin, std::size_t row_
       }
     }
   }
-  matmul_tiles<isa, E>(w, row_begin, row_end, x, input_begin, input_end, out, out_stride);
+  if (inputs >= least_panel_inputs<E>)
+    row_begin =
+        panel_tiles<isa, E>(w, row_begin, row_end, x, input_begin, input_end, out, out_stride);
+  if constexpr (quant::shape_of(E).weights != 32)
+    matmul_tiles<isa, E>(w, row_begin, row_end, x, input_begin, input_end, out, out_stride);
+  else if (avx512::row32_width(x.cols) <= avx512::row32_bytes)
+    avx512::rows_32<E>(base + row_begin * stride, stride, row_end - row_begin, x, input_begin,
+                       inputs, out + row_begin, out_stride);
+  else
+    kernels_avx2.matmul[static_cast<std::size_t>(E)](w, row_begin, row_end, x, input_begin,
+                                                     input_end, out, out_stride);
 }
 
 } // namespace

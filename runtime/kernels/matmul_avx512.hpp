@@ -29,34 +29,6 @@ static inline __m128i sum_each(__m256i a, __m256i b, __m256i c, __m256i d) {
   return _mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
 }
 
-// Each argument holds two blocks (lanes 0-7 and 8-15). Lane i of the result is the sum of block i.
-static inline __m512i sum_pairs(const __m512i* z) {
-  const auto four = [](__m512i a, __m512i b, __m512i c, __m512i d) {
-    const auto ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
-    const auto cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
-    return _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
-  };
-  const auto low = four(z[0], z[1], z[2], z[3]); // 128-bit quarters: two of even, two of odd blocks
-  const auto high = four(z[4], z[5], z[6], z[7]);
-  const auto sums = _mm512_add_epi32(_mm512_shuffle_i64x2(low, high, 0x88),
-                                     _mm512_shuffle_i64x2(low, high, 0xdd));
-  // Quarters now hold blocks 0 2 4 6 | 1 3 5 7 | 8 10 12 14 | 9 11 13 15.
-  const auto order = _mm512_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15);
-  return _mm512_permutexvar_epi32(order, sums);
-}
-
-// The same for four arguments; lanes 8-15 are zeros.
-static inline __m512i sum_four_pairs(const __m512i* z) {
-  const auto ab =
-      _mm512_add_epi32(_mm512_unpacklo_epi32(z[0], z[1]), _mm512_unpackhi_epi32(z[0], z[1]));
-  const auto cd =
-      _mm512_add_epi32(_mm512_unpacklo_epi32(z[2], z[3]), _mm512_unpackhi_epi32(z[2], z[3]));
-  auto s = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
-  s = _mm512_add_epi32(s, _mm512_shuffle_i64x2(s, s, 0xb1)); // quarters: even, even, odd, odd
-  const auto order = _mm512_setr_epi32(0, 8, 1, 9, 2, 10, 3, 11, 0, 0, 0, 0, 0, 0, 0, 0);
-  return _mm512_maskz_permutexvar_epi32(0xff, order, s);
-}
-
 // ---- blocks of 256 ----------------------------------------------------------------------------
 
 // d and d_min of four blocks as floats; the bits are d | d_min << 16 of each block.
@@ -135,134 +107,6 @@ static void dot_256(const std::uint8_t* row, const activation_view& x, std::size
   }
 }
 
-// ---- blocks of 32 -----------------------------------------------------------------------------
-
-// The first Width of `bytes` bytes at p; nothing behind them is read, zeros stand for it.
-template <int Width, bool Whole>
-static inline auto load_at_most(const std::uint8_t* p, std::ptrdiff_t bytes) {
-  const auto mask = bytes >= Width ? ~std::uint64_t{0}
-                    : bytes > 0    ? (std::uint64_t{1} << bytes) - 1
-                                   : std::uint64_t{0};
-  if constexpr (Width == 64)
-    return Whole ? _mm512_loadu_si512(p) : _mm512_maskz_loadu_epi8(mask, p);
-  else
-    return Whole ? _mm256_loadu_si256(as256(p))
-                 : _mm256_maskz_loadu_epi8(static_cast<__mmask32>(mask), p);
-}
-
-// The half-precision numbers at byte Offset of eight blocks of `Bytes` bytes: all of them if Whole,
-// else those of the first `count`, with zeros after them.
-template <std::size_t Bytes, std::size_t Offset, bool Whole>
-static inline __m128i eight_halves(const std::uint8_t* blocks, std::ptrdiff_t count) {
-  constexpr auto step = static_cast<std::ptrdiff_t>(Bytes);
-  constexpr auto words = static_cast<short>(Bytes / 2);
-  const auto* p = blocks + Offset;
-  const auto rest = [&](std::ptrdiff_t block) {
-    return (count - block) * step - static_cast<std::ptrdiff_t>(Offset);
-  };
-  if constexpr (Bytes == 18) { // a register holds four of them
-    const auto index = _mm512_castsi128_si512(_mm_setr_epi16(
-        0, words, 2 * words, 3 * words, 32, 32 + words, 32 + 2 * words, 32 + 3 * words));
-    return _mm512_castsi512_si128(
-        _mm512_permutex2var_epi16(load_at_most<64, Whole>(p, rest(0)), index,
-                                  load_at_most<64, Whole>(p + 4 * step, rest(4))));
-  } else if constexpr (Bytes <= 30) { // half a register holds two
-    const auto index = _mm256_castsi128_si256(_mm_setr_epi16(0, words, 16, 16 + words, 0, 0, 0, 0));
-    const auto four = [&](std::ptrdiff_t i) {
-      return _mm256_castsi256_si128(
-          _mm256_permutex2var_epi16(load_at_most<32, Whole>(p + i * step, rest(i)), index,
-                                    load_at_most<32, Whole>(p + (i + 2) * step, rest(i + 2))));
-    };
-    return _mm_unpacklo_epi64(four(0), four(4));
-  } else { // a register holds two
-    const auto index = _mm512_castsi128_si512(_mm_setr_epi16(0, words, 32, 32 + words, 0, 0, 0, 0));
-    const auto four = [&](std::ptrdiff_t i) {
-      return _mm512_castsi512_si128(
-          _mm512_permutex2var_epi16(load_at_most<64, Whole>(p + i * step, rest(i)), index,
-                                    load_at_most<64, Whole>(p + (i + 2) * step, rest(i + 2))));
-    };
-    return _mm_unpacklo_epi64(four(0), four(4));
-  }
-}
-
-// Adds up to 2 * Pairs blocks, the first of which is `first`, to the accumulator lanes of each
-// input. All of them are there if Whole, else `count`. Inlined, so that a constant count costs no
-// branches.
-template <encoding E, int Inputs, int Pairs, bool Whole>
-[[gnu::always_inline]] static inline void add_blocks32(const std::uint8_t* p, std::size_t count,
-                                                       const activation_view& x, std::size_t input,
-                                                       std::size_t first, __m512* acc) {
-  using traits = traits32<E>;
-  __m512i sum[Inputs][8];
-  for (std::size_t pair = 0; pair < Pairs; ++pair) {
-    if (!Whole && 2 * pair >= count) {
-      for (int n = 0; n < Inputs; ++n)
-        sum[n][pair] = _mm512_setzero_si512();
-      continue;
-    }
-    const auto* a = p + 2 * pair * traits::bytes;
-    const auto whole = Whole || 2 * pair + 1 < count;
-    _mm_prefetch(reinterpret_cast<const char*>(a) + 4096, _MM_HINT_T0);
-    const auto codes = traits::unpack(a, whole ? a + traits::bytes : nullptr);
-    const auto mask = whole ? ~__mmask64{0} : __mmask64{0xffffffffu};
-    for (int n = 0; n < Inputs; ++n) {
-      const auto* q = x.q + (input + n) * x.cols + (first + 2 * pair) * 32;
-      sum[n][pair] =
-          _mm512_dpbusd_epi32(_mm512_setzero_si512(), codes, _mm512_maskz_loadu_epi8(mask, q));
-    }
-  }
-  const auto halves = [&]<std::size_t Offset>() {
-    const auto rest = static_cast<std::ptrdiff_t>(count);
-    const auto low = eight_halves<traits::bytes, Offset, Whole>(p, rest);
-    const auto high =
-        Pairs == 8 ? eight_halves<traits::bytes, Offset, Whole>(p + 8 * traits::bytes, rest - 8)
-                   : _mm_setzero_si128();
-    return _mm512_cvtph_ps(_mm256_set_m128i(high, low));
-  };
-  const auto d = halves.template operator()<0>();
-  auto min = _mm512_setzero_ps();
-  if constexpr (traits::has_min)
-    min = halves.template operator()<2>();
-  for (int n = 0; n < Inputs; ++n) {
-    const auto scale = _mm512_loadu_ps(x.scale + (input + n) * x.scale_stride + first);
-    const auto sums = _mm512_cvtepi16_epi32(
-        _mm256_loadu_si256(as256(x.sums + (input + n) * x.sum_stride + first)));
-    auto total = Pairs == 8 ? sum_pairs(sum[n]) : sum_four_pairs(sum[n]);
-    if constexpr (traits::offset_shift >= 0)
-      total = _mm512_sub_epi32(total, _mm512_slli_epi32(sums, traits::offset_shift));
-    acc[n] = _mm512_fmadd_ps(_mm512_mul_ps(d, scale), _mm512_cvtepi32_ps(total), acc[n]);
-    if constexpr (traits::has_min)
-      acc[n] = _mm512_fmadd_ps(_mm512_mul_ps(min, scale), _mm512_cvtepi32_ps(sums), acc[n]);
-  }
-}
-
-template <encoding E, int Inputs>
-static void dot_32(const std::uint8_t* row, const activation_view& x, std::size_t input, float* out,
-                   std::size_t out_stride) {
-  using traits = traits32<E>;
-  const std::size_t blocks = x.cols / 32;
-  __m512 acc[Inputs];
-  for (int n = 0; n < Inputs; ++n)
-    acc[n] = _mm512_setzero_ps();
-  std::size_t first = 0;
-  for (; first + 16 <= blocks; first += 16)
-    add_blocks32<E, Inputs, 8, true>(row + first * traits::bytes, 16, x, input, first, acc);
-  const auto* p = row + first * traits::bytes;
-  switch (const auto rest = blocks - first; rest) {
-  case 0: break;
-  case 2: add_blocks32<E, Inputs, 4, false>(p, 2, x, input, first, acc); break;
-  case 6: add_blocks32<E, Inputs, 4, false>(p, 6, x, input, first, acc); break;
-  case 8: add_blocks32<E, Inputs, 4, true>(p, 8, x, input, first, acc); break;
-  default:
-    if (rest > 8)
-      add_blocks32<E, Inputs, 8, false>(p, rest, x, input, first, acc);
-    else
-      add_blocks32<E, Inputs, 4, false>(p, rest, x, input, first, acc);
-  }
-  for (int n = 0; n < Inputs; ++n)
-    out[n * out_stride] = lanes_avx512::reduce_add({acc[n]});
-}
-
 // ---- plain floats -----------------------------------------------------------------------------
 
 template <encoding E>
@@ -306,8 +150,6 @@ static inline void dot(const std::uint8_t* row, const activation_view& x, std::s
                        float* out, std::size_t out_stride) {
   if constexpr (quant::shape_of(E).weights == 1)
     dot_float<E, Inputs>(row, x, input, out, out_stride);
-  else if constexpr (quant::shape_of(E).weights == 32)
-    dot_32<E, Inputs>(row, x, input, out, out_stride);
   else
     dot_256<E, Inputs>(row, x, input, out, out_stride);
 }

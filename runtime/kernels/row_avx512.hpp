@@ -17,10 +17,6 @@ inline constexpr std::size_t row_kernel_cols = 16384;
 /// From four inputs on, turning sixteen rows (panel_avx512.hpp) is faster.
 inline constexpr std::size_t row_kernel_inputs = 3;
 
-/// How far ahead of the weights in use the next ones are asked for: what one core reads in about
-/// the time that memory takes to answer.
-inline constexpr std::size_t row_prefetch_bytes = 4096;
-
 template <encoding E>
 inline constexpr bool has_row_kernel = E == encoding::q4_k || E == encoding::q5_k;
 

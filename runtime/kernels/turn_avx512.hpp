@@ -38,12 +38,6 @@ static inline void transpose_dwords(const __m512i* in, __m512i* out) {
   }
 }
 
-/// Weights 4k..4k+3 of two groups that follow each other.
-struct code_pair {
-  __m512i first;
-  __m512i second;
-};
-
 /// One block of sixteen rows, turned: lanes are rows.
 template <encoding E>
 struct panel256 {

@@ -1,0 +1,164 @@
+// Products of sixteen or 32 weight rows with several inputs, AVX-512, blocks of 256. Included by
+// kernels_avx512.cpp only.
+//
+// Rows are turned so that each 32-bit lane holds one row: the integer sums of a block then need no
+// horizontal step, and one broadcast input serves all rows. The float operations per block keep the
+// order of kernels_ref.cpp, with a register per accumulator lane.
+
+#pragma once
+
+#include "runtime/kernels/panel_step_avx512.hpp"
+#include "runtime/kernels/turn_avx512.hpp"
+
+#include <algorithm>
+
+namespace larql::kernels::avx512 {
+
+/// Inputs that share one turned panel: their accumulators stay in the first-level cache.
+inline constexpr std::size_t panel256_inputs = 64;
+
+/// Where the inputs of a block stand, and where their accumulators are.
+struct block_inputs256 {
+  const std::int8_t* q; // of the first input, as all below
+  std::size_t cols;     // from one input's codes to the next's
+  const std::int16_t* sums;
+  std::size_t sum_stride;
+  const float* scale;
+  std::size_t scale_stride;
+  __m512 (*acc)[step_panels][4];
+  std::size_t lane; // of the accumulators: number of the block modulo 4
+};
+
+// One block of Panels panels and Inputs inputs: exact sums, then the float step. Each load of codes
+// serves all inputs, each of inputs all panels. Two groups at a time, because two of Q4_K share a
+// byte. Prefetches as many rows from `next` on. Not inlined, so that its registers are its own.
+template <encoding E, int Panels, int Inputs, int Prefetch>
+[[gnu::noinline]] static void block_step256(const panel256<E>* w, const block_inputs256& x,
+                                            const std::uint8_t* next, std::size_t stride) {
+  constexpr int pairs = panel256<E>::groups / 2;
+  constexpr int dwords = 64 / panel256<E>::groups; // of a group
+  const auto* q = x.q;
+  const auto cols = x.cols;
+  __m512i total[Inputs][Panels] = {}, offset[Inputs][Panels] = {};
+#pragma GCC unroll 1
+  for (int p = 0; p < pairs; ++p, q += 8 * dwords) {
+    if constexpr (Prefetch > 0) {
+      constexpr std::size_t rows = Prefetch / pairs;
+      prefetch_rows<traits256<E>::bytes, rows>(next, stride);
+      next += rows * stride;
+    }
+    __m512i first[Inputs][Panels] = {}, second[Inputs][Panels] = {};
+    LARQL_UNROLL
+    for (int k = 0; k < dwords; ++k) {
+      code_pair code[Panels];
+      LARQL_UNROLL
+      for (int s = 0; s < Panels; ++s)
+        code[s] = w[s].pair(p, k);
+      LARQL_UNROLL
+      for (int n = 0; n < Inputs; ++n) {
+        const auto* at = q + n * cols + 4 * k;
+        const auto a = broadcast_dword(at), b = broadcast_dword(at + 4 * dwords);
+        LARQL_UNROLL
+        for (int s = 0; s < Panels; ++s) {
+          first[n][s] = _mm512_dpbusd_epi32(first[n][s], code[s].first, a);
+          second[n][s] = _mm512_dpbusd_epi32(second[n][s], code[s].second, b);
+        }
+      }
+    }
+    LARQL_UNROLL
+    for (int n = 0; n < Inputs; ++n) {
+      LARQL_UNROLL
+      for (int s = 0; s < Panels; ++s) {
+        const auto a = _mm512_mullo_epi32(first[n][s], w[s].scale[2 * p]);
+        const auto b = _mm512_mullo_epi32(second[n][s], w[s].scale[2 * p + 1]);
+        total[n][s] = _mm512_add_epi32(total[n][s], _mm512_add_epi32(a, b));
+      }
+    }
+  }
+  LARQL_UNROLL
+  for (int g = 0; g < 8; ++g) {
+    LARQL_UNROLL
+    for (int n = 0; n < Inputs; ++n) {
+      const auto a = broadcast_dword(x.sums + n * x.sum_stride + 2 * g);
+      LARQL_UNROLL
+      for (int s = 0; s < Panels; ++s)
+        offset[n][s] = _mm512_dpwssd_epi32(offset[n][s], w[s].offset[g], a);
+    }
+  }
+  LARQL_UNROLL
+  for (int n = 0; n < Inputs; ++n) {
+    const auto scale = _mm512_set1_ps(x.scale[n * x.scale_stride]);
+    LARQL_UNROLL
+    for (int s = 0; s < Panels; ++s) {
+      auto& lane = x.acc[n][s][x.lane];
+      const auto d = _mm512_mul_ps(w[s].d, scale);
+      if constexpr (traits256<E>::has_min) {
+        lane = _mm512_fmadd_ps(d, _mm512_cvtepi32_ps(total[n][s]), lane);
+        lane = _mm512_fnmadd_ps(_mm512_mul_ps(w[s].d_min, scale), _mm512_cvtepi32_ps(offset[n][s]),
+                                lane);
+      } else { // codes are offset by 32
+        const auto exact = _mm512_sub_epi32(total[n][s], _mm512_slli_epi32(offset[n][s], 5));
+        lane = _mm512_fmadd_ps(d, _mm512_cvtepi32_ps(exact), lane);
+      }
+    }
+  }
+}
+
+template <encoding E, int Panels, int Prefetch>
+static void step256(const panel256<E>* w, const block_inputs256& x, std::size_t inputs,
+                    const std::uint8_t* next, std::size_t stride) {
+  switch (inputs) {
+  case 1: return block_step256<E, Panels, 1, Prefetch>(w, x, next, stride);
+  case 2: return block_step256<E, Panels, 2, Prefetch>(w, x, next, stride);
+  case 3: return block_step256<E, Panels, 3, Prefetch>(w, x, next, stride);
+  default: return block_step256<E, Panels, 4, Prefetch>(w, x, next, stride);
+  }
+}
+
+template <encoding E, int Panels>
+static void panels_256(const std::uint8_t* base, std::size_t stride, const activation_view& x,
+                       std::size_t input, std::size_t inputs, float* out, std::size_t out_stride) {
+  const std::size_t blocks = x.cols / 256;
+  __m512 acc[panel256_inputs][step_panels][4];
+  for (std::size_t n = 0; n < inputs; ++n)
+    for (auto& panel : acc[n])
+      for (auto& lane : panel)
+        lane = _mm512_setzero_ps();
+  for (std::size_t b = 0; b < blocks; ++b) {
+    panel256<E> w[Panels];
+    const auto* at = base + b * traits256<E>::bytes;
+    for (std::size_t s = 0; s < Panels; ++s)
+      turn_block256<E>(at + s * lane_rows * stride, stride, w[s]);
+    const auto* next = at + Panels * lane_rows * stride;
+    for (std::size_t n = 0; n < inputs; n += step_inputs) {
+      const auto i = input + n;
+      const auto in = block_inputs256{x.q + i * x.cols + b * 256,
+                                      x.cols,
+                                      x.sums + i * x.sum_stride + b * 16,
+                                      x.sum_stride,
+                                      x.scale + i * x.scale_stride + b,
+                                      x.scale_stride,
+                                      acc + n,
+                                      b % 4};
+      const auto count = std::min(inputs - n, step_inputs);
+      constexpr int rows = Panels * static_cast<int>(lane_rows);
+      if (inputs <= step_inputs) {
+        step256<E, Panels, rows>(w, in, count, next, stride);
+      } else if (n <= step_inputs) { // the first two steps share the prefetching
+        step256<E, Panels, rows / 2>(w, in, count, next, stride);
+        next += rows / 2 * stride;
+      } else {
+        step256<E, Panels, 0>(w, in, count, next, stride);
+      }
+    }
+  }
+  for (std::size_t n = 0; n < inputs; ++n)
+    for (std::size_t s = 0; s < Panels; ++s) {
+      const auto* lane = acc[n][s];
+      _mm512_storeu_ps(
+          out + n * out_stride + s * lane_rows,
+          _mm512_add_ps(_mm512_add_ps(lane[0], lane[2]), _mm512_add_ps(lane[1], lane[3])));
+    }
+}
+
+} // namespace larql::kernels::avx512

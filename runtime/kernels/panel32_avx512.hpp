@@ -1,0 +1,199 @@
+// Products of sixteen or 32 weight rows with several inputs, AVX-512, blocks of 32. Included by
+// kernels_avx512.cpp only. Same plan as panel256_avx512.hpp: rows are turned, four blocks at a
+// time, so that each 32-bit lane holds one row.
+
+#pragma once
+
+#include "runtime/kernels/panel_step_avx512.hpp"
+#include "runtime/kernels/turn_avx512.hpp"
+
+#include <algorithm>
+
+namespace larql::kernels::avx512 {
+
+/// Four blocks of sixteen rows, turned: lanes are rows.
+struct panel32 {
+  __m512i code[2][16]; ///< code[h][4b + k]: weights 16h + 4k.. 16h + 4k + 3 of block b
+  __m512 d[4];
+  __m512 min[4]; ///< Q5_1 only
+};
+
+/// Inputs that share one turned panel: their accumulators stay in the first-level cache.
+inline constexpr std::size_t panel32_inputs = 32;
+
+// The half-precision numbers at the start of `count` (1 to 4) blocks of sixteen rows.
+template <std::size_t Bytes>
+[[gnu::always_inline]] static inline void turn_halves(const std::uint8_t* base, std::size_t stride,
+                                                      std::size_t count, __m512* out) {
+  alignas(64) std::uint64_t halves[16]; // block b in bits 16b..
+  const auto half = [](const std::uint8_t* p) {
+    std::uint16_t h;
+    std::memcpy(&h, p, 2);
+    return std::uint64_t{h};
+  };
+  for (std::size_t r = 0; r < lane_rows; ++r) {
+    const auto* p = base + r * stride;
+    halves[r] = half(p);
+    for (std::size_t b = 1; b < count; ++b)
+      halves[r] |= half(p + b * Bytes) << 16 * b;
+  }
+  const auto low = _mm512_load_si512(halves), high = _mm512_load_si512(halves + 8);
+  const auto rows = _mm512_set_epi16(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 60, 56, 52, 48,
+                                     44, 40, 36, 32, 28, 24, 20, 16, 12, 8, 4, 0);
+  for (short b = 0; b < 4; ++b)
+    out[b] = _mm512_cvtph_ps(_mm512_castsi512_si256(
+        _mm512_permutex2var_epi16(low, _mm512_add_epi16(rows, _mm512_set1_epi16(b)), high)));
+}
+
+// `count` (1 to 4) blocks of sixteen rows. Inlined, so that a constant count costs no branches.
+template <encoding E>
+[[gnu::always_inline]] static inline void
+turn_blocks32(const std::uint8_t* base, std::size_t stride, std::size_t count, panel32& out) {
+  using traits = traits32<E>;
+  if constexpr (requires { traits::packed; }) { // half the shuffles
+    __m512i rows[16], turned[16];
+    for (std::size_t r = 0; r < lane_rows; ++r)
+      rows[r] = quarters(base + r * stride + traits::packed, traits::bytes, count);
+    transpose_dwords(rows, turned);
+    for (int k = 0; k < 16; ++k) {
+      const auto codes = traits::split(turned[k]);
+      out.code[0][k] = codes.first;
+      out.code[1][k] = codes.second;
+    }
+  } else {
+    __m512i first[16], second[16];
+    for (std::size_t r = 0; r < lane_rows; ++r) {
+      const auto codes = traits::unpack(base + r * stride, count);
+      first[r] = codes.first;
+      second[r] = codes.second;
+    }
+    transpose_dwords(first, out.code[0]);
+    transpose_dwords(second, out.code[1]);
+  }
+  turn_halves<traits::bytes>(base, stride, count, out.d);
+  if constexpr (traits::has_min)
+    turn_halves<traits::bytes>(base + 2, stride, count, out.min);
+}
+
+/// Where the inputs of four blocks stand, and where their accumulators are.
+struct block_inputs32 {
+  const std::int8_t* q; // of the first input, as all below
+  std::size_t cols;     // from one input's codes to the next's
+  const std::int16_t* sums;
+  std::size_t sum_stride;
+  const float* scale;
+  std::size_t scale_stride;
+  __m512 (*acc)[step_panels]; // of the first block; the next block's are panel32_inputs later
+};
+
+// `count` blocks of Panels panels and Inputs inputs. Not inlined, so that its registers are its
+// own.
+template <encoding E, int Panels, int Inputs, int Prefetch>
+[[gnu::noinline]] static void block_step32(const panel32* w, const block_inputs32& x,
+                                           std::size_t count, const std::uint8_t* next,
+                                           std::size_t stride) {
+  using traits = traits32<E>;
+  const auto* q = x.q;
+  const auto cols = x.cols;
+  for (std::size_t b = 0; b < count; ++b, q += 32) {
+    if constexpr (Prefetch > 0) {
+      constexpr std::size_t rows = Prefetch / 4;
+      prefetch_rows<4 * traits::bytes, rows>(next, stride);
+      next += rows * stride;
+    }
+    __m512i total[Inputs][Panels];
+    LARQL_UNROLL
+    for (int n = 0; n < Inputs; ++n) {
+      const auto start =
+          traits::offset_shift >= 0
+              ? _mm512_set1_epi32(-(x.sums[n * x.sum_stride + b] << (traits::offset_shift & 31)))
+              : _mm512_setzero_si512();
+      LARQL_UNROLL
+      for (int s = 0; s < Panels; ++s)
+        total[n][s] = start;
+    }
+    LARQL_UNROLL
+    for (int k = 0; k < 8; ++k) {
+      LARQL_UNROLL
+      for (int n = 0; n < Inputs; ++n) {
+        const auto a = broadcast_dword(q + n * cols + 4 * k);
+        LARQL_UNROLL
+        for (int s = 0; s < Panels; ++s)
+          total[n][s] = _mm512_dpbusd_epi32(total[n][s], w[s].code[k / 4][4 * b + k % 4], a);
+      }
+    }
+    LARQL_UNROLL
+    for (int n = 0; n < Inputs; ++n) {
+      const auto scale = _mm512_set1_ps(x.scale[n * x.scale_stride + b]);
+      LARQL_UNROLL
+      for (int s = 0; s < Panels; ++s) {
+        auto& lane = x.acc[b * panel32_inputs + n][s];
+        lane =
+            _mm512_fmadd_ps(_mm512_mul_ps(w[s].d[b], scale), _mm512_cvtepi32_ps(total[n][s]), lane);
+        if constexpr (traits::has_min)
+          lane = _mm512_fmadd_ps(_mm512_mul_ps(w[s].min[b], scale),
+                                 _mm512_set1_ps(static_cast<float>(x.sums[n * x.sum_stride + b])),
+                                 lane);
+      }
+    }
+  }
+}
+
+template <encoding E, int Panels, int Prefetch>
+static void step32(const panel32* w, const block_inputs32& x, std::size_t count, std::size_t inputs,
+                   const std::uint8_t* next, std::size_t stride) {
+  switch (inputs) {
+  case 1: return block_step32<E, Panels, 1, Prefetch>(w, x, count, next, stride);
+  case 2: return block_step32<E, Panels, 2, Prefetch>(w, x, count, next, stride);
+  case 3: return block_step32<E, Panels, 3, Prefetch>(w, x, count, next, stride);
+  default: return block_step32<E, Panels, 4, Prefetch>(w, x, count, next, stride);
+  }
+}
+
+template <encoding E, int Panels>
+static void panels_32(const std::uint8_t* base, std::size_t stride, const activation_view& x,
+                      std::size_t input, std::size_t inputs, float* out, std::size_t out_stride) {
+  const std::size_t blocks = x.cols / 32;
+  __m512 acc[16][panel32_inputs][step_panels]; // lanes first: inputs share few cache lines' sets
+  for (auto& lane : acc)
+    for (std::size_t n = 0; n < inputs; ++n)
+      for (std::size_t s = 0; s < Panels; ++s)
+        lane[n][s] = _mm512_setzero_ps();
+  for (std::size_t b = 0; b < blocks; b += 4) {
+    panel32 w[Panels];
+    const auto* at = base + b * traits32<E>::bytes;
+    const auto count = std::min<std::size_t>(blocks - b, 4);
+    for (std::size_t s = 0; s < Panels; ++s) {
+      const auto* rows = at + s * lane_rows * stride;
+      if (count == 4)
+        turn_blocks32<E>(rows, stride, 4, w[s]);
+      else
+        turn_blocks32<E>(rows, stride, count, w[s]);
+    }
+    const auto* next = at + Panels * lane_rows * stride;
+    for (std::size_t n = 0; n < inputs; n += step_inputs) {
+      const auto i = input + n;
+      const auto in = block_inputs32{x.q + i * x.cols + b * 32,
+                                     x.cols,
+                                     x.sums + i * x.sum_stride + b,
+                                     x.sum_stride,
+                                     x.scale + i * x.scale_stride + b,
+                                     x.scale_stride,
+                                     acc[b % 16] + n};
+      const auto some = std::min(inputs - n, step_inputs);
+      if (n == 0)
+        step32<E, Panels, Panels* static_cast<int>(lane_rows)>(w, in, count, some, next, stride);
+      else
+        step32<E, Panels, 0>(w, in, count, some, next, stride);
+    }
+  }
+  for (std::size_t n = 0; n < inputs; ++n)
+    for (std::size_t s = 0; s < Panels; ++s) {
+      for (int half = 8; half > 0; half /= 2)
+        for (int l = 0; l < half; ++l)
+          acc[l][n][s] = _mm512_add_ps(acc[l][n][s], acc[l + half][n][s]);
+      _mm512_storeu_ps(out + n * out_stride + s * lane_rows, acc[0][n][s]);
+    }
+}
+
+} // namespace larql::kernels::avx512

@@ -1,0 +1,30 @@
+// What the kernels for panels of rows share: panel256_avx512.hpp, panel32_avx512.hpp. Included by
+// the AVX-512 kernels only.
+
+#pragma once
+
+#include "runtime/kernels/blocks_avx512.hpp"
+
+namespace larql::kernels::avx512 {
+
+/// Panels and inputs of one step: with more, the sums would not fit the registers.
+inline constexpr std::size_t step_panels = 2, step_inputs = 4;
+
+static inline __m512i broadcast_dword(const void* p) {
+  std::int32_t x;
+  std::memcpy(&x, p, 4);
+  return _mm512_set1_epi32(x);
+}
+
+// Rows behind those of a step: their part of its block. Between the products, where there are few
+// loads. Into the first-level cache: asked for the second only, some layouts of rows and stack came
+// late from memory, and eight inputs took half as long again.
+template <std::size_t Bytes, std::size_t Rows>
+[[gnu::always_inline]] static inline void prefetch_rows(const std::uint8_t* base,
+                                                        std::size_t stride) {
+  for (std::size_t r = 0; r < Rows; ++r)
+    for (std::size_t line = 0; line < Bytes; line += 64)
+      _mm_prefetch(reinterpret_cast<const char*>(base) + r * stride + line, _MM_HINT_T0);
+}
+
+} // namespace larql::kernels::avx512
