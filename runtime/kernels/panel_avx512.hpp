@@ -28,17 +28,17 @@ template <encoding E, int Inputs>
 static void panel_float(const std::uint8_t* base, std::size_t stride, const activation_view& x,
                         std::size_t input, float* out, std::size_t out_stride) {
   constexpr int rows = static_cast<int>(panel_rows<E>);
-  __m512 acc[rows][Inputs];
-  for (auto& row : acc)
-    for (auto& lane : row)
-      lane = _mm512_setzero_ps();
+  __m512 acc[rows][Inputs] = {};
   const auto* a = x.f32 + input * x.cols;
   const auto step = [&](std::size_t i, __mmask16 mask) {
     __m512 in[Inputs];
+    LARQL_UNROLL
     for (int n = 0; n < Inputs; ++n)
       in[n] = _mm512_maskz_loadu_ps(mask, a + n * x.cols + i);
+    LARQL_UNROLL
     for (int r = 0; r < rows; ++r) {
       const auto w = load_weights<E>(base + r * stride, i, mask);
+      LARQL_UNROLL
       for (int n = 0; n < Inputs; ++n)
         acc[r][n] = _mm512_fmadd_ps(w, in[n], acc[r][n]);
     }
@@ -48,9 +48,12 @@ static void panel_float(const std::uint8_t* base, std::size_t stride, const acti
     step(i, 0xffff);
   if (whole < x.cols)
     step(whole, static_cast<__mmask16>((1u << (x.cols - whole)) - 1));
-  for (int r = 0; r < rows; ++r)
+  LARQL_UNROLL
+  for (int r = 0; r < rows; ++r) {
+    LARQL_UNROLL
     for (int n = 0; n < Inputs; ++n)
       out[n * out_stride + r] = lanes_avx512::reduce_add({acc[r][n]});
+  }
 }
 
 /// `rows` rows, panel_rows or most_panel_rows, starting at `base` times `inputs` (at most
