@@ -17,9 +17,6 @@ namespace larql::kernels::avx512 {
 
 /// Room for the inputs of a task in their new order. Wider rows have no kernel here.
 inline constexpr std::size_t row32_bytes = 64 << 10;
-/// Inputs that are multiplied with all rows of a task before the next: they stay in the first-level
-/// cache.
-inline constexpr std::size_t row32_inputs = 16;
 /// Inputs that share the codes taken apart; with more, the sums would not fit the registers.
 inline constexpr std::size_t row32_shared = 4;
 
@@ -149,35 +146,69 @@ add_blocks32(const std::uint8_t* p, std::size_t count, const std::int8_t* q, std
   }
 }
 
-// One row times Inputs inputs.
+// Sums of sixteen lanes for four rows at once, in the order of lanes_avx512::reduce_add.
+static inline __m128 reduce_four(const __m512* acc, std::size_t step) {
+  __m128 quarter[4];
+  for (std::size_t i = 0; i < 4; ++i) {
+    const auto z = acc[i * step];
+    const auto half = _mm256_add_ps(_mm512_castps512_ps256(z), _mm512_extractf32x8_ps(z, 1));
+    quarter[i] = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+  }
+  const auto pairs = [](__m128 a, __m128 b) {
+    return _mm_add_ps(_mm_movelh_ps(a, b), _mm_movehl_ps(b, a));
+  };
+  const auto ab = pairs(quarter[0], quarter[1]), cd = pairs(quarter[2], quarter[3]);
+  return _mm_add_ps(_mm_shuffle_ps(ab, cd, 0x88), _mm_shuffle_ps(ab, cd, 0xdd));
+}
+
+// The accumulator lanes of one row and Inputs inputs.
 template <encoding E, int Inputs>
-static inline void row_product32(const std::uint8_t* row, const std::int8_t* q, std::size_t stride,
-                                 const activation_view& x, std::size_t input, float* out,
-                                 std::size_t out_stride) {
+[[gnu::always_inline]] static inline void add_row32(const std::uint8_t* row, const std::int8_t* q,
+                                                    std::size_t stride, const activation_view& x,
+                                                    std::size_t input, __m512* acc) {
   constexpr auto bytes = traits32<E>::bytes;
   const std::size_t blocks = x.cols / 32;
-  __m512 acc[Inputs] = {};
   std::size_t b = 0;
-  for (; b + 16 <= blocks; b += 16) {
-    const auto* p = row + b * bytes;
-    for (std::size_t line = 0; line < 16 * bytes; line += 64)
-      _mm_prefetch(reinterpret_cast<const char*>(p) + row_prefetch_bytes + line, _MM_HINT_T0);
-    add_blocks32<E, Inputs, 4, true>(p, 16, q, stride, x, input, b, acc);
-  }
-  const auto* p = row + b * bytes;
+  for (; b + 16 <= blocks; b += 16)
+    add_blocks32<E, Inputs, 4, true>(row + b * bytes, 16, q, stride, x, input, b, acc);
   const auto rest = blocks - b;
-  for (std::size_t line = 0; line < rest * bytes; line += 64)
-    _mm_prefetch(reinterpret_cast<const char*>(p) + row_prefetch_bytes + line, _MM_HINT_T0);
-  switch ((rest + 3) / 4) {
-  case 1: add_blocks32<E, Inputs, 1, false>(p, rest, q, stride, x, input, b, acc); break;
-  case 2: add_blocks32<E, Inputs, 2, false>(p, rest, q, stride, x, input, b, acc); break;
-  case 3: add_blocks32<E, Inputs, 3, false>(p, rest, q, stride, x, input, b, acc); break;
-  case 4: add_blocks32<E, Inputs, 4, false>(p, rest, q, stride, x, input, b, acc); break;
-  default: break;
+  const auto add = [&]<int Quads>(std::size_t count) __attribute__((always_inline)) {
+    add_blocks32<E, Inputs, Quads, false>(row + b * bytes, count, q, stride, x, input, b, acc);
+  };
+  switch (rest) {
+  case 0: break;
+  case 2: add.template operator()<1>(2); break; // the ends of known models' rows as straight code
+  case 6: add.template operator()<2>(6); break;
+  default:
+    switch ((rest + 3) / 4) {
+    case 1: add.template operator()<1>(rest); break;
+    case 2: add.template operator()<2>(rest); break;
+    case 3: add.template operator()<3>(rest); break;
+    default: add.template operator()<4>(rest); break;
+    }
   }
-  LARQL_UNROLL
-  for (int n = 0; n < Inputs; ++n)
-    out[static_cast<std::size_t>(n) * out_stride] = lanes_avx512::reduce_add({acc[n]});
+}
+
+// Not inlined, so that its registers are its own.
+template <encoding E, int Inputs>
+[[gnu::noinline]] static void
+rows_of_inputs32(const std::uint8_t* base, std::size_t row_stride, std::size_t rows,
+                 const std::int8_t* q, std::size_t stride, const activation_view& x,
+                 std::size_t input, float* out, std::size_t out_stride) {
+  for (std::size_t first = 0; first < rows; first += 4) {
+    const auto some = std::min<std::size_t>(rows - first, 4);
+    __m512 acc[4][Inputs] = {};
+    for (std::size_t r = 0; r < some; ++r) {
+      const auto* row = base + (first + r) * row_stride;
+      for (std::size_t line = 0; line < row_stride; line += 64)
+        _mm_prefetch(reinterpret_cast<const char*>(row) + row_prefetch_bytes + line, _MM_HINT_T0);
+      add_row32<E, Inputs>(row, q, stride, x, input, acc[r]);
+    }
+    LARQL_UNROLL
+    for (int n = 0; n < Inputs; ++n)
+      _mm_mask_storeu_ps(out + n * out_stride + first, static_cast<__mmask8>((1u << some) - 1),
+                         reduce_four(&acc[0][n], Inputs));
+  }
 }
 
 /// out[n * out_stride + r] = row r · input `input + n`, for `rows` rows and `inputs` inputs.
@@ -186,27 +217,24 @@ template <encoding E>
 static void rows_32(const std::uint8_t* base, std::size_t row_stride, std::size_t rows,
                     const activation_view& x, std::size_t input, std::size_t inputs, float* out,
                     std::size_t out_stride) {
-  alignas(64) std::int8_t ordered[row32_bytes];
+  alignas(64) std::int8_t q[row32_bytes];
   const auto width = row32_width(x.cols);
-  const auto most = std::min(row32_inputs, row32_bytes / width);
-  for (std::size_t first = 0; first < inputs; first += most) {
-    const auto count = std::min(most, inputs - first);
-    for (std::size_t n = 0; n < count; ++n)
-      order_halves(x.q + (input + first + n) * x.cols, x.cols, ordered + n * width);
-    for (std::size_t r = 0; r < rows; ++r) {
-      const auto* row = base + r * row_stride;
-      for (std::size_t n = 0; n < count; n += row32_shared) {
-        const auto* q = ordered + n * width;
-        const auto i = input + first + n;
-        auto* to = out + (first + n) * out_stride + r;
-        switch (count - n) {
-        case 1: row_product32<E, 1>(row, q, width, x, i, to, out_stride); break;
-        case 2: row_product32<E, 2>(row, q, width, x, i, to, out_stride); break;
-        case 3: row_product32<E, 3>(row, q, width, x, i, to, out_stride); break;
-        default: row_product32<E, 4>(row, q, width, x, i, to, out_stride); break;
-        }
-      }
+  for (std::size_t n = 0; n < inputs;) {
+    const auto count = std::min({inputs - n, row32_bytes / width, row32_shared});
+    const auto i = input + n;
+    for (std::size_t k = 0; k < count; ++k)
+      order_halves(x.q + (i + k) * x.cols, x.cols, q + k * width);
+    const auto run = [&]<int Inputs>() {
+      rows_of_inputs32<E, Inputs>(base, row_stride, rows, q, width, x, i, out + n * out_stride,
+                                  out_stride);
+    };
+    switch (count) {
+    case 1: run.template operator()<1>(); break;
+    case 2: run.template operator()<2>(); break;
+    case 3: run.template operator()<3>(); break;
+    default: run.template operator()<4>(); break;
     }
+    n += count;
   }
 }
 
