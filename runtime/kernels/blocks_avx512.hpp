@@ -33,6 +33,19 @@ static inline std::uint32_t load_u32(const std::uint8_t* p) {
   return x;
 }
 
+// Sixteen bytes from each of `count` (1 to 4) places `step` bytes apart; zeros for the others.
+static inline __m512i quarters(const std::uint8_t* p, std::size_t step, std::size_t count) {
+  const auto load = [&](std::size_t i) { return _mm_loadu_si128(as128(p + i * step)); };
+  auto z = _mm512_zextsi128_si512(load(0));
+  if (count > 1)
+    z = _mm512_mask_broadcast_i32x4(z, 0x00f0, load(1));
+  if (count > 2)
+    z = _mm512_mask_broadcast_i32x4(z, 0x0f00, load(2));
+  if (count > 3)
+    z = _mm512_mask_broadcast_i32x4(z, 0xf000, load(3));
+  return z;
+}
+
 /// Codes that are multiplied with two parts of the inputs.
 struct code_pair {
   __m512i first;
@@ -156,19 +169,6 @@ struct traits256<encoding::q6_k> {
 template <encoding E>
 struct traits32;
 
-// Sixteen bytes of each of `count` (1 to 4) blocks `step` bytes apart; zeros for the others.
-static inline __m512i quarters(const std::uint8_t* p, std::size_t step, std::size_t count) {
-  const auto load = [&](std::size_t i) { return _mm_loadu_si128(as128(p + i * step)); };
-  auto z = _mm512_zextsi128_si512(load(0));
-  if (count > 1)
-    z = _mm512_mask_broadcast_i32x4(z, 0x00f0, load(1));
-  if (count > 2)
-    z = _mm512_mask_broadcast_i32x4(z, 0x0f00, load(2));
-  if (count > 3)
-    z = _mm512_mask_broadcast_i32x4(z, 0xf000, load(3));
-  return z;
-}
-
 static inline code_pair split_nibbles(__m512i both) {
   const auto four = _mm512_set1_epi8(15);
   return {_mm512_and_si512(both, four), _mm512_and_si512(_mm512_srli_epi16(both, 4), four)};
@@ -196,10 +196,8 @@ struct traits32<encoding::q4_0> {
   static constexpr std::size_t bytes = 18;
   static constexpr int offset_shift = 3; // codes are offset by 2^3
   static constexpr bool has_min = false;
-  static constexpr std::size_t packed = 2; // sixteen bytes hold all codes, as split() finds them
-  static code_pair split(__m512i both) { return split_nibbles(both); }
   static code_pair unpack(const std::uint8_t* p, std::size_t count) {
-    return split(quarters(p + packed, bytes, count));
+    return split_nibbles(quarters(p + 2, bytes, count));
   }
 };
 
@@ -223,23 +221,23 @@ struct traits32<encoding::q5_1> {
   }
 };
 
+// iq4_nl_values + 128 (quant/blocks.hpp)
+static inline __m512i iq4_nl_table() {
+  return _mm512_broadcast_i32x4(
+      _mm_setr_epi8(1, 24, 45, 63, 79, 93, 106, 118, static_cast<char>(129), static_cast<char>(141),
+                    static_cast<char>(153), static_cast<char>(166), static_cast<char>(181),
+                    static_cast<char>(197), static_cast<char>(217), static_cast<char>(241)));
+}
+
 template <>
 struct traits32<encoding::iq4_nl> {
   static constexpr std::size_t bytes = 18;
   static constexpr int offset_shift = 7;
   static constexpr bool has_min = false;
-  static constexpr std::size_t packed = 2;
-  static code_pair split(__m512i both) {
-    // iq4_nl_values + 128 (quant/blocks.hpp)
-    const auto table = _mm512_broadcast_i32x4(_mm_setr_epi8(
-        1, 24, 45, 63, 79, 93, 106, 118, static_cast<char>(129), static_cast<char>(141),
-        static_cast<char>(153), static_cast<char>(166), static_cast<char>(181),
-        static_cast<char>(197), static_cast<char>(217), static_cast<char>(241)));
-    const auto codes = split_nibbles(both);
-    return {_mm512_shuffle_epi8(table, codes.first), _mm512_shuffle_epi8(table, codes.second)};
-  }
   static code_pair unpack(const std::uint8_t* p, std::size_t count) {
-    return split(quarters(p + packed, bytes, count));
+    const auto codes = split_nibbles(quarters(p + 2, bytes, count));
+    const auto table = iq4_nl_table();
+    return {_mm512_shuffle_epi8(table, codes.first), _mm512_shuffle_epi8(table, codes.second)};
   }
 };
 

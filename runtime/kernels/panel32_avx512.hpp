@@ -11,11 +11,14 @@
 
 namespace larql::kernels::avx512 {
 
-/// Four blocks of sixteen rows, turned: lanes are rows.
+/// Blocks that are turned, and then multiplied, together.
+inline constexpr std::size_t panel32_blocks = 4;
+
+/// Some blocks of sixteen rows, turned: lanes are rows.
 struct panel32 {
-  __m512i code[2][16]; ///< code[h][4b + k]: weights 16h + 4k.. 16h + 4k + 3 of block b
-  __m512 d[4];
-  __m512 min[4]; ///< Q5_1 only
+  __m512i code[panel32_blocks][8]; ///< code[b][k]: weights 4k..4k+3
+  __m512 d[panel32_blocks];
+  __m512 min[panel32_blocks]; ///< Q5_1 only
 };
 
 /// Inputs that share one turned panel: their accumulators stay in the first-level cache.
@@ -45,37 +48,63 @@ template <std::size_t Bytes>
         _mm512_permutex2var_epi16(low, _mm512_add_epi16(rows, _mm512_set1_epi16(b)), high)));
 }
 
-// `count` (1 to 4) blocks of sixteen rows. Inlined, so that a constant count costs no branches.
-template <encoding E>
-[[gnu::always_inline]] static inline void
-turn_blocks32(const std::uint8_t* base, std::size_t stride, std::size_t count, panel32& out) {
-  using traits = traits32<E>;
-  if constexpr (requires { traits::packed; }) { // half the shuffles
-    __m512i rows[16], turned[16];
-    for (std::size_t r = 0; r < lane_rows; ++r)
-      rows[r] = quarters(base + r * stride + traits::packed, traits::bytes, count);
-    transpose_dwords(rows, turned);
-    for (int k = 0; k < 16; ++k) {
-      const auto codes = traits::split(turned[k]);
-      out.code[0][k] = codes.first;
-      out.code[1][k] = codes.second;
-    }
-  } else {
-    __m512i first[16], second[16];
-    for (std::size_t r = 0; r < lane_rows; ++r) {
-      const auto codes = traits::unpack(base + r * stride, count);
-      first[r] = codes.first;
-      second[r] = codes.second;
-    }
-    transpose_dwords(first, out.code[0]);
-    transpose_dwords(second, out.code[1]);
+// Sixteen bytes hold two codes each.
+static inline void turn_nibbles(const std::uint8_t* base, std::size_t stride, __m512i* code) {
+  __m512i both[4];
+  turn_sixteen_bytes(base, stride, both);
+  for (int k = 0; k < 4; ++k) {
+    const auto halves = split_nibbles(both[k]);
+    code[k] = halves.first;
+    code[4 + k] = halves.second;
   }
+}
+
+// The four bytes at `base` have a fifth bit for each code.
+static inline void turn_fifth_bits(const std::uint8_t* base, std::size_t stride, __m512i* code) {
+  __m512i dwords[4];
+  turn_sixteen_bytes(base, stride, dwords);
+  const auto lanes = _mm512_broadcast_i32x4(_mm_setr_epi32(0, 0x04040404, 0x08080808, 0x0c0c0c0c));
+  const auto low = _mm512_set1_epi32(0x08040201), high = _mm512_slli_epi32(low, 4);
+  for (int k = 0; k < 8; ++k) { // byte k / 2 of each lane, four bits of it
+    const auto which = _mm512_or_si512(lanes, _mm512_set1_epi8(static_cast<char>(k / 2)));
+    const auto set =
+        _mm512_test_epi8_mask(_mm512_shuffle_epi8(dwords[0], which), k % 2 == 0 ? low : high);
+    code[k] = _mm512_mask_add_epi8(code[k], set, code[k], _mm512_set1_epi8(16));
+  }
+}
+
+template <encoding E>
+static inline void turn_block32(const std::uint8_t* base, std::size_t stride, __m512i* code) {
+  constexpr auto bytes = traits32<E>::bytes;
+  if constexpr (E == encoding::q8_0) {
+    turn_sixteen_bytes(base + 2, stride, code);
+    turn_sixteen_bytes(base + 18, stride, code + 4);
+  } else {
+    turn_nibbles(base + bytes - 16, stride, code);
+  }
+  if constexpr (E == encoding::q5_0 || E == encoding::q5_1)
+    turn_fifth_bits(base + bytes - 20, stride, code);
+  for (int k = 0; k < 8; ++k) {
+    if constexpr (E == encoding::q8_0)
+      code[k] = _mm512_xor_si512(code[k], _mm512_set1_epi8(static_cast<char>(0x80)));
+    if constexpr (E == encoding::iq4_nl)
+      code[k] = _mm512_shuffle_epi8(iq4_nl_table(), code[k]);
+  }
+}
+
+// `count` (1 to 4) blocks.
+template <encoding E>
+static inline void turn_blocks32(const std::uint8_t* base, std::size_t stride, std::size_t count,
+                                 panel32& out) {
+  using traits = traits32<E>;
+  for (std::size_t b = 0; b < count; ++b)
+    turn_block32<E>(base + b * traits::bytes, stride, out.code[b]);
   turn_halves<traits::bytes>(base, stride, count, out.d);
   if constexpr (traits::has_min)
     turn_halves<traits::bytes>(base + 2, stride, count, out.min);
 }
 
-/// Where the inputs of four blocks stand, and where their accumulators are.
+/// Where the inputs of some blocks stand, and where their accumulators are.
 struct block_inputs32 {
   const std::int8_t* q; // of the first input, as all below
   std::size_t cols;     // from one input's codes to the next's
@@ -97,8 +126,8 @@ template <encoding E, int Panels, int Inputs, int Prefetch>
   const auto cols = x.cols;
   for (std::size_t b = 0; b < count; ++b, q += 32) {
     if constexpr (Prefetch > 0) {
-      constexpr std::size_t rows = Prefetch / 4;
-      prefetch_rows<4 * traits::bytes, rows>(next, stride);
+      constexpr auto rows = Prefetch / panel32_blocks;
+      prefetch_rows<panel32_blocks * traits::bytes, rows>(next, stride);
       next += rows * stride;
     }
     __m512i total[Inputs][Panels];
@@ -119,7 +148,7 @@ template <encoding E, int Panels, int Inputs, int Prefetch>
         const auto a = broadcast_dword(q + n * cols + 4 * k);
         LARQL_UNROLL
         for (int s = 0; s < Panels; ++s)
-          total[n][s] = _mm512_dpbusd_epi32(total[n][s], w[s].code[k / 4][4 * b + k % 4], a);
+          total[n][s] = _mm512_dpbusd_epi32(total[n][s], w[s].code[b][k], a);
       }
     }
     LARQL_UNROLL
@@ -159,17 +188,12 @@ static void panels_32(const std::uint8_t* base, std::size_t stride, const activa
     for (std::size_t n = 0; n < inputs; ++n)
       for (std::size_t s = 0; s < Panels; ++s)
         lane[n][s] = _mm512_setzero_ps();
-  for (std::size_t b = 0; b < blocks; b += 4) {
+  for (std::size_t b = 0; b < blocks; b += panel32_blocks) {
     panel32 w[Panels];
     const auto* at = base + b * traits32<E>::bytes;
-    const auto count = std::min<std::size_t>(blocks - b, 4);
-    for (std::size_t s = 0; s < Panels; ++s) {
-      const auto* rows = at + s * lane_rows * stride;
-      if (count == 4)
-        turn_blocks32<E>(rows, stride, 4, w[s]);
-      else
-        turn_blocks32<E>(rows, stride, count, w[s]);
-    }
+    const auto count = std::min(blocks - b, panel32_blocks);
+    for (std::size_t s = 0; s < Panels; ++s)
+      turn_blocks32<E>(at + s * lane_rows * stride, stride, count, w[s]);
     const auto* next = at + Panels * lane_rows * stride;
     for (std::size_t n = 0; n < inputs; n += step_inputs) {
       const auto i = input + n;

@@ -38,6 +38,20 @@ static inline void transpose_dwords(const __m512i* in, __m512i* out) {
   }
 }
 
+// The same for sixteen bytes of each row, which are put into their quarters as they are loaded:
+// out[k] lane r = dword k of row r.
+static inline void turn_sixteen_bytes(const std::uint8_t* base, std::size_t stride, __m512i* out) {
+  __m512i z[4]; // quarter L of z[g]: row 4L + g
+  for (std::size_t g = 0; g < 4; ++g)
+    z[g] = quarters(base + g * stride, 4 * stride, 4);
+  const auto ab = _mm512_unpacklo_epi32(z[0], z[1]), ab2 = _mm512_unpackhi_epi32(z[0], z[1]);
+  const auto cd = _mm512_unpacklo_epi32(z[2], z[3]), cd2 = _mm512_unpackhi_epi32(z[2], z[3]);
+  out[0] = _mm512_unpacklo_epi64(ab, cd);
+  out[1] = _mm512_unpackhi_epi64(ab, cd);
+  out[2] = _mm512_unpacklo_epi64(ab2, cd2);
+  out[3] = _mm512_unpackhi_epi64(ab2, cd2);
+}
+
 /// One block of sixteen rows, turned: lanes are rows.
 template <encoding E>
 struct panel256 {
@@ -98,20 +112,9 @@ static inline void turn_signed_bytes(const std::uint8_t (*rows)[16], __m512i* ou
 // taken apart for all rows at once.
 template <encoding E>
 static inline void turn_k_header(const std::uint8_t* base, std::size_t stride, panel256<E>& out) {
-  const auto header = [&](std::size_t r) { return _mm_loadu_si128(as128(base + r * stride)); };
-  __m512i z[4]; // quarter L of z[g]: the header of row 4L + g
-  for (std::size_t g = 0; g < 4; ++g) {
-    z[g] = _mm512_castsi128_si512(header(g));
-    z[g] = _mm512_mask_broadcast_i32x4(z[g], 0x00f0, header(4 + g));
-    z[g] = _mm512_mask_broadcast_i32x4(z[g], 0x0f00, header(8 + g));
-    z[g] = _mm512_mask_broadcast_i32x4(z[g], 0xf000, header(12 + g));
-  }
-  const auto ab = _mm512_unpacklo_epi32(z[0], z[1]), ab2 = _mm512_unpackhi_epi32(z[0], z[1]);
-  const auto cd = _mm512_unpacklo_epi32(z[2], z[3]), cd2 = _mm512_unpackhi_epi32(z[2], z[3]);
-  const auto both = _mm512_unpacklo_epi64(ab, cd); // lanes are rows from here on
-  const auto a = _mm512_unpackhi_epi64(ab, cd);
-  const auto b = _mm512_unpacklo_epi64(ab2, cd2);
-  const auto c = _mm512_unpackhi_epi64(ab2, cd2);
+  __m512i head[4]; // lanes are rows from here on
+  turn_sixteen_bytes(base, stride, head);
+  const auto both = head[0], a = head[1], b = head[2], c = head[3];
   out.d = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(both));
   out.d_min = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_srli_epi32(both, 16)));
   const auto six = _mm512_set1_epi8(0x3f), four = _mm512_set1_epi8(0x0f),
