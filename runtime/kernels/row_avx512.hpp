@@ -14,7 +14,7 @@ namespace larql::kernels::avx512 {
 
 /// Inputs of at most so many codes, for the stack's sake; longer ones go through dot_256.
 inline constexpr std::size_t row_kernel_cols = 16384;
-/// From four inputs on, turning sixteen rows (panel_avx512.hpp) is faster.
+/// From four inputs on, turning sixteen rows (panel256_avx512.hpp) is faster.
 inline constexpr std::size_t row_kernel_inputs = 3;
 
 template <encoding E>

@@ -1,8 +1,9 @@
-// Sixteen weight rows turned so that each 32-bit lane holds one row. Included by panel_avx512.hpp
-// only.
+// Sixteen weight rows turned so that each 32-bit lane holds one row. Included by
+// panel256_avx512.hpp and panel32_avx512.hpp only.
 //
 // Sixteen registers of sixteen dwords take 64 shuffles, which with few inputs is as much as the
-// products; so Q4_K is turned while its nibbles are packed, and its scales in lanes.
+// products; so what can be is turned while codes are packed, and as it is loaded, sixteen bytes at
+// a time: half the shuffles, twice.
 
 #pragma once
 
@@ -155,19 +156,14 @@ static inline void turn_q6_scales(const std::uint8_t* base, std::size_t stride,
                                             _mm512_slli_epi32(out.scale[2 * g + 1], 16));
 }
 
-// Sixteen registers of codes: 64 weights of each row, or 128 of Q4_K, whose nibbles go on sharing a
-// byte: half the shuffles and stores.
+// 64 weights of each row.
 template <encoding E>
 static inline void turn_codes(const std::uint8_t* base, std::size_t stride, int quarter,
-                              panel256<E>& out) {
+                              __m512i* code) {
   __m512i rows[16];
-  for (std::size_t r = 0; r < lane_rows; ++r) {
-    if constexpr (E == encoding::q4_k)
-      rows[r] = _mm512_loadu_si512(base + r * stride + 16 + 64 * quarter);
-    else
-      rows[r] = traits256<E>::unpack_codes(base + r * stride, quarter);
-  }
-  transpose_dwords(rows, out.code + 16 * quarter);
+  for (std::size_t r = 0; r < lane_rows; ++r)
+    rows[r] = traits256<E>::unpack_codes(base + r * stride, quarter);
+  transpose_dwords(rows, code);
 }
 
 template <encoding E>
@@ -176,8 +172,13 @@ static inline void turn_block256(const std::uint8_t* base, std::size_t stride, p
     turn_k_header(base, stride, out);
   else
     turn_q6_scales(base, stride, out);
-  for (int part = 0; part < (E == encoding::q4_k ? 2 : 4); ++part)
-    turn_codes<E>(base, stride, part, out);
+  if constexpr (E == encoding::q4_k) { // two nibbles go on sharing a byte
+    for (int i = 0; i < 8; ++i)
+      turn_sixteen_bytes(base + 16 + 16 * i, stride, out.code + 4 * i);
+  } else {
+    for (int part = 0; part < 4; ++part)
+      turn_codes<E>(base, stride, part, out.code + 16 * part);
+  }
 }
 
 } // namespace larql::kernels::avx512
