@@ -65,6 +65,8 @@ void matmul(const quant::matrix_view& w, std::size_t row_begin, std::size_t row_
   if (inputs >= least_panel_inputs<E>)
     row_begin =
         panel_tiles<isa, E>(w, row_begin, row_end, x, input_begin, input_end, out, out_stride);
+  if (row_begin == row_end)
+    return;
   if constexpr (quant::shape_of(E).weights != 32)
     matmul_tiles<isa, E>(w, row_begin, row_end, x, input_begin, input_end, out, out_stride);
   else if (avx512::row32_width(x.cols) <= avx512::row32_bytes)

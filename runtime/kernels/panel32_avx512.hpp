@@ -183,7 +183,7 @@ template <encoding E, int Panels>
 static void panels_32(const std::uint8_t* base, std::size_t stride, const activation_view& x,
                       std::size_t input, std::size_t inputs, float* out, std::size_t out_stride) {
   const std::size_t blocks = x.cols / 32;
-  __m512 acc[16][panel32_inputs][step_panels]; // lanes first: inputs share few cache lines' sets
+  __m512 acc[16][panel32_inputs][step_panels]; // those of a step are neighbours
   for (auto& lane : acc)
     for (std::size_t n = 0; n < inputs; ++n)
       for (std::size_t s = 0; s < Panels; ++s)

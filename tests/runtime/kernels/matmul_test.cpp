@@ -111,6 +111,13 @@ TEST_P(EveryEncoding, ManyRowsReturnTheBitsOfTheReference) {
                              fmt::format("rows {} blocks {} inputs {}", rows, blocks, inputs));
 }
 
+TEST_P(EveryEncoding, WideRowsReturnTheBitsOfTheReference) {
+  // Wider than the room that kernels have for inputs in an order of their own.
+  const auto cols = (1u << 16) + 256;
+  expect_the_same_bits(make_problem(format, 2, cols, 2, 1), "two inputs");
+  expect_the_same_bits(make_problem(format, 17, cols, 5, 1), "five inputs");
+}
+
 TEST_P(EveryEncoding, ARangeOfRowsAndInputsGivesThePartOfTheWhole) {
   const auto& k = **kernels_for(best_simd_level());
   const auto p = make_problem(format, 9, step * 4, 6, 3);
