@@ -104,9 +104,11 @@ bool expert_engine::compute_hidden(std::span<const pick> picks) {
   auto most = std::size_t{0};
   for (const auto& g : groups_)
     most = std::max<std::size_t>(most, g.count);
-  // With few inputs a task is long, so that it streams from memory; with many, its outputs stay in
-  // the cache.
-  task_rows_ = most <= 16 ? task_rows{128, 176} : task_rows{32, 64};
+  // With few inputs a task is long, so that it streams from memory: at its ends, memory is waited
+  // for and too much is fetched. With many, its outputs stay in the cache.
+  const auto output = groups_.front().weights.down.rows / (2 * compute_.pool.threads());
+  task_rows_ = most <= 16 ? task_rows{128, std::clamp<std::size_t>(output / 32 * 32, 64, 704)}
+                          : task_rows{32, 64};
   const auto blocks = (width + task_rows_.hidden - 1) / task_rows_.hidden;
   hidden_.resize(picks.size() * width);
   const auto scratch =
