@@ -31,10 +31,11 @@ struct block_inputs256 {
 
 // One block of Panels panels and Inputs inputs: exact sums, then the float step. Each load of codes
 // serves all inputs, each of inputs all panels. Two groups at a time, because two of Q4_K share a
-// byte. Prefetches as many rows from `next` on. Not inlined, so that its registers are its own.
+// byte. Prefetches as much as Prefetch blocks from `next` on. Not inlined, so that its registers
+// are its own.
 template <encoding E, int Panels, int Inputs, int Prefetch>
 [[gnu::noinline]] static void block_step256(const panel256<E>* w, const block_inputs256& x,
-                                            const std::uint8_t* next, std::size_t stride) {
+                                            const std::uint8_t* next) {
   constexpr int pairs = panel256<E>::groups / 2;
   constexpr int dwords = 64 / panel256<E>::groups; // of a group
   const auto* q = x.q;
@@ -43,9 +44,9 @@ template <encoding E, int Panels, int Inputs, int Prefetch>
 #pragma GCC unroll 1
   for (int p = 0; p < pairs; ++p, q += 8 * dwords) {
     if constexpr (Prefetch > 0) {
-      constexpr std::size_t rows = Prefetch / pairs;
-      prefetch_rows<traits256<E>::bytes, rows>(next, stride);
-      next += rows * stride;
+      constexpr auto bytes = Prefetch * traits256<E>::bytes / pairs;
+      prefetch<bytes>(next);
+      next += bytes;
     }
     __m512i first[Inputs][Panels] = {}, second[Inputs][Panels] = {};
     LARQL_UNROLL
@@ -106,12 +107,12 @@ template <encoding E, int Panels, int Inputs, int Prefetch>
 
 template <encoding E, int Panels, int Prefetch>
 static void step256(const panel256<E>* w, const block_inputs256& x, std::size_t inputs,
-                    const std::uint8_t* next, std::size_t stride) {
+                    const std::uint8_t* next) {
   switch (inputs) {
-  case 1: return block_step256<E, Panels, 1, Prefetch>(w, x, next, stride);
-  case 2: return block_step256<E, Panels, 2, Prefetch>(w, x, next, stride);
-  case 3: return block_step256<E, Panels, 3, Prefetch>(w, x, next, stride);
-  default: return block_step256<E, Panels, 4, Prefetch>(w, x, next, stride);
+  case 1: return block_step256<E, Panels, 1, Prefetch>(w, x, next);
+  case 2: return block_step256<E, Panels, 2, Prefetch>(w, x, next);
+  case 3: return block_step256<E, Panels, 3, Prefetch>(w, x, next);
+  default: return block_step256<E, Panels, 4, Prefetch>(w, x, next);
   }
 }
 
@@ -129,7 +130,8 @@ static void panels_256(const std::uint8_t* base, std::size_t stride, const activ
     const auto* at = base + b * traits256<E>::bytes;
     for (std::size_t s = 0; s < Panels; ++s)
       turn_block256<E>(at + s * lane_rows * stride, stride, w[s]);
-    const auto* next = at + Panels * lane_rows * stride;
+    // Of the rows behind these, as many bytes as this block has here, in the order of memory.
+    const auto* next = base + Panels * lane_rows * (stride + b * traits256<E>::bytes);
     for (std::size_t n = 0; n < inputs; n += step_inputs) {
       const auto i = input + n;
       const auto in = block_inputs256{x.q + i * x.cols + b * 256,
@@ -143,12 +145,12 @@ static void panels_256(const std::uint8_t* base, std::size_t stride, const activ
       const auto count = std::min(inputs - n, step_inputs);
       constexpr int rows = Panels * static_cast<int>(lane_rows);
       if (inputs <= step_inputs) {
-        step256<E, Panels, rows>(w, in, count, next, stride);
+        step256<E, Panels, rows>(w, in, count, next);
       } else if (n <= step_inputs) { // the first two steps share the prefetching
-        step256<E, Panels, rows / 2>(w, in, count, next, stride);
-        next += rows / 2 * stride;
+        step256<E, Panels, rows / 2>(w, in, count, next);
+        next += rows / 2 * traits256<E>::bytes;
       } else {
-        step256<E, Panels, 0>(w, in, count, next, stride);
+        step256<E, Panels, 0>(w, in, count, next);
       }
     }
   }

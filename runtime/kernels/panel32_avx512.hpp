@@ -119,16 +119,14 @@ struct block_inputs32 {
 // own.
 template <encoding E, int Panels, int Inputs, int Prefetch>
 [[gnu::noinline]] static void block_step32(const panel32* w, const block_inputs32& x,
-                                           std::size_t count, const std::uint8_t* next,
-                                           std::size_t stride) {
+                                           std::size_t count, const std::uint8_t* next) {
   using traits = traits32<E>;
   const auto* q = x.q;
   const auto cols = x.cols;
   for (std::size_t b = 0; b < count; ++b, q += 32) {
     if constexpr (Prefetch > 0) {
-      constexpr auto rows = Prefetch / panel32_blocks;
-      prefetch_rows<panel32_blocks * traits::bytes, rows>(next, stride);
-      next += rows * stride;
+      prefetch<Prefetch * traits::bytes>(next);
+      next += Prefetch * traits::bytes;
     }
     __m512i total[Inputs][Panels];
     LARQL_UNROLL
@@ -170,12 +168,12 @@ template <encoding E, int Panels, int Inputs, int Prefetch>
 
 template <encoding E, int Panels, int Prefetch>
 static void step32(const panel32* w, const block_inputs32& x, std::size_t count, std::size_t inputs,
-                   const std::uint8_t* next, std::size_t stride) {
+                   const std::uint8_t* next) {
   switch (inputs) {
-  case 1: return block_step32<E, Panels, 1, Prefetch>(w, x, count, next, stride);
-  case 2: return block_step32<E, Panels, 2, Prefetch>(w, x, count, next, stride);
-  case 3: return block_step32<E, Panels, 3, Prefetch>(w, x, count, next, stride);
-  default: return block_step32<E, Panels, 4, Prefetch>(w, x, count, next, stride);
+  case 1: return block_step32<E, Panels, 1, Prefetch>(w, x, count, next);
+  case 2: return block_step32<E, Panels, 2, Prefetch>(w, x, count, next);
+  case 3: return block_step32<E, Panels, 3, Prefetch>(w, x, count, next);
+  default: return block_step32<E, Panels, 4, Prefetch>(w, x, count, next);
   }
 }
 
@@ -194,7 +192,7 @@ static void panels_32(const std::uint8_t* base, std::size_t stride, const activa
     const auto count = std::min(blocks - b, panel32_blocks);
     for (std::size_t s = 0; s < Panels; ++s)
       turn_blocks32<E>(at + s * lane_rows * stride, stride, count, w[s]);
-    const auto* next = at + Panels * lane_rows * stride;
+    const auto* next = base + Panels * lane_rows * (stride + b * traits32<E>::bytes);
     for (std::size_t n = 0; n < inputs; n += step_inputs) {
       const auto i = input + n;
       const auto in = block_inputs32{x.q + i * x.cols + b * 32,
@@ -206,9 +204,9 @@ static void panels_32(const std::uint8_t* base, std::size_t stride, const activa
                                      acc[b % 16] + n};
       const auto some = std::min(inputs - n, step_inputs);
       if (n == 0)
-        step32<E, Panels, Panels* static_cast<int>(lane_rows)>(w, in, count, some, next, stride);
+        step32<E, Panels, Panels* static_cast<int>(lane_rows)>(w, in, count, some, next);
       else
-        step32<E, Panels, 0>(w, in, count, some, next, stride);
+        step32<E, Panels, 0>(w, in, count, some, next);
     }
   }
   for (std::size_t n = 0; n < inputs; ++n)

@@ -16,15 +16,14 @@ static inline __m512i broadcast_dword(const void* p) {
   return _mm512_set1_epi32(x);
 }
 
-// Rows behind those of a step: their part of its block. Between the products, where there are few
-// loads. Into the first-level cache: asked for the second only, some layouts of rows and stack came
-// late from memory, and eight inputs took half as long again.
-template <std::size_t Bytes, std::size_t Rows>
-[[gnu::always_inline]] static inline void prefetch_rows(const std::uint8_t* base,
-                                                        std::size_t stride) {
-  for (std::size_t r = 0; r < Rows; ++r)
-    for (std::size_t line = 0; line < Bytes; line += 64)
-      _mm_prefetch(reinterpret_cast<const char*>(base) + r * stride + line, _MM_HINT_T0);
+// Asks for `Bytes` bytes from p on, rounded up to cache lines. Between the products, where there
+// are few loads. Into the first-level cache: asked for the second only, some layouts of rows and
+// stack came late from memory, and eight inputs took half as long again.
+template <std::size_t Bytes>
+[[gnu::always_inline]] static inline void prefetch(const std::uint8_t* p) {
+#pragma GCC unroll 32
+  for (std::size_t at = 0; at < Bytes; at += 64)
+    _mm_prefetch(reinterpret_cast<const char*>(p) + at, _MM_HINT_T0);
 }
 
 } // namespace larql::kernels::avx512
