@@ -17,25 +17,13 @@ namespace larql::kernels::avx512 {
 /// Inputs that share one turned panel: their accumulators stay in the first-level cache.
 inline constexpr std::size_t panel256_inputs = 64;
 
-/// Where the inputs of a block stand, and where their accumulators are.
-struct block_inputs256 {
-  const std::int8_t* q; // of the first input, as all below
-  std::size_t cols;     // from one input's codes to the next's
-  const std::int16_t* sums;
-  std::size_t sum_stride;
-  const float* scale;
-  std::size_t scale_stride;
-  __m512 (*acc)[step_panels][4];
-  std::size_t lane; // of the accumulators: number of the block modulo 4
-};
-
 // One block of Panels panels and Inputs inputs: exact sums, then the float step. Each load of codes
 // serves all inputs, each of inputs all panels. Two groups at a time, because two of Q4_K share a
 // byte. Prefetches as much as Prefetch blocks from `next` on. Not inlined, so that its registers
 // are its own.
 template <encoding E, int Panels, int Inputs, int Prefetch>
-[[gnu::noinline]] static void block_step256(const panel256<E>* w, const block_inputs256& x,
-                                            const std::uint8_t* next) {
+[[gnu::noinline]] static void block_step256(const panel256<E>* w, const block_inputs& x,
+                                            __m512 (*acc)[step_panels], const std::uint8_t* next) {
   constexpr int pairs = panel256<E>::groups / 2;
   constexpr int dwords = 64 / panel256<E>::groups; // of a group
   const auto* q = x.q;
@@ -91,7 +79,7 @@ template <encoding E, int Panels, int Inputs, int Prefetch>
     const auto scale = _mm512_set1_ps(x.scale[n * x.scale_stride]);
     LARQL_UNROLL
     for (int s = 0; s < Panels; ++s) {
-      auto& lane = x.acc[n][s][x.lane];
+      auto& lane = acc[n][s];
       const auto d = _mm512_mul_ps(w[s].d, scale);
       if constexpr (traits256<E>::has_min) {
         lane = _mm512_fmadd_ps(d, _mm512_cvtepi32_ps(total[n][s]), lane);
@@ -106,13 +94,13 @@ template <encoding E, int Panels, int Inputs, int Prefetch>
 }
 
 template <encoding E, int Panels, int Prefetch>
-static void step256(const panel256<E>* w, const block_inputs256& x, std::size_t inputs,
-                    const std::uint8_t* next) {
+static void step256(const panel256<E>* w, const block_inputs& x, __m512 (*acc)[step_panels],
+                    std::size_t inputs, const std::uint8_t* next) {
   switch (inputs) {
-  case 1: return block_step256<E, Panels, 1, Prefetch>(w, x, next);
-  case 2: return block_step256<E, Panels, 2, Prefetch>(w, x, next);
-  case 3: return block_step256<E, Panels, 3, Prefetch>(w, x, next);
-  default: return block_step256<E, Panels, 4, Prefetch>(w, x, next);
+  case 1: return block_step256<E, Panels, 1, Prefetch>(w, x, acc, next);
+  case 2: return block_step256<E, Panels, 2, Prefetch>(w, x, acc, next);
+  case 3: return block_step256<E, Panels, 3, Prefetch>(w, x, acc, next);
+  default: return block_step256<E, Panels, 4, Prefetch>(w, x, acc, next);
   }
 }
 
@@ -120,11 +108,11 @@ template <encoding E, int Panels>
 static void panels_256(const std::uint8_t* base, std::size_t stride, const activation_view& x,
                        std::size_t input, std::size_t inputs, float* out, std::size_t out_stride) {
   const std::size_t blocks = x.cols / 256;
-  __m512 acc[panel256_inputs][step_panels][4];
-  for (std::size_t n = 0; n < inputs; ++n)
-    for (auto& panel : acc[n])
-      for (auto& lane : panel)
-        lane = _mm512_setzero_ps();
+  __m512 acc[4][panel256_inputs][step_panels];
+  for (auto& lane : acc)
+    for (std::size_t n = 0; n < inputs; ++n)
+      for (auto& panel : lane[n])
+        panel = _mm512_setzero_ps();
   for (std::size_t b = 0; b < blocks; ++b) {
     panel256<E> w[Panels];
     const auto* at = base + b * traits256<E>::bytes;
@@ -133,34 +121,25 @@ static void panels_256(const std::uint8_t* base, std::size_t stride, const activ
     // Of the rows behind these, as many bytes as this block has here, in the order of memory.
     const auto* next = base + Panels * lane_rows * (stride + b * traits256<E>::bytes);
     for (std::size_t n = 0; n < inputs; n += step_inputs) {
-      const auto i = input + n;
-      const auto in = block_inputs256{x.q + i * x.cols + b * 256,
-                                      x.cols,
-                                      x.sums + i * x.sum_stride + b * 16,
-                                      x.sum_stride,
-                                      x.scale + i * x.scale_stride + b,
-                                      x.scale_stride,
-                                      acc + n,
-                                      b % 4};
+      const auto in = inputs_at<256, 16>(x, input + n, b);
+      auto* sums = acc[b % 4] + n;
       const auto count = std::min(inputs - n, step_inputs);
       constexpr int rows = Panels * static_cast<int>(lane_rows);
       if (inputs <= step_inputs) {
-        step256<E, Panels, rows>(w, in, count, next);
+        step256<E, Panels, rows>(w, in, sums, count, next);
       } else if (n <= step_inputs) { // the first two steps share the prefetching
-        step256<E, Panels, rows / 2>(w, in, count, next);
+        step256<E, Panels, rows / 2>(w, in, sums, count, next);
         next += rows / 2 * traits256<E>::bytes;
       } else {
-        step256<E, Panels, 0>(w, in, count, next);
+        step256<E, Panels, 0>(w, in, sums, count, next);
       }
     }
   }
   for (std::size_t n = 0; n < inputs; ++n)
-    for (std::size_t s = 0; s < Panels; ++s) {
-      const auto* lane = acc[n][s];
-      _mm512_storeu_ps(
-          out + n * out_stride + s * lane_rows,
-          _mm512_add_ps(_mm512_add_ps(lane[0], lane[2]), _mm512_add_ps(lane[1], lane[3])));
-    }
+    for (std::size_t s = 0; s < Panels; ++s)
+      _mm512_storeu_ps(out + n * out_stride + s * lane_rows,
+                       _mm512_add_ps(_mm512_add_ps(acc[0][n][s], acc[2][n][s]),
+                                     _mm512_add_ps(acc[1][n][s], acc[3][n][s])));
 }
 
 } // namespace larql::kernels::avx512

@@ -104,22 +104,13 @@ static inline void turn_blocks32(const std::uint8_t* base, std::size_t stride, s
     turn_halves<traits::bytes>(base + 2, stride, count, out.min);
 }
 
-/// Where the inputs of some blocks stand, and where their accumulators are.
-struct block_inputs32 {
-  const std::int8_t* q; // of the first input, as all below
-  std::size_t cols;     // from one input's codes to the next's
-  const std::int16_t* sums;
-  std::size_t sum_stride;
-  const float* scale;
-  std::size_t scale_stride;
-  __m512 (*acc)[step_panels]; // of the first block; the next block's are panel32_inputs later
-};
-
-// `count` blocks of Panels panels and Inputs inputs. Not inlined, so that its registers are its
+// `count` blocks of Panels panels and Inputs inputs; the accumulators of each block are
+// panel32_inputs behind those of the one before. Not inlined, so that its registers are its
 // own.
 template <encoding E, int Panels, int Inputs, int Prefetch>
-[[gnu::noinline]] static void block_step32(const panel32* w, const block_inputs32& x,
-                                           std::size_t count, const std::uint8_t* next) {
+[[gnu::noinline]] static void block_step32(const panel32* w, const block_inputs& x,
+                                           __m512 (*acc)[step_panels], std::size_t count,
+                                           const std::uint8_t* next) {
   using traits = traits32<E>;
   const auto* q = x.q;
   const auto cols = x.cols;
@@ -154,7 +145,7 @@ template <encoding E, int Panels, int Inputs, int Prefetch>
       const auto scale = _mm512_set1_ps(x.scale[n * x.scale_stride + b]);
       LARQL_UNROLL
       for (int s = 0; s < Panels; ++s) {
-        auto& lane = x.acc[b * panel32_inputs + n][s];
+        auto& lane = acc[b * panel32_inputs + n][s];
         lane =
             _mm512_fmadd_ps(_mm512_mul_ps(w[s].d[b], scale), _mm512_cvtepi32_ps(total[n][s]), lane);
         if constexpr (traits::has_min)
@@ -167,13 +158,13 @@ template <encoding E, int Panels, int Inputs, int Prefetch>
 }
 
 template <encoding E, int Panels, int Prefetch>
-static void step32(const panel32* w, const block_inputs32& x, std::size_t count, std::size_t inputs,
-                   const std::uint8_t* next) {
+static void step32(const panel32* w, const block_inputs& x, __m512 (*acc)[step_panels],
+                   std::size_t count, std::size_t inputs, const std::uint8_t* next) {
   switch (inputs) {
-  case 1: return block_step32<E, Panels, 1, Prefetch>(w, x, count, next);
-  case 2: return block_step32<E, Panels, 2, Prefetch>(w, x, count, next);
-  case 3: return block_step32<E, Panels, 3, Prefetch>(w, x, count, next);
-  default: return block_step32<E, Panels, 4, Prefetch>(w, x, count, next);
+  case 1: return block_step32<E, Panels, 1, Prefetch>(w, x, acc, count, next);
+  case 2: return block_step32<E, Panels, 2, Prefetch>(w, x, acc, count, next);
+  case 3: return block_step32<E, Panels, 3, Prefetch>(w, x, acc, count, next);
+  default: return block_step32<E, Panels, 4, Prefetch>(w, x, acc, count, next);
   }
 }
 
@@ -194,19 +185,13 @@ static void panels_32(const std::uint8_t* base, std::size_t stride, const activa
       turn_blocks32<E>(at + s * lane_rows * stride, stride, count, w[s]);
     const auto* next = base + Panels * lane_rows * (stride + b * traits32<E>::bytes);
     for (std::size_t n = 0; n < inputs; n += step_inputs) {
-      const auto i = input + n;
-      const auto in = block_inputs32{x.q + i * x.cols + b * 32,
-                                     x.cols,
-                                     x.sums + i * x.sum_stride + b,
-                                     x.sum_stride,
-                                     x.scale + i * x.scale_stride + b,
-                                     x.scale_stride,
-                                     acc[b % 16] + n};
+      const auto in = inputs_at<32, 1>(x, input + n, b);
+      auto* sums = acc[b % 16] + n;
       const auto some = std::min(inputs - n, step_inputs);
       if (n == 0)
-        step32<E, Panels, Panels* static_cast<int>(lane_rows)>(w, in, count, some, next);
+        step32<E, Panels, Panels* static_cast<int>(lane_rows)>(w, in, sums, count, some, next);
       else
-        step32<E, Panels, 0>(w, in, count, some, next);
+        step32<E, Panels, 0>(w, in, sums, count, some, next);
     }
   }
   for (std::size_t n = 0; n < inputs; ++n)

@@ -16,6 +16,25 @@ static inline __m512i broadcast_dword(const void* p) {
   return _mm512_set1_epi32(x);
 }
 
+/// Where one block of some inputs stands.
+struct block_inputs {
+  const std::int8_t* q; // of the first input, as all below
+  std::size_t cols;     // from one input's codes to the next's
+  const std::int16_t* sums;
+  std::size_t sum_stride;
+  const float* scale;
+  std::size_t scale_stride;
+};
+
+/// Block `block`, of Weights codes and Sums sums, of inputs from `input` on.
+template <std::size_t Weights, std::size_t Sums>
+static inline block_inputs inputs_at(const activation_view& x, std::size_t input,
+                                     std::size_t block) {
+  return {x.q + input * x.cols + block * Weights,       x.cols,
+          x.sums + input * x.sum_stride + block * Sums, x.sum_stride,
+          x.scale + input * x.scale_stride + block,     x.scale_stride};
+}
+
 // Asks for `Bytes` bytes from p on, rounded up to cache lines. Between the products, where there
 // are few loads. Into the first-level cache: asked for the second only, some layouts of rows and
 // stack came late from memory, and eight inputs took half as long again.
