@@ -20,6 +20,14 @@ using quant::encoding;
 /// the time that memory takes to answer.
 inline constexpr std::size_t row_prefetch_bytes = 4096;
 
+// Asks for `Bytes` bytes from p on, rounded up to cache lines.
+template <std::size_t Bytes>
+[[gnu::always_inline]] static inline void prefetch(const std::uint8_t* p) {
+#pragma GCC unroll 32
+  for (std::size_t at = 0; at < Bytes; at += 64)
+    _mm_prefetch(reinterpret_cast<const char*>(p) + at, _MM_HINT_T0);
+}
+
 static inline const __m128i* as128(const void* p) {
   return static_cast<const __m128i*>(p);
 }
@@ -52,11 +60,17 @@ struct code_pair {
   __m512i second;
 };
 
+// The low halves of all bytes, and the high ones.
+static inline code_pair split_nibbles(__m512i both) {
+  const auto four = _mm512_set1_epi8(15);
+  return {_mm512_and_si512(both, four), _mm512_and_si512(_mm512_srli_epi16(both, 4), four)};
+}
+
 // ---- blocks of 256 ----------------------------------------------------------------------------
 
 // One block taken apart. Codes are in element order, 64 to a register; unpack_codes(p, g) gives
-// register g. The scale vectors repeat the
-// group scales in the order that packing pairs of dot-product registers gives.
+// register g. The scale vectors repeat the group scales in the order that packing pairs of
+// dot-product registers gives.
 struct block256 {
   __m512i code[4];
   __m512i scale01;
@@ -129,7 +143,6 @@ template <>
 struct traits256<encoding::q6_k> {
   static constexpr std::size_t bytes = 210;
   static constexpr bool has_min = false;
-  static __m128i scale_bytes(const std::uint8_t* p) { return _mm_loadu_si128(as128(p + 192)); }
   static __m512i unpack_codes(const std::uint8_t* p, int g) {
     // Element i: nibble i%2 of byte i/2, and bits 2(i%4) of byte 128 + i/4.
     const auto low_mask = _mm512_set1_epi8(15);
@@ -143,7 +156,7 @@ struct traits256<encoding::q6_k> {
     return _mm512_or_si512(_mm512_and_si512(both, low_mask), _mm512_and_si512(high, high_mask));
   }
   static void unpack_scales(const std::uint8_t* p, block256& out) {
-    const auto scales = scale_bytes(p);
+    const auto scales = _mm_loadu_si128(as128(p + 192));
     const auto spread = [&](char base) {
       const auto index =
           _mm256_add_epi8(_mm256_set_epi8(7, 7, 7, 7, 3, 3, 3, 3, 6, 6, 6, 6, 2, 2, 2, 2, 5, 5, 5,
@@ -168,11 +181,6 @@ struct traits256<encoding::q6_k> {
 // register and 16-31 in the second.
 template <encoding E>
 struct traits32;
-
-static inline code_pair split_nibbles(__m512i both) {
-  const auto four = _mm512_set1_epi8(15);
-  return {_mm512_and_si512(both, four), _mm512_and_si512(_mm512_srli_epi16(both, 4), four)};
-}
 
 // Bit i of the four bytes at p belongs to element i; sixteen bytes from p on may be read.
 static inline code_pair nibbles_and_fifth_bits(const std::uint8_t* p, std::size_t step,

@@ -13,11 +13,16 @@ namespace larql::kernels::avx512 {
 
 // ---- horizontal sums of integers --------------------------------------------------------------
 
-// Lane i of the result is the sum of all lanes of the i-th argument.
-static inline __m128i sum_each(__m512i a, __m512i b, __m512i c, __m512i d) {
+// In each quarter, lane i of the result is the sum of that quarter of the i-th argument.
+static inline __m512i sum_quarters(__m512i a, __m512i b, __m512i c, __m512i d) {
   const auto ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
   const auto cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
-  const auto all = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+  return _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+}
+
+// Lane i of the result is the sum of all lanes of the i-th argument.
+static inline __m128i sum_each(__m512i a, __m512i b, __m512i c, __m512i d) {
+  const auto all = sum_quarters(a, b, c, d);
   const auto half =
       _mm256_add_epi32(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64(all, 1));
   return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
@@ -64,8 +69,7 @@ static void dot_256(const std::uint8_t* row, const activation_view& x, std::size
         continue;
       }
       const auto* p = row + (first + b) * traits::bytes;
-      for (std::size_t line = 0; line < traits::bytes; line += 64)
-        _mm_prefetch(reinterpret_cast<const char*>(p) + 4096 + line, _MM_HINT_T0);
+      prefetch<traits::bytes>(p + row_prefetch_bytes);
       block256 w;
       for (int g = 0; g < 4; ++g)
         w.code[g] = traits::unpack_codes(p, g);

@@ -31,6 +31,9 @@ template <encoding E, int Panels, int Inputs, int Prefetch>
   __m512i total[Inputs][Panels] = {}, offset[Inputs][Panels] = {};
 #pragma GCC unroll 1
   for (int p = 0; p < pairs; ++p, q += 8 * dwords) {
+    // Between the products, where there are few loads. Into the first-level cache: asked for the
+    // second only, some layouts of rows and stack came late from memory, and eight inputs took half
+    // as long again.
     if constexpr (Prefetch > 0) {
       constexpr auto bytes = Prefetch * traits256<E>::bytes / pairs;
       prefetch<bytes>(next);

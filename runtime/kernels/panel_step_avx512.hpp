@@ -35,14 +35,4 @@ static inline block_inputs inputs_at(const activation_view& x, std::size_t input
           x.scale + input * x.scale_stride + block,     x.scale_stride};
 }
 
-// Asks for `Bytes` bytes from p on, rounded up to cache lines. Between the products, where there
-// are few loads. Into the first-level cache: asked for the second only, some layouts of rows and
-// stack came late from memory, and eight inputs took half as long again.
-template <std::size_t Bytes>
-[[gnu::always_inline]] static inline void prefetch(const std::uint8_t* p) {
-#pragma GCC unroll 32
-  for (std::size_t at = 0; at < Bytes; at += 64)
-    _mm_prefetch(reinterpret_cast<const char*>(p) + at, _MM_HINT_T0);
-}
-
 } // namespace larql::kernels::avx512

@@ -7,9 +7,8 @@
 
 #pragma once
 
-#include "runtime/kernels/activations.hpp"
 #include "runtime/kernels/blocks_avx512.hpp"
-#include "runtime/kernels/lanes_avx512.hpp"
+#include "runtime/kernels/matmul_avx512.hpp"
 
 #include <algorithm>
 
@@ -68,34 +67,25 @@ static inline __m128i eight_halves(const std::uint8_t* blocks, std::ptrdiff_t co
     return _mm512_castsi512_si128(
         _mm512_permutex2var_epi16(load_at_most<64, Whole>(p, rest(0)), index,
                                   load_at_most<64, Whole>(p + 4 * step, rest(4))));
-  } else if constexpr (Bytes <= 30) { // half a register holds two
-    const auto index = _mm256_castsi128_si256(_mm_setr_epi16(0, words, 16, 16 + words, 0, 0, 0, 0));
-    const auto four = [&](std::ptrdiff_t i) {
-      return _mm256_castsi256_si128(
-          _mm256_permutex2var_epi16(load_at_most<32, Whole>(p + i * step, rest(i)), index,
-                                    load_at_most<32, Whole>(p + (i + 2) * step, rest(i + 2))));
+  } else { // a register holds two, or half of one
+    const auto two = [&](std::ptrdiff_t i) {
+      if constexpr (Bytes <= 30)
+        return _mm512_zextsi256_si512(load_at_most<32, Whole>(p + i * step, rest(i)));
+      else
+        return load_at_most<64, Whole>(p + i * step, rest(i));
     };
-    return _mm_unpacklo_epi64(four(0), four(4));
-  } else { // a register holds two
     const auto index = _mm512_castsi128_si512(_mm_setr_epi16(0, words, 32, 32 + words, 0, 0, 0, 0));
     const auto four = [&](std::ptrdiff_t i) {
-      return _mm512_castsi512_si128(
-          _mm512_permutex2var_epi16(load_at_most<64, Whole>(p + i * step, rest(i)), index,
-                                    load_at_most<64, Whole>(p + (i + 2) * step, rest(i + 2))));
+      return _mm512_castsi512_si128(_mm512_permutex2var_epi16(two(i), index, two(i + 2)));
     };
     return _mm_unpacklo_epi64(four(0), four(4));
   }
 }
 
 // Lane 4j + i of the result is the sum of quarter i of z[j].
-static inline __m512i sum_quarters(const __m512i* z) {
-  const auto ab =
-      _mm512_add_epi32(_mm512_unpacklo_epi32(z[0], z[1]), _mm512_unpackhi_epi32(z[0], z[1]));
-  const auto cd =
-      _mm512_add_epi32(_mm512_unpacklo_epi32(z[2], z[3]), _mm512_unpackhi_epi32(z[2], z[3]));
-  const auto sums = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+static inline __m512i sum_blocks(const __m512i* z) {
   const auto order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-  return _mm512_permutexvar_epi32(order, sums);
+  return _mm512_permutexvar_epi32(order, sum_quarters(z[0], z[1], z[2], z[3]));
 }
 
 // Adds up to sixteen blocks, in Quads fours, to the accumulator lanes of each input. All of them
@@ -137,7 +127,7 @@ add_blocks32(const std::uint8_t* p, std::size_t count, const std::int8_t* q, std
     const auto scale = _mm512_loadu_ps(x.scale + i * x.scale_stride + first);
     const auto sums =
         _mm512_cvtepi16_epi32(_mm256_loadu_si256(as256(x.sums + i * x.sum_stride + first)));
-    auto total = sum_quarters(sum[n]);
+    auto total = sum_blocks(sum[n]);
     if constexpr (traits::offset_shift >= 0)
       total = _mm512_sub_epi32(total, _mm512_slli_epi32(sums, traits::offset_shift));
     acc[n] = _mm512_fmadd_ps(_mm512_mul_ps(d, scale), _mm512_cvtepi32_ps(total), acc[n]);

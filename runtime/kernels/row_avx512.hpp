@@ -78,11 +78,10 @@ static inline __m512i spread_minima(__m512i scales, char first) {
 template <encoding E>
 static inline void unpack_groups(const std::uint8_t* p, __m512i* code) {
   constexpr std::size_t codes = E == encoding::q4_k ? 16 : 48;
-  const auto low_half = _mm512_set1_epi8(15);
   for (int h = 0; h < 2; ++h) {
-    const auto both = _mm512_loadu_si512(p + codes + 64 * h);
-    code[2 * h] = _mm512_and_si512(both, low_half);
-    code[2 * h + 1] = _mm512_and_si512(_mm512_srli_epi16(both, 4), low_half);
+    const auto halves = split_nibbles(_mm512_loadu_si512(p + codes + 64 * h));
+    code[2 * h] = halves.first;
+    code[2 * h + 1] = halves.second;
   }
   if constexpr (E == encoding::q5_k) {
     const auto fifth = _mm512_broadcast_i64x4(_mm256_loadu_si256(as256(p + 16)));
@@ -131,8 +130,7 @@ template <encoding E, int Count, int Inputs>
 static inline void add_blocks(const std::uint8_t* p, const row_input* x, std::size_t first,
                               __m128* acc) {
   constexpr auto bytes = traits256<E>::bytes;
-  for (std::size_t line = 0; line < Count * bytes; line += 64)
-    _mm_prefetch(reinterpret_cast<const char*>(p) + row_prefetch_bytes + line, _MM_HINT_T0);
+  prefetch<Count * bytes>(p + row_prefetch_bytes);
   const auto heads = load_heads<E, Count>(p);
   __m512i sum[Inputs][4];
   for (int b = 0; b < 4; ++b) {

@@ -53,61 +53,28 @@ static inline void turn_sixteen_bytes(const std::uint8_t* base, std::size_t stri
   out[3] = _mm512_unpackhi_epi64(ab2, cd2);
 }
 
-/// One block of sixteen rows, turned: lanes are rows.
+/// One block of sixteen rows, turned: lanes are rows. Q4_K stays packed, the first group of each
+/// pair in the low halves of bytes.
 template <encoding E>
 struct panel256 {
   static constexpr int groups = traits256<E>::has_min ? 8 : 16; ///< that share a scale
+  static constexpr bool packed = E == encoding::q4_k;
 
-  __m512i code[64]; ///< code[k]: weights 4k..4k+3
+  __m512i code[packed ? 32 : 64]; ///< code[k]: weights 4k..4k+3 if not packed
   __m512i scale[groups];
   __m512i offset[8]; ///< what sums of 16 inputs are multiplied with, two of 16 bits per lane
   __m512 d;
-  __m512 d_min; ///< Q5_K only
+  __m512 d_min; ///< Q4_K and Q5_K only
 
+  /// Dword k of the groups 2p and 2p + 1.
   [[nodiscard]] code_pair pair(int p, int k) const {
     constexpr int dwords = 64 / groups;
-    return {code[2 * dwords * p + k], code[2 * dwords * p + dwords + k]};
+    if constexpr (packed)
+      return split_nibbles(code[dwords * p + k]);
+    else
+      return {code[2 * dwords * p + k], code[2 * dwords * p + dwords + k]};
   }
 };
-
-/// Q4_K stays packed: the first group of each pair in the low half of every byte.
-template <>
-struct panel256<encoding::q4_k> {
-  static constexpr int groups = 8;
-
-  __m512i code[32];
-  __m512i scale[groups];
-  __m512i offset[8];
-  __m512 d;
-  __m512 d_min;
-
-  [[nodiscard]] code_pair pair(int p, int k) const {
-    const auto four = _mm512_set1_epi8(0x0f);
-    const auto both = code[8 * p + k];
-    return {_mm512_and_si512(both, four), _mm512_and_si512(_mm512_srli_epi32(both, 4), four)};
-  }
-};
-
-// Sixteen bytes of each of sixteen rows, turned: byte j of row r goes to lane r of out[j].
-static inline void turn_signed_bytes(const std::uint8_t (*rows)[16], __m512i* out) {
-  const auto within = _mm512_set_epi8(63, 47, 31, 15, 62, 46, 30, 14, 61, 45, 29, 13, 60, 44, 28,
-                                      12, 59, 43, 27, 11, 58, 42, 26, 10, 57, 41, 25, 9, 56, 40, 24,
-                                      8, 55, 39, 23, 7, 54, 38, 22, 6, 53, 37, 21, 5, 52, 36, 20, 4,
-                                      51, 35, 19, 3, 50, 34, 18, 2, 49, 33, 17, 1, 48, 32, 16, 0);
-  __m512i z[4]; // z[g] dword j: byte j of rows 4g..4g+3
-  for (int g = 0; g < 4; ++g)
-    z[g] = _mm512_permutexvar_epi8(within, _mm512_loadu_si512(rows[4 * g]));
-  const auto ab = _mm512_unpacklo_epi32(z[0], z[1]), ab2 = _mm512_unpackhi_epi32(z[0], z[1]);
-  const auto cd = _mm512_unpacklo_epi32(z[2], z[3]), cd2 = _mm512_unpackhi_epi32(z[2], z[3]);
-  // quarter L of part[m]: byte 4L + m of all sixteen rows
-  const __m512i part[4] = {_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd),
-                           _mm512_unpacklo_epi64(ab2, cd2), _mm512_unpackhi_epi64(ab2, cd2)};
-  alignas(64) std::uint8_t bytes[4][64];
-  for (int m = 0; m < 4; ++m)
-    _mm512_store_si512(bytes[m], part[m]);
-  for (int j = 0; j < 16; ++j)
-    out[j] = _mm512_cvtepi8_epi32(_mm_load_si128(as128(bytes[j % 4] + 16 * (j / 4))));
-}
 
 // Q4_K and Q5_K begin with d, d_min and the twelve bytes of k_scale_bytes(): four dwords, which are
 // taken apart for all rows at once.
@@ -141,16 +108,14 @@ static inline void turn_k_header(const std::uint8_t* base, std::size_t stride, p
 // Q6_K: a scale for each group of 16 at byte 192, d behind them.
 static inline void turn_q6_scales(const std::uint8_t* base, std::size_t stride,
                                   panel256<encoding::q6_k>& out) {
-  alignas(64) std::uint8_t scales[16][16];
   alignas(64) std::uint32_t bits[16];
-  for (std::size_t r = 0; r < lane_rows; ++r) {
-    const auto* p = base + r * stride;
-    _mm_store_si128(reinterpret_cast<__m128i*>(scales[r]),
-                    traits256<encoding::q6_k>::scale_bytes(p));
-    bits[r] = traits256<encoding::q6_k>::d_bits(p);
-  }
+  for (std::size_t r = 0; r < lane_rows; ++r)
+    bits[r] = traits256<encoding::q6_k>::d_bits(base + r * stride);
   out.d = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_load_si512(bits)));
-  turn_signed_bytes(scales, out.scale);
+  __m512i four[4]; // signed bytes
+  turn_sixteen_bytes(base + 192, stride, four);
+  for (unsigned g = 0; g < 16; ++g)
+    out.scale[g] = _mm512_srai_epi32(_mm512_slli_epi32(four[g / 4], 24 - 8 * (g % 4)), 24);
   for (int g = 0; g < 8; ++g) // the scales themselves: codes are offset by 32 times them
     out.offset[g] = _mm512_mask_blend_epi16(0xaaaaaaaa, out.scale[2 * g],
                                             _mm512_slli_epi32(out.scale[2 * g + 1], 16));
@@ -172,7 +137,7 @@ static inline void turn_block256(const std::uint8_t* base, std::size_t stride, p
     turn_k_header(base, stride, out);
   else
     turn_q6_scales(base, stride, out);
-  if constexpr (E == encoding::q4_k) { // two nibbles go on sharing a byte
+  if constexpr (panel256<E>::packed) { // two nibbles go on sharing a byte
     for (int i = 0; i < 8; ++i)
       turn_sixteen_bytes(base + 16 + 16 * i, stride, out.code + 4 * i);
   } else {
