@@ -8,7 +8,7 @@
 
 #pragma once
 
-#include "actors/buffer_pool.hpp"
+#include "actors/core/buffer_pool.hpp"
 #include "runtime/base/result.hpp"
 #include "schema/codec.hpp"
 

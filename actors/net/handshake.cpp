@@ -1,6 +1,6 @@
 #include "actors/net/handshake.hpp"
 
-#include "actors/net/message_stream.hpp"
+#include "actors/net/message_io.hpp"
 #include "actors/net/model_match.hpp"
 
 namespace larql::actors {
@@ -12,7 +12,7 @@ constexpr auto max_description_bytes = schema::max_hello_bytes * 16;
 
 // An answer that is a T, or the peer's refusal.
 template <class T>
-result<T> answer_of(const stream& s, received_message&& answer, std::string_view asked) {
+result<T> answer_of(const secure_stream& s, received_message&& answer, std::string_view asked) {
   if (const auto* no = std::get_if<schema::refused>(&answer.message))
     return fail(errc::mismatch, "{}: refused the connection: {}", s.peer(), no->reason);
   auto* yes = std::get_if<T>(&answer.message);
@@ -23,14 +23,14 @@ result<T> answer_of(const stream& s, received_message&& answer, std::string_view
 
 } // namespace
 
-failure refuse(const stream& s, std::string reason, time_limit until) {
+failure refuse(const secure_stream& s, std::string reason, time_limit until) {
   const auto no = schema::refused{std::move(reason)};
   if (auto written = write_message(s, no, until); !written)
     return std::move(written).error();
   return fail(errc::mismatch, "{}: {}", s.peer(), no.reason);
 }
 
-result<schema::node_description> greet_node(const stream& s, const schema::hello& hello,
+result<schema::node_description> greet_node(const secure_stream& s, const schema::hello& hello,
                                             time_limit until) {
   LARQL_TRY_VOID(write_message(s, hello, until));
   LARQL_TRY(auto answer, read_message(s, max_description_bytes, until));
@@ -41,7 +41,7 @@ result<schema::node_description> greet_node(const stream& s, const schema::hello
   return node;
 }
 
-result<schema::hello> greet_laptop(const stream& s, const schema::node_description& self,
+result<schema::hello> greet_laptop(const secure_stream& s, const schema::node_description& self,
                                    time_limit until) {
   LARQL_TRY(auto first, read_message(s, schema::max_hello_bytes, until));
   const auto* hello = std::get_if<schema::hello>(&first.message);
@@ -59,34 +59,34 @@ result<schema::hello> greet_laptop(const stream& s, const schema::node_descripti
   return *hello;
 }
 
-result<schema::accepted> greet_coordinator(const stream& s, const schema::announce& self,
-                                           time_limit until) {
+result<schema::accepted> announce_to_laptop(const secure_stream& s, const schema::announce& self,
+                                            time_limit until) {
   LARQL_TRY_VOID(write_message(s, self, until));
   LARQL_TRY(auto answer, read_message(s, schema::max_hello_bytes, until));
   return answer_of<schema::accepted>(s, std::move(answer), "announce");
 }
 
-result<arrival> hear_arrival(const stream& s, time_limit until) {
+result<first_message> read_first_message(const secure_stream& s, time_limit until) {
   LARQL_TRY(auto first, read_message(s, max_description_bytes, until));
   auto* node = std::get_if<schema::announce>(&first.message);
-  auto* visitor = std::get_if<schema::hello>(&first.message);
-  if (node == nullptr && visitor == nullptr)
+  auto* admin = std::get_if<schema::hello>(&first.message);
+  if (node == nullptr && admin == nullptr)
     return fail(errc::corrupt, "{}: first message is neither announce nor hello", s.peer());
-  const auto protocol = node != nullptr ? node->node.protocol : visitor->protocol;
+  const auto protocol = node != nullptr ? node->node.protocol : admin->protocol;
   if (protocol != schema::protocol_version)
     return refuse(s,
                   fmt::format("protocol version is {}, this laptop speaks {}", protocol,
                               schema::protocol_version),
                   until);
   if (node != nullptr)
-    return arrival{std::move(*node)};
-  return arrival{std::move(*visitor)};
+    return first_message{std::move(*node)};
+  return first_message{std::move(*admin)};
 }
 
 result<schema::accepted>
-greet_announced(const stream& s, const schema::announce& node,
-                const std::function<result<schema::accepted>(const schema::announce&)>& decide,
-                time_limit until) {
+answer_announcement(const secure_stream& s, const schema::announce& node,
+                    const std::function<result<schema::accepted>(const schema::announce&)>& decide,
+                    time_limit until) {
   auto answer = decide(node);
   if (!answer)
     return refuse(s, answer.error().text, until);
@@ -94,8 +94,8 @@ greet_announced(const stream& s, const schema::announce& node,
   return answer;
 }
 
-result<schema::node_list> greet_laptop_of_nodes(const stream& s, const schema::hello& hello,
-                                                time_limit until) {
+result<schema::node_list> request_node_list(const secure_stream& s, const schema::hello& hello,
+                                            time_limit until) {
   LARQL_TRY_VOID(write_message(s, hello, until));
   LARQL_TRY(auto answer, read_message(s, schema::max_list_bytes, until));
   return answer_of<schema::node_list>(s, std::move(answer), "hello");

@@ -5,7 +5,7 @@
 
 #pragma once
 
-#include "actors/net/stream.hpp"
+#include "actors/net/secure_stream.hpp"
 #include "schema/messages.hpp"
 
 #include <functional>
@@ -15,33 +15,33 @@ namespace larql::actors {
 
 /// Laptop side: sends hello, returns what the node says it is.
 [[nodiscard]] result<schema::node_description>
-greet_node(const stream& s, const schema::hello& hello, time_limit until);
+greet_node(const secure_stream& s, const schema::hello& hello, time_limit until);
 
 /// Node side: reads hello; answers welcome, or refuses another protocol version or another model
 /// with a text that says which differs.
 [[nodiscard]] result<schema::hello>
-greet_laptop(const stream& s, const schema::node_description& self, time_limit until);
+greet_laptop(const secure_stream& s, const schema::node_description& self, time_limit until);
 
 /// Node side of a connection that it dialled: announces itself, returns what it should do.
 [[nodiscard]] result<schema::accepted>
-greet_coordinator(const stream& s, const schema::announce& self, time_limit until);
+announce_to_laptop(const secure_stream& s, const schema::announce& self, time_limit until);
 
 /// Who came to where nodes announce themselves: a node, or a visitor who asks for those that are
 /// here. Whoever speaks another protocol version is refused.
-using arrival = std::variant<schema::announce, schema::hello>;
-[[nodiscard]] result<arrival> hear_arrival(const stream& s, time_limit until);
+using first_message = std::variant<schema::announce, schema::hello>;
+[[nodiscard]] result<first_message> read_first_message(const secure_stream& s, time_limit until);
 
 /// Answers a node: `decide` says what it should do, or why it is refused.
 [[nodiscard]] result<schema::accepted>
-greet_announced(const stream& s, const schema::announce& node,
-                const std::function<result<schema::accepted>(const schema::announce&)>& decide,
-                time_limit until);
+answer_announcement(const secure_stream& s, const schema::announce& node,
+                    const std::function<result<schema::accepted>(const schema::announce&)>& decide,
+                    time_limit until);
 
 /// A visitor's side: asks a laptop for the nodes that announced themselves to it.
 [[nodiscard]] result<schema::node_list>
-greet_laptop_of_nodes(const stream& s, const schema::hello& hello, time_limit until);
+request_node_list(const secure_stream& s, const schema::hello& hello, time_limit until);
 
 /// Says no, and returns that as the error.
-[[nodiscard]] failure refuse(const stream& s, std::string reason, time_limit until);
+[[nodiscard]] failure refuse(const secure_stream& s, std::string reason, time_limit until);
 
 } // namespace larql::actors

@@ -13,7 +13,7 @@ namespace {
 constexpr auto poll_interval = std::chrono::milliseconds{200};
 // How long a connection may wait for a place. Longer than an ordinary handshake takes, so that a
 // burst of laptops is served; short against the time that silent peers may hold a place.
-constexpr auto place_patience = std::chrono::milliseconds{100};
+constexpr auto place_timeout = std::chrono::milliseconds{100};
 
 } // namespace
 
@@ -34,7 +34,7 @@ listener::~listener() {
 
 bool listener::enter() {
   auto lock = std::unique_lock{mutex_};
-  if (!left_.wait_for(lock, place_patience,
+  if (!left_.wait_for(lock, place_timeout,
                       [this] { return handshakes_ < options_.max_handshakes; }))
     return false;
   ++handshakes_;
@@ -78,7 +78,7 @@ void listener::accept_loop() {
 result<void> listener::serve(socket s) {
   const auto until = std::chrono::steady_clock::now() + options_.handshake_timeout;
   LARQL_TRY_VOID(prepare(s));
-  auto connection = stream::accepted(std::move(s), tls_, until);
+  auto connection = secure_stream::accepted(std::move(s), tls_, until);
   if (!connection) {
     options_.on_failure(handshake_step::tls);
     return with_hint(std::move(connection).error(), tls_);

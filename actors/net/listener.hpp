@@ -7,7 +7,7 @@
 
 #pragma once
 
-#include "actors/net/stream.hpp"
+#include "actors/net/secure_stream.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -32,7 +32,7 @@ class listener {
 public:
   /// Exchanges the first messages of an accepted connection, by the deadline, and takes it. What it
   /// returns is logged.
-  using greet_fn = std::function<result<void>(stream, time_limit)>;
+  using greet_fn = std::function<result<void>(secure_stream, time_limit)>;
 
   /// A null `tls` means plain TCP.
   listener(socket listening, tls_context_ptr tls, listener_options options, greet_fn greet);

@@ -41,4 +41,15 @@ std::string model_difference(const schema::model_identity& here,
   return {};
 }
 
+schema::model_identity identity_of(const vindex::model_config& model,
+                                   const vindex::weights_names& weights) {
+  return {model.model.substr(0, schema::max_text_bytes),
+          weights.fingerprint,
+          model.layers,
+          model.hidden,
+          model.experts,
+          model.expert_width,
+          weights.digest};
+}
+
 } // namespace larql::actors

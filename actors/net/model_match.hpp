@@ -4,11 +4,16 @@
 
 #pragma once
 
+#include "runtime/vindex/fingerprint.hpp"
 #include "schema/messages.hpp"
 
 #include <string>
 
 namespace larql::actors {
+
+/// What peers compare: the model's shape and the names of its weights.
+[[nodiscard]] schema::model_identity identity_of(const vindex::model_config& model,
+                                                 const vindex::weights_names& weights);
 
 /// What differs between two models, for messages: a shape, the fingerprint of norms and routers, or
 /// the digest of the experts' weights. Empty if nothing does, as far as both sides know.

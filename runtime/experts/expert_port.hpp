@@ -1,5 +1,5 @@
 // The seam between the forward pass and wherever experts are computed: on this machine
-// (local_experts.hpp) or on other machines (actors/remote_experts.hpp).
+// (local_experts.hpp) or on other machines (actors/laptop/remote_experts.hpp).
 //
 // Shapes    A batch is `rows` rows of one layer; every row names `top_k` experts with weights.
 // Numerics  The answer for a row is the fixed-point sum (docs/numerics.md, "Sum over experts") of

@@ -6,14 +6,14 @@
 
 namespace larql::experts {
 
-void collect_picks(const expert_batch& batch, std::vector<pick>& out) {
+void assignments_by_expert(const expert_batch& batch, std::vector<assignment>& out) {
   out.clear();
   for (auto r = 0u; r < batch.rows; ++r)
     for (auto k = 0u; k < batch.top_k; ++k) {
       const auto i = std::size_t{r} * batch.top_k + k;
       out.push_back({r, batch.ids[i], batch.weights[i]});
     }
-  std::sort(out.begin(), out.end(), [](const pick& a, const pick& b) {
+  std::sort(out.begin(), out.end(), [](const assignment& a, const assignment& b) {
     return a.expert != b.expert ? a.expert < b.expert : a.row < b.row;
   });
 }
@@ -26,16 +26,16 @@ result<void> local_experts::start(const expert_batch& batch) {
 result<void> local_experts::wait(std::span<float> out) {
   const auto n = std::size_t{batch_.rows} * batch_.hidden;
   LARQL_CHECK(out.size() == n);
-  collect_picks(batch_, picks_);
-  for (const auto& p : picks_)
+  assignments_by_expert(batch_, assignments_);
+  for (const auto& p : assignments_)
     if (!bank_.owned().contains(batch_.layer, p.expert))
       return fail(errc::internal, "layer {}, expert {} is not in this machine's bank", batch_.layer,
                   p.expert);
-  const auto any = bank_.get(batch_.layer, picks_.front().expert);
-  inputs_.set(batch_.x.data(), batch_.rows, batch_.hidden, batch_.hidden);
-  inputs_.prepare(compute_, any.gate);
+  const auto any = bank_.get(batch_.layer, assignments_.front().expert);
+  inputs_.bind(batch_.x.data(), batch_.rows, batch_.hidden, batch_.hidden);
+  inputs_.quantize(compute_, any.gate);
   sums_.assign(n, 0);
-  LARQL_TRY_VOID(engine_.run(batch_.layer, inputs_.get(any.gate), picks_, sums_));
+  LARQL_TRY_VOID(experts_.run(batch_.layer, inputs_.view(any.gate), assignments_, sums_));
   compute_.k.fixed_to_float(sums_.data(), n, out.data());
   return {};
 }

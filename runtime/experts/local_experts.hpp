@@ -3,7 +3,7 @@
 
 #pragma once
 
-#include "runtime/experts/expert_engine.hpp"
+#include "runtime/experts/expert_compute.hpp"
 #include "runtime/experts/expert_port.hpp"
 
 namespace larql::experts {
@@ -11,7 +11,7 @@ namespace larql::experts {
 class local_experts final : public expert_port {
 public:
   local_experts(kernels::compute compute, const expert_bank& bank)
-      : compute_(compute), bank_(bank), engine_(compute, bank) {}
+      : compute_(compute), bank_(bank), experts_(compute, bank) {}
 
   result<void> start(const expert_batch& batch) override;
   result<void> wait(std::span<float> out) override;
@@ -19,14 +19,14 @@ public:
 private:
   kernels::compute compute_;
   const expert_bank& bank_;
-  expert_engine engine_;
+  expert_compute experts_;
   expert_batch batch_;
-  kernels::input_forms inputs_;
-  std::vector<pick> picks_;
+  kernels::quantized_inputs inputs_;
+  std::vector<assignment> assignments_;
   std::vector<std::int64_t> sums_;
 };
 
 /// The picks of a batch sorted by expert, then row; ascending order makes weights stream.
-void collect_picks(const expert_batch& batch, std::vector<pick>& out);
+void assignments_by_expert(const expert_batch& batch, std::vector<assignment>& out);
 
 } // namespace larql::experts

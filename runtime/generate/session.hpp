@@ -8,9 +8,9 @@
 
 #pragma once
 
-#include "runtime/gemma4/forward.hpp"
-#include "runtime/gemma4/kv_cache.hpp"
-#include "runtime/gemma4/model.hpp"
+#include "runtime/models/gemma4/forward.hpp"
+#include "runtime/models/gemma4/kv_cache.hpp"
+#include "runtime/models/gemma4/model.hpp"
 
 #include <cstdint>
 #include <functional>

@@ -10,7 +10,7 @@
 
 #pragma once
 
-#include "runtime/base/random_numbers.hpp"
+#include "runtime/base/jitter.hpp"
 #include "runtime/hub/access.hpp"
 #include "runtime/hub/http.hpp"
 #include "runtime/hub/retry.hpp"
@@ -58,7 +58,7 @@ private:
   const http_settings& settings_;
   http_handle handle_;
   std::map<std::string, std::string> locations_; ///< where the Hub's URLs led, for the next range
-  std::function<double()> uniform_ = random_numbers();
+  std::function<double()> uniform_ = jitter_source();
 };
 
 } // namespace larql::hub

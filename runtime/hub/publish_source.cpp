@@ -6,7 +6,7 @@
 #include "runtime/base/sha256.hpp"
 #include "runtime/hub/repo.hpp"
 #include "runtime/vindex/format.hpp"
-#include "runtime/vindex/slice_plan.hpp"
+#include "runtime/vindex/package/slice_plan.hpp"
 
 #include <algorithm>
 #include <sys/stat.h>

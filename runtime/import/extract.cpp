@@ -4,8 +4,8 @@
 #include "runtime/base/json.hpp"
 #include "runtime/base/unfinished_directory.hpp"
 #include "runtime/import/extract_plan.hpp"
-#include "runtime/vindex/checksum_writer.hpp"
 #include "runtime/vindex/checksums.hpp"
+#include "runtime/vindex/package/checksum_writer.hpp"
 
 #include <algorithm>
 #include <atomic>

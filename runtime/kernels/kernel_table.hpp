@@ -3,10 +3,10 @@
 
 #pragma once
 
+#include "runtime/kernels/attention_ops.hpp"
 #include "runtime/kernels/kernel_set.hpp"
-#include "runtime/kernels/ops_attention.hpp"
-#include "runtime/kernels/ops_quantize.hpp"
-#include "runtime/kernels/ops_rows.hpp"
+#include "runtime/kernels/quantize_ops.hpp"
+#include "runtime/kernels/row_ops.hpp"
 
 namespace larql::kernels {
 

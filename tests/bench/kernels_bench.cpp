@@ -5,9 +5,9 @@
 // "memory" runs over 256 MB with all threads: what decoding sees.
 
 #include "runtime/base/compute_pool.hpp"
-#include "runtime/base/read_probe.hpp"
+#include "runtime/base/memory_bandwidth.hpp"
 #include "runtime/base/reserved_memory.hpp"
-#include "runtime/kernels/products.hpp"
+#include "runtime/kernels/linear.hpp"
 #include "tests/support/random_weights.hpp"
 
 #include <benchmark/benchmark.h>
@@ -102,13 +102,13 @@ void from_memory(benchmark::State& state, encoding e, std::uint32_t rows, std::u
   auto pool = compute_pool{std::thread::hardware_concurrency()};
   auto random = test::random_source{2};
   const auto x = test::random_floats(random, std::size_t{rows} * cols);
-  auto inputs = kernels::input_forms{};
+  auto inputs = kernels::quantized_inputs{};
   auto out = std::vector<float>(std::size_t{rows} * w.rows);
   const auto begin = ticks();
   for (auto _ : state) {
-    inputs.set(x.data(), rows, cols, cols);
-    const auto p = kernels::product{w, out.data(), w.rows};
-    kernels::multiply({best_kernels(), pool}, inputs, {&p, 1});
+    inputs.bind(x.data(), rows, cols, cols);
+    const auto p = kernels::linear_job{w, out.data(), w.rows};
+    kernels::matmul({best_kernels(), pool}, inputs, {&p, 1});
     benchmark::ClobberMemory();
   }
   count(state, w, rows, ticks() - begin);

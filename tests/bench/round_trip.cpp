@@ -8,10 +8,10 @@
 //
 // Prints medians over the rounds and ratios; a line of JSON at the end.
 
-#include "actors/cluster.hpp"
-#include "actors/expert_service.hpp"
-#include "actors/remote_experts.hpp"
-#include "actors/system.hpp"
+#include "actors/core/system.hpp"
+#include "actors/laptop/cluster.hpp"
+#include "actors/laptop/remote_experts.hpp"
+#include "actors/node/expert_service.hpp"
 #include "runtime/kernels/kernel_set.hpp"
 #include "runtime/vindex/fingerprint.hpp"
 #include "tests/support/child_process.hpp"

@@ -6,10 +6,11 @@
 
 #pragma once
 
-#include "actors/cluster.hpp"
-#include "actors/expert_service.hpp"
-#include "actors/remote_experts.hpp"
-#include "actors/system.hpp"
+#include "actors/core/system.hpp"
+#include "actors/laptop/cluster.hpp"
+#include "actors/laptop/remote_experts.hpp"
+#include "actors/net/model_match.hpp"
+#include "actors/node/expert_service.hpp"
 #include "runtime/vindex/fingerprint.hpp"
 #include "tests/e2e/programs.hpp"
 #include "tests/support/environment.hpp"

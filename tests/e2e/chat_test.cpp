@@ -1,5 +1,5 @@
-// Mirrors cli/chat.cpp from outside: turns of a conversation, its commands, and what a lost node
-// does to it.
+// Mirrors cli/laptop/chat.cpp from outside: turns of a conversation, its commands, and what a lost
+// node does to it.
 
 #include "tests/e2e/programs.hpp"
 

@@ -1,5 +1,5 @@
-// Mirrors cli/command.hpp: exit codes 0, 1 and 2, help and version of every command, and errors
-// that name what was wrong.
+// Mirrors cli/support/command.hpp: exit codes 0, 1 and 2, help and version of every command, and
+// errors that name what was wrong.
 
 #include "tests/e2e/programs.hpp"
 

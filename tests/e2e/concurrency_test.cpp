@@ -1,5 +1,5 @@
-// Mirrors actors/node.hpp and actors/cluster.hpp from outside: several laptops, many connections,
-// shutdown in the middle of calls. Nothing hangs, nothing leaks, no bit changes.
+// Mirrors actors/node/node.hpp and actors/laptop/cluster.hpp from outside: several laptops, many
+// connections, shutdown in the middle of calls. Nothing hangs, nothing leaks, no bit changes.
 
 #include "tests/e2e/call_examples.hpp"
 #include "tests/e2e/programs.hpp"

@@ -1,4 +1,4 @@
-// Mirrors runtime/import/extract.hpp and cli/extract.cpp: whatever ends an extract, the same
+// Mirrors runtime/import/extract.hpp and cli/laptop/extract.cpp: whatever ends an extract, the same
 // command goes on and ends with the same bytes.
 
 #include "tests/e2e/programs.hpp"

@@ -1,5 +1,5 @@
-// Mirrors actors/shard_link.hpp and actors/remote_experts.hpp from outside: whatever a node does, a
-// run ends in time with an error that names it.
+// Mirrors actors/laptop/node_link.hpp and actors/laptop/remote_experts.hpp from outside: whatever a
+// node does, a run ends in time with an error that names it.
 
 #include "tests/e2e/programs.hpp"
 #include "tests/support/fake_node.hpp"

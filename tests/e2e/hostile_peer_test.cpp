@@ -1,5 +1,5 @@
-// Mirrors actors/net/listener.hpp and actors/client_connection.hpp from outside: peers that send
-// anything at all neither crash nor hang a node, and cost it nothing once they are gone.
+// Mirrors actors/net/listener.hpp and actors/node/client_connection.hpp from outside: peers that
+// send anything at all neither crash nor hang a node, and cost it nothing once they are gone.
 
 #include "tests/e2e/call_examples.hpp"
 #include "tests/e2e/programs.hpp"

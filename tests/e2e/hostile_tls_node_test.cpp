@@ -1,7 +1,7 @@
 // What a laptop makes of a node that is hostile inside or below TLS: it ends in time with an error
 // that names the node, or goes on with a replica and the same bits. It never hangs or crashes.
 
-#include "actors/dialler.hpp"
+#include "actors/net/dial.hpp"
 #include "tests/e2e/programs.hpp"
 #include "tests/support/failures.hpp"
 #include "tests/support/fake_tls_node.hpp"
@@ -143,7 +143,7 @@ TEST_F(HostileTlsNode, SilenceOrGarbageInsteadOfAWelcomeIsAnError) {
 
 // ---- after the welcome: the laptop's network thread has the connection --------------------------
 
-using treatment = void (*)(const actors::stream&);
+using treatment = void (*)(const actors::secure_stream&);
 struct damage {
   const char* name;
   treatment treat;
@@ -174,34 +174,34 @@ TEST_P(HostileTlsNodeAfterTheWelcome, WithAReplicaTheAnswerHasTheSameBits) {
 }
 
 constexpr damage damages[] = {
-    {"Silence", [](const actors::stream&) {}},
+    {"Silence", [](const actors::secure_stream&) {}},
     {"GarbageBelowTls",
-     [](const actors::stream& s) {
+     [](const actors::secure_stream& s) {
        const auto bytes = std::string(5000, 'x');
        (void) ::send(s.fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
      }},
     {"ARecordWithAWrongTag",
-     [](const actors::stream& s) {
+     [](const actors::secure_stream& s) {
        const auto bytes = std::string{"\x17\x03\x03\x00\x20", 5} + std::string(32, '\x55');
        (void) ::send(s.fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
      }},
     {"ARecordCutShort",
-     [](const actors::stream& s) {
+     [](const actors::secure_stream& s) {
        const auto bytes = std::string{"\x17\x03\x03\x40\x00", 5} + std::string(100, '\x55');
        (void) ::send(s.fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
        ::shutdown(s.fd(), SHUT_WR);
      }},
     {"GarbageInsteadOfFrames",
-     [](const actors::stream& s) {
+     [](const actors::secure_stream& s) {
        (void) s.write(std::string(4096, 'x'), fake_tls_node::soon());
      }},
     {"AFrameCutShort",
-     [](const actors::stream& s) {
+     [](const actors::secure_stream& s) {
        (void) s.write(frame_header(1 << 20), fake_tls_node::soon());
        (void) s.write(std::string(1 << 19, '\0'), fake_tls_node::soon());
        ::shutdown(s.fd(), SHUT_WR);
      }},
-    {"AnEndAtOnce", [](const actors::stream& s) { ::shutdown(s.fd(), SHUT_RDWR); }},
+    {"AnEndAtOnce", [](const actors::secure_stream& s) { ::shutdown(s.fd(), SHUT_RDWR); }},
 };
 INSTANTIATE_TEST_SUITE_P(EveryDamage, HostileTlsNodeAfterTheWelcome, testing::ValuesIn(damages),
                          [](const auto& i) { return std::string{i.param.name}; });

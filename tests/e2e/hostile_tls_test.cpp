@@ -4,7 +4,7 @@
 //
 // LARQL_HOSTILE=N makes N attempts instead of a few hundred, LARQL_HOSTILE_SEED=S others.
 
-#include "actors/dialler.hpp"
+#include "actors/net/dial.hpp"
 #include "tests/e2e/call_examples.hpp"
 #include "tests/e2e/programs.hpp"
 #include "tests/support/environment.hpp"
@@ -89,8 +89,8 @@ protected:
     return s ? *std::move(s) : actors::socket{};
   }
   /// TLS is up, nothing was said yet.
-  [[nodiscard]] std::optional<actors::stream> shaken() const {
-    auto s = actors::stream::dialled(plain(), me, soon());
+  [[nodiscard]] std::optional<actors::secure_stream> shaken() const {
+    auto s = actors::secure_stream::dialled(plain(), me, soon());
     EXPECT_TRUE(succeeds(s));
     return s ? std::optional{*std::move(s)} : std::nullopt;
   }

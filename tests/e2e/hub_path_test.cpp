@@ -1,4 +1,5 @@
-// Mirrors cli/model_path.hpp: hf:// in the place of a directory, for the laptop and for nodes.
+// Mirrors cli/support/model_path.hpp: hf:// in the place of a directory, for the laptop and for
+// nodes.
 
 #include "tests/e2e/programs.hpp"
 #include "tests/support/hub_server.hpp"

@@ -1,4 +1,5 @@
-// Mirrors cli/interrupt.hpp: the first Ctrl-C ends the work in good order, the second at once.
+// Mirrors cli/support/interrupt.hpp: the first Ctrl-C ends the work in good order, the second at
+// once.
 
 #include "tests/e2e/programs.hpp"
 #include "tests/support/fake_node.hpp"

@@ -1,4 +1,4 @@
-// Mirrors cli/node_http.hpp in a real larql-node: ready when it says so, numbers after a run, and
+// Mirrors cli/node/http.hpp in a real larql-node: ready when it says so, numbers after a run, and
 // hostile visitors that its laptops do not notice.
 
 #include "tests/e2e/programs.hpp"

@@ -1,4 +1,4 @@
-// Mirrors cli/node_main.cpp: how a node starts, refuses to start, drains and ends.
+// Mirrors cli/node/main.cpp: how a node starts, refuses to start, drains and ends.
 
 #include "tests/e2e/call_examples.hpp"
 #include "tests/e2e/programs.hpp"

@@ -1,5 +1,5 @@
-// Mirrors runtime/hub/publish.hpp and cli/publish.cpp: what is published comes back the same, what
-// is there is not sent again, and the token stays between us and the Hub.
+// Mirrors runtime/hub/publish.hpp and cli/laptop/publish.cpp: what is published comes back the
+// same, what is there is not sent again, and the token stays between us and the Hub.
 
 #include "tests/e2e/programs.hpp"
 #include "tests/support/hub_server.hpp"

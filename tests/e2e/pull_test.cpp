@@ -1,5 +1,5 @@
-// Mirrors runtime/hub/pull.hpp and cli/pull.cpp: what arrives is what was published, whatever
-// happens on the way, and no more of it travels than needed.
+// Mirrors runtime/hub/pull.hpp and cli/laptop/pull.cpp: what arrives is what was published,
+// whatever happens on the way, and no more of it travels than needed.
 
 #include "runtime/base/mapped_file.hpp"
 #include "runtime/vindex/index_json.hpp"

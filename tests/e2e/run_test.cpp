@@ -1,4 +1,4 @@
-// Mirrors cli/run.cpp from outside: what scripts that measure rely on.
+// Mirrors cli/laptop/run.cpp from outside: what scripts that measure rely on.
 
 #include "tests/e2e/programs.hpp"
 

@@ -1,6 +1,6 @@
-// Mirrors runtime/topology/shard_map.hpp and actors/cluster.hpp from outside: a map that cannot
-// work is refused before a token is made, with the entry named; exit code 2 where the map is wrong,
-// 1 where the world is.
+// Mirrors runtime/topology/shard_map.hpp and actors/laptop/cluster.hpp from outside: a map that
+// cannot work is refused before a token is made, with the entry named; exit code 2 where the map is
+// wrong, 1 where the world is.
 
 #include "tests/e2e/programs.hpp"
 

@@ -1,5 +1,5 @@
-// Mirrors cli/slice.cpp, cli/verify.cpp and the nodes' side of slices: what one machine needs is
-// cut, checked, and runs with the bits of the whole.
+// Mirrors cli/laptop/slice.cpp, cli/laptop/verify.cpp and the nodes' side of slices: what one
+// machine needs is cut, checked, and runs with the bits of the whole.
 
 #include "tests/e2e/programs.hpp"
 

@@ -1,8 +1,8 @@
 // Fuzz target: what a peer sends. The bytes go through the frame reader in pieces as they would
 // arrive; whole messages are decoded, and calls are run by a service with a tiny model.
 
-#include "actors/expert_service.hpp"
 #include "actors/net/frame_reader.hpp"
+#include "actors/node/expert_service.hpp"
 #include "runtime/kernels/kernel_set.hpp"
 #include "schema/codec.hpp"
 #include "schema/sums.hpp"

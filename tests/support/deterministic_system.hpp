@@ -6,7 +6,7 @@
 
 #pragma once
 
-#include "actors/net/scribe.hpp"
+#include "actors/net/caf_connection.hpp"
 
 #include <caf/all.hpp>
 #include <caf/io/all.hpp>
@@ -68,7 +68,7 @@ protected:
   }
 
   /// A virtual connection, as brokers take it.
-  actors::transport virtual_transport(int fd) {
+  actors::pending_connection virtual_connection(int fd) {
     return {[this, fd](caf::actor_system&) { return network.new_scribe(fd); }, -1};
   }
 

@@ -5,7 +5,7 @@
 
 #pragma once
 
-#include "actors/net/message_stream.hpp"
+#include "actors/net/message_io.hpp"
 #include "tests/support/child_process.hpp"
 
 #include <gtest/gtest.h>
@@ -43,15 +43,15 @@ public:
   [[nodiscard]] std::uint16_t port() const { return actors::local_port(listening_); }
 
   /// Shakes hands; nothing if the laptop does not want to.
-  [[nodiscard]] static std::optional<actors::stream> shaken(actors::socket s,
-                                                            const actors::tls_context_ptr& tls) {
-    auto out = actors::stream::accepted(std::move(s), tls, soon());
+  [[nodiscard]] static std::optional<actors::secure_stream>
+  shaken(actors::socket s, const actors::tls_context_ptr& tls) {
+    auto out = actors::secure_stream::accepted(std::move(s), tls, soon());
     return out ? std::optional{*std::move(out)} : std::nullopt;
   }
   /// The same, and reads the laptop's hello and welcomes it.
-  [[nodiscard]] static std::optional<actors::stream> greeted(actors::socket s,
-                                                             const actors::tls_context_ptr& tls,
-                                                             const schema::node_description& node) {
+  [[nodiscard]] static std::optional<actors::secure_stream>
+  greeted(actors::socket s, const actors::tls_context_ptr& tls,
+          const schema::node_description& node) {
     auto out = shaken(std::move(s), tls);
     if (!out || !actors::read_message(*out, schema::max_hello_bytes, soon()) ||
         !actors::write_message(*out, node, soon()))
@@ -64,7 +64,9 @@ public:
     while (actors::wait_for(fd, POLLIN, soon()) && ::recv(fd, &byte, 1, 0) > 0) {
     }
   }
-  static actors::time_limit soon() { return std::chrono::steady_clock::now() + patience; }
+  static actors::time_limit soon() {
+    return std::chrono::steady_clock::now() + stall_tolerant_deadline;
+  }
 
 private:
   void serve() {

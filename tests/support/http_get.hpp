@@ -36,8 +36,8 @@ public:
   }
 
   /// Everything until the server closes. Nothing if it does not within `limit`.
-  [[nodiscard]] std::optional<std::string>
-  read_all(std::chrono::milliseconds limit = std::chrono::milliseconds{patience}) const {
+  [[nodiscard]] std::optional<std::string> read_all(
+      std::chrono::milliseconds limit = std::chrono::milliseconds{stall_tolerant_deadline}) const {
     auto out = std::string{};
     const auto until = std::chrono::steady_clock::now() + limit;
     char c[1];
@@ -68,7 +68,9 @@ public:
   }
 
 private:
-  static actors::time_limit deadline() { return std::chrono::steady_clock::now() + patience; }
+  static actors::time_limit deadline() {
+    return std::chrono::steady_clock::now() + stall_tolerant_deadline;
+  }
 
   actors::socket socket_;
 };

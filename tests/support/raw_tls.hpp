@@ -73,7 +73,9 @@ public:
   [[nodiscard]] int fd() const noexcept { return socket_.fd(); }
 
 private:
-  static actors::time_limit until() { return std::chrono::steady_clock::now() + patience; }
+  static actors::time_limit until() {
+    return std::chrono::steady_clock::now() + stall_tolerant_deadline;
+  }
 
   template <class Operation>
   bool repeat(Operation operation) const {

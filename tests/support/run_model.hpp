@@ -5,8 +5,8 @@
 
 #include "runtime/base/compute_pool.hpp"
 #include "runtime/experts/local_experts.hpp"
-#include "runtime/gemma4/model.hpp"
 #include "runtime/generate/session.hpp"
+#include "runtime/models/gemma4/model.hpp"
 
 #include <cstdint>
 #include <filesystem>

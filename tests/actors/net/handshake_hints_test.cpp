@@ -3,10 +3,10 @@
 
 #include "actors/net/handshake_hints.hpp"
 
-#include "actors/dialler.hpp"
-#include "actors/joiner.hpp"
 #include "actors/net/certificates.hpp"
-#include "tests/actors/live_node.hpp"
+#include "actors/net/dial.hpp"
+#include "actors/node/announcer.hpp"
+#include "tests/actors/node/live_node.hpp"
 #include "tests/support/fake_node.hpp"
 
 #include <csignal>
@@ -109,8 +109,8 @@ TEST_F(HandshakeHints, AServerThatWaitsForMoreMayBeAnHttpPort) {
 
 TEST_F(HandshakeHints, ANodeThatJoinsHearsThemToo) {
   const auto desk = live_node{model, {{0, 2}, {0, 7}}, "me", secret('a')};
-  auto options = join_options{};
-  options.coordinator = {"127.0.0.1", desk.port(), true};
+  auto options = announce_options{};
+  options.laptop = {"127.0.0.1", desk.port(), true};
   options.tls = secret('b');
   const auto answer = announce_to(options, {});
   ASSERT_FALSE(answer);
@@ -126,7 +126,8 @@ TEST_F(HandshakeHints, WhoeverListensHearsThemToo) {
     auto dialling = std::jthread{[&] { (void) dial_port(port, laptop); }};
     auto s = socket{::accept4(listening->fd(), nullptr, nullptr, SOCK_CLOEXEC)};
     EXPECT_TRUE(succeeds(prepare(s)));
-    auto shaken = stream::accepted(std::move(s), node, std::chrono::steady_clock::now() + 5s);
+    auto shaken =
+        secure_stream::accepted(std::move(s), node, std::chrono::steady_clock::now() + 5s);
     EXPECT_FALSE(shaken);
     return shaken ? std::string{} : with_hint(std::move(shaken).error(), node).text;
   };

@@ -1,13 +1,15 @@
-// Mirrors actors/net/tls_context.hpp and actors/net/stream.hpp: who gets in, who does not, and what
-// those hear who do not.
+// Mirrors actors/net/tls_context.hpp and actors/net/secure_stream.hpp: who gets in, who does not,
+// and what those hear who do not.
 
+#include "actors/net/dial.hpp"
+#include "actors/net/model_match.hpp"
 #include "actors/net/tls_context.hpp"
 
-#include "actors/cluster.hpp"
+#include "actors/core/system.hpp"
+#include "actors/laptop/cluster.hpp"
 #include "actors/net/certificates.hpp"
-#include "actors/net/message_stream.hpp"
-#include "actors/system.hpp"
-#include "tests/actors/live_node.hpp"
+#include "actors/net/message_io.hpp"
+#include "tests/actors/node/live_node.hpp"
 #include "tests/support/failures.hpp"
 #include "tests/support/files.hpp"
 #include "tests/support/process_facts.hpp"
@@ -59,23 +61,23 @@ protected:
 
   /// Both sides of a handshake over loopback.
   struct both {
-    result<stream> dialled, accepted;
+    result<secure_stream> dialled, accepted;
   };
   static both shake(const tls_context_ptr& client, const tls_context_ptr& server) {
     auto listening = listen_on({"127.0.0.1", 0});
-    auto accepted = std::async(std::launch::async, [&]() -> result<stream> {
+    auto accepted = std::async(std::launch::async, [&]() -> result<secure_stream> {
       auto s = socket{::accept(listening->fd(), nullptr, nullptr)};
       LARQL_TRY_VOID(prepare(s));
-      return stream::accepted(std::move(s), server, in(5s));
+      return secure_stream::accepted(std::move(s), server, in(5s));
     });
     auto s = dial({"127.0.0.1", local_port(*listening)}, in(5s));
     EXPECT_TRUE(succeeds(s));
-    auto dialled = stream::dialled(*std::move(s), client, in(5s));
+    auto dialled = secure_stream::dialled(*std::move(s), client, in(5s));
     return {std::move(dialled), accepted.get()};
   }
 
   /// In TLS 1.3 the side that dialled learns only from its first read that it was not let in.
-  static result<void> first_byte(const result<stream>& s) {
+  static result<void> first_byte(const result<secure_stream>& s) {
     if (!s)
       return s.error();
     char byte = 0;
@@ -124,7 +126,7 @@ TEST_F(Tls, PlainAndEncryptedPeersDoNotUnderstandEachOther) {
     return s.write(std::string(512, 'x'), in(5s));
   });
   auto s = dial({"127.0.0.1", local_port(*listening)}, in(5s));
-  const auto me = stream::dialled(*std::move(s), context(files("me")), in(5s));
+  const auto me = secure_stream::dialled(*std::move(s), context(files("me")), in(5s));
   EXPECT_TRUE(fails(me, errc::mismatch, {"TLS handshake"}));
   (void) answered.get();
 }
@@ -132,8 +134,8 @@ TEST_F(Tls, PlainAndEncryptedPeersDoNotUnderstandEachOther) {
 TEST_F(Tls, ASilentPeerEndsTheHandshakeAtItsDeadline) {
   const auto listening = listen_on({"127.0.0.1", 0});
   auto s = dial({"127.0.0.1", local_port(*listening)}, in(5s));
-  EXPECT_TRUE(fails(stream::dialled(*std::move(s), context(files("me")), in(50ms)), errc::deadline,
-                    {"TLS handshake", "no answer in time"}));
+  EXPECT_TRUE(fails(secure_stream::dialled(*std::move(s), context(files("me")), in(50ms)),
+                    errc::deadline, {"TLS handshake", "no answer in time"}));
 }
 
 // ---- a secret -----------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 // Mirrors runtime/experts/expert_bank.hpp: pages that hold only other nodes' experts never become
 // resident, neither in this process nor in the page cache.
 
-#include "runtime/experts/expert_engine.hpp"
+#include "runtime/experts/expert_compute.hpp"
 #include "runtime/vindex/format.hpp"
 #include "tests/support/failures.hpp"
 #include "tests/support/page_cache.hpp"
@@ -33,7 +33,7 @@ protected:
   void compute(const expert_bank& bank) {
     auto pool = compute_pool{2};
     const auto compute = kernels::compute{**kernels::kernels_for(kernels::best_simd_level()), pool};
-    auto engine = expert_engine{compute, bank};
+    auto compute_experts = expert_compute{compute, bank};
     auto random = test::random_source{1};
     const auto x = test::random_floats(random, 3 * 256);
     auto rows = kernels::activation_rows{};
@@ -41,12 +41,12 @@ protected:
     for (auto r = 0u; r < 3; ++r)
       rows.set_row(compute.k, r, std::span{x}.subspan(r * 256, 256));
     for (auto l = 0u; l < 2; ++l) {
-      auto picks = std::vector<pick>{};
+      auto assignments = std::vector<assignment>{};
       for (auto e = GetParam().first; e <= GetParam().last; ++e)
         for (auto r = 0u; r < 3; ++r)
-          picks.push_back({r, e, 0.5f});
+          assignments.push_back({r, e, 0.5f});
       auto sums = std::vector<std::int64_t>(3 * 256);
-      ASSERT_TRUE(succeeds(engine.run(l, rows.view(), picks, sums)));
+      ASSERT_TRUE(succeeds(compute_experts.run(l, rows.view(), assignments, sums)));
     }
   }
 

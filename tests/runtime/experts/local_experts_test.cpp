@@ -37,18 +37,18 @@ batch_data two_rows() {
 }
 
 TEST(CollectPicks, AreSortedByExpertAndThenByRow) {
-  auto picks = std::vector<pick>{{9, 9, 9}}; // what was there is dropped
+  auto assignments = std::vector<assignment>{{9, 9, 9}}; // what was there is dropped
   const auto data = two_rows();
-  collect_picks(data.batch(0), picks);
-  ASSERT_EQ(picks.size(), 6u);
+  assignments_by_expert(data.batch(0), assignments);
+  ASSERT_EQ(assignments.size(), 6u);
   const std::pair<std::uint32_t, std::uint32_t> want[] = {{0, 1}, {1, 0}, {3, 0},
                                                           {5, 0}, {5, 1}, {7, 1}};
   for (auto i = 0u; i < 6; ++i) {
-    EXPECT_EQ(picks[i].expert, want[i].first);
-    EXPECT_EQ(picks[i].row, want[i].second);
+    EXPECT_EQ(assignments[i].expert, want[i].first);
+    EXPECT_EQ(assignments[i].row, want[i].second);
   }
-  EXPECT_EQ(picks[3].weight, 0.5f);
-  EXPECT_EQ(picks[4].weight, 0.05f);
+  EXPECT_EQ(assignments[3].weight, 0.5f);
+  EXPECT_EQ(assignments[4].weight, 0.05f);
 }
 
 class LocalExperts : public testing::TestWithParam<quant::encoding> {
@@ -71,11 +71,11 @@ TEST_P(LocalExperts, GiveTheEnginesSumsAsFloats) {
   rows.reset(quant::activation_for(GetParam()), 2, hidden);
   for (auto r = 0u; r < 2; ++r)
     rows.set_row(model_->compute().k, r, std::span{data.x}.subspan(r * hidden, hidden));
-  auto picks = std::vector<pick>{};
-  collect_picks(data.batch(1), picks);
+  auto assignments = std::vector<assignment>{};
+  assignments_by_expert(data.batch(1), assignments);
   auto sums = std::vector<std::int64_t>(2 * hidden);
-  auto engine = expert_engine{model_->compute(), model_->bank()};
-  ASSERT_TRUE(succeeds(engine.run(1, rows.view(), picks, sums)));
+  auto compute_experts = expert_compute{model_->compute(), model_->bank()};
+  ASSERT_TRUE(succeeds(compute_experts.run(1, rows.view(), assignments, sums)));
   for (auto i = 0u; i < 2 * hidden; ++i)
     ASSERT_EQ(got[i], static_cast<float>(std::ldexp(static_cast<double>(sums[i]), -32)));
 }

@@ -1,8 +1,8 @@
 // Mirrors runtime/vindex/checksums.hpp and checksum_writer.hpp.
 
-#include "runtime/vindex/checksum_writer.hpp"
 #include "runtime/vindex/checksums.hpp"
 #include "runtime/vindex/format.hpp"
+#include "runtime/vindex/package/checksum_writer.hpp"
 #include "tests/support/failures.hpp"
 #include "tests/support/files.hpp"
 #include "tests/support/tiny_model.hpp"

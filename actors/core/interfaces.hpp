@@ -1,0 +1,130 @@
+// Every message an actor of this system accepts, and nothing else. Read this file first: it is the
+// map of the running system. No behaviour, no state, no policy.
+//
+// Conventions   `<role>_actor` is a typed handle. Any request may fail with a call_errc (errc.hpp);
+//               callers pass a finite timeout, or watch the receiver and their own clock.
+
+#pragma once
+
+#include "actors/core/admin_message.hpp"
+#include "actors/core/cluster_view.hpp"
+#include "actors/core/message_buffer.hpp"
+#include "schema/messages.hpp"
+
+#include <caf/all.hpp>
+#include <caf/io/all.hpp>
+
+#include <cstdint>
+#include <memory>
+
+namespace larql::actors {
+
+struct layer_job;       // layer_job.hpp
+struct connect_result;  // connector.hpp
+struct accepted_client; // client_connection.hpp
+using layer_job_ptr = std::shared_ptr<layer_job>;
+using connect_result_ptr = std::shared_ptr<connect_result>;
+using accepted_client_ptr = std::shared_ptr<accepted_client>;
+
+using admin_atom = caf::atom_constant<caf::atom("ask")>;
+using run_atom = caf::atom_constant<caf::atom("run")>;
+using connect_atom = caf::atom_constant<caf::atom("connect")>;
+using describe_atom = caf::atom_constant<caf::atom("describe")>;
+using drain_atom = caf::atom_constant<caf::atom("drain")>;
+using route_atom = caf::atom_constant<caf::atom("route")>;
+using status_atom = caf::atom_constant<caf::atom("status")>;
+using tick_atom = caf::atom_constant<caf::atom("tick")>;
+using view_atom = caf::atom_constant<caf::atom("view")>;
+using dial_atom = caf::atom_constant<caf::atom("dial")>;
+using dialled_atom = caf::atom_constant<caf::atom("dialled")>;
+using found_atom = caf::atom_constant<caf::atom("found")>;
+using announce_atom = caf::atom_constant<caf::atom("announce")>;
+using notice_atom = caf::atom_constant<caf::atom("notice")>;
+using start_atom = caf::atom_constant<caf::atom("start")>;
+using restart_atom = caf::atom_constant<caf::atom("restart")>;
+using shard_atom = caf::atom_constant<caf::atom("shard")>;
+
+/// EXPERT SHARD: computes the experts it owns. On a node it is the owner of the mapped pages; on
+/// the laptop it is the connection to such a node. The router cannot tell them apart.
+using expert_shard_actor = caf::typed_actor<
+    // Runs a wire::Call with this id and answers a wire::Result. A node's refusal (wire::Failed)
+    // and a lost connection are errors.
+    caf::replies_to<run_atom, std::uint64_t, payload>::with<payload>,
+    // What the node is and owns. Never fails.
+    caf::replies_to<describe_atom>::with<description_ptr>,
+    // Counters. Never fails.
+    caf::replies_to<status_atom>::with<shard_status>,
+    // Stops taking calls; answers once none is left.
+    caf::reacts_to<drain_atom>,
+    // To itself, for signs of life on a connection.
+    caf::reacts_to<tick_atom>>;
+
+/// SHARD LINK: the shard on the laptop, which is a connection, with what only a connection does.
+using node_link_actor = expert_shard_actor::extend<
+    // Forwards an operator's request to the node, under another request id, and answers what the
+    // node answers.
+    caf::replies_to<admin_atom, admin_message_ptr>::with<admin_message_ptr>>;
+
+/// ROUTER: sends each layer's rows to the owners of the chosen experts and adds up what comes back.
+using router_actor = caf::typed_actor<
+    // Computes a layer. The answer goes into the job, not into a message: the session thread waits
+    // there (remote_experts.hpp).
+    caf::reacts_to<route_atom, layer_job_ptr>,
+    // From the supervisor: who is there now.
+    caf::reacts_to<view_atom, cluster_view_ptr>,
+    // To itself: a deadline may have passed.
+    caf::reacts_to<tick_atom>>;
+
+/// SUPERVISOR: finds the nodes of a cluster, connects to them, watches the connections, and tells
+/// the router who is there.
+using supervisor_actor = caf::typed_actor<
+    // Begins to look for nodes.
+    caf::reacts_to<start_atom>,
+    // What became of dialling a target. From the connector.
+    caf::reacts_to<dialled_atom, std::uint64_t, connect_result_ptr>,
+    // The addresses that a name stands for now, or none if it could not be resolved.
+    caf::reacts_to<found_atom, std::string, address_list_ptr>,
+    // From the listener: a node announces itself. Answers what it should do.
+    caf::replies_to<announce_atom, announce_ptr>::with<accepted_ptr>,
+    // From the listener: the connection of a node that was told to serve.
+    caf::reacts_to<connect_atom, connect_result_ptr>,
+    // From a connection: its node says that its state has changed.
+    caf::reacts_to<notice_atom, std::uint64_t, schema::node_state>,
+    // To itself: it is time to dial a target, or to resolve a name.
+    caf::reacts_to<dial_atom, std::uint64_t>, caf::reacts_to<found_atom, std::string>,
+    // Targets and members, for people.
+    caf::replies_to<status_atom>::with<cluster_status_ptr>>;
+
+/// ADMIN PROXY: an operator's connection, on the laptop.
+using admin_proxy_actor = caf::typed_actor<
+    // To itself: the connection has lasted too long.
+    caf::reacts_to<tick_atom>>::extend_with<caf::io::connection_handler>;
+
+/// CLIENT: a laptop's connection, on the node.
+using client_actor = caf::typed_actor<
+    // From the node: the shard to ask from now on, and what the node is now.
+    caf::reacts_to<shard_atom, expert_shard_actor>, caf::reacts_to<notice_atom, schema::node_state>,
+    // To itself: a call may have waited too long.
+    caf::reacts_to<tick_atom>>::extend_with<caf::io::connection_handler>;
+
+/// NODE: one per daemon. Keeps the shard and the connections of laptops.
+using node_actor = caf::typed_actor<
+    // From the listener: a connection that has been greeted.
+    caf::reacts_to<connect_atom, accepted_client_ptr>,
+    // The pages are read: calls may come.
+    caf::reacts_to<notice_atom, schema::node_state>,
+    // Stops taking calls; answers once those accepted are answered.
+    caf::reacts_to<drain_atom>,
+    // Ends the shard after the call it computes; a new one takes its place. Answers when it is
+    // there.
+    caf::replies_to<restart_atom>::with<bool>,
+    // Numbers for people and monitoring.
+    caf::replies_to<status_atom>::with<node_status_ptr>,
+    // To itself: start the shard again; give memory back.
+    caf::reacts_to<shard_atom>, caf::reacts_to<tick_atom>>;
+
+} // namespace larql::actors
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(larql::actors::layer_job_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(larql::actors::connect_result_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(larql::actors::accepted_client_ptr)

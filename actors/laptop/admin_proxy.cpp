@@ -1,0 +1,119 @@
+#include "actors/laptop/admin_proxy.hpp"
+
+#include "actors/core/admin_message.hpp"
+#include "actors/core/errc.hpp"
+#include "actors/net/socket.hpp"
+#include "runtime/base/log.hpp"
+#include "schema/codec.hpp"
+
+#include <algorithm>
+
+namespace larql::actors {
+
+admin_proxy_state::admin_proxy_state(pointer self, admin_connection c)
+    : self_(self), admin_(std::move(c)) {}
+
+admin_proxy_state::~admin_proxy_state() {
+  admin_.connections->fetch_sub(1);
+}
+
+admin_proxy_state::handle::behavior_type admin_proxy_state::make_behavior() {
+  auto scribe = admin_.connection.open(self_->system());
+  connection_ = scribe->hdl();
+  self_->add_scribe(std::move(scribe));
+  self_->configure_read(connection_, caf::io::receive_policy::exactly(reader_.wanted()));
+  self_->monitor(admin_.supervisor);
+  self_->set_down_handler([this](const caf::down_msg&) { end(); });
+  self_->delayed_send(self_, max_duration, tick_atom::value);
+  return {
+      [this](tick_atom) { end(); },
+      [this](caf::io::new_data_msg& m) { on_data(m); },
+      [this](const caf::io::connection_closed_msg&) { end(); },
+  };
+}
+
+void admin_proxy_state::on_data(caf::io::new_data_msg& m) {
+  const auto frame = reader_.take(m.buf);
+  if (!frame) {
+    log_warning("admin", "{}: closed: {}", admin_.peer, frame.error().text);
+    return end();
+  }
+  self_->configure_read(connection_, caf::io::receive_policy::exactly(reader_.wanted()));
+  if (*frame)
+    on_frame(**frame);
+}
+
+void admin_proxy_state::on_frame(const std::vector<char>& body) {
+  auto m = schema::decode(body);
+  const auto* ping = m ? std::get_if<schema::ping>(&*m) : nullptr;
+  const auto* status = m ? std::get_if<schema::ask_status>(&*m) : nullptr;
+  const auto* control = m ? std::get_if<schema::control>(&*m) : nullptr;
+  if (ping != nullptr)
+    return forward_to_node(ping->node, *ping);
+  if (status != nullptr)
+    return forward_to_node(status->node, *status);
+  if (control == nullptr) {
+    log_warning("admin", "{}: closed: {}", admin_.peer,
+                m ? "the message is no request" : m.error().text);
+    return end();
+  }
+  if (const auto no = objection(*control); !no.empty())
+    return send_message(schema::controlled{control->id, false, no});
+  forward_to_node(control->node, *control);
+}
+
+std::string admin_proxy_state::objection(const schema::control&) const {
+  if (!admin_.who.may_control())
+    return fmt::format("a {} may not control a node, only an operator may",
+                       name_of(admin_.who.role));
+  if (!admin_.laptop.may_control())
+    return fmt::format("the node is connected to a laptop whose certificate is one of a {}, and a "
+                       "node takes orders over that connection only from an operator: end the "
+                       "command that runs on the laptop, or run it with an operator's certificate",
+                       name_of(admin_.laptop.role));
+  return {};
+}
+
+void admin_proxy_state::forward_to_node(std::uint64_t node, schema::message request) {
+  self_->request(admin_.supervisor, status_timeout, status_atom::value)
+      .then(
+          [this, node, request = std::move(request)](const cluster_status_ptr& now) {
+            const auto& all = now->view->members;
+            const auto it = std::find_if(all.begin(), all.end(), [&](const cluster_member& m) {
+              return m.announced && m.description->incarnation == node;
+            });
+            if (it == all.end())
+              return send_message(schema::refused{"the node is not connected any more"});
+            send_to(caf::actor_cast<node_link_actor>(it->shard), request);
+          },
+          [this](const caf::error& err) { send_message(schema::refused{text_of(err)}); });
+}
+
+void admin_proxy_state::send_to(const node_link_actor& node, schema::message request) {
+  const auto id = *request_id(request);
+  const auto is_control = std::holds_alternative<schema::control>(request);
+  const auto timeout = is_control ? caf::duration{control_timeout} : caf::duration{status_timeout};
+  self_
+      ->request(node, timeout, admin_atom::value,
+                admin_message_ptr{std::make_shared<schema::message>(std::move(request))})
+      .then(
+          [this, id](const admin_message_ptr& answer) {
+            auto out = *answer;
+            *request_id(out) = id; // the connection had given it one of its own
+            send_message(out);
+          },
+          [this](const caf::error& err) { send_message(schema::refused{text_of(err)}); });
+}
+
+void admin_proxy_state::send_message(const schema::message& m) {
+  schema::encode(m, self_->wr_buf(connection_));
+  self_->flush(connection_);
+}
+
+void admin_proxy_state::end() {
+  hang_up(admin_.connection.fd); // the peer may have closed one direction only
+  self_->close(connection_);
+  self_->quit();
+}
+
+} // namespace larql::actors

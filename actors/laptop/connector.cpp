@@ -1,0 +1,102 @@
+#include "actors/laptop/connector.hpp"
+
+#include "actors/net/dial.hpp"
+#include "runtime/base/log.hpp"
+
+#include <mutex>
+#include <system_error>
+#include <thread>
+
+namespace larql::actors {
+
+struct connector::shared {
+  tls_context_ptr tls;
+  schema::hello hello;
+  std::chrono::milliseconds timeout{0};
+
+  std::mutex mutex;
+  supervisor_actor to; // null before report_to() and after the connector has gone
+
+  template <class... Ts>
+  void send(Ts&&... xs) {
+    const auto lock = std::scoped_lock{mutex};
+    if (to)
+      caf::anon_send(to, std::forward<Ts>(xs)...);
+  }
+};
+
+namespace {
+
+// False if no thread is to be had.
+bool start_thread(std::function<void()> work) {
+  try {
+    std::thread{std::move(work)}.detach();
+    return true;
+  } catch (const std::system_error& e) {
+    log_warning("connector", "cannot start a thread: {}", e.what());
+    return false;
+  }
+}
+
+void dial_one(connector::shared& s, std::uint64_t target, const topology::shard_url& url) {
+  auto outcome = std::make_shared<connect_result>();
+  outcome->address = host_port(url);
+  auto dialled = dial_node(url, s.tls, s.hello, std::chrono::steady_clock::now() + s.timeout);
+  if (dialled) {
+    outcome->node =
+        description_ptr{std::make_shared<schema::node_description>(dialled->description)};
+    outcome->connection = make_pending_connection(std::move(dialled->connection));
+  } else {
+    outcome->node = std::move(dialled).error();
+  }
+  s.send(dialled_atom::value, target, connect_result_ptr{std::move(outcome)});
+}
+
+} // namespace
+
+connector::connector(tls_context_ptr tls, schema::hello hello, std::chrono::milliseconds timeout)
+    : shared_(std::make_shared<shared>()) {
+  shared_->tls = std::move(tls);
+  shared_->hello = std::move(hello);
+  shared_->timeout = timeout;
+}
+
+connector::~connector() {
+  const auto lock = std::scoped_lock{shared_->mutex};
+  shared_->to = nullptr;
+}
+
+void connector::report_to(const supervisor_actor& supervisor) {
+  const auto lock = std::scoped_lock{shared_->mutex};
+  shared_->to = supervisor;
+}
+
+connect_functions connector::functions() {
+  const auto failed = [s = shared_](std::uint64_t target, const topology::shard_url& url) {
+    auto outcome = std::make_shared<connect_result>();
+    outcome->address = host_port(url);
+    outcome->node = fail(errc::io, "{}: no thread to dial with", to_string(url));
+    s->send(dialled_atom::value, target, connect_result_ptr{std::move(outcome)});
+  };
+  return {[s = shared_, failed](std::uint64_t target, const topology::shard_url& url) {
+            if (!start_thread([s, target, url] { dial_one(*s, target, url); }))
+              failed(target, url);
+          },
+          [s = shared_](const topology::shard_url& name) {
+            const auto started = start_thread([s, name] {
+              auto found = resolve_all({name.host, name.port});
+              auto urls = std::make_shared<std::vector<topology::shard_url>>();
+              if (!found)
+                log_warning("discovery", "{}", found.error().text);
+              else
+                for (const auto& host : *found)
+                  urls->push_back({host, name.port, name.tls});
+              s->send(found_atom::value, host_port(name),
+                      found ? address_list_ptr{std::move(urls)} : address_list_ptr{});
+            });
+            if (!started) // or the name would never be asked for again
+              s->send(found_atom::value, host_port(name), address_list_ptr{});
+          }};
+}
+
+} // namespace larql::actors

@@ -1,0 +1,199 @@
+#include "actors/laptop/node_link.hpp"
+
+#include "actors/net/socket.hpp"
+#include "schema/codec.hpp"
+
+#include <algorithm>
+
+namespace larql::actors {
+
+namespace {
+
+call_errc code_for(schema::failure_code code) {
+  switch (code) {
+  case schema::failure_code::not_owner: return call_errc::not_owner;
+  case schema::failure_code::bad_call: return call_errc::bad_call;
+  case schema::failure_code::overloaded: return call_errc::overloaded;
+  case schema::failure_code::draining: return call_errc::draining;
+  case schema::failure_code::restarting: return call_errc::restarting;
+  case schema::failure_code::internal: break;
+  }
+  return call_errc::node_failed;
+}
+
+} // namespace
+
+node_link_state::node_link_state(pointer self, pending_connection connection, description_ptr peer,
+                                 std::string address, link_options options)
+    : self_(self),
+      transport_(std::move(connection)),
+      peer_(std::move(peer)),
+      address_(std::move(address)),
+      options_(std::move(options)),
+      state_(peer_->state) {}
+
+node_link_state::~node_link_state() {
+  fail_all("the connection was given up");
+  if (self_->valid(connection_)) // what is not sent yet is worth nothing any more
+    hang_up(transport_.fd);
+}
+
+node_link_state::handle::behavior_type node_link_state::make_behavior() {
+  auto scribe = transport_.open(self_->system());
+  connection_ = scribe->hdl();
+  self_->add_scribe(std::move(scribe));
+  self_->configure_read(connection_, caf::io::receive_policy::exactly(reader_.wanted()));
+  heard_ = self_->clock().now();
+  if (options_.heartbeat.count() != 0)
+    self_->delayed_send(self_, options_.heartbeat, tick_atom::value);
+  return {
+      [this](run_atom, std::uint64_t id, const payload& call) { return on_run(id, call); },
+      [this](describe_atom) { return peer_; },
+      [this](status_atom) {
+        status_.round_trip_p50_us = round_trips_.quantile(0.5);
+        status_.round_trip_p99_us = round_trips_.quantile(0.99);
+        return status_;
+      },
+      [this](admin_atom, const admin_message_ptr& request) { return on_admin_request(request); },
+      [](drain_atom) -> caf::result<void> {
+        return make_error(call_errc::bad_call, "a link cannot drain its node");
+      },
+      [this](tick_atom) { on_tick(); },
+      [this](caf::io::new_data_msg& m) { on_data(m); },
+      [this](const caf::io::connection_closed_msg&) { on_closed(); },
+  };
+}
+
+void node_link_state::on_tick() {
+  const auto now = self_->clock().now();
+  if (now - heard_ > options_.heartbeat * options_.misses)
+    return lose(
+        fmt::format("no sign of life for {} ms",
+                    std::chrono::duration_cast<std::chrono::milliseconds>(now - heard_).count()));
+  schema::encode(schema::ping{++nonce_}, self_->wr_buf(connection_));
+  asked_ = now;
+  self_->flush(connection_);
+  self_->delayed_send(self_, options_.heartbeat, tick_atom::value);
+}
+
+void node_link_state::on_pong(const schema::pong& p) {
+  if (p.incarnation != peer_->incarnation)
+    return lose("the node answers with another incarnation");
+  if (p.nonce == nonce_)
+    round_trips_.add(
+        std::chrono::duration<float, std::micro>(self_->clock().now() - asked_).count());
+  if (p.state == state_)
+    return;
+  state_ = p.state;
+  if (options_.supervisor)
+    self_->send(options_.supervisor, notice_atom::value, peer_->incarnation, state_);
+}
+
+caf::result<payload> node_link_state::on_run(std::uint64_t id, const payload& call) {
+  // Before the promise is made: an error that is returned beside one reaches nobody.
+  if (find(id) != waiting_.end())
+    return make_error(call_errc::bad_call, fmt::format("call id {} is in flight already", id));
+  auto promise = self_->make_response_promise<payload>();
+  waiting_.push_back({id, promise});
+  status_.waiting = static_cast<std::uint32_t>(waiting_.size());
+  hand_over(*call.buffer, self_->wr_buf(connection_));
+  self_->flush(connection_);
+  return promise;
+}
+
+caf::result<admin_message_ptr> node_link_state::on_admin_request(const admin_message_ptr& request) {
+  auto numbered = *request;
+  auto* number = request_id(numbered);
+  if (number == nullptr)
+    return make_error(call_errc::bad_call, "the message is no request");
+  *number = next_admin_id_++;
+  auto promise = self_->make_response_promise<admin_message_ptr>();
+  admin_requests_.emplace(*number, promise);
+  schema::encode(numbered, self_->wr_buf(connection_));
+  self_->flush(connection_);
+  return promise;
+}
+
+bool node_link_state::answers_admin_request(schema::message& m) {
+  const auto* number = request_id(m);
+  const auto it = number == nullptr ? admin_requests_.end() : admin_requests_.find(*number);
+  if (it == admin_requests_.end())
+    return false;
+  auto promise = std::move(it->second);
+  admin_requests_.erase(it);
+  promise.deliver(admin_message_ptr{std::make_shared<schema::message>(std::move(m))});
+  return true;
+}
+
+void node_link_state::on_data(caf::io::new_data_msg& m) {
+  auto frame = reader_.take(m.buf);
+  if (!frame)
+    return lose(frame.error().text);
+  heard_ = self_->clock().now();
+  self_->configure_read(connection_, caf::io::receive_policy::exactly(reader_.wanted()));
+  if (*frame)
+    on_frame(*std::move(frame));
+}
+
+void node_link_state::on_frame(shared_buffer body) {
+  auto m = schema::decode(*body);
+  if (!m)
+    return lose(m.error().text);
+  if (const auto* done = std::get_if<schema::expert_result>(&*m)) {
+    const auto it = find(done->id);
+    if (it == waiting_.end() || done->incarnation != peer_->incarnation)
+      return; // late, or of a node that is no more
+    auto promise = std::move(it->promise);
+    waiting_.erase(it);
+    ++status_.served;
+    status_.waiting = static_cast<std::uint32_t>(waiting_.size());
+    deliver(self_, answers_, promise, received_payload(std::move(body)));
+  } else if (const auto* failed = std::get_if<schema::call_failed>(&*m)) {
+    if (failed->incarnation == peer_->incarnation)
+      fail_call(failed->id, code_for(failed->code), failed->text);
+  } else if (answers_admin_request(*m)) {
+    return;
+  } else if (const auto* alive = std::get_if<schema::pong>(&*m)) {
+    on_pong(*alive);
+  } else {
+    lose("the node sent a message that a laptop does not expect");
+  }
+}
+
+std::vector<node_link_state::waiting_call>::iterator node_link_state::find(std::uint64_t id) {
+  return std::find_if(waiting_.begin(), waiting_.end(),
+                      [id](const waiting_call& w) { return w.id == id; });
+}
+
+void node_link_state::fail_call(std::uint64_t id, call_errc code, const std::string& text) {
+  const auto it = find(id);
+  if (it == waiting_.end())
+    return;
+  auto promise = std::move(it->promise);
+  waiting_.erase(it);
+  ++status_.served;
+  ++status_.failed;
+  status_.waiting = static_cast<std::uint32_t>(waiting_.size());
+  promise.deliver(make_error(code, fmt::format("node {} ({}): {}", peer_->node, address_, text)));
+}
+
+void node_link_state::fail_all(const std::string& why) {
+  while (!waiting_.empty())
+    fail_call(waiting_.front().id, call_errc::link_lost, why);
+  for (auto& [number, promise] : std::exchange(admin_requests_, {}))
+    promise.deliver(make_error(call_errc::link_lost,
+                               fmt::format("node {} ({}): {}", peer_->node, address_, why)));
+}
+
+void node_link_state::on_closed() {
+  lose("the connection was closed");
+}
+
+void node_link_state::lose(const std::string& why) {
+  fail_all(why);
+  hang_up(transport_.fd); // still open, even if it was the peer that closed
+  self_->close(connection_);
+  self_->quit(make_error(call_errc::link_lost, why));
+}
+
+} // namespace larql::actors

@@ -1,0 +1,88 @@
+// The connection to an expert node: on the laptop it stands for the node's shard and answers the
+// same messages. Turns calls into frames and frames into answers, asks for signs of life, and
+// forwards operators' requests to the node.
+//
+// Owner     The supervisor. Ends when the connection ends.
+// Blocking  Never: runs on the network thread.
+// Failure   When the connection is lost, every call in flight fails at once with link_lost. A node
+//           that gives no sign of life for several heartbeats counts as lost; one missed answer
+//           does not. A frame that is no message of a node closes the connection. Answers that
+//           nobody waits for, or of another incarnation, are dropped.
+
+#pragma once
+
+#include "actors/core/errc.hpp"
+#include "actors/core/interfaces.hpp"
+#include "actors/core/pooled_message.hpp"
+#include "actors/core/state_actor.hpp"
+#include "actors/net/caf_connection.hpp"
+#include "actors/net/frame_reader.hpp"
+#include "actors/policy/call_timing.hpp"
+
+#include <map>
+#include <vector>
+
+namespace larql::actors {
+
+struct link_options {
+  std::chrono::milliseconds heartbeat{1000}; ///< zero: none
+  unsigned misses = 5;
+  supervisor_actor supervisor; ///< hears of changes of the node's state; may be null
+};
+
+class node_link_state {
+public:
+  using handle = node_link_actor::extend_with<caf::io::connection_handler>;
+  using pointer = handle::broker_base*;
+  static constexpr const char* name = "shard-link";
+
+  /// `connection` has been greeted; `peer` is what the node said it is.
+  node_link_state(pointer self, pending_connection connection, description_ptr peer,
+                  std::string address, link_options options);
+  ~node_link_state();
+
+  handle::behavior_type make_behavior();
+
+private:
+  caf::result<payload> on_run(std::uint64_t id, const payload& call);
+  caf::result<admin_message_ptr> on_admin_request(const admin_message_ptr& request);
+  void on_data(caf::io::new_data_msg& m);
+  void on_frame(shared_buffer body);
+  void on_closed();
+  void lose(const std::string& why);
+  void fail_all(const std::string& why);
+  void fail_call(std::uint64_t id, call_errc code, const std::string& text);
+  void on_tick();
+  void on_pong(const schema::pong& p);
+  /// True if `m` answers an operator's request.
+  [[nodiscard]] bool answers_admin_request(schema::message& m);
+
+  // A session has one call in flight, so there are few and the newest is at the end.
+  struct waiting_call {
+    std::uint64_t id;
+    caf::typed_response_promise<payload> promise;
+  };
+  std::vector<waiting_call>::iterator find(std::uint64_t id);
+
+  using time = caf::actor_clock::time_point;
+
+  pointer self_;
+  pending_connection transport_;
+  description_ptr peer_;
+  std::string address_;
+  link_options options_;
+  caf::io::connection_handle connection_;
+  frame_reader reader_;
+  std::map<std::uint64_t, caf::typed_response_promise<admin_message_ptr>> admin_requests_;
+  std::uint64_t next_admin_id_ = std::uint64_t{1} << 63; // apart from the nonces of heartbeats
+  std::vector<waiting_call> waiting_;
+  message_pool<payload> answers_;
+  shard_status status_;
+  schema::node_state state_;
+  time heard_{};              // last frame
+  time asked_{};              // last ping
+  std::uint64_t nonce_ = 0;   // of that ping
+  recent_values round_trips_; // of pings, in microseconds
+};
+
+} // namespace larql::actors

@@ -1,0 +1,326 @@
+#include "actors/laptop/router.hpp"
+
+#include "actors/laptop/router_calls.hpp"
+#include "schema/codec.hpp"
+#include "schema/sums.hpp"
+
+#include <algorithm>
+
+namespace larql::actors {
+
+namespace {
+
+// How long a node that was late is passed over while others have what it has.
+constexpr auto suspect_time = std::chrono::seconds{30};
+// After this long without a call, what is known of a node's speed is old: it is asked again.
+constexpr auto idle_time = std::chrono::seconds{10};
+// Memory that is kept for the next jobs: of parts with the picks of some decoded rows.
+constexpr std::size_t most_spare_parts = 64;
+constexpr std::size_t most_spare_picks = 4096;
+
+std::uint32_t units_of(std::span<const experts::assignment> assignments) {
+  auto distinct = 0u;
+  for (auto i = std::size_t{0}; i < assignments.size(); ++i)
+    distinct += i == 0 || assignments[i].expert != assignments[i - 1].expert;
+  return distinct + static_cast<std::uint32_t>(assignments.size());
+}
+
+// Picks are sorted by expert.
+void demands_of(std::span<const experts::assignment> assignments, std::vector<expert_demand>& out) {
+  out.clear();
+  for (const auto& p : assignments) {
+    if (out.empty() || out.back().expert != p.expert)
+      out.push_back({p.expert, 0});
+    ++out.back().rows;
+  }
+}
+
+} // namespace
+
+router_state::router_state(pointer self, router_options options)
+    : self_(self), options_(std::move(options)) {}
+
+router_state::~router_state() {
+  for (const auto& job : jobs_)
+    if (!job->finished)
+      job->job->finish(fail(errc::cancelled, "the router has ended"));
+}
+
+router_state::handle::behavior_type router_state::make_behavior() {
+  replies_.assign([this](const payload& answer) { on_answer(answer); },
+                  [this](const caf::error& err) { on_error(err); });
+  return {
+      [this](route_atom, const layer_job_ptr& job) { on_route(job); },
+      [this](view_atom, const cluster_view_ptr& view) { on_view(view); },
+      [this](tick_atom) { on_tick(); },
+  };
+}
+
+router_state::node_record& router_state::record_of(const cluster_member& m) {
+  return nodes_[m.description->incarnation];
+}
+
+// ---- jobs ---------------------------------------------------------------------------------------
+
+// A node that was late is asked again after a while, even if it gave no sign in between.
+bool router_state::is_suspect(const cluster_member& m) const {
+  const auto known = nodes_.find(m.description->incarnation);
+  return known != nodes_.end() && known->second.suspect_since &&
+         self_->clock().now() - *known->second.suspect_since < suspect_time;
+}
+
+// Jobs and parts keep the memory of their predecessors.
+router_state::job_ptr router_state::new_job() {
+  for (const auto& job : spare_jobs_)
+    if (job.use_count() == 1) { // nobody looks at what it was
+      job->reset();
+      return job;
+    }
+  spare_jobs_.push_back(std::make_shared<pending_job>());
+  return spare_jobs_.back();
+}
+
+router_state::part router_state::new_part() {
+  auto p = part{};
+  if (!spare_parts_.empty()) {
+    p = std::move(spare_parts_.back());
+    spare_parts_.pop_back();
+  }
+  p.id = next_id_++;
+  p.assignments.clear();
+  p.rows.clear();
+  p.attempts.clear();
+  p.tried.clear();
+  return p;
+}
+
+void router_state::drop_part(pending_job& job, std::uint64_t part_id) {
+  auto* p = job.find(part_id);
+  if (spare_parts_.size() < most_spare_parts && p->assignments.capacity() <= most_spare_picks)
+    spare_parts_.push_back(std::move(*p));
+  job.parts.erase(job.parts.begin() + (p - job.parts.data()));
+}
+
+void router_state::on_route(const layer_job_ptr& job) {
+  const auto pending = new_job();
+  pending->job = job;
+  job->sums.assign(std::size_t{job->row_count} * job->hidden, 0);
+  jobs_.push_back(pending);
+  dispatch(pending, job->assignments, {});
+  finish_if_done(pending);
+}
+
+void router_state::on_view(const cluster_view_ptr& view) {
+  const auto old = std::exchange(view_, view);
+  for (const auto& m : view->members) {
+    const auto known = std::any_of(old->members.begin(), old->members.end(),
+                                   [&](const cluster_member& o) { return o.shard == m.shard; });
+    if (!known) // a new connection: what was held against the node is over
+      record_of(m).suspect_since.reset();
+  }
+  for (const auto& job : std::vector{jobs_}) {
+    if (!job->parked.empty()) {
+      job->retry_at.reset();
+      const auto parked = std::exchange(job->parked, {});
+      dispatch(job, parked, {});
+    }
+    ask_others(job);
+    finish_if_done(job);
+  }
+  // Records of nodes that went for good.
+  if (nodes_.size() > 4 * view->members.size() + 64)
+    std::erase_if(nodes_, [&](const auto& entry) {
+      return std::none_of(view->members.begin(), view->members.end(),
+                          [&](const auto& m) { return m.description->incarnation == entry.first; });
+    });
+}
+
+// For each expert that the picks name, the index of a member, or -1.
+std::span<const int> router_state::choose(const pending_job& job,
+                                          std::span<const experts::assignment> assignments,
+                                          std::span<const std::uint64_t> avoid) {
+  const auto now = self_->clock().now();
+  demands_of(assignments, demands_);
+  offers_.clear();
+  for (const auto& m : view_->members) {
+    const auto& r = record_of(m);
+    const auto idle = !r.asked || now - *r.asked > idle_time;
+    const auto avoided =
+        std::find(avoid.begin(), avoid.end(), m.description->incarnation) != avoid.end();
+    auto offer = node_offer{m.description->owned, r.busy_us, idle ? 0 : r.timing.overhead_us(),
+                            idle ? 0 : r.timing.unit_us(), avoided || is_suspect(m)};
+    if (!m.is_usable())
+      offer.owned = {{1, 0}, {1, 0}}; // owns nothing now
+    offers_.push_back(offer);
+  }
+  return choice_.choose(job.job->layer, demands_, offers_);
+}
+
+// Gives each expert to a node and sends one call per node; experts without one are parked.
+void router_state::dispatch(const job_ptr& job, std::span<const experts::assignment> assignments,
+                            std::span<const std::uint64_t> avoid) {
+  const auto chosen = choose(*job, assignments, avoid);
+  const auto take = [&](int member, std::vector<experts::assignment>& out) {
+    for (auto d = std::size_t{0}, i = std::size_t{0}; d < demands_.size(); ++d)
+      for (; i < assignments.size() && assignments[i].expert == demands_[d].expert; ++i)
+        if (chosen[d] == member)
+          out.push_back(assignments[i]);
+  };
+  for (auto m = std::size_t{0}; m < view_->members.size(); ++m) {
+    if (std::find(chosen.begin(), chosen.end(), static_cast<int>(m)) == chosen.end())
+      continue;
+    auto& p = job->parts.emplace_back(new_part());
+    take(static_cast<int>(m), p.assignments);
+    rows_of(p.assignments, p.rows);
+    send(job, p, m);
+  }
+  without_owner_.clear();
+  take(-1, without_owner_);
+  if (!without_owner_.empty())
+    park(job, without_owner_);
+}
+
+void router_state::send(const job_ptr& job, part& p, std::size_t member) {
+  const auto& m = view_->members[member];
+  auto& node = record_of(m);
+  const auto units = units_of(p.assignments);
+  const auto now = self_->clock().now();
+  auto a = attempt{};
+  a.id = next_id_++;
+  a.view = view_;
+  a.member_index = member;
+  a.sent = now;
+  a.expected_us = node.timing.expected_us(units);
+  a.allowed = node.timing.deadline(units, options_.limits);
+  a.deadline = now + a.allowed;
+  if (options_.hedge.enabled && p.attempts.empty())
+    if (const auto slow = node.timing.slow_after(units, options_.hedge.quantile); slow.count() > 0)
+      a.hedge_at = now + slow;
+  node.busy_us += a.expected_us;
+  node.asked = now;
+  auto frame = frames_.take();
+  calls_.build(a.id, *job->job, p.assignments, p.rows, *frame);
+  frames_.let_go_if_large(frame);
+  job->job->stats.bytes_sent += frame->size();
+  ++job->job->stats.calls;
+  wake_at(a.hedge_at ? std::min(*a.hedge_at, *a.deadline) : *a.deadline);
+  // What request().then() does, with memory that is used again. Deadlines are this actor's own, so
+  // that a late answer is not lost.
+  const auto request = self_->new_request_id(caf::message_priority::normal);
+  a.reply = request.response_id();
+  m.shard->enqueue(messages_.make(self_->ctrl(), request, run_atom::value, a.id,
+                                  frame_payload(std::move(frame))),
+                   self_->context());
+  self_->add_multiplexed_response_handler(a.reply, replies_);
+  p.tried.push_back(m.description->incarnation);
+  p.attempts.push_back(std::move(a));
+}
+
+void router_state::release(const attempt& a) {
+  auto& busy = record_of(a.member()).busy_us;
+  busy = std::max(busy - a.expected_us, 0.0f);
+}
+
+void router_state::park(const job_ptr& job, std::span<const experts::assignment> assignments) {
+  const auto now = self_->clock().now();
+  auto& parked = job->parked;
+  parked.insert(parked.end(), assignments.begin(), assignments.end());
+  std::sort(parked.begin(), parked.end(),
+            [](const experts::assignment& a, const experts::assignment& b) {
+              return a.expert != b.expert ? a.expert < b.expert : a.row < b.row;
+            });
+  if (!job->trouble_since)
+    job->trouble_since = now;
+  check_failover(job, now);
+}
+
+void router_state::finish(const job_ptr& job, result<void> how) {
+  if (job->finished)
+    return;
+  job->finished = true;
+  while (!job->parts.empty()) { // their answers come for nobody
+    for (const auto& a : job->parts.back().attempts)
+      release(a);
+    drop_part(*job, job->parts.back().id);
+  }
+  job->parked.clear();
+  const auto done = std::move(job->job);
+  std::erase(jobs_, job_ptr{job}); // a copy: `job` may be the one that is erased
+  done->finish(std::move(how));
+}
+
+void router_state::finish_if_done(const job_ptr& job) {
+  if (!job->finished && job->parts.empty() && job->parked.empty())
+    finish(job, {});
+}
+
+// ---- answers ------------------------------------------------------------------------------------
+
+// None if another attempt was faster, or the job is over.
+std::optional<router_state::call_place> router_state::place_of(caf::message_id reply) const {
+  for (const auto& job : jobs_)
+    for (const auto& p : job->parts)
+      for (const auto& a : p.attempts)
+        if (a.reply == reply)
+          return call_place{job, p.id, a.id};
+  return std::nullopt;
+}
+
+void router_state::on_answer(const payload& answer) {
+  for (const auto& m : view_->members)
+    if (m.shard == self_->current_sender())
+      record_of(m).suspect_since.reset(); // however late
+  const auto place = place_of(self_->current_message_id());
+  if (!place)
+    return;
+  const auto& job = place->job;
+  auto& p = *job->find(place->part_id);
+  const auto a = *std::find_if(p.attempts.begin(), p.attempts.end(),
+                               [&](const attempt& x) { return x.id == place->call_id; });
+  const auto compute = merge(p, a.member(), answer, *job->job);
+  if (!compute) {
+    ++job->node_failures;
+    return give_up_attempt(job, p, a.id, compute.error());
+  }
+  auto& node = record_of(a.member());
+  const auto round_trip = self_->clock().now() - a.sent;
+  node.timing.add({units_of(p.assignments), round_trip, *compute, a.expected_us});
+  auto& stats = job->job->stats;
+  stats.bytes_received += answer.buffer->size();
+  if (round_trip >= stats.slowest) {
+    stats.slowest = round_trip;
+    stats.slowest_compute = *compute;
+  }
+  for (const auto& other : p.attempts)
+    release(other);
+  drop_part(*job, p.id);
+  finish_if_done(job);
+}
+
+result<std::chrono::nanoseconds> router_state::merge(const part& p, const cluster_member& member,
+                                                     const payload& answer, layer_job& job) const {
+  const auto& node = *member.description;
+  const auto m = schema::decode(answer.body());
+  if (!m)
+    return fail(errc::corrupt, "node {}: {}", node.node, m.error().text);
+  if (const auto* failed = std::get_if<schema::call_failed>(&*m))
+    return fail(errc::unavailable, "node {}: {}", node.node, failed->text);
+  const auto* r = std::get_if<schema::expert_result>(&*m);
+  if (r == nullptr || r->rows != p.rows.size())
+    return fail(errc::corrupt, "node {}: the answer is no result for {} rows", node.node,
+                p.rows.size());
+  if (auto ok = schema::check_sums(r->widths, r->sums, r->rows, job.hidden); !ok)
+    return std::move(ok).error().in(fmt::format("node {}", node.node));
+  auto sums = r->sums;
+  for (auto i = std::size_t{0}; i < p.rows.size(); ++i) {
+    const auto width = static_cast<std::uint8_t>(r->widths[i]);
+    const auto bytes = std::size_t{width} * job.hidden;
+    schema::add_packed(
+        sums.first(bytes), width,
+        std::span{job.sums}.subspan(p.rows[i] * std::size_t{job.hidden}, job.hidden));
+    sums = sums.subspan(bytes);
+  }
+  return std::chrono::nanoseconds{r->compute_ns};
+}
+
+} // namespace larql::actors

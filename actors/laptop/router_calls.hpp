@@ -1,0 +1,78 @@
+// What the router keeps of a job under way. Included by the router's own files only.
+
+#pragma once
+
+#include "actors/laptop/router.hpp"
+
+#include <algorithm>
+
+namespace larql::actors {
+
+/// One call to one node.
+struct router_state::attempt {
+  std::uint64_t id = 0;
+  caf::message_id reply; // the answer's
+  cluster_view_ptr view; // of the time it was made
+  std::size_t member_index = 0;
+  time sent{};
+  std::chrono::microseconds allowed{0};
+  std::optional<time> deadline; // none once it has passed
+  std::optional<time> hedge_at;
+  float expected_us = 0;
+
+  [[nodiscard]] const cluster_member& member() const { return view->members[member_index]; }
+};
+
+/// Experts of a job that one node was asked for; several nodes once a call was repeated.
+struct router_state::part {
+  std::uint64_t id = 0;
+  std::vector<experts::assignment> assignments; // rows as in the job
+  std::vector<std::uint32_t> rows;              // rows of the job that the call carries, ascending
+  std::vector<attempt> attempts;                // in flight
+  std::vector<std::uint64_t> tried;             // incarnations
+
+  /// No call of it is within its deadline any more.
+  [[nodiscard]] bool is_late() const {
+    return std::none_of(attempts.begin(), attempts.end(),
+                        [](const attempt& a) { return a.deadline.has_value(); });
+  }
+};
+
+/// A job with calls in flight, or with experts that nobody owns just now.
+struct router_state::pending_job {
+  layer_job_ptr job;
+  std::vector<part> parts;
+  std::vector<experts::assignment> parked;
+  std::optional<time> retry_at;      // for parked picks, after a back-off
+  std::optional<time> trouble_since; // the failover deadline runs from here
+  std::optional<failure> last_failure;
+  experts::ownership last_owned; // of the node that failed last
+  unsigned retries = 0;
+  unsigned node_failures = 0;
+  bool finished = false;
+
+  /// As new; the memory stays. @pre finished, so parts and parked are empty
+  void reset() {
+    retry_at.reset();
+    trouble_since.reset();
+    last_failure.reset();
+    last_owned = {};
+    retries = node_failures = 0;
+    finished = false;
+  }
+
+  [[nodiscard]] part* find(std::uint64_t part_id) {
+    const auto it =
+        std::find_if(parts.begin(), parts.end(), [&](const part& p) { return p.id == part_id; });
+    return it == parts.end() ? nullptr : &*it;
+  }
+};
+
+/// Where an answer belongs.
+struct router_state::call_place {
+  job_ptr job;
+  std::uint64_t part_id = 0;
+  std::uint64_t call_id = 0;
+};
+
+} // namespace larql::actors

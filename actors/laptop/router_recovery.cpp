@@ -1,0 +1,278 @@
+// The router when something goes wrong: lost and late calls, and time.
+
+#include "actors/laptop/router_calls.hpp"
+
+namespace larql::actors {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+// A part whose calls fail this often is not helped by another: the call itself may be what kills
+// shards.
+constexpr unsigned most_node_failures = 4;
+
+bool owns_all(const cluster_member& m, std::uint32_t layer,
+              std::span<const experts::assignment> assignments) {
+  return std::all_of(assignments.begin(), assignments.end(), [&](const experts::assignment& p) {
+    return m.description->owned.contains(layer, p.expert);
+  });
+}
+
+} // namespace
+
+void router_state::on_error(const caf::error& err) {
+  const auto place = place_of(self_->current_message_id());
+  if (!place)
+    return;
+  const auto& job = place->job;
+  auto& p = *job->find(place->part_id);
+  const auto it = std::find_if(p.attempts.begin(), p.attempts.end(),
+                               [&](const attempt& a) { return a.id == place->call_id; });
+  const auto& m = it->member();
+  auto text = text_of(err);
+  if (err == caf::sec::request_receiver_down)
+    text = fmt::format("node {}: the connection is lost ({})", m.description->node, m.address);
+  auto why = fail(errc::unavailable, "{}", text);
+  switch (code_of(err)) {
+  case call_errc::bad_call: // nobody would take it
+    return finish(job, fail(errc::internal, "layer {}: {}", job->job->layer, text));
+  case call_errc::node_failed: ++job->node_failures; break;
+  default: break; // overloaded, draining, restarting, lost: somebody else may do it
+  }
+  give_up_attempt(job, p, place->call_id, std::move(why));
+}
+
+// An attempt has ended without an answer. Others of the part may still be under way; else its picks
+// go to somebody else, or wait.
+void router_state::give_up_attempt(const job_ptr& job, part& p, std::uint64_t call_id,
+                                   failure why) {
+  const auto it = std::find_if(p.attempts.begin(), p.attempts.end(),
+                               [&](const attempt& a) { return a.id == call_id; });
+  release(*it);
+  job->last_owned = it->member().description->owned;
+  job->last_failure = std::move(why);
+  p.attempts.erase(it);
+  if (!job->trouble_since)
+    job->trouble_since = self_->clock().now();
+  if (!p.attempts.empty())
+    return;
+  auto assignments = std::move(p.assignments);
+  const auto tried = std::move(p.tried);
+  drop_part(*job, p.id);
+  ++job->job->stats.retries;
+  if (job->node_failures >= most_node_failures) {
+    job->parked = std::move(assignments);
+    return finish(job, missing_experts(*job, self_->clock().now()));
+  }
+  const auto somebody_else =
+      std::any_of(view_->members.begin(), view_->members.end(), [&](const cluster_member& m) {
+        return m.is_usable() && !is_suspect(m) &&
+               std::find(tried.begin(), tried.end(), m.description->incarnation) == tried.end() &&
+               std::any_of(assignments.begin(), assignments.end(),
+                           [&](const experts::assignment& assignment) {
+                             return m.description->owned.contains(job->job->layer,
+                                                                  assignment.expert);
+                           });
+      });
+  if (somebody_else) {
+    dispatch(job, assignments, tried);
+    return finish_if_done(job);
+  }
+  // The same node again, but not at once; a new view may come first.
+  park(job, assignments);
+  if (job->finished)
+    return;
+  const auto delay = backoff_delay(options_.retry, job->retries++, options_.uniform());
+  job->retry_at = self_->clock().now() + delay;
+  wake_at(*job->retry_at);
+}
+
+// A single node, not tried yet, that could answer the whole part.
+std::optional<std::size_t> router_state::other_owner(const pending_job& job, const part& p) const {
+  for (auto i = std::size_t{0}; i < view_->members.size(); ++i) {
+    const auto& m = view_->members[i];
+    if (m.is_usable() && !is_suspect(m) &&
+        std::find(p.tried.begin(), p.tried.end(), m.description->incarnation) == p.tried.end() &&
+        owns_all(m, job.job->layer, p.assignments))
+      return i;
+  }
+  return std::nullopt;
+}
+
+void router_state::on_expired(const job_ptr& job, part& p, attempt& a) {
+  a.deadline.reset();
+  record_of(a.member()).suspect_since = self_->clock().now();
+  job->last_failure =
+      fail(errc::deadline, "node {}: no answer within {} ms ({})", a.member().description->node,
+           std::chrono::duration_cast<milliseconds>(a.allowed).count(), a.member().address);
+  job->last_owned = a.member().description->owned;
+  if (!job->trouble_since)
+    job->trouble_since = self_->clock().now();
+  if (const auto other = other_owner(*job, p)) {
+    ++job->job->stats.retries;
+    send(job, p, *other);
+    return;
+  }
+  // Several others together, if they have it all; else this answer is still the best hope.
+  const auto all_owned = std::all_of(
+      p.assignments.begin(), p.assignments.end(), [&](const experts::assignment& assignment) {
+        return std::any_of(
+            view_->members.begin(), view_->members.end(), [&](const cluster_member& m) {
+              return m.is_usable() && !is_suspect(m) &&
+                     m.description->owned.contains(job->job->layer, assignment.expert);
+            });
+      });
+  if (!all_owned || p.attempts.size() > 1)
+    return;
+  release(a);
+  const auto assignments = std::move(p.assignments);
+  const auto tried = std::move(p.tried);
+  drop_part(*job, p.id);
+  ++job->job->stats.retries;
+  dispatch(job, assignments, tried);
+}
+
+// Calls that missed their deadline with nobody else to ask: perhaps now there is.
+void router_state::ask_others(const job_ptr& job) {
+  for (auto& p : job->parts) {
+    if (!p.is_late())
+      continue;
+    if (const auto other = other_owner(*job, p)) {
+      ++job->job->stats.retries;
+      send(job, p, *other);
+    }
+  }
+}
+
+void router_state::hedge(const job_ptr& job, part& p) {
+  if (p.attempts.size() != 1)
+    return;
+  if (const auto other = other_owner(*job, p)) {
+    ++job->job->stats.hedges;
+    send(job, p, *other);
+  }
+}
+
+// ---- time ---------------------------------------------------------------------------------------
+
+void router_state::wake_at(time when) {
+  if (wake_ && *wake_ <= when)
+    return;
+  wake_ = when;
+  const auto now = self_->clock().now();
+  self_->delayed_send(self_, when > now ? when - now : clock::duration_type{0}, tick_atom::value);
+}
+
+// Looks at everything that may be due and sleeps until the next thing is.
+void router_state::on_tick() {
+  const auto now = self_->clock().now();
+  if (wake_ && *wake_ > now)
+    return; // an earlier tick took its place
+  wake_.reset();
+  for (const auto& job : std::vector{jobs_}) {
+    if (job->job->is_abandoned()) {
+      finish(job, fail(errc::cancelled, "abandoned"));
+      continue;
+    }
+    if (job->retry_at && *job->retry_at <= now) {
+      job->retry_at.reset();
+      const auto parked = std::exchange(job->parked, {});
+      dispatch(job, parked, {});
+    }
+    auto due = std::vector<std::pair<std::uint64_t, std::uint64_t>>{};
+    for (const auto& p : job->parts)
+      for (const auto& a : p.attempts)
+        if ((a.deadline && *a.deadline <= now) || (a.hedge_at && *a.hedge_at <= now))
+          due.emplace_back(p.id, a.id);
+    for (const auto& [part_id, call_id] : due) {
+      auto* const found = job->find(part_id);
+      if (found == nullptr)
+        continue;
+      auto& attempts = found->attempts;
+      const auto it = std::find_if(attempts.begin(), attempts.end(),
+                                   [&, id = call_id](const attempt& a) { return a.id == id; });
+      if (it == attempts.end())
+        continue;
+      it->hedge_at.reset();
+      if (it->deadline && *it->deadline <= now)
+        on_expired(job, *found, *it);
+      else
+        hedge(job, *found);
+    }
+    check_failover(job, now);
+    finish_if_done(job);
+  }
+  auto next = std::optional<time>{};
+  const auto consider = [&](const std::optional<time>& t) {
+    if (t && (!next || *t < *next))
+      next = t;
+  };
+  for (const auto& job : jobs_) {
+    consider(job->retry_at);
+    if (job->trouble_since)
+      consider(*job->trouble_since + options_.limits.failover);
+    for (const auto& p : job->parts)
+      for (const auto& a : p.attempts) {
+        consider(a.deadline);
+        consider(a.hedge_at);
+      }
+  }
+  if (next)
+    wake_at(*next);
+}
+
+void router_state::check_failover(const job_ptr& job, time now) {
+  if (job->finished || !job->trouble_since)
+    return;
+  const auto end = *job->trouble_since + options_.limits.failover;
+  // Calls that were made again may be on their way; only what nobody answers counts.
+  const auto stuck = !job->parked.empty() || std::any_of(job->parts.begin(), job->parts.end(),
+                                                         [](const part& p) { return p.is_late(); });
+  if (now < end)
+    wake_at(end);
+  else if (stuck)
+    finish(job, missing_experts(*job, now));
+}
+
+failure router_state::missing_experts(const pending_job& job, time now) const {
+  auto ids = std::vector<std::uint32_t>{};
+  const auto add = [&](std::span<const experts::assignment> assignments) {
+    for (const auto& p : assignments)
+      ids.push_back(p.expert);
+  };
+  add(job.parked);
+  for (const auto& p : job.parts)
+    if (p.is_late())
+      add(p.assignments);
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  // The whole range of the node that is lost says more to an operator than the few experts of a
+  // row.
+  const auto has_all = [&](const experts::ownership& o) {
+    return !ids.empty() && std::all_of(ids.begin(), ids.end(), [&](std::uint32_t e) {
+      return o.contains(job.job->layer, e);
+    });
+  };
+  const auto lost = std::find_if(view_->missing.begin(), view_->missing.end(),
+                                 [&](const auto& absent) { return has_all(absent.owned); });
+  auto range = topology::list_of(ids);
+  if (job.last_failure && has_all(job.last_owned))
+    range = to_string(job.last_owned.experts);
+  else if (!job.last_failure && lost != view_->missing.end())
+    range = to_string(lost->owned.experts);
+  auto text = fmt::format("layer {}, experts {}", job.job->layer, range);
+  if (job.last_failure)
+    text += ": " + job.last_failure->text;
+  for (const auto& absent : view_->missing)
+    if ((!job.last_failure || job.last_failure->text != absent.why) &&
+        std::any_of(ids.begin(), ids.end(),
+                    [&](std::uint32_t e) { return absent.owned.contains(job.job->layer, e); }))
+      text += "; " + absent.why;
+  const auto waited = std::chrono::duration_cast<milliseconds>(now - *job.trouble_since);
+  if (waited.count() > 0)
+    text += fmt::format("; waited {} ms for somebody who has them", waited.count());
+  return {job.last_failure ? job.last_failure->code : errc::unavailable, std::move(text)};
+}
+
+} // namespace larql::actors

@@ -1,0 +1,365 @@
+#include "actors/laptop/supervisor.hpp"
+
+#include "actors/core/errc.hpp"
+#include "actors/net/model_match.hpp"
+#include "actors/policy/placement.hpp"
+#include "runtime/base/log.hpp"
+
+#include <algorithm>
+
+namespace larql::actors {
+
+namespace {
+
+using schema::node_description;
+
+// How long a node may take to open the experts it was told to load before others are told as well.
+constexpr auto loading_time = std::chrono::minutes{5};
+// A node that offers memory while nothing is missing asks again after this time.
+constexpr auto standby_time = std::chrono::seconds{5};
+
+void end(const expert_shard_actor& shard) {
+  caf::anon_send_exit(shard, caf::exit_reason::user_shutdown);
+}
+
+} // namespace
+
+supervisor_state::supervisor_state(pointer self, supervisor_options options)
+    : self_(self), options_(std::move(options)), formats_(options_.model.layers) {}
+
+supervisor_state::~supervisor_state() {
+  for (const auto& [incarnation, m] : members_)
+    end(m.shard);
+}
+
+supervisor_state::handle::behavior_type supervisor_state::make_behavior() {
+  self_->set_down_handler([this](const caf::down_msg& m) { on_down(m); });
+  return {
+      [this](start_atom) { on_start(); },
+      [this](dialled_atom, std::uint64_t id, const connect_result_ptr& o) { on_dialled(id, o); },
+      [this](found_atom, const std::string& asked, const address_list_ptr& addresses) {
+        on_found(asked, addresses);
+      },
+      [this](announce_atom, const announce_ptr& node) { return on_announce(node); },
+      [this](connect_atom, const connect_result_ptr& o) { on_joined(o); },
+      [this](notice_atom, std::uint64_t incarnation, schema::node_state state) {
+        on_notice(incarnation, state);
+      },
+      [this](dial_atom, std::uint64_t id) { dial(id); },
+      [this](found_atom, const std::string& asked) {
+        for (const auto& d : options_.cluster.find.dns)
+          if (host_port(d) == asked)
+            options_.network.resolve(d);
+      },
+      [this](status_atom) { return status(); },
+  };
+}
+
+void supervisor_state::on_start() {
+  for (const auto& n : options_.cluster.nodes) {
+    add_target(n.address, {});
+    auto& t = targets_.rbegin()->second;
+    t.expected_name = n.name;
+    t.experts = n.experts;
+    t.layers = n.layers;
+    t.narrow = options_.cluster.source.empty();
+  }
+  for (auto& [id, t] : targets_)
+    dial(id);
+  for (const auto& d : options_.cluster.find.dns)
+    options_.network.resolve(d);
+}
+
+// ---- targets ------------------------------------------------------------------------------------
+
+const std::string& supervisor_state::known_name(const target& t) {
+  return t.expected_name.empty() ? t.last_name : t.expected_name;
+}
+
+// "node alpha (10.0.0.1:9470): Connection refused". Whoever found the error may have begun with the
+// address, or knows more of the node than its address.
+std::string supervisor_state::about(const target& t, const std::string& what) {
+  const auto& name = known_name(t);
+  if (name.empty() || what.find("node " + name) != std::string::npos)
+    return what;
+  const auto at = host_port(t.url);
+  auto rest = std::string_view{what};
+  for (const auto& begin : {at + ": ", to_string(t.url) + ": "})
+    if (rest.starts_with(begin))
+      rest.remove_prefix(begin.size());
+  return fmt::format("node {} ({}): {}", name, at, rest);
+}
+
+void supervisor_state::add_target(topology::shard_url url, const std::string& found_by) {
+  auto& t = targets_[next_target_++];
+  t.url = std::move(url);
+  t.from_name = found_by;
+}
+
+void supervisor_state::dial(std::uint64_t id) {
+  const auto it = targets_.find(id);
+  if (it == targets_.end() || it->second.dialling || it->second.incarnation != 0)
+    return;
+  it->second.dialling = true;
+  options_.network.dial(id, it->second.url);
+}
+
+void supervisor_state::dial_later(std::uint64_t id, target& t) {
+  const auto& limits = options_.cluster.limits;
+  const auto delay =
+      backoff_delay({limits.reconnect_first, limits.reconnect_max}, t.attempts, options_.uniform());
+  self_->delayed_send(self_, delay, dial_atom::value, id);
+}
+
+void supervisor_state::failed(std::uint64_t id, target& t, const failure& why) {
+  t.refused = why.code == errc::mismatch || why.code == errc::corrupt || why.code == errc::usage;
+  const auto text = about(t, why.text);
+  if (t.last_error != text) // once per reason, not once per attempt
+    log_warning("cluster", "{}", text);
+  t.last_error = text;
+  t.last_code = why.code;
+  if (!t.listed) { // the name does not stand for it any more
+    targets_.erase(id);
+    return publish();
+  }
+  dial_later(id, t);
+  ++t.attempts;
+  publish();
+}
+
+void supervisor_state::on_dialled(std::uint64_t id, const connect_result_ptr& outcome) {
+  const auto it = targets_.find(id);
+  if (it == targets_.end())
+    return;
+  auto& t = it->second;
+  t.dialling = false;
+  if (!outcome->node)
+    return failed(id, t, outcome->node.error());
+  const auto& node = **outcome->node;
+  if (const auto ok = check(node, &t); !ok)
+    return failed(id, t, ok.error());
+  if (t.narrow && t.experts) { // the map may use less than the node has
+    auto used = node;
+    used.owned.experts = *t.experts;
+    outcome->node = description_ptr{std::make_shared<node_description>(std::move(used))};
+  }
+  if (const auto ok = admit(outcome, id); !ok)
+    return failed(id, t, ok.error());
+  publish();
+}
+
+void supervisor_state::on_found(const std::string& asked, const address_list_ptr& addresses) {
+  self_->delayed_send(self_, options_.cluster.find.interval, found_atom::value, asked);
+  if (!addresses) // the name server is in trouble; what it said last still holds
+    return;
+  for (auto& [id, t] : targets_)
+    if (t.from_name == asked)
+      t.listed = std::find(addresses->begin(), addresses->end(), t.url) != addresses->end();
+  for (const auto& url : *addresses) {
+    const auto known = std::any_of(targets_.begin(), targets_.end(),
+                                   [&](const auto& entry) { return entry.second.url == url; });
+    if (known)
+      continue;
+    log_info("cluster", "{} names {}", asked, to_string(url));
+    add_target(url, asked);
+    dial(targets_.rbegin()->first);
+  }
+}
+
+// ---- members ------------------------------------------------------------------------------------
+
+// What the topology promises must be what the node holds.
+result<void> supervisor_state::check(const node_description& node, const target* t) const {
+  const auto where = t != nullptr ? to_string(t->url) : std::string{"announced"};
+  if (const auto differs = model_difference(options_.model, node.model); !differs.empty())
+    return fail(errc::mismatch, "{}: node {} serves another model: {}", where, node.node, differs);
+  for (auto l = node.owned.layers.first; l <= node.owned.layers.last && !node.formats.empty(); ++l)
+    if (const auto& known = formats_[l];
+        known && *known != node.formats[l - node.owned.layers.first])
+      return fail(errc::mismatch, "{}: node {} holds layer {} in another encoding than other nodes",
+                  where, node.node, l);
+  if (t == nullptr)
+    return {};
+  if (!t->expected_name.empty() && t->expected_name != node.node)
+    return fail(errc::mismatch, "{}: the node calls itself {}, the topology calls it {}", where,
+                node.node, t->expected_name);
+  const auto covers = [](experts::index_range have, experts::index_range want) {
+    return want.first >= have.first && want.last <= have.last;
+  };
+  if (t->experts && !covers(node.owned.experts, *t->experts))
+    return fail(errc::mismatch, "{}: node {} owns experts {}, the {} says {}", where, node.node,
+                to_string(node.owned.experts), t->narrow ? "shard map" : "topology",
+                to_string(*t->experts));
+  if (t->layers && !covers(node.owned.layers, *t->layers))
+    return fail(errc::mismatch, "{}: node {} owns layers {}, the topology says {}", where,
+                node.node, to_string(node.owned.layers), to_string(*t->layers));
+  return {};
+}
+
+void supervisor_state::now_connected(target& t, const node_description& node) {
+  t.incarnation = node.incarnation;
+  t.attempts = 0;
+  t.refused = false;
+  t.last_error.clear();
+  t.last_name = node.node;
+  t.last_owned = node.owned;
+  t.was_there = true;
+}
+
+result<void> supervisor_state::admit(const connect_result_ptr& outcome, std::uint64_t target_id) {
+  const auto node = *outcome->node;
+  const auto incarnation = node->incarnation;
+  const auto via = targets_.find(target_id);
+  if (const auto same = members_.find(incarnation); same != members_.end()) {
+    // The same node by another way, an IPv4 and an IPv6 address for example: one connection is
+    // enough.
+    if (via != targets_.end())
+      now_connected(via->second, *node);
+    return {};
+  }
+  for (const auto& [old_incarnation, m] : members_)
+    if (m.description->node == node->node) {
+      if (m.target != target_id && m.address != outcome->address && m.target != 0)
+        return fail(errc::mismatch, "{}: another node calls itself {}: {}", outcome->address,
+                    node->node, m.address);
+      remove(old_incarnation, "the node has restarted");
+      break;
+    }
+  auto& m = members_[incarnation];
+  m.description = node;
+  m.address = outcome->address;
+  m.state = node->state;
+  m.target = target_id;
+  m.shard = options_.link(self_->system(), *outcome, caf::actor_cast<supervisor_actor>(self_));
+  self_->monitor(m.shard);
+  if (via != targets_.end())
+    now_connected(via->second, *node);
+  for (auto l = node->owned.layers.first; l <= node->owned.layers.last; ++l)
+    formats_[l] = node->formats[l - node->owned.layers.first];
+  std::erase_if(promises_, [&](const promise& p) { return p.owned == node->owned; });
+  log_info("cluster", "node {} ({}): connected, experts {}, layers {}", node->node, m.address,
+           to_string(node->owned.experts), to_string(node->owned.layers));
+  return {};
+}
+
+void supervisor_state::remove(std::uint64_t incarnation, const std::string& why) {
+  const auto it = members_.find(incarnation);
+  if (it == members_.end())
+    return;
+  const auto text =
+      fmt::format("node {} ({}): {}", it->second.description->node, it->second.address, why);
+  log_warning("cluster", "{}", text);
+  self_->demonitor(it->second.shard.address());
+  end(it->second.shard);
+  for (auto& [id, t] : targets_)
+    if (t.incarnation == incarnation) {
+      t.incarnation = 0;
+      t.last_error = text;
+      dial_later(id, t);
+      ++t.attempts;
+    }
+  members_.erase(it);
+}
+
+void supervisor_state::on_down(const caf::down_msg& m) {
+  for (const auto& [incarnation, known] : members_)
+    if (known.shard.address() == m.source) {
+      remove(incarnation, text_of(m.reason));
+      return publish();
+    }
+}
+
+void supervisor_state::on_notice(std::uint64_t incarnation, schema::node_state state) {
+  const auto it = members_.find(incarnation);
+  if (it == members_.end() || it->second.state == state)
+    return;
+  it->second.state = state;
+  log_info("cluster", "node {} ({}): {}", it->second.description->node, it->second.address,
+           name_of(state));
+  publish();
+}
+
+// ---- nodes that announce themselves -------------------------------------------------------------
+
+caf::result<accepted_ptr> supervisor_state::on_announce(const announce_ptr& node) {
+  if (const auto ok = check(node->node, nullptr); !ok)
+    return make_error(call_errc::bad_call, ok.error().text);
+  auto out = std::make_shared<schema::accepted>();
+  if (node->owns) {
+    out->verdict = schema::verdict::serve;
+    return accepted_ptr{std::move(out)};
+  }
+  const auto now = self_->clock().now();
+  // Whoever asks again has not loaded what it was told: it was restarted.
+  std::erase_if(promises_,
+                [&](const promise& p) { return p.until < now || p.node == node->node.node; });
+  auto owned = std::vector<experts::ownership>{};
+  for (const auto& [incarnation, m] : members_)
+    owned.push_back(m.description->owned);
+  for (const auto& n : options_.cluster.nodes) // static nodes will come back
+    owned.push_back({n.layers.value_or(experts::index_range{0, options_.model.layers - 1}),
+                     n.experts.value_or(experts::index_range{0, options_.model.experts - 1})});
+  for (const auto& p : promises_)
+    owned.push_back(p.owned);
+  const auto range = choose_placement(owned, options_.model.layers, options_.model.experts,
+                                      {node->available_bytes, node->bytes_per_expert});
+  if (!range) {
+    out->verdict = schema::verdict::standby;
+    out->retry_ms = static_cast<std::uint32_t>(
+        std::chrono::duration_cast<std::chrono::milliseconds>(standby_time).count());
+    return accepted_ptr{std::move(out)};
+  }
+  promises_.push_back(
+      {node->node.node, {{0, options_.model.layers - 1}, *range}, now + loading_time});
+  log_info("cluster", "node {} is to load experts {}", node->node.node, to_string(*range));
+  out->verdict = schema::verdict::load;
+  out->experts = *range;
+  return accepted_ptr{std::move(out)};
+}
+
+void supervisor_state::on_joined(const connect_result_ptr& outcome) {
+  if (const auto ok = admit(outcome, 0); !ok)
+    log_warning("cluster", "{}", ok.error().text);
+  publish();
+}
+
+// ---- reports ------------------------------------------------------------------------------------
+
+void supervisor_state::publish() {
+  auto view = std::make_shared<cluster_view>();
+  for (const auto& [incarnation, m] : members_)
+    view->members.push_back({m.description, m.address,
+                             caf::actor_cast<caf::strong_actor_ptr>(m.shard), m.state,
+                             m.target == 0});
+  std::sort(view->members.begin(), view->members.end(),
+            [](const cluster_member& a, const cluster_member& b) {
+              return a.description->node < b.description->node;
+            });
+  const auto& shape = options_.model;
+  for (const auto& [id, t] : targets_)
+    if (t.incarnation == 0 && !t.last_error.empty()) {
+      auto owned = experts::ownership{{0, shape.layers - 1}, {0, shape.experts - 1}};
+      if (t.was_there)
+        owned = t.last_owned;
+      if (t.experts)
+        owned.experts = *t.experts;
+      if (t.layers)
+        owned.layers = *t.layers;
+      view->missing.push_back({known_name(t), host_port(t.url), owned, t.last_error});
+    }
+  view_ = std::move(view);
+  if (options_.router)
+    self_->send(options_.router, view_atom::value, view_);
+  options_.on_change(status());
+}
+
+cluster_status_ptr supervisor_state::status() const {
+  auto out = std::make_shared<cluster_status>();
+  for (const auto& [id, t] : targets_)
+    out->targets.push_back({known_name(t), to_string(t.url), t.incarnation != 0, t.refused,
+                            t.attempts, t.last_error, t.last_code});
+  out->view = view_;
+  return out;
+}
+
+} // namespace larql::actors

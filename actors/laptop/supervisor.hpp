@@ -1,0 +1,122 @@
+// The supervisor: finds the nodes of a cluster, connects to them, watches the connections, comes
+// back to lost ones with back-off, and tells the router who is there.
+//
+// A node is who it says it is: name and incarnation. A name is in the view once; when it comes back
+// with another incarnation it has restarted, and the old connection is given up. Two nodes that
+// call themselves alike are told apart by the connection that still lives, and the second is
+// refused. What the view shows is what a call would reach.
+//
+// Owner     The cluster (cluster.hpp).
+// Blocking  Never: dialling and resolving happen elsewhere (connector.hpp).
+// Failure   A target that cannot be reached, or is not what we need, is tried again for as long as
+//           the supervisor lives; its last error is part of every report.
+
+#pragma once
+
+#include "actors/core/interfaces.hpp"
+#include "actors/core/state_actor.hpp"
+#include "actors/laptop/connector.hpp"
+#include "runtime/base/backoff.hpp"
+#include "runtime/topology/topology.hpp"
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace larql::actors {
+
+struct supervisor_options {
+  topology::cluster cluster;
+  schema::model_identity model;
+  connect_functions network;
+  /// Makes a connection an actor that answers as the node's shard.
+  std::function<expert_shard_actor(caf::actor_system&, connect_result&, const supervisor_actor&)>
+      link;
+  router_actor router; ///< hears every view
+  /// Called in the supervisor's thread with every change.
+  std::function<void(const cluster_status_ptr&)> on_change = [](const cluster_status_ptr&) {};
+  std::function<double()> uniform = [] { return 0.5; }; ///< random numbers in [0, 1), for jitter
+};
+
+class supervisor_state {
+public:
+  using handle = supervisor_actor;
+  using pointer = handle::pointer;
+  static constexpr const char* name = "supervisor";
+
+  supervisor_state(pointer self, supervisor_options options);
+  ~supervisor_state();
+
+  handle::behavior_type make_behavior();
+
+private:
+  using time = caf::actor_clock::time_point;
+
+  /// Something to dial.
+  struct target {
+    topology::shard_url url;
+    std::string expected_name;                   ///< empty: any
+    std::optional<experts::index_range> experts; ///< what it must own; absent: whatever it owns
+    std::optional<experts::index_range> layers;
+    bool narrow = false;   ///< use no more of it than `experts` (the short form)
+    std::string from_name; ///< found by resolving this; empty: static
+    bool listed = true;    ///< the name still stands for it
+
+    bool dialling = false;
+    std::uint64_t incarnation = 0; ///< of the node that is connected through it; 0: none
+    unsigned attempts = 0;
+    bool refused = false;
+    std::string last_error;
+    errc last_code = errc::unavailable;
+    std::string last_name;
+    experts::ownership last_owned; ///< of the node that was there
+    bool was_there = false;
+  };
+
+  struct member {
+    description_ptr description;
+    std::string address;
+    expert_shard_actor shard;
+    schema::node_state state;
+    std::uint64_t target = 0; ///< 0: it announced itself
+  };
+
+  struct promise {
+    std::string node; // who is to load it
+    experts::ownership owned;
+    time until;
+  };
+
+  void on_start();
+  void on_dialled(std::uint64_t id, const connect_result_ptr& outcome);
+  void on_found(const std::string& name, const address_list_ptr& addresses);
+  caf::result<accepted_ptr> on_announce(const announce_ptr& node);
+  void on_joined(const connect_result_ptr& outcome);
+  void on_notice(std::uint64_t incarnation, schema::node_state state);
+  void on_down(const caf::down_msg& m);
+
+  void add_target(topology::shard_url url, const std::string& found_by);
+  void dial(std::uint64_t id);
+  void dial_later(std::uint64_t id, target& t);
+  void failed(std::uint64_t id, target& t, const failure& why);
+  [[nodiscard]] result<void> check(const schema::node_description& node, const target* t) const;
+  [[nodiscard]] result<void> admit(const connect_result_ptr& outcome, std::uint64_t target);
+  void now_connected(target& t, const schema::node_description& node);
+  void remove(std::uint64_t incarnation, const std::string& why);
+  void publish();
+  [[nodiscard]] cluster_status_ptr status() const;
+  [[nodiscard]] static const std::string& known_name(const target& t);
+  [[nodiscard]] static std::string about(const target& t, const std::string& what);
+
+  pointer self_;
+  supervisor_options options_;
+  std::map<std::uint64_t, target> targets_;
+  std::map<std::uint64_t, member> members_; // by incarnation
+  std::vector<promise> promises_;           // ranges that nodes were told to load
+  std::vector<std::optional<quant::activation_format>> formats_; // per layer, as first seen
+  std::uint64_t next_target_ = 1;
+  cluster_view_ptr view_ = std::make_shared<cluster_view>();
+};
+
+} // namespace larql::actors

@@ -1,0 +1,241 @@
+#include "actors/node/client_connection.hpp"
+
+#include "actors/core/errc.hpp"
+#include "actors/net/socket.hpp"
+#include "runtime/base/log.hpp"
+#include "schema/codec.hpp"
+
+#include <algorithm>
+
+namespace larql::actors {
+
+namespace {
+
+schema::failure_code code_for(const caf::error& err) {
+  switch (code_of(err)) {
+  case call_errc::draining: return schema::failure_code::draining;
+  case call_errc::overloaded: return schema::failure_code::overloaded;
+  case call_errc::bad_call: return schema::failure_code::bad_call;
+  default: break;
+  }
+  // The shard ended while the call waited for it, or it is gone: another one is on its way.
+  return schema::failure_code::restarting;
+}
+
+} // namespace
+
+client_connection_state::client_connection_state(pointer self, accepted_client_ptr client,
+                                                 context node)
+    : self_(self), client_(std::move(client)), node_(std::move(node)) {}
+
+client_connection_state::~client_connection_state() {
+  gone_->store(true);
+  node_.counters->waiting.fetch_sub(waiting_);
+}
+
+client_connection_state::handle::behavior_type client_connection_state::make_behavior() {
+  replies_.assign([this](const payload& answer) { on_answer(answer); },
+                  [this](const caf::error& err) { on_error(err); });
+  auto scribe = client_->connection.open(self_->system());
+  connection_ = scribe->hdl();
+  self_->add_scribe(std::move(scribe));
+  self_->configure_read(connection_, caf::io::receive_policy::exactly(reader_.wanted()));
+  return {
+      [this](shard_atom, const expert_shard_actor& shard) { node_.shard = shard; },
+      [this](notice_atom, schema::node_state state) { node_.state = state; },
+      [this](tick_atom) { on_tick(); },
+      [this](caf::io::new_data_msg& m) { on_data(m); },
+      [this](const caf::io::connection_closed_msg&) {
+        hang_up(client_->connection.fd); // the peer may have closed one direction only
+        self_->quit();
+      },
+  };
+}
+
+void client_connection_state::on_data(caf::io::new_data_msg& m) {
+  auto frame = reader_.take(m.buf);
+  if (!frame)
+    return drop(frame.error().text);
+  self_->configure_read(connection_, caf::io::receive_policy::exactly(reader_.wanted()));
+  if (*frame)
+    on_frame(*std::move(frame));
+}
+
+void client_connection_state::on_frame(shared_buffer body) {
+  node_.counters->bytes_in.fetch_add(schema::frame_header_bytes + body->size());
+  const auto m = schema::decode(*body);
+  if (!m)
+    return drop(m.error().text);
+  if (const auto* call = std::get_if<schema::expert_call>(&*m))
+    on_call(call->id, call->layer, std::move(body));
+  else if (const auto* asked = std::get_if<schema::ping>(&*m))
+    send_message(
+        schema::pong{asked->nonce, node_.description->incarnation, served_, waiting_, node_.state});
+  else if (const auto* ask = std::get_if<schema::ask_status>(&*m))
+    on_ask_status(ask->nonce);
+  else if (const auto* control = std::get_if<schema::control>(&*m))
+    on_control(*control);
+  else
+    drop("the message is none that a node answers");
+}
+
+void client_connection_state::on_call(std::uint64_t id, std::uint32_t layer, shared_buffer body) {
+  if (!client_->identity.may_call() || !client_->hello.model)
+    return refuse_call(id, schema::failure_code::bad_call,
+                       client_->hello.model
+                           ? fmt::format("a {} may not call", name_of(client_->identity.role))
+                           : "the connection was opened for status only");
+  if (node_.state == schema::node_state::degraded)
+    return refuse_call(id, schema::failure_code::internal,
+                       "the shard failed too often: the node is degraded");
+  if (node_.state == schema::node_state::loading || !node_.shard)
+    return refuse_call(id, schema::failure_code::restarting,
+                       node_.shard ? "the node is loading" : "the shard is restarting");
+  const auto bytes = body->size();
+  if (waiting_ >= window || waiting_bytes_ + bytes > max_waiting_bytes)
+    return refuse_call(id, schema::failure_code::overloaded,
+                       fmt::format("{} calls of this connection, {} bytes, wait already", waiting_,
+                                   waiting_bytes_));
+  ++waiting_;
+  waiting_bytes_ += bytes;
+  node_.counters->waiting.fetch_add(1);
+  const auto request = self_->new_request_id(caf::message_priority::normal);
+  calls_.push_back({request.response_id(), id, layer, bytes, std::chrono::steady_clock::now(),
+                    self_->clock().now() + call_timeout});
+  if (!std::exchange(ticking_, true))
+    self_->delayed_send(self_, call_timeout, tick_atom::value);
+  // What request().then() does, with memory that is used again.
+  caf::actor_cast<caf::strong_actor_ptr>(node_.shard)
+      ->enqueue(messages_.make(self_->ctrl(), request, run_atom::value, id,
+                               received_payload(std::move(body), gone_)),
+                self_->context());
+  self_->add_multiplexed_response_handler(request.response_id(), replies_);
+}
+
+void client_connection_state::on_answer(const payload& answer) {
+  const auto call = finish_call(self_->current_message_id());
+  if (!call)
+    return;
+  if (auto* times = node_.counters->times_of(call->layer))
+    times->answered.add(std::chrono::steady_clock::now() - call->arrived);
+  send(*answer.buffer);
+}
+
+void client_connection_state::on_error(const caf::error& err) {
+  const auto call = finish_call(self_->current_message_id());
+  if (!call)
+    return;
+  node_.counters->failed.fetch_add(1);
+  send_failure(call->id, code_for(err), text_of(err));
+}
+
+// Calls that the shard has not answered in time.
+void client_connection_state::on_tick() {
+  const auto now = self_->clock().now();
+  ticking_ = false;
+  while (!calls_.empty() && calls_.front().until <= now) {
+    const auto call = finish_call(calls_.front().reply);
+    node_.counters->failed.fetch_add(1);
+    send_failure(call->id, schema::failure_code::restarting, "the shard does not answer");
+  }
+  if (calls_.empty())
+    return;
+  ticking_ = true;
+  self_->delayed_send(self_, calls_.front().until - now, tick_atom::value);
+}
+
+void client_connection_state::refuse_call(std::uint64_t id, schema::failure_code code,
+                                          const std::string& text) {
+  node_.counters->refused.fetch_add(1);
+  send_failure(id, code, text);
+}
+
+std::optional<client_connection_state::pending_call>
+client_connection_state::finish_call(caf::message_id reply) {
+  const auto it = std::find_if(calls_.begin(), calls_.end(),
+                               [reply](const pending_call& c) { return c.reply == reply; });
+  if (it == calls_.end())
+    return std::nullopt;
+  const auto call = *it;
+  --waiting_;
+  waiting_bytes_ -= call.bytes;
+  calls_.erase(it);
+  ++served_;
+  node_.counters->waiting.fetch_sub(1);
+  node_.counters->served.fetch_add(1);
+  return call;
+}
+
+void client_connection_state::on_ask_status(std::uint64_t nonce) {
+  // The node always answers; a finite timeout would be kept until it passes (see calls_).
+  self_->request(node_.node, caf::infinite, status_atom::value)
+      .then(
+          [this, nonce](const node_status_ptr& status) {
+            auto answer = *status;
+            answer.nonce = nonce;
+            send_message(answer);
+          },
+          [this](const caf::error& err) { drop(text_of(err)); });
+}
+
+void client_connection_state::on_control(const schema::control& c) {
+  const auto done = [this, id = c.id](bool ok, std::string text) {
+    send_message(schema::controlled{id, ok, std::move(text)});
+  };
+  if (!client_->identity.may_control())
+    return done(false, fmt::format("a {} may not control a node, only an operator may",
+                                   name_of(client_->identity.role)));
+  log_info("node", "{}: asks for {}", client_->peer,
+           c.action == schema::control_action::drain           ? "a drain"
+           : c.action == schema::control_action::restart_shard ? "a restart of the shard"
+                                                               : "a restart of the node");
+  const auto failed = [done](const caf::error& err) { done(false, text_of(err)); };
+  if (c.action == schema::control_action::restart_shard) {
+    self_->request(node_.node, control_timeout, restart_atom::value)
+        .then(
+            [done](bool ok) {
+              done(ok, ok ? "the shard was restarted" : "the node is degraded or draining");
+            },
+            failed);
+    return;
+  }
+  const auto restart = c.action == schema::control_action::restart_node;
+  self_->request(node_.node, control_timeout, drain_atom::value)
+      .then(
+          [this, done, restart] {
+            done(true, restart ? "drained, starting anew" : "drained");
+            if (restart && node_.restart_node)
+              node_.restart_node();
+          },
+          failed);
+}
+
+void client_connection_state::send_message(const schema::message& m) {
+  const auto frame = own_frames_.take();
+  frame->clear();
+  schema::encode(m, *frame);
+  send(*frame);
+}
+
+void client_connection_state::send(std::vector<char>& frame) {
+  auto& out = self_->wr_buf(connection_);
+  if (out.size() + frame.size() > max_unsent_bytes)
+    return drop(fmt::format("does not read its answers, {} bytes wait", out.size()));
+  node_.counters->bytes_out.fetch_add(frame.size());
+  hand_over(frame, out);
+  self_->flush(connection_);
+}
+
+void client_connection_state::send_failure(std::uint64_t id, schema::failure_code code,
+                                           const std::string& text) {
+  send_message(schema::call_failed{id, node_.description->incarnation, code, text});
+}
+
+void client_connection_state::drop(const std::string& why) {
+  log_warning("connection", "{}: closed: {}", client_->peer, why);
+  hang_up(client_->connection.fd);
+  self_->close(connection_);
+  self_->quit();
+}
+
+} // namespace larql::actors

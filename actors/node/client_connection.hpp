@@ -1,0 +1,118 @@
+// A laptop's connection on the node: hands its calls to the shard and writes the answers back, and
+// passes what an operator asks to the node.
+//
+// Owner     The node, which spawns one per connection; it ends with the connection.
+// Blocking  Never: runs on the network thread.
+// Failure   A frame that is no message for a node closes this connection and nothing else. Calls
+//           beyond the window are answered with `overloaded`. When the peer goes away, its answers
+//           and the calls that were not begun are dropped. A peer that does not read its answers is
+//           closed. What a peer's role does not allow is answered with a refusal.
+
+#pragma once
+
+#include "actors/core/interfaces.hpp"
+#include "actors/core/pooled_message.hpp"
+#include "actors/core/state_actor.hpp"
+#include "actors/net/caf_connection.hpp"
+#include "actors/net/frame_reader.hpp"
+#include "actors/net/peer_identity.hpp"
+#include "actors/node/node_counters.hpp"
+
+#include <chrono>
+#include <optional>
+#include <vector>
+
+namespace larql::actors {
+
+/// A connection that has been greeted, on its way to the node.
+struct accepted_client {
+  pending_connection connection;
+  std::string peer; ///< address, for messages
+  peer_identity identity;
+  schema::hello hello;
+  std::function<void()> on_end = [] {}; ///< when the connection is over
+
+  accepted_client() = default;
+  accepted_client(const accepted_client&) = delete;
+  accepted_client& operator=(const accepted_client&) = delete;
+  ~accepted_client() { on_end(); }
+};
+
+class client_connection_state {
+public:
+  using handle = client_actor;
+  using pointer = handle::broker_base*;
+  static constexpr const char* name = "client-connection";
+
+  /// Calls of one connection that may wait at the same time.
+  static constexpr std::uint32_t window = 64;
+  /// Bytes of calls that may wait, and of answers that the peer has not taken. A laptop has a call
+  /// or two in flight; these only bound what a broken or hostile one can pile up.
+  static constexpr std::size_t max_waiting_bytes = 4 * std::size_t{schema::max_frame_bytes};
+  static constexpr std::size_t max_unsent_bytes = 4 * std::size_t{schema::max_frame_bytes};
+  /// Longest time a call may take at the shard, queueing included.
+  static constexpr auto call_timeout = std::chrono::minutes{5};
+  /// Longest time that draining or restarting may take.
+  static constexpr auto control_timeout = std::chrono::minutes{10};
+
+  /// What the connection knows of its node.
+  struct context {
+    node_actor node;
+    expert_shard_actor shard; ///< null while it restarts
+    description_ptr description;
+    schema::node_state state = schema::node_state::serving;
+    std::function<void()> restart_node; ///< asks the process to start anew
+    std::shared_ptr<node_counters> counters = std::make_shared<node_counters>();
+  };
+
+  client_connection_state(pointer self, accepted_client_ptr client, context node);
+  ~client_connection_state();
+
+  handle::behavior_type make_behavior();
+
+private:
+  void on_data(caf::io::new_data_msg& m);
+  void on_frame(shared_buffer body);
+  void on_call(std::uint64_t id, std::uint32_t layer, shared_buffer body);
+  void refuse_call(std::uint64_t id, schema::failure_code code, const std::string& text);
+  void on_ask_status(std::uint64_t nonce);
+  void on_control(const schema::control& c);
+  void on_answer(const payload& answer);
+  void on_error(const caf::error& err);
+  void on_tick();
+  void send_message(const schema::message& m);
+  void send(std::vector<char>& frame);
+  void send_failure(std::uint64_t id, schema::failure_code code, const std::string& text);
+  void drop(const std::string& why);
+
+  pointer self_;
+  accepted_client_ptr client_;
+  context node_;
+  caf::io::connection_handle connection_;
+  frame_reader reader_;
+  buffer_pool own_frames_;
+  std::uint32_t waiting_ = 0;
+  std::size_t waiting_bytes_ = 0;
+  std::uint64_t served_ = 0;
+
+  // Calls at the shard, in the order they came. Their deadline is kept here: CAF would keep the
+  // timeout of every call, answered or not, until it passes, which is most of a node's memory.
+  struct pending_call {
+    caf::message_id reply; // the answer's
+    std::uint64_t id;      // the laptop's
+    std::uint32_t layer;
+    std::size_t bytes;
+    std::chrono::steady_clock::time_point arrived;
+    caf::actor_clock::time_point until;
+  };
+  std::vector<pending_call> calls_;
+  /// None if the call has been answered already.
+  [[nodiscard]] std::optional<pending_call> finish_call(caf::message_id reply);
+
+  bool ticking_ = false;
+  caf::behavior replies_; // of all calls
+  message_pool<caf::atom_value, std::uint64_t, payload> messages_;
+  std::shared_ptr<std::atomic<bool>> gone_ = std::make_shared<std::atomic<bool>>(false);
+};
+
+} // namespace larql::actors

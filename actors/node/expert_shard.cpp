@@ -1,0 +1,53 @@
+#include "actors/node/expert_shard.hpp"
+
+#include "actors/core/errc.hpp"
+
+namespace larql::actors {
+
+expert_shard_state::expert_shard_state(pointer self, description_ptr description,
+                                       compute_fn compute, expert_shard_actor helper)
+    : self_(self),
+      description_(std::move(description)),
+      compute_(std::move(compute)),
+      helper_(std::move(helper)) {
+  if (helper_)
+    self_->link_to(helper_);
+}
+
+expert_shard_state::handle::behavior_type expert_shard_state::make_behavior() {
+  return {
+      [this](run_atom, std::uint64_t id, const payload& call) { return on_run(id, call); },
+      [this](describe_atom) { return description_; },
+      [this](status_atom) { return status_; },
+      [this](drain_atom) -> caf::result<void> {
+        status_.draining = true; // calls are computed one by one, so none is left here
+        if (helper_)
+          return self_->delegate(helper_, drain_atom::value);
+        return caf::unit;
+      },
+      [](tick_atom) {},
+  };
+}
+
+caf::result<payload> expert_shard_state::on_run(std::uint64_t id, const payload& call) {
+  if (status_.draining)
+    return make_error(call_errc::draining, "the node is draining");
+  if (call.is_abandoned())
+    return make_error(call_errc::link_lost, "the laptop has gone");
+  if (helper_ && call.body().size() > short_call_bytes) {
+    ++status_.served;
+    return self_->delegate(helper_, run_atom::value, id, call);
+  }
+  auto frame = frames_.take();
+  auto out = compute_(call, std::move(*frame));
+  *frame = std::move(out.frame);
+  frames_.let_go_if_large(frame);
+  ++status_.served;
+  status_.failed += out.ok ? 0 : 1;
+  // Not before: whoever computes may throw, and CAF then answers what no promise was made for.
+  auto promise = self_->make_response_promise<payload>();
+  deliver(self_, answers_, promise, frame_payload(std::move(frame)));
+  return promise;
+}
+
+} // namespace larql::actors

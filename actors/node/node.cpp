@@ -1,0 +1,181 @@
+#include "actors/node/node.hpp"
+
+#include "actors/core/errc.hpp"
+#include "runtime/base/log.hpp"
+
+#include <malloc.h>
+
+namespace larql::actors {
+
+namespace {
+
+using schema::node_state;
+
+// When the calls of an ended connection have been dropped as well.
+constexpr auto memory_delay = std::chrono::milliseconds{500};
+// A shard that answers within this time lives; one that does not is busy with a call.
+constexpr auto status_timeout = std::chrono::seconds{2};
+
+// Answers that a peer did not read may have filled hundreds of megabytes, which the allocator would
+// keep for this process.
+void give_memory_back() {
+#if defined(__GLIBC__)
+  ::malloc_trim(0);
+#endif
+}
+
+} // namespace
+
+node_supervisor_state::node_supervisor_state(pointer self, node_options options)
+    : self_(self),
+      options_(std::move(options)),
+      state_(options_.state),
+      budget_(options_.most_restarts, options_.restart_window) {}
+
+node_supervisor_state::~node_supervisor_state() {
+  for (const auto& c : connections_)
+    caf::anon_send_exit(c, caf::exit_reason::user_shutdown);
+  if (shard_)
+    caf::anon_send_exit(shard_, caf::exit_reason::user_shutdown);
+}
+
+node_supervisor_state::handle::behavior_type node_supervisor_state::make_behavior() {
+  self_->set_down_handler([this](const caf::down_msg& m) { on_down(m); });
+  started_ = self_->clock().now();
+  log_state(state_, "none");
+  start_shard();
+  return {
+      [this](connect_atom, const accepted_client_ptr& client) { on_connect(client); },
+      [this](notice_atom, node_state state) {
+        if (state_ == node_state::loading)
+          set_state(state);
+      },
+      [this](drain_atom) { return on_drain(); },
+      [this](restart_atom) { return on_restart(); },
+      [this](status_atom) { return on_status(); },
+      [this](shard_atom) { start_shard(); },
+      [](tick_atom) { give_memory_back(); },
+  };
+}
+
+void node_supervisor_state::on_connect(const accepted_client_ptr& client) {
+  if (connections_.size() >= max_connections) {
+    log_warning("node", "{}: closed: too many connections", client->peer);
+    return; // closes with the last reference
+  }
+  options_.counters->connections.fetch_add(1); // before it can have answered anything
+  const auto connection = spawn_broker<client_connection_state>(
+      self_->system(), client,
+      client_connection_state::context{caf::actor_cast<node_actor>(self_), shard_,
+                                       options_.description, state_, options_.restart_node,
+                                       options_.counters});
+  self_->monitor(connection);
+  connections_.insert(connection);
+}
+
+void node_supervisor_state::set_state(node_state state) {
+  if (state == state_)
+    return;
+  log_state(state, name_of(state_));
+  state_ = state;
+  options_.counters->state = state;
+  for (const auto& c : connections_)
+    self_->send(c, notice_atom::value, state_);
+}
+
+// One line that programs can read, for every state there ever is.
+void node_supervisor_state::log_state(schema::node_state now, const char* before) const {
+  const auto& d = *options_.description;
+  log_info("node", "state={} before={} node=\"{}\" experts={} layers={} incarnation={:016x}",
+           name_of(now), before, d.node, to_string(d.owned.experts), to_string(d.owned.layers),
+           d.incarnation);
+}
+
+void node_supervisor_state::start_shard() {
+  if (shard_ || state_ == node_state::degraded)
+    return;
+  shard_ = options_.start_shard(self_->system());
+  asked_to_end_ = false;
+  self_->monitor(shard_);
+  if (state_ == node_state::draining) // whoever drains waits for this one as well
+    self_->send(shard_, drain_atom::value);
+  for (const auto& c : connections_)
+    self_->send(c, shard_atom::value, shard_);
+  for (auto& promise : std::exchange(waiting_for_restart_, {}))
+    promise.deliver(true);
+}
+
+caf::result<void> node_supervisor_state::on_drain() {
+  if (state_ != node_state::degraded)
+    set_state(node_state::draining);
+  if (!shard_)
+    return caf::unit; // nothing was accepted that could still be answered
+  return self_->delegate(shard_, drain_atom::value);
+}
+
+caf::result<bool> node_supervisor_state::on_restart() {
+  if (state_ == node_state::degraded || state_ == node_state::draining)
+    return false;
+  auto promise = self_->make_response_promise<bool>();
+  waiting_for_restart_.push_back(promise);
+  if (shard_) {
+    asked_to_end_ = true;
+    self_->send_exit(shard_, caf::exit_reason::user_shutdown); // behind the call it computes
+  }
+  return promise;
+}
+
+caf::result<node_status_ptr> node_supervisor_state::on_status() {
+  auto out = std::make_shared<schema::node_status>();
+  out->incarnation = options_.description->incarnation;
+  out->state = state_;
+  out->uptime_ms = static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(self_->clock().now() - started_)
+          .count());
+  out->connections = static_cast<std::uint32_t>(connections_.size());
+  out->restarts = options_.counters->restarts.load();
+  out->served = options_.counters->served.load();
+  out->failed = options_.counters->failed.load();
+  out->waiting = options_.counters->waiting.load();
+  options_.measure(*out);
+  return node_status_ptr{std::move(out)};
+}
+
+void node_supervisor_state::on_down(const caf::down_msg& m) {
+  if (shard_ && m.source == shard_.address())
+    return on_shard_down(m.reason);
+  for (auto it = connections_.begin(); it != connections_.end(); ++it)
+    if (it->address() == m.source) {
+      connections_.erase(it);
+      options_.counters->connections.fetch_sub(1);
+      self_->delayed_send(self_, memory_delay, tick_atom::value);
+      return;
+    }
+}
+
+void node_supervisor_state::on_shard_down(const caf::error& why) {
+  shard_ = nullptr;
+  options_.counters->restarts.fetch_add(1);
+  for (const auto& c : connections_)
+    self_->send(c, shard_atom::value, shard_);
+  if (std::exchange(asked_to_end_, false)) {
+    log_info("node", "the shard ended as asked and starts anew");
+    attempt_ = 0;
+    return start_shard();
+  }
+  if (!budget_.allow(self_->clock().now())) {
+    log_error("node", "the shard ended: {}; that was too often, the node is degraded",
+              actors::text_of(why));
+    set_state(node_state::degraded);
+    for (auto& promise : std::exchange(waiting_for_restart_, {}))
+      promise.deliver(false);
+    return;
+  }
+  attempt_ = budget_.recent() - 1;
+  const auto delay = backoff_delay(options_.restart_delay, attempt_, options_.uniform());
+  log_error("node", "the shard ended: {}; it starts again in {} ms", actors::text_of(why),
+            delay.count() / 1000);
+  self_->delayed_send(self_, delay, shard_atom::value);
+}
+
+} // namespace larql::actors

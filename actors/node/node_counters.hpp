@@ -1,0 +1,58 @@
+// What a node is and has done so far, counted where it happens and read by whoever reports.
+//
+// Threads   Any.
+
+#pragma once
+
+#include "actors/core/mailbox_gauge.hpp"
+#include "actors/node/latency_histogram.hpp"
+#include "schema/messages.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace larql::actors {
+
+struct node_counters {
+  /// Times of one layer's calls.
+  struct layer_times {
+    latency_histogram answered; ///< from the frame that is read to the answer that is written
+    latency_histogram computed; ///< of that, in the kernels
+  };
+
+  node_counters() = default;
+  explicit node_counters(experts::index_range owned_layers)
+      : first_layer(owned_layers.first), layers(owned_layers.count()) {}
+
+  /// Null for a layer that is not owned: peers name any.
+  [[nodiscard]] layer_times* times_of(std::uint32_t layer) noexcept {
+    const auto i = std::size_t{layer} - first_layer;
+    return layer >= first_layer && i < layers.size() ? &layers[i] : nullptr;
+  }
+
+  std::atomic<std::uint64_t> served{0};  ///< calls answered, failed ones included
+  std::atomic<std::uint64_t> failed{0};  ///< of those
+  std::atomic<std::uint32_t> waiting{0}; ///< accepted and not answered
+  std::atomic<schema::node_state> state{schema::node_state::serving};
+
+  std::atomic<std::uint32_t> connections{0}; ///< now
+  std::atomic<std::uint32_t> restarts{0};    ///< of the shard
+  std::atomic<std::uint64_t> refused{0};     ///< calls turned away before the shard saw them
+  std::atomic<std::uint64_t> rows{0};        ///< of calls that were computed
+  std::atomic<std::uint64_t> experts{0};     ///< experts read for them, once a call
+  std::atomic<std::uint64_t> expert_rows{0}; ///< rows put through an expert
+  std::atomic<std::uint64_t> bytes_in{0};    ///< frames read from laptops
+  std::atomic<std::uint64_t> bytes_out{0};   ///< frames written to them
+  std::atomic<std::uint64_t> connected{0};   ///< connections greeted
+  std::atomic<std::uint64_t> tls_failures{0};
+  std::atomic<std::uint64_t> handshake_failures{0}; ///< after TLS: no laptop, or another model's
+
+  std::shared_ptr<const mailbox_gauge> mailboxes; ///< of the node's actors; may be null
+
+  std::uint32_t first_layer = 0;
+  std::vector<layer_times> layers; ///< per owned layer
+};
+
+} // namespace larql::actors

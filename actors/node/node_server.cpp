@@ -1,0 +1,172 @@
+#include "actors/node/node_server.hpp"
+
+#include "actors/core/errc.hpp"
+#include "actors/net/handshake.hpp"
+#include "actors/node/expert_service.hpp"
+#include "actors/node/expert_shard.hpp"
+#include "runtime/base/jitter.hpp"
+#include "runtime/base/log.hpp"
+
+#include <cstdlib>
+#include <fstream>
+#include <thread>
+#include <unistd.h>
+
+namespace larql::actors {
+
+namespace {
+
+void count(const expert_service::answer& a, node_counters& to) {
+  if (!a.ok) {
+    to.failed.fetch_add(1);
+    return;
+  }
+  to.rows.fetch_add(a.done.rows);
+  to.experts.fetch_add(a.done.experts);
+  to.expert_rows.fetch_add(a.done.expert_rows);
+  if (auto* times = to.times_of(a.done.layer))
+    times->computed.add(a.done.compute_time);
+}
+
+// A new service for every shard: whatever a failure left in its scratch memory goes with it.
+expert_shard_actor start_shard(caf::actor_system& sys, const description_ptr& description,
+                               kernels::compute compute, const experts::expert_bank& bank,
+                               const std::function<void()>& before_call,
+                               const std::shared_ptr<node_counters>& counters) {
+  const auto serve = [&] {
+    auto service = std::make_shared<expert_service>(compute, bank, *description);
+    return [service, before_call, counters](const payload& call, std::vector<char> frame) {
+      before_call();
+      auto a = service->run(call.body(), std::chrono::steady_clock::now(), std::move(frame));
+      count(a, *counters);
+      return expert_shard_state::computed{std::move(a.frame), a.ok};
+    };
+  };
+  auto helper = spawn_state<expert_shard_state, caf::detached>(sys, description, serve());
+  return spawn_on_network<expert_shard_state>(sys, description, serve(), std::move(helper));
+}
+
+} // namespace
+
+void measure_process(const experts::expert_bank& bank, schema::node_status& out) {
+  out.owned_bytes = bank.owned_bytes();
+  out.resident_bytes = bank.resident_bytes();
+  auto in = std::ifstream{"/proc/self/statm"};
+  auto all = std::uint64_t{0}, resident = std::uint64_t{0};
+  if (in >> all >> resident)
+    out.rss_bytes = resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  auto load = 0.0;
+  if (::getloadavg(&load, 1) == 1)
+    out.load_percent =
+        static_cast<std::uint32_t>(load * 100 / std::max(1u, std::thread::hardware_concurrency()));
+}
+
+node_server::node_server(caf::actor_system& sys, node_server_options options)
+    : sys_(sys),
+      bank_(options.bank),
+      description_(std::make_shared<schema::node_description>(std::move(options.description))),
+      counters_(std::make_shared<node_counters>(description_->owned.layers)) {
+  auto o = node_options{};
+  o.description = description_;
+  o.state = description_->state;
+  o.start_shard = [description = description_, compute = options.compute, &bank = options.bank,
+                   before_call = options.before_call,
+                   counters = counters_](caf::actor_system& system) {
+    return start_shard(system, description, compute, bank, before_call, counters);
+  };
+  o.measure = [&bank = options.bank](schema::node_status& s) { measure_process(bank, s); };
+  o.restart_node = std::move(options.restart_node);
+  counters_->state = description_->state;
+  counters_->mailboxes = mailboxes_of(sys);
+  o.counters = counters_;
+  o.uniform = jitter_source();
+  node_ = spawn_state<node_supervisor_state>(sys, std::move(o));
+  if (!options.listening)
+    return;
+  auto listen = std::move(options.listen);
+  listen.on_failure = [counters = counters_, encrypted = options.tls != nullptr](auto step) {
+    const auto tls = encrypted && step == handshake_step::tls;
+    (tls ? counters->tls_failures : counters->handshake_failures).fetch_add(1);
+  };
+  listener_ = std::make_unique<listener>(
+      std::move(options.listening), std::move(options.tls), std::move(listen),
+      [node = node_, description = description_,
+       counters = counters_](secure_stream s, time_limit until) -> result<void> {
+        if (s.identity().role == peer_role::node)
+          return fail(errc::mismatch, "{}: its certificate is one of a node, expected a laptop",
+                      s.peer());
+        auto self = *description;
+        self.state = counters->state; // as it is now, not as it began
+        LARQL_TRY(auto hello, greet_laptop(s, self, until));
+        counters->connected.fetch_add(1);
+        auto client = std::make_shared<accepted_client>();
+        client->peer = s.peer();
+        client->identity = s.identity();
+        log_info(
+            "listener", "{}: connected as \"{}\"{}", client->peer, hello.name,
+            client->identity.name.empty()
+                ? ""
+                : fmt::format(" ({} {})", name_of(client->identity.role), client->identity.name));
+        client->hello = std::move(hello);
+        client->connection = make_pending_connection(std::move(s));
+        caf::anon_send(node, connect_atom::value, accepted_client_ptr{std::move(client)});
+        return {};
+      });
+}
+
+node_server::~node_server() {
+  listener_.reset();
+  caf::anon_send_exit(node_, caf::exit_reason::user_shutdown);
+}
+
+void node_server::ready() {
+  // Waits, so that whoever is told afterwards finds a node that serves.
+  auto self = caf::scoped_actor{sys_};
+  self->request(node_, std::chrono::seconds{10}, notice_atom::value, schema::node_state::serving)
+      .receive([] {},
+               [](const caf::error& err) { log_warning("node", "ready: {}", text_of(err)); });
+}
+
+void node_server::adopt(accepted_client_ptr client) {
+  caf::anon_send(node_, connect_atom::value, std::move(client));
+}
+
+void node_server::stop_listening() {
+  listener_.reset();
+}
+
+bool node_server::drain(std::chrono::seconds limit) {
+  auto drained = false;
+  auto self = caf::scoped_actor{sys_};
+  self->request(node_, limit, drain_atom::value)
+      .receive([&] { drained = true; },
+               [](const caf::error& err) { log_warning("node", "drain: {}", text_of(err)); });
+  return drained;
+}
+
+schema::node_status node_server::observe() const {
+  auto out = schema::node_status{};
+  out.incarnation = description_->incarnation;
+  out.state = counters_->state;
+  out.uptime_ms = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(
+                                                 std::chrono::steady_clock::now() - started_)
+                                                 .count());
+  out.served = counters_->served;
+  out.failed = counters_->failed;
+  out.waiting = counters_->waiting;
+  out.connections = counters_->connections;
+  out.restarts = counters_->restarts;
+  measure_process(bank_, out);
+  return out;
+}
+
+result<schema::node_status> node_server::status(std::chrono::seconds limit) const {
+  auto out = result<schema::node_status>{fail(errc::internal, "no status")};
+  auto self = caf::scoped_actor{sys_};
+  self->request(node_, limit, status_atom::value)
+      .receive([&](const node_status_ptr& s) { out = *s; },
+               [&](const caf::error& err) { out = fail(errc::unavailable, "{}", text_of(err)); });
+  return out;
+}
+
+} // namespace larql::actors

@@ -1,0 +1,77 @@
+// Everything a node runs inside its process: shard, node, listener; what larql-node is without its
+// command line.
+//
+// Owner     Its caller, who keeps the actor system, the bank and the pool alive longer.
+// Threads   Methods may be called from one thread; the actors have their own.
+
+#pragma once
+
+#include "actors/net/listener.hpp"
+#include "actors/node/client_connection.hpp"
+#include "actors/node/node.hpp"
+#include "runtime/experts/expert_bank.hpp"
+#include "runtime/kernels/linear.hpp"
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace larql::actors {
+
+struct node_server_options {
+  kernels::compute compute;
+  const experts::expert_bank& bank;
+  schema::node_description description; ///< with state loading, if ready() is to come later
+  socket listening;                     ///< none: only connections that the node dials itself
+  tls_context_ptr tls;
+  listener_options listen;
+  std::function<void()> restart_node = [] {}; ///< from the network thread, after a drain
+  /// Called before each call is computed; tests make a shard fail with it.
+  std::function<void()> before_call = [] {};
+};
+
+class node_server {
+public:
+  node_server(caf::actor_system& sys, node_server_options options);
+  ~node_server();
+  node_server(const node_server&) = delete;
+  node_server& operator=(const node_server&) = delete;
+
+  [[nodiscard]] const schema::node_description& description() const noexcept {
+    return *description_;
+  }
+  [[nodiscard]] const node_counters& counters() const noexcept { return *counters_; }
+
+  /// The pages are read: calls may come.
+  void ready();
+
+  /// Takes over a connection that this process dialled and greeted.
+  void adopt(accepted_client_ptr client);
+
+  /// Accepts no connections any more.
+  void stop_listening();
+
+  /// Takes no calls any more and waits until those accepted are answered; false at the deadline.
+  [[nodiscard]] bool drain(std::chrono::seconds limit);
+
+  [[nodiscard]] result<schema::node_status> status(std::chrono::seconds limit) const;
+
+  /// The same without asking the actor, from any thread: a thread that has once used an actor of a
+  /// system keeps that system from ending before the thread does.
+  [[nodiscard]] schema::node_status observe() const;
+
+private:
+  caf::actor_system& sys_;
+  const experts::expert_bank& bank_;
+  std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  description_ptr description_;
+  std::shared_ptr<node_counters> counters_;
+  node_actor node_;
+  std::unique_ptr<listener> listener_;
+};
+
+/// Fills in what this process knows of itself: memory and load.
+void measure_process(const experts::expert_bank& bank, schema::node_status& out);
+
+} // namespace larql::actors

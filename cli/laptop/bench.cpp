@@ -1,0 +1,205 @@
+// larql bench: how fast a model runs here, and what the time goes into.
+//
+// Prompts are random token ids, so the vindex needs no tokenizer; weights decide nothing about the
+// speed but which experts are read.
+
+#include "cli/laptop/bench_report.hpp"
+#include "cli/laptop/local_runtime.hpp"
+#include "cli/support/command.hpp"
+#include "cli/support/interrupt.hpp"
+#include "runtime/base/memory_bandwidth.hpp"
+#include "runtime/generate/joint_decoder.hpp"
+#include "runtime/generate/sampler.hpp"
+#include "runtime/models/gemma4/traffic.hpp"
+
+#include <algorithm>
+
+namespace larql::cli {
+
+namespace {
+
+using clock = std::chrono::steady_clock;
+
+struct options {
+  runtime_options runtime;
+  std::vector<std::uint32_t> prompt_tokens = {32, 128, 512};
+  std::uint32_t gen_tokens = 32;
+  std::vector<std::uint32_t> sessions = {1};
+  std::uint32_t depth = 0;
+  std::uint32_t repeat = 3;
+  bool json = false;
+  bool no_probe = false;
+};
+
+// The same ids in every run, spread over the vocabulary.
+class token_source {
+public:
+  explicit token_source(std::uint32_t vocab) : vocab_(vocab) {}
+  std::uint32_t next() {
+    state_ = state_ * 6364136223846793005u + 1442695040888963407u;
+    return static_cast<std::uint32_t>((state_ >> 33) % vocab_);
+  }
+  std::vector<std::uint32_t> next(std::size_t n) {
+    auto out = std::vector<std::uint32_t>(n);
+    for (auto& id : out)
+      id = next();
+    return out;
+  }
+
+private:
+  std::uint32_t vocab_;
+  std::uint64_t state_ = 1;
+};
+
+result<void> go_on(const std::stop_token& stop) {
+  if (stop.stop_requested())
+    return fail(errc::cancelled, "stopped");
+  return {};
+}
+
+bench_wire wire_of(const local_runtime& e) {
+  if (e.remote() == nullptr)
+    return {};
+  const auto& s = e.remote()->stats();
+  return {s.layers, s.calls, s.bytes_sent, s.bytes_received};
+}
+
+result<bench_prefill> prefill(local_runtime& e, const options& o, std::uint32_t tokens,
+                              const std::stop_token& stop) {
+  auto out = bench_prefill{tokens, {}, {}};
+  auto source = token_source{e.model().config.vocab};
+  for (auto i = 0u; i < o.repeat; ++i) {
+    LARQL_TRY_VOID(go_on(stop));
+    LARQL_TRY(const auto session, e.new_session(std::max(tokens, 16u)));
+    session->cancelled = [stop] { return stop.stop_requested(); };
+    const auto prompt = source.next(tokens);
+    const auto begin = clock::now();
+    LARQL_TRY_VOID(session->append(prompt));
+    LARQL_TRY_VOID(session->last_logits());
+    out.seconds.push_back(std::chrono::duration<double>(clock::now() - begin).count());
+    out.phases = session->times();
+  }
+  return out;
+}
+
+// One pass per token over all sessions, as a server would do it.
+result<bench_decode> decode(local_runtime& e, const options& o, std::uint32_t count,
+                            const std::stop_token& stop) {
+  auto out = bench_decode{};
+  out.sessions = count;
+  out.depth = o.depth;
+  auto source = token_source{e.model().config.vocab};
+  auto sessions = std::vector<std::unique_ptr<generate::session>>{};
+  auto all = std::vector<generate::session*>{};
+  for (auto i = 0u; i < count; ++i) {
+    LARQL_TRY(auto s, e.new_session(o.depth + o.gen_tokens + 2));
+    s->cancelled = [stop] { return stop.stop_requested(); };
+    LARQL_TRY_VOID(s->append(source.next(o.depth + 1)));
+    all.push_back(s.get());
+    sessions.push_back(std::move(s));
+  }
+  auto decoder = generate::joint_decoder{e.model(), e.compute(), e.port()};
+  decoder.cancelled = [stop] { return stop.stop_requested(); };
+  const auto pass = [&]() -> result<void> {
+    LARQL_TRY_VOID(go_on(stop));
+    LARQL_TRY_VOID(decoder.append(all, source.next(count)));
+    LARQL_TRY(const auto logits, decoder.logits());
+    const auto vocab = logits.size() / count;
+    for (auto i = 0u; i < count; ++i)
+      (void) generate::argmax(logits.subspan(i * vocab, vocab));
+    return {};
+  };
+  LARQL_TRY_VOID(pass()); // buffers get their size
+  const auto before = decoder.times();
+  out.wire_before = wire_of(e);
+  for (auto i = 0u; i < o.gen_tokens; ++i) {
+    const auto begin = clock::now();
+    LARQL_TRY_VOID(pass());
+    out.seconds.push_back(std::chrono::duration<double>(clock::now() - begin).count());
+  }
+  out.phases = decoder.times() - before;
+  out.wire_after = wire_of(e);
+  if (e.remote() != nullptr)
+    for (const auto& t : e.remote()->stats().times.since(out.wire_before.layers)) {
+      out.round_trip_us.push_back(t.round_trip_us);
+      out.round_trip_compute_us.push_back(t.compute_us);
+    }
+  return out;
+}
+
+result<bench_results> measure(const options& o, const std::stop_token& stop) {
+  auto out = bench_results{};
+  const auto begin = clock::now();
+  LARQL_TRY(const auto e,
+            local_runtime::start(o.runtime, stop, [stop] { return stop.stop_requested(); }));
+  out.open_seconds = std::chrono::duration<double>(clock::now() - begin).count();
+  out.simd = kernels::name_of(e->compute().k.level);
+  out.threads = e->compute().pool.threads();
+  out.vindex = e->vindex().string();
+  out.placement = e->nodes() == nullptr ? "local" : "nodes";
+  out.dense_bytes = gemma4::dense_bytes_per_token(e->model().weights);
+  out.expert_bytes = e->expert_bytes_per_token();
+  if (!o.no_probe) {
+    LARQL_TRY(out.read_bytes_per_second, read_bandwidth(e->compute().pool));
+  }
+  { // Pages are mapped and experts checked at their first use; that is not what is measured.
+    LARQL_TRY(const auto warm, prefill(*e, o, 64, stop));
+    (void) warm;
+  }
+  for (const auto n : o.prompt_tokens) {
+    LARQL_TRY(auto p, prefill(*e, o, n, stop));
+    out.prefill.push_back(std::move(p));
+  }
+  if (o.gen_tokens != 0)
+    for (const auto n : o.sessions) {
+      LARQL_TRY(auto d, decode(*e, o, n, stop));
+      out.decode.push_back(std::move(d));
+    }
+  return out;
+}
+
+result<void> run(options& o, const std::stop_token& stop) {
+  LARQL_TRY_VOID(complete(o.runtime));
+  LARQL_TRY(const auto results, measure(o, stop));
+  fmt::print("{}", o.json ? json_of(results) : text_of(results));
+  return {};
+}
+
+} // namespace
+
+void add_bench(CLI::App& app, action& chosen) {
+  auto* command = app.add_subcommand("bench", "Measure prefill and decode");
+  auto o = std::make_shared<options>();
+  add_runtime_options(*command, o->runtime);
+  command
+      ->add_option("--prompt-tokens", o->prompt_tokens,
+                   "Lengths of prompts to measure, separated by commas")
+      ->delimiter(',')
+      ->check(CLI::Range(1u, 1u << 20))
+      ->capture_default_str();
+  command->add_option("--gen-tokens", o->gen_tokens, "Tokens to decode one by one; 0: none")
+      ->check(CLI::Range(0u, 1u << 16))
+      ->capture_default_str();
+  command->add_option("--depth", o->depth, "Tokens already in the KV cache when decoding starts")
+      ->check(CLI::Range(0u, 1u << 20))
+      ->capture_default_str();
+  command
+      ->add_option("--sessions", o->sessions,
+                   "Sessions that decode together, separated by commas: 1,8")
+      ->delimiter(',')
+      ->check(CLI::Range(1u, 256u))
+      ->capture_default_str();
+  command->add_option("--repeat", o->repeat, "How often each prompt is measured; the median counts")
+      ->check(CLI::Range(1u, 100u))
+      ->capture_default_str();
+  command->add_flag("--json", o->json, "Print everything as JSON");
+  command->add_flag("--no-probe", o->no_probe, "Leave out the measurement of memory bandwidth");
+  command->callback([o, &chosen] {
+    chosen = [o] {
+      const auto signals = interrupt_scope{};
+      return exit_code(run(*o, signals.token()));
+    };
+  });
+}
+
+} // namespace larql::cli

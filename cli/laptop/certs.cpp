@@ -1,0 +1,100 @@
+// larql certs: a certificate authority for one cluster, its members' certificates, or a secret.
+
+#include "actors/net/certificates.hpp"
+#include "cli/support/command.hpp"
+
+namespace larql::cli {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+struct options {
+  fs::path dir = "certs";
+  bool force = false;
+  int days = 0; ///< 0: the command's default
+  std::string cluster = "larql";
+  actors::member_request member;
+  std::string role = "node";
+  fs::path secret = "cluster.secret";
+};
+using options_ptr = std::shared_ptr<options>;
+
+result<void> init(const options& o) {
+  const auto days = o.days != 0 ? o.days : actors::authority_days;
+  LARQL_TRY_VOID(actors::create_authority(o.dir, o.cluster, days, o.force));
+  fmt::print("wrote {0}/ca.pem (for every member) and {0}/ca.key (keep it to yourself), valid for "
+             "{1} days\n",
+             o.dir.string(), days);
+  return {};
+}
+
+result<void> issue(const options& o) {
+  auto request = o.member;
+  request.role = o.role == "node"     ? actors::peer_role::node
+                 : o.role == "laptop" ? actors::peer_role::laptop
+                                      : actors::peer_role::operator_;
+  if (o.days != 0)
+    request.days = o.days;
+  LARQL_TRY_VOID(actors::issue_certificate(o.dir, request, o.force));
+  fmt::print("wrote {0}/{1}.pem and {0}/{1}.key for the {2} {1}, valid for {3} days\n",
+             o.dir.string(), request.name, o.role, request.days);
+  return {};
+}
+
+result<void> secret(const options& o) {
+  LARQL_TRY_VOID(actors::create_secret(o.secret, o.force));
+  fmt::print("wrote {}; every member of the cluster needs a copy\n", o.secret.string());
+  return {};
+}
+
+void run_with(CLI::App* command, const options_ptr& o, result<void> (*run)(const options&),
+              action& chosen) {
+  command->add_flag("--force", o->force, "Replace existing files");
+  command->callback([o, run, &chosen] { chosen = [o, run] { return exit_code(run(*o)); }; });
+}
+
+} // namespace
+
+void add_certs(CLI::App& app, action& chosen) {
+  auto* command = app.add_subcommand("certs", "Make the certificates of a cluster");
+  command->require_subcommand(1);
+  auto o = std::make_shared<options>();
+  const auto days = [&o](CLI::App* c, const char* help) {
+    c->add_option("--days", o->days, help)->check(CLI::Range(1, 36500));
+  };
+  const auto dir = [&o](CLI::App* c) {
+    c->add_option("--dir", o->dir, "Directory of the authority")->capture_default_str();
+  };
+
+  auto* init_command = command->add_subcommand("init", "Make the authority: ca.pem and ca.key");
+  dir(init_command);
+  init_command->add_option("--cluster", o->cluster, "Name of the cluster, for people")
+      ->capture_default_str();
+  days(init_command, "Days it is valid (default: 3650)");
+  run_with(init_command, o, init, chosen);
+
+  auto* issue_command =
+      command->add_subcommand("issue", "Make a member's certificate: NAME.pem and NAME.key");
+  issue_command
+      ->add_option("name", o->member.name, "Of the node, as in the cluster file, or person")
+      ->required();
+  issue_command
+      ->add_option("--role", o->role,
+                   "What it may ask: a node answers calls, a laptop calls, an operator drains and "
+                   "restarts as well")
+      ->check(CLI::IsMember({"node", "laptop", "operator"}))
+      ->capture_default_str();
+  issue_command->add_option("--host", o->member.hosts,
+                            "Name or address of the machine, for the certificate; may be repeated");
+  dir(issue_command);
+  days(issue_command, "Days it is valid (default: 730)");
+  run_with(issue_command, o, issue, chosen);
+
+  auto* secret_command =
+      command->add_subcommand("secret", "Make a cluster secret, instead of certificates");
+  secret_command->add_option("file", o->secret, "File to write")->capture_default_str();
+  run_with(secret_command, o, secret, chosen);
+}
+
+} // namespace larql::cli

@@ -1,0 +1,239 @@
+// larql chat: a conversation. What fails is one answer, never the conversation: its messages and
+// the KV cache stay, and /retry goes on from there.
+
+#include "cli/laptop/chat_model.hpp"
+#include "cli/laptop/report.hpp"
+#include "cli/support/command.hpp"
+#include "cli/support/interrupt.hpp"
+#include "cli/support/line_reader.hpp"
+#include "cli/support/table.hpp"
+#include "runtime/base/log.hpp"
+#include "runtime/text/utf8_stream.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace larql::cli {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+struct options {
+  runtime_options runtime;
+  answer_flags answer;
+  bool no_history = false;
+};
+
+constexpr std::string_view help_text =
+    "  /retry          ask for the last answer again\n"
+    "  /reset          forget the conversation\n"
+    "  /system TEXT    another system message, and a new conversation\n"
+    "  /stats          numbers of the last answer\n"
+    "  /nodes          who has which experts now\n"
+    "  /help           this\n"
+    "  /quit           or Ctrl-D: leave\n"
+    "  A line that ends in \\ goes on in the next. Ctrl-C ends an answer.\n";
+
+// $XDG_STATE_HOME/larql/chat_history
+fs::path history_file() {
+  const auto* state = std::getenv("XDG_STATE_HOME");
+  const auto* home = std::getenv("HOME");
+  if (state != nullptr && *state != '\0')
+    return fs::path{state} / "larql" / "chat_history";
+  return home == nullptr ? fs::path{} : fs::path{home} / ".local/state/larql/chat_history";
+}
+
+class conversation {
+public:
+  conversation(local_runtime& e, const text_assets& text, generate::session& session,
+               const answer_flags& flags, const generate::sampling_options& sampling,
+               const interrupt_scope& signals)
+      : runtime_(e),
+        text_(text),
+        session_(session),
+        flags_(flags),
+        choose_(e.compute().k, sampling),
+        signals_(signals) {
+    reset(flags.system);
+  }
+
+  void reset(const std::string& system) {
+    system_ = system;
+    messages_.clear();
+    if (!system.empty())
+      messages_.push_back({text::chat_role::system, system});
+  }
+  void reset() { reset(std::string{system_}); }
+
+  result<void> say(const std::string& words) {
+    if (!messages_.empty() && messages_.back().role == text::chat_role::user)
+      messages_.pop_back(); // it failed, and the user has changed his mind
+    messages_.push_back({text::chat_role::user, words});
+    return answer();
+  }
+
+  result<void> retry() {
+    if (!messages_.empty() && messages_.back().role == text::chat_role::model)
+      messages_.pop_back();
+    if (messages_.empty() || messages_.back().role != text::chat_role::user)
+      return fail(errc::usage, "there is nothing to ask again");
+    return answer();
+  }
+
+  void print_stats() const { print_report(stats_, runtime_.remote()); }
+  void print_speed() const {
+    fmt::print(stderr, "({} tokens, {:.1f} tokens/s)\n", stats_.tokens, tokens_per_second(stats_));
+  }
+
+private:
+  result<void> answer();
+  [[nodiscard]] std::span<const std::uint32_t> reuse(std::span<const std::uint32_t> prompt);
+
+  local_runtime& runtime_;
+  const text_assets& text_;
+  generate::session& session_;
+  const answer_flags& flags_;
+  generate::sampler choose_;
+  std::string system_;
+  std::vector<text::chat_message> messages_;
+  generate::generation_stats stats_;
+  const interrupt_scope& signals_;
+};
+
+// Keeps what the cache has in common with the prompt; returns the rest, at least one token.
+std::span<const std::uint32_t> conversation::reuse(std::span<const std::uint32_t> prompt) {
+  const auto have = session_.tokens();
+  const auto common = static_cast<std::size_t>(
+      std::mismatch(prompt.begin(), prompt.end(), have.begin(), have.end()).first - prompt.begin());
+  const auto keep = std::min(common, prompt.size() - 1);
+  return prompt.subspan(session_.truncate(static_cast<std::uint32_t>(keep)));
+}
+
+result<void> conversation::answer() {
+  LARQL_TRY(const auto prompt, text_.format.value_or(text::chat_template{})
+                                   .render(messages_, {flags_.thinking, true}, text_.tokens));
+  if (prompt.size() >= session_.max_context())
+    return fail(errc::usage,
+                "the conversation has {} tokens and fills the context of {}: /reset, or start with "
+                "a larger --context",
+                prompt.size(), session_.max_context());
+  const auto& stop = text_.defaults.stop;
+  const auto limits = generate::generation_limits{flags_.max_tokens, {stop.begin(), stop.end()}};
+  auto shown = text::utf8_stream{text_.tokens, flags_.show_special ? text::special_tokens::keep
+                                                                   : text::special_tokens::skip};
+  auto kept = text::utf8_stream{text_.tokens}; // thoughts are told apart by their control tokens
+  auto words = std::string{};
+  const auto done = generate::generate(
+      session_, reuse(prompt), choose_, limits,
+      [&](std::uint32_t token) {
+        print_now(shown.append(token));
+        words += kept.append(token);
+        return !signals_.interrupted();
+      },
+      stats_);
+  print_now(shown.flush());
+  print_now("\n");
+  words += kept.flush();
+  if (!done && done.error().code != errc::cancelled)
+    return done;
+  if (!words.empty())
+    messages_.push_back({text::chat_role::model, words});
+  if (!done)
+    stats_.reason = generate::stop_reason::caller;
+  return {};
+}
+
+void print_nodes(const local_runtime& e) {
+  if (e.nodes() == nullptr)
+    return print_now("all experts are on this machine\n");
+  const auto status = e.nodes()->status();
+  auto t = table{{"NODE", "ADDRESS", "STATE", "EXPERTS", "LAYERS"}};
+  for (const auto& m : status->view->members)
+    t.add({m.description->node, m.address, name_of(m.state),
+           to_string(m.description->owned.experts), to_string(m.description->owned.layers)});
+  for (const auto& a : status->view->missing)
+    t.add(
+        {a.name, a.address, "away", to_string(a.owned.experts), to_string(a.owned.layers), a.why});
+  print_now(t.text());
+}
+
+// One answer, or why there is none.
+bool settle(const result<void>& done, const conversation& talk, bool quiet) {
+  if (!done) {
+    report(done.error());
+    fmt::print(stderr, "The conversation goes on; /retry asks again.\n");
+  } else if (!quiet) {
+    talk.print_speed();
+  }
+  return static_cast<bool>(done);
+}
+
+// False when the user leaves.
+bool obey(const std::string& line, conversation& talk, const local_runtime& e, bool quiet) {
+  const auto blank = line.find(' ');
+  const auto word = line.substr(0, blank);
+  const auto rest = blank == std::string::npos ? std::string{} : line.substr(blank + 1);
+  if (word == "/quit" || word == "/exit")
+    return false;
+  if (word == "/retry") {
+    settle(talk.retry(), talk, quiet);
+  } else if (word == "/reset") {
+    talk.reset();
+  } else if (word == "/system") {
+    talk.reset(rest);
+  } else if (word == "/stats") {
+    talk.print_stats();
+  } else if (word == "/nodes") {
+    print_nodes(e);
+  } else {
+    print_now(help_text);
+  }
+  return true;
+}
+
+result<int> chat(options o) {
+  LARQL_TRY_VOID(complete(o.runtime));
+  auto signals = interrupt_scope{};
+  LARQL_TRY(const auto model,
+            start_model(o.runtime, signals.token(), [&] { return signals.interrupted(); }));
+  const auto& [text, e] = model;
+  LARQL_TRY(const auto sampling, text.sampling(o.answer));
+  LARQL_TRY(const auto session, e->new_session(default_context));
+  session->cancelled = [&] { return signals.interrupted(); };
+  auto talk = conversation{*e, text, *session, o.answer, sampling, signals};
+  auto lines = line_reader{o.no_history ? fs::path{} : history_file(), signals};
+  if (lines.is_terminal())
+    fmt::print("{}; /help shows the commands\n", e->model().config.model);
+  auto failures = 0;
+  while (const auto line = lines.next("> ")) {
+    if (signals.terminated())
+      break;
+    signals.renew();
+    if (line->empty())
+      continue;
+    if (line->front() != '/')
+      failures += settle(talk.say(*line), talk, o.answer.quiet) ? 0 : 1;
+    else if (!obey(*line, talk, *e, o.answer.quiet))
+      break;
+    if (signals.terminated())
+      break;
+    signals.renew();
+  }
+  // A user has seen what failed; a script has not.
+  return lines.is_terminal() || failures == 0 ? exit_ok : exit_failure;
+}
+
+} // namespace
+
+void add_chat(CLI::App& app, action& chosen) {
+  auto* command = app.add_subcommand("chat", "Talk with the model");
+  auto o = std::make_shared<options>();
+  o->answer.max_tokens = 1024;
+  add_runtime_options(*command, o->runtime);
+  add_answer_options(*command, o->answer);
+  command->add_flag("--no-history", o->no_history, "Do not remember what was typed");
+  command->callback([o, &chosen] { chosen = [o] { return exit_code(chat(*o)); }; });
+}
+
+} // namespace larql::cli

@@ -1,0 +1,99 @@
+// larql extract: a vindex from a GGUF file or a Hugging Face checkpoint.
+
+#include "runtime/import/extract.hpp"
+#include "cli/laptop/local_runtime.hpp"
+#include "cli/support/command.hpp"
+#include "cli/support/interrupt.hpp"
+#include "cli/support/model_path.hpp"
+#include "cli/support/progress.hpp"
+#include "cli/support/version.hpp"
+#include "runtime/base/unfinished_directory.hpp"
+#include "runtime/import/gguf_checkpoint.hpp"
+#include "runtime/import/hf_checkpoint.hpp"
+
+namespace larql::cli {
+
+namespace {
+
+struct options {
+  std::filesystem::path source;
+  std::filesystem::path destination;
+  std::string quant; ///< empty: what suits the source
+  unsigned threads = 0;
+  bool force = false;
+};
+
+// A directory is a Hugging Face checkpoint.
+result<import::checkpoint> open_source(const std::filesystem::path& path) {
+  auto error = std::error_code{};
+  return std::filesystem::is_directory(path, error) ? import::open_hf(path)
+                                                    : import::open_gguf(path);
+}
+
+// Sixteen-bit weights are too large to be read for every token; others were chosen by somebody.
+vindex::quant_kind choose_quant(const options& o) {
+  auto error = std::error_code{};
+  const auto q4k =
+      o.quant.empty() ? std::filesystem::is_directory(o.source, error) : o.quant == "q4k";
+  return q4k ? vindex::quant_kind::q4k : vindex::quant_kind::lossless;
+}
+
+void say_skipped(const std::vector<std::string>& names) {
+  if (!names.empty())
+    fmt::print(stderr, "extract: {} that a text model does not need left out ({}{})\n",
+               names.size() == 1 ? "1 tensor" : fmt::format("{} tensors", names.size()), names[0],
+               names.size() > 1 ? ", …" : "");
+}
+
+result<void> run(const options& o, const std::stop_token& stop) {
+  LARQL_TRY_VOID(require_directory(o.source.string(), "download the checkpoint first"));
+  LARQL_TRY_VOID(check_destination(o.destination, o.force));
+  LARQL_TRY(const auto source, open_source(o.source));
+  say_skipped(source.skipped);
+  auto pool = compute_pool{choose_threads(o.threads)};
+  auto e = import::extract_options{};
+  e.quant = choose_quant(o);
+  e.force = o.force;
+  e.version = version_number();
+  auto line = progress_line{"extract"};
+  e.on_progress = [&](const import::extract_progress& p) {
+    line.update(p.done_bytes, p.total_bytes, p.resumed_bytes, p.file);
+    return !stop.stop_requested();
+  };
+  return import::extract(source, o.destination, pool, e);
+}
+
+} // namespace
+
+void add_extract(CLI::App& app, action& chosen) {
+  auto* command =
+      app.add_subcommand("extract", "Make a vindex from a GGUF file or a Hugging Face checkpoint");
+  auto o = std::make_shared<options>();
+  command
+      ->add_option("source", o->source,
+                   "GGUF file (or one part of a split one), or directory with config.json and "
+                   "safetensors")
+      ->required();
+  command->add_option("-o,--output", o->destination, "Directory to write")->required();
+  command
+      ->add_option("--quant", o->quant,
+                   "lossless: every tensor keeps its encoding (default for GGUF); q4k: the "
+                   "reference's encoding (default for safetensors)")
+      ->check(CLI::IsMember({"lossless", "q4k"}));
+  command->add_option("-t,--threads", o->threads, "Threads (default: one per core)");
+  command->add_flag("--force", o->force, "Replace an existing vindex");
+  command->footer(
+      "A stopped extract goes on where it was with the same command. checksums.json gets "
+      "the SHA-256 of\nevery file and of every expert, for `larql verify`.");
+  command->callback([o, &chosen] {
+    chosen = [o] {
+      const auto signals = interrupt_scope{};
+      if (const auto ok = run(*o, signals.token()); !ok)
+        return report(ok.error());
+      fmt::print("{}\n", o->destination.string());
+      return exit_ok;
+    };
+  });
+}
+
+} // namespace larql::cli

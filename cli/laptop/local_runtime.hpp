@@ -1,0 +1,83 @@
+// Everything a command needs to run a model: instruction set, threads, weights, and the experts,
+// which are on this machine or behind a shard map.
+
+#pragma once
+
+#include "actors/core/system.hpp"
+#include "actors/laptop/cluster.hpp"
+#include "actors/laptop/remote_experts.hpp"
+#include "cli/support/cluster_flags.hpp"
+#include "cli/support/command.hpp"
+#include "cli/support/compute_choice.hpp"
+#include "runtime/experts/local_experts.hpp"
+#include "runtime/generate/session.hpp"
+#include "runtime/models/gemma4/model.hpp"
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+namespace larql::cli {
+
+/// Options of all commands that run a model.
+struct runtime_options {
+  std::filesystem::path vindex; ///< empty: the one the topology names
+  unsigned threads = 0;         ///< 0: one per core
+  cluster_flags cluster;
+  std::optional<topology::cluster> nodes; ///< what the cluster flags say; see complete()
+  std::string kv = "f16";
+  std::uint32_t context = 0; ///< 0: the command's default
+  std::uint32_t chunk = 256;
+};
+
+void add_runtime_options(CLI::App& command, runtime_options& options);
+
+/// Reads the cluster file or shard map, and takes the vindex from it if none was given.
+[[nodiscard]] result<void> complete(runtime_options& options);
+
+class local_runtime {
+public:
+  /// Opens the vindex and connects to the nodes. @pre complete(options)
+  [[nodiscard]] static result<std::unique_ptr<local_runtime>>
+  start(const runtime_options& options, const std::stop_token& stop, std::function<bool()> stopped);
+
+  [[nodiscard]] const gemma4::model& model() const noexcept { return model_; }
+  [[nodiscard]] kernels::compute compute() noexcept { return {*kernels_, pool_}; }
+  [[nodiscard]] result<std::unique_ptr<generate::session>> new_session(std::uint32_t context);
+
+  /// Where the experts are computed.
+  [[nodiscard]] experts::expert_port& port() noexcept;
+
+  /// Bytes of expert weights that one token reads here; 0 when experts are on nodes.
+  [[nodiscard]] std::uint64_t expert_bytes_per_token() const;
+
+  /// Null when all experts are local.
+  [[nodiscard]] const actors::remote_experts* remote() const noexcept { return remote_.get(); }
+  /// Who is connected; null when all experts are local.
+  [[nodiscard]] const actors::cluster* nodes() const noexcept { return cluster_.get(); }
+  [[nodiscard]] const std::filesystem::path& vindex() const noexcept { return options_.vindex; }
+
+private:
+  local_runtime(const runtime_options& options, const kernels::kernel_set& k,
+                const std::stop_token& stop, std::function<bool()> stopped);
+  [[nodiscard]] result<void> open_local_experts();
+  [[nodiscard]] result<void> connect_nodes(const topology::cluster& c);
+
+  runtime_options options_;
+  std::stop_token stop_;          ///< of the first wait for nodes
+  std::function<bool()> stopped_; ///< ends every later wait
+  const kernels::kernel_set* kernels_;
+  compute_pool pool_;
+  gemma4::model model_;
+
+  // Local experts.
+  std::optional<experts::expert_bank> bank_;
+  std::unique_ptr<experts::local_experts> local_;
+
+  // Remote experts; destroyed in reverse order, the system last.
+  std::unique_ptr<actors::system_config> system_config_;
+  std::unique_ptr<caf::actor_system> system_;
+  std::unique_ptr<actors::cluster> cluster_;
+  std::unique_ptr<actors::remote_experts> remote_;
+};
+} // namespace larql::cli

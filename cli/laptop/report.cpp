@@ -1,0 +1,71 @@
+#include "cli/laptop/report.hpp"
+
+#include "cli/support/progress.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <fmt/format.h>
+#include <numeric>
+
+namespace larql::cli {
+
+namespace {
+
+double seconds(std::chrono::nanoseconds t) {
+  return std::chrono::duration<double>(t).count();
+}
+
+const char* text_of(generate::stop_reason reason) {
+  switch (reason) {
+  case generate::stop_reason::stop_token: return "the model ended its answer";
+  case generate::stop_reason::max_tokens: return "--max-tokens reached";
+  case generate::stop_reason::context_full: return "the context is full";
+  case generate::stop_reason::caller: return "stopped";
+  case generate::stop_reason::none: break;
+  }
+  return "ended early";
+}
+
+} // namespace
+
+float quantile(std::vector<float> numbers, double share) {
+  if (numbers.empty())
+    return 0;
+  const auto last = numbers.size() - 1;
+  const auto at = static_cast<std::ptrdiff_t>(share * static_cast<double>(last) + 0.5);
+  std::nth_element(numbers.begin(), numbers.begin() + at, numbers.end());
+  return numbers[static_cast<std::size_t>(at)];
+}
+
+double tokens_per_second(const generate::generation_stats& s) {
+  const auto time =
+      std::accumulate(s.token_times.begin(), s.token_times.end(), std::chrono::nanoseconds{0});
+  return time.count() == 0 ? 0.0 : static_cast<double>(s.token_times.size()) / seconds(time);
+}
+
+void print_report(const generate::generation_stats& s, const actors::remote_experts* remote) {
+  fmt::print(stderr, "\n{} tokens, {:.1f} tokens/s ({})\n", s.tokens, tokens_per_second(s),
+             text_of(s.reason));
+  fmt::print(stderr, "time to first token: {:.0f} ms (prompt: {} tokens, {:.1f} tokens/s)\n",
+             seconds(s.to_first_token) * 1e3, s.prompt_tokens,
+             s.prefill.count() == 0 ? 0.0
+                                    : static_cast<double>(s.prompt_tokens) / seconds(s.prefill));
+  if (remote == nullptr)
+    return;
+  const auto& r = remote->stats();
+  auto round_trips = std::vector<float>{}, network = std::vector<float>{};
+  for (const auto& t : r.times.since(0)) {
+    round_trips.push_back(t.round_trip_us);
+    network.push_back(t.round_trip_us - t.compute_us);
+  }
+  fmt::print(stderr,
+             "per-layer round trip: p50 {:.0f} us, p99 {:.0f} us; of that outside the kernels: p50 "
+             "{:.0f} us\n",
+             quantile(round_trips, 0.5), quantile(round_trips, 0.99), quantile(network, 0.5));
+  fmt::print(stderr, "experts: {} layers in {} calls; bytes sent: {}, received: {}\n", r.layers,
+             r.calls, format_bytes(r.bytes_sent), format_bytes(r.bytes_received));
+  if (r.retries + r.hedges != 0)
+    fmt::print(stderr, "calls made again: {}, hedged: {}\n", r.retries, r.hedges);
+}
+
+} // namespace larql::cli

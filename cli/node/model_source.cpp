@@ -1,0 +1,23 @@
+#include "cli/node/model_source.hpp"
+
+namespace larql::cli {
+
+hub::pull_request node_needs(const node_settings& s) {
+  auto out = hub::pull_request{};
+  out.preset = "moe-experts";
+  out.experts = s.experts;
+  out.layers = s.layers;
+  out.heads = s.available_ram && !s.experts; // the coordinator says later which experts
+  return out;
+}
+
+result<std::filesystem::path> resolve_model(const node_settings& s, const hub::pull_request& needs,
+                                            const std::function<bool()>& stopped) {
+  if (s.hub_repo.empty() || hub::is_hub_path(s.vindex))
+    return resolve_model(s.vindex, needs, stopped);
+  LARQL_TRY(const auto from, hub::parse_hub_path(std::string{hub::scheme} + s.hub_repo));
+  LARQL_TRY_VOID(fill_directory(from, s.vindex, needs, stopped));
+  return std::filesystem::path{s.vindex};
+}
+
+} // namespace larql::cli

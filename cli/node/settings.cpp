@@ -1,0 +1,313 @@
+#include "cli/node/settings.hpp"
+
+#include "actors/net/socket.hpp"
+#include "runtime/base/log.hpp"
+#include "runtime/hub/repo.hpp"
+#include "runtime/vindex/presence.hpp"
+#include "schema/messages.hpp"
+
+#include <charconv>
+#include <cstdlib>
+
+namespace larql::cli {
+
+namespace {
+
+constexpr auto max_threads = 255u; // as in the cluster file
+
+result<bool> parse_switch(std::string_view text, std::string_view what) {
+  if (text == "1" || text == "true" || text == "yes")
+    return true;
+  if (text == "0" || text == "false" || text == "no")
+    return false;
+  return fail(errc::usage, "{} is \"{}\", expected 1 or 0", what, text);
+}
+
+result<unsigned> parse_threads(std::string_view text, std::string_view what) {
+  auto n = 0u;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
+  if (error != std::errc{} || end != text.data() + text.size() || n == 0 || n > max_threads)
+    return fail(errc::usage, "{} is \"{}\", expected 1 to {}", what, text, max_threads);
+  return n;
+}
+
+result<std::uint16_t> parse_port(std::string_view text, std::string_view what) {
+  auto port = 0u;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (error != std::errc{} || end != text.data() + text.size() || port > 65535)
+    return fail(errc::usage, "{} is \"{}\", expected 0 to 65535", what, text);
+  return static_cast<std::uint16_t>(port);
+}
+
+// What the cluster file says of this node.
+result<void> take_topology(const node_flags& flags, node_settings& out) {
+  if (flags.topology.empty()) {
+    if (!flags.node.empty())
+      return fail(errc::usage, "--node {}: needs --topology FILE", flags.node);
+    return {};
+  }
+  LARQL_TRY(const auto c, topology::load_cluster(flags.topology, topology::reader::node));
+  const auto* node = c.find_node(flags.node);
+  if (node == nullptr)
+    return fail(errc::usage, "{}: --node is \"{}\", which is no [[node]] of this file",
+                flags.topology.string(), flags.node);
+  out.name = node->name;
+  out.vindex = node->vindex.empty() ? c.model : node->vindex;
+  out.experts = node->experts;
+  out.layers = node->layers;
+  out.threads = node->threads;
+  out.warmup = node->warmup;
+  out.mlock = node->mlock;
+  out.bind = node->address.host;
+  out.port = node->address.port;
+  if (!node->listen.empty()) {
+    LARQL_TRY(const auto at, topology::parse_host_port(node->listen, "listen"));
+    out.bind = at.host;
+    out.port = at.port;
+  }
+  if (!node->http.empty()) {
+    LARQL_TRY(const auto at, topology::parse_host_port(node->http, "http"));
+    out.http_bind = at.host;
+    out.http_port = at.port;
+  }
+  out.protect = c.protect;
+  if (c.protect.files.any()) {
+    if (node->certificate.empty() && flags.tls.certificate.empty())
+      return fail(errc::usage,
+                  "{}: node {} has no certificate and key, but the cluster uses certificates",
+                  node->where, node->name);
+    out.protect.files.certificate = node->certificate;
+    out.protect.files.key = node->key;
+  }
+  return {};
+}
+
+class environment_reader {
+public:
+  explicit environment_reader(const environment_fn& read) : read_(read) {}
+
+  /// Calls `take` with the value if the variable is set.
+  template <class Take>
+  result<void> with(const char* name, Take take) const {
+    if (const auto value = read_(name))
+      return take(*value, name);
+    return {};
+  }
+
+private:
+  const environment_fn& read_;
+};
+
+result<void> take_range(const std::string& text, std::string_view what,
+                        std::optional<experts::index_range>& to) {
+  if (text.empty())
+    return {};
+  LARQL_TRY(to, experts::parse_range(text, what));
+  return {};
+}
+
+result<void> take_environment(const environment_fn& environment, node_settings& out) {
+  const auto env = environment_reader{environment};
+  const auto range = [](std::optional<experts::index_range>& to) {
+    return [&to](const std::string& v, const char* name) { return take_range(v, name, to); };
+  };
+  const auto on = [](bool& to) {
+    return [&to](const std::string& v, const char* name) -> result<void> {
+      LARQL_TRY(to, parse_switch(v, name));
+      return {};
+    };
+  };
+  const auto path = [](std::filesystem::path& to) {
+    return [&to](const std::string& v, const char*) -> result<void> {
+      to = v;
+      return {};
+    };
+  };
+  const auto text = [](std::string& to) {
+    return [&to](const std::string& v, const char*) -> result<void> {
+      to = v;
+      return {};
+    };
+  };
+  const auto port = [](auto& to) {
+    return [&to](const std::string& v, const char* name) -> result<void> {
+      LARQL_TRY(to, parse_port(v, name));
+      return {};
+    };
+  };
+  LARQL_TRY_VOID(env.with("VINDEX_PATH", text(out.vindex)));
+  LARQL_TRY_VOID(env.with("HF_REPO", text(out.hub_repo)));
+  LARQL_TRY_VOID(env.with("EXPERTS", range(out.experts)));
+  LARQL_TRY_VOID(env.with("LAYERS", range(out.layers)));
+  LARQL_TRY_VOID(env.with("WARMUP", on(out.warmup)));
+  LARQL_TRY_VOID(env.with("MLOCK", on(out.mlock)));
+  LARQL_TRY_VOID(env.with("INSECURE_BIND", on(out.insecure_bind)));
+  LARQL_TRY_VOID(env.with("THREADS", [&](const std::string& v, const char* name) -> result<void> {
+    LARQL_TRY(out.threads, parse_threads(v, name));
+    return {};
+  }));
+  LARQL_TRY_VOID(env.with("ACTOR_PORT", port(out.port)));
+  LARQL_TRY_VOID(env.with("ACTOR_BIND", text(out.bind)));
+  LARQL_TRY_VOID(env.with("PORT", port(out.http_port)));
+  LARQL_TRY_VOID(env.with("HTTP_BIND", text(out.http_bind)));
+  LARQL_TRY_VOID(env.with("NODE_NAME", text(out.name)));
+  LARQL_TRY_VOID(env.with("TLS_CA", path(out.protect.files.ca)));
+  LARQL_TRY_VOID(env.with("TLS_CERT", path(out.protect.files.certificate)));
+  LARQL_TRY_VOID(env.with("TLS_KEY", path(out.protect.files.key)));
+  LARQL_TRY_VOID(env.with("CLUSTER_SECRET_FILE", path(out.protect.secret_file)));
+  LARQL_TRY_VOID(env.with("CLUSTER_SECRET", text(out.protect.secret)));
+  return {};
+}
+
+result<void> take_flags(const node_flags& f, node_settings& out) {
+  const auto text = [](const std::string& from, std::string& to) {
+    if (!from.empty())
+      to = from;
+  };
+  const auto path = [](const std::filesystem::path& from, std::filesystem::path& to) {
+    if (!from.empty())
+      to = from;
+  };
+  text(f.vindex, out.vindex);
+  if (!f.vindex.empty()) // what is typed means itself
+    out.hub_repo.clear();
+  if (out.vindex.empty() && !out.hub_repo.empty())
+    out.vindex = std::string{hub::scheme} + std::exchange(out.hub_repo, {});
+  text(f.bind, out.bind);
+  text(f.name, out.name);
+  LARQL_TRY_VOID(take_range(f.experts, "--experts", out.experts));
+  LARQL_TRY_VOID(take_range(f.layers, "--layers", out.layers));
+  out.port = f.port.value_or(out.port);
+  out.threads = f.threads.value_or(out.threads);
+  out.warmup = f.warmup.value_or(out.warmup);
+  out.mlock = f.mlock.value_or(out.mlock);
+  out.insecure_bind = out.insecure_bind || f.insecure_bind;
+  text(f.http_bind, out.http_bind);
+  if (f.http_port)
+    out.http_port = f.http_port;
+  text(f.hub_repo, out.hub_repo);
+  path(f.tls.ca, out.protect.files.ca);
+  path(f.tls.certificate, out.protect.files.certificate);
+  path(f.tls.key, out.protect.files.key);
+  path(f.secret_file, out.protect.secret_file);
+  if (!f.join.empty()) {
+    LARQL_TRY(out.join, topology::parse_host_port(f.join, "--join"));
+  }
+  if (!f.available_ram.empty()) {
+    LARQL_TRY(out.available_ram, parse_bytes(f.available_ram, "--available-ram"));
+  }
+  return {};
+}
+
+result<void> check(const node_settings& s) {
+  if (s.name.size() > schema::max_name_bytes || one_line(s.name) != s.name)
+    return fail(errc::usage, "--name \"{}\": expected at most {} bytes without control characters",
+                s.name, schema::max_name_bytes);
+  const auto& p = s.protect;
+  if (p.files.any() + !p.secret_file.empty() + !p.secret.empty() > 1)
+    return fail(
+        errc::usage,
+        "certificates, a file with the cluster secret and CLUSTER_SECRET exclude each other");
+  if (s.http_port && *s.http_port != 0 && *s.http_port == s.port)
+    return fail(errc::usage,
+                "PORT {} is for HTTP and ACTOR_PORT for laptops: they must be different",
+                *s.http_port);
+  if (!s.protect.enabled() && !actors::is_loopback(s.bind) && !s.insecure_bind)
+    return fail(errc::usage,
+                "--bind {}: without certificates or a cluster secret a node listens on loopback "
+                "addresses only (--insecure-bind lifts this where the network itself is private)",
+                s.bind);
+  if (s.available_ram && !s.join)
+    return fail(errc::usage, "--available-ram: needs --join, somebody who says what to load");
+  if (s.available_ram && (s.experts || s.layers))
+    return fail(errc::usage,
+                "--available-ram: with it the coordinator chooses the experts, so --experts and "
+                "--layers must not be given");
+  return {};
+}
+
+// For a flag and its opposite; untouched where neither is given.
+std::function<void(std::int64_t)> switch_of(std::optional<bool>& to) {
+  return [&to](std::int64_t n) { to = n > 0; };
+}
+
+} // namespace
+
+void add_node_options(CLI::App& app, node_flags& f) {
+  app.add_option("vindex", f.vindex,
+                 "Directory of the model (default: /data/vindex; env VINDEX_PATH), or "
+                 "hf://OWNER/NAME (env HF_REPO); with both "
+                 "variables the directory is filled from there");
+  app.add_option("--experts", f.experts, "Experts to own, FIRST-LAST (default: all; env EXPERTS)");
+  app.add_option("--layers", f.layers, "Layers to own, FIRST-LAST (default: all; env LAYERS)");
+  app.add_option("--bind", f.bind, "Address to listen on (default: 127.0.0.1; env ACTOR_BIND)");
+  app.add_option("--port", f.port,
+                 "Port to listen on; 0: any free one (default: 9470; env ACTOR_PORT)");
+  app.add_option("--name", f.name,
+                 "Name of the node (default: that of its certificate, else its address; the host's "
+                 "name and port if it joins or binds to every address; env NODE_NAME)");
+  app.add_option("-t,--threads", f.threads,
+                 "Threads for computing (default: one per core; env THREADS)");
+  app.add_option("--topology", f.topology, "Cluster file; with --node it says all of the above");
+  app.add_option("--node", f.node, "Which [[node]] of the cluster file this is");
+  app.add_option("--tls-ca", f.tls.ca, "CA certificate of the cluster (env TLS_CA)");
+  app.add_option("--tls-cert", f.tls.certificate, "Certificate of this node (env TLS_CERT)");
+  app.add_option("--tls-key", f.tls.key, "Its key (env TLS_KEY)");
+  app.add_option(
+      "--secret-file", f.secret_file,
+      "Cluster secret, instead of certificates (env CLUSTER_SECRET_FILE; env CLUSTER_SECRET "
+      "holds the secret itself)");
+  app.add_flag(
+      "--insecure-bind", f.insecure_bind,
+      "Listen without encryption on an address that others can reach (env INSECURE_BIND=1)");
+  app.add_option(
+      "--http-port", f.http_port,
+      "Port for /healthz, /readyz and /metrics; 0: any free one (default: none; env PORT)");
+  app.add_option("--http-bind", f.http_bind,
+                 "Address for them; they are not encrypted and tell nothing secret (default: "
+                 "127.0.0.1; env HTTP_BIND)");
+  app.add_option(
+      "--hf-repo", f.hub_repo,
+      "OWNER/NAME of the Hugging Face repository to fill the directory from (env HF_REPO)");
+  app.add_option("--join", f.join, "HOST:PORT of a laptop that this node announces itself to");
+  app.add_option("--available-ram", f.available_ram,
+                 "With --join: memory to offer, like 6GB; the laptop says which experts to load");
+  app.add_flag_function("--warmup,!--no-warmup", switch_of(f.warmup),
+                        "Read all owned experts before taking calls (env WARMUP=1)");
+  app.add_flag_function("--mlock,!--no-mlock", switch_of(f.mlock),
+                        "Keep owned experts in memory (env MLOCK=1)");
+}
+
+result<std::uint64_t> parse_bytes(std::string_view text, std::string_view what) {
+  auto number = std::uint64_t{0};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const auto unit = text.substr(static_cast<std::size_t>(end - text.data()));
+  constexpr std::pair<std::string_view, std::uint64_t> units[] = {
+      {"", 1}, {"B", 1}, {"kB", 1000}, {"MB", 1000000}, {"GB", 1000000000}, {"TB", 1000000000000}};
+  for (const auto& [name, factor] : units)
+    if (error == std::errc{} && unit == name && number <= ~std::uint64_t{0} / factor)
+      return number * factor;
+  return fail(errc::usage, "{} is \"{}\", expected bytes like 6GB, 500MB or 1000000", what, text);
+}
+
+result<node_settings> merge_settings(const node_flags& flags, const environment_fn& environment) {
+  auto out = node_settings{};
+  LARQL_TRY_VOID(take_topology(flags, out));
+  LARQL_TRY_VOID(take_environment(environment, out));
+  LARQL_TRY_VOID(take_flags(flags, out));
+  if (out.vindex.empty())
+    out.vindex = default_vindex;
+  LARQL_TRY_VOID(check(out));
+  return out;
+}
+
+result<experts::ownership> owned_by(const node_settings& s, const vindex::model_config& model) {
+  LARQL_TRY(const auto here, vindex::read_presence(s.vindex, model));
+  // A slice of one rectangle is owned whole unless told otherwise; of several, one must be chosen.
+  const auto all = here.sliced && here.holds.size() == 1 ? here.holds[0] : everything(model);
+  return experts::ownership{
+      s.layers.value_or(experts::index_range{all.first_layer, all.last_layer}),
+      s.experts.value_or(experts::index_range{all.first_expert, all.last_expert})};
+}
+
+} // namespace larql::cli

@@ -1,0 +1,94 @@
+#include "cli/support/interrupt.hpp"
+
+#include <cerrno>
+#include <unistd.h>
+
+namespace larql::cli {
+
+namespace {
+
+// A signal handler can reach nothing but globals.
+std::atomic<bool> pending{false};
+std::atomic<int> last_signal{0};
+std::atomic<bool> term_seen{false};
+std::atomic<sem_t*> wake{nullptr};
+static_assert(std::atomic<int>::is_always_lock_free && std::atomic<sem_t*>::is_always_lock_free);
+
+void on_signal(int signal) {
+  const auto saved_errno = errno;
+  last_signal = signal;
+  if (signal == SIGTERM)
+    term_seen = true;
+  if (pending.exchange(true))
+    ::_exit(128 + signal);
+  if (auto* s = wake.load())
+    ::sem_post(s);
+  errno = saved_errno;
+}
+
+void install(int signal, struct sigaction* before) {
+  struct sigaction action {};
+  action.sa_handler = on_signal; // without SA_RESTART: a signal ends a wait for input
+  ::sigaction(signal, &action, before);
+}
+
+} // namespace
+
+interrupt_scope::interrupt_scope() {
+  ::sem_init(&wake_, 0, 0);
+  watcher_ = std::thread{[this] { watch(); }};
+  outer_wake_ = wake.exchange(&wake_);
+  install(SIGINT, &before_int_);
+  install(SIGTERM, &before_term_);
+}
+
+interrupt_scope::~interrupt_scope() {
+  ::sigaction(SIGINT, &before_int_, nullptr);
+  ::sigaction(SIGTERM, &before_term_, nullptr);
+  wake = outer_wake_;
+  ended_ = true;
+  ::sem_post(&wake_);
+  watcher_.join();
+  ::sem_destroy(&wake_);
+}
+
+void interrupt_scope::watch() {
+  for (;;) {
+    while (::sem_wait(&wake_) != 0) // EINTR
+      ;
+    if (ended_.load())
+      return;
+    auto source = std::stop_source{std::nostopstate};
+    {
+      const auto lock = std::scoped_lock{mutex_};
+      if (pending.load()) // not renewed meanwhile
+        source = source_;
+    }
+    source.request_stop();
+  }
+}
+
+std::stop_token interrupt_scope::token() const {
+  const auto lock = std::scoped_lock{mutex_};
+  return source_.get_token();
+}
+
+bool interrupt_scope::interrupted() const noexcept {
+  return pending.load();
+}
+
+bool interrupt_scope::terminated() const noexcept {
+  return term_seen.load();
+}
+
+int interrupt_scope::signal() const noexcept {
+  return last_signal.load();
+}
+
+void interrupt_scope::renew() {
+  const auto lock = std::scoped_lock{mutex_};
+  source_ = std::stop_source{};
+  pending = false;
+}
+
+} // namespace larql::cli

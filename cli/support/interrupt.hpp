@@ -1,0 +1,56 @@
+// Ctrl-C and SIGTERM as a request to stop: the first signal stops the token that running work looks
+// at, the second one ends the process at once.
+//
+// Owner     One scope at a time in a process; scopes may nest, and the handlers that were there
+//           before come back when a scope ends.
+// Threads   The signal handler only wakes a thread of the scope, which stops the token: stop
+//           callbacks never run inside a signal handler.
+
+#pragma once
+
+#include <atomic>
+#include <csignal>
+#include <mutex>
+#include <semaphore.h>
+#include <stop_token>
+#include <thread>
+
+namespace larql::cli {
+
+class interrupt_scope {
+public:
+  interrupt_scope();
+  ~interrupt_scope();
+  interrupt_scope(const interrupt_scope&) = delete;
+  interrupt_scope& operator=(const interrupt_scope&) = delete;
+
+  /// Stopped soon after the first signal since the scope began or since the last renew().
+  [[nodiscard]] std::stop_token token() const;
+
+  /// True at once after that signal, before the token's thread has run; for code that a signal
+  /// wakes from a system call.
+  [[nodiscard]] bool interrupted() const noexcept;
+
+  /// SIGTERM has come at any time: the user wants the program to end, not only the answer.
+  [[nodiscard]] bool terminated() const noexcept;
+
+  /// The last signal; 0 if none came.
+  [[nodiscard]] int signal() const noexcept;
+
+  /// From now on the next signal is a first one again, for a token of its own.
+  void renew();
+
+private:
+  void watch();
+
+  mutable std::mutex mutex_;
+  std::stop_source source_;
+  sem_t wake_{};                ///< posted by the handler
+  sem_t* outer_wake_ = nullptr; ///< of the scope around this one
+  std::atomic<bool> ended_{false};
+  struct sigaction before_int_ {};
+  struct sigaction before_term_ {};
+  std::thread watcher_;
+};
+
+} // namespace larql::cli

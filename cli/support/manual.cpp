@@ -1,0 +1,143 @@
+#include "cli/support/manual.hpp"
+
+#include "cli/support/command.hpp"
+#include "cli/support/version.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+
+namespace larql::cli {
+
+namespace {
+
+// Text as man(7) takes it: no escape begins, no line is a request, no dash becomes typography.
+std::string roff(std::string_view text) {
+  auto out = std::string{};
+  for (auto i = std::size_t{0}; i < text.size(); ++i) {
+    const auto c = text[i];
+    if ((i == 0 || text[i - 1] == '\n') && (c == '.' || c == '\''))
+      out += "\\&";
+    if (c == '\\')
+      out += "\\e";
+    else if (c == '-')
+      out += "\\-";
+    else
+      out += c;
+  }
+  return out;
+}
+
+std::string upper(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  return text;
+}
+
+std::string value_of(const option_description& o) {
+  if (o.choices.empty())
+    return "\\fIVALUE\\fR";
+  auto out = std::string{};
+  for (const auto& c : o.choices)
+    out += (out.empty() ? "" : "|") + roff(c);
+  return out;
+}
+
+std::string options(const command_description& c) {
+  auto out = std::string{};
+  for (const auto& o : c.options) {
+    auto names = std::string{};
+    for (const auto& name : o.names)
+      names += fmt::format("{}\\fB{}\\fR", names.empty() ? "" : ", ",
+                           roff(o.positional ? upper(name) : name));
+    if (o.takes_value && !o.positional)
+      names += ' ' + value_of(o);
+    out += fmt::format(".TP\n{}\n{}\n", names, roff(o.text));
+  }
+  return out;
+}
+
+std::string synopsis(const command_description& c) {
+  auto out = fmt::format("\\fB{}\\fR", roff(c.path));
+  if (!c.commands.empty())
+    return out + " \\fICOMMAND\\fR ...";
+  out += " [\\fIOPTIONS\\fR]";
+  for (const auto& o : c.options)
+    if (o.positional)
+      out += fmt::format(" {1}\\fI{0}\\fR{2}", roff(upper(o.names[0])), o.required ? "" : "[",
+                         o.required ? "" : "]");
+  return out;
+}
+
+constexpr auto exit_codes = R"(.SH EXIT STATUS
+.TP
+0
+Success.
+.TP
+1
+Failure; standard error says what failed.
+.TP
+2
+Wrong usage or settings: the same call fails again.
+.TP
+3
+A page of a mapped file could not be read: the disk failed or the file was cut. Standard error names
+the file.
+)";
+
+std::optional<shell> shell_by_name(std::string_view name) {
+  if (name == "bash")
+    return shell::bash;
+  if (name == "zsh")
+    return shell::zsh;
+  if (name == "fish")
+    return shell::fish;
+  return std::nullopt;
+}
+
+} // namespace
+
+std::string manual_page(const command_description& program, int section,
+                        const std::string& version) {
+  auto out = fmt::format(".TH {} {} \"\" \"larql {}\" \"{}\"\n.SH NAME\n{} \\- {}\n.SH SYNOPSIS\n",
+                         roff(upper(program.path)), section, version,
+                         section == 8 ? "System Administration" : "User Commands",
+                         roff(program.path), roff(program.text));
+  const auto commands = all_commands(program);
+  for (const auto* c : commands)
+    if (c->commands.empty())
+      out += synopsis(*c) + "\n.br\n";
+  out += fmt::format(".SH OPTIONS\n{}", options(program));
+  if (commands.size() > 1) {
+    out += ".SH COMMANDS\n";
+    for (const auto* c : commands)
+      if (c != &program)
+        out += fmt::format(".SS {}\n{}\n.PP\n{}\n{}", roff(c->path), roff(c->text), synopsis(*c),
+                           options(*c));
+  }
+  out += exit_codes;
+  out += fmt::format(".SH SEE ALSO\n{}\n.PP\nThe documents in /usr/share/doc/larql.\n",
+                     section == 8 ? "\\fBlarql\\fR(1)" : "\\fBlarql\\-node\\fR(8)");
+  return out;
+}
+
+std::optional<int> print_documentation(const CLI::App& app, int section, int argc,
+                                       const char* const* argv) {
+  const auto words = std::vector<std::string_view>(argv + std::min(argc, 1), argv + argc);
+  if (words.size() == 1 && words[0] == "--help-man") {
+    fmt::print("{}", manual_page(describe(app, app.get_name()), section, version_number()));
+    return exit_ok;
+  }
+  if (words.empty() || words[0] != "--help-completion")
+    return std::nullopt;
+  const auto s = words.size() == 2 ? shell_by_name(words[1]) : std::nullopt;
+  if (!s) {
+    fmt::print(stderr, "{}: --help-completion: expected bash, zsh or fish\n", app.get_name());
+    return exit_usage;
+  }
+  fmt::print("{}", completion_script(describe(app, app.get_name()), *s));
+  return exit_ok;
+}
+
+} // namespace larql::cli

@@ -1,0 +1,63 @@
+// Where a command finds its model: a directory, or "hf://OWNER/NAME[@REVISION]", which means a
+// directory of the cache that is filled first with what the command needs.
+//
+// The cache is $LARQL_CACHE, else $XDG_CACHE_HOME/larql, else ~/.cache/larql. A model in it that is
+// complete for its role needs no network; `larql pull` brings it up to date.
+//
+// Blocking  Downloads, with a progress line; ends soon after `stopped` says so.
+// Errors    As hub/pull.hpp; errc::cancelled if it was stopped.
+
+#pragma once
+
+#include "cli/support/environment.hpp"
+#include "runtime/hub/http_client.hpp"
+#include "runtime/hub/pull.hpp"
+
+#include <filesystem>
+#include <string_view>
+
+namespace larql::cli {
+
+/// Access to the Hub from HF_ENDPOINT, HF_TOKEN and so on (docs/hub.md). `stopped` ends requests
+/// and pauses.
+[[nodiscard]] result<hub::http_settings> hub_settings(std::function<bool()> stopped);
+
+/// The cache: $LARQL_CACHE, else $XDG_CACHE_HOME/larql, else ~/.cache/larql.
+[[nodiscard]] result<std::filesystem::path> cache_directory(const environment_fn& environment);
+
+/// Where a model of the Hub is kept: CACHE/hub/OWNER/NAME@REVISION.
+[[nodiscard]] result<std::filesystem::path> cached_model_path(const hub::repo& r,
+                                                              const environment_fn& environment);
+
+/// The directory of the model. Anything but hf:// is returned as it is.
+[[nodiscard]] result<std::filesystem::path> resolve_model(const std::string& model,
+                                                          const hub::pull_request& needs,
+                                                          const std::function<bool()>& stopped);
+
+/// The same for a command that Ctrl-C stops.
+[[nodiscard]] result<std::filesystem::path> resolve_model(const std::string& model,
+                                                          const hub::pull_request& needs);
+
+/// For commands that look at what is there and fetch nothing: what the cache holds of a model. An
+/// error if that is nothing.
+[[nodiscard]] result<std::filesystem::path> cached_model(const std::string& model);
+
+/// An error for hf://, where a command needs a directory: `instead` says what to do.
+[[nodiscard]] result<void> require_directory(const std::string& model, std::string_view instead);
+
+/// Fills `to` with what is needed of a model of the Hub, with a progress line; waits for another
+/// program that is filling it.
+[[nodiscard]] result<void> fill_directory(const hub::repo& from, const std::filesystem::path& to,
+                                          const hub::pull_request& needs,
+                                          const std::function<bool()>& stopped);
+
+/// What a laptop needs whose experts are elsewhere.
+[[nodiscard]] hub::pull_request laptop_needs();
+
+/// Pulls with a progress line.
+[[nodiscard]] result<hub::pull_outcome> pull_with_progress(const hub::repo& from,
+                                                           const hub::pull_request& request,
+                                                           const std::filesystem::path& to,
+                                                           hub::pull_options options);
+
+} // namespace larql::cli

@@ -1,0 +1,77 @@
+// Computes owned experts for a batch of rows: gelu(gate · x) * (up · x), rounded, times down, times
+// the routing weight, summed per row in fixed point.
+//
+// Shapes    sums: [rows][hidden] integers of 2^-32.
+// Numerics  docs/numerics.md, "Sum over experts": addition of integers, so neither the order of
+//           picks nor their spread over nodes changes a bit.
+// Threads   One caller at a time; uses the pool of its `compute`.
+// Memory    Scratch grows with the largest batch, at most max_assignments_per_wave picks at once.
+
+#pragma once
+
+#include "runtime/experts/expert_bank.hpp"
+#include "runtime/kernels/linear.hpp"
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace larql::experts {
+
+/// Run `expert` on row `row` and add the result times `weight`.
+struct assignment {
+  std::uint32_t row = 0;
+  std::uint32_t expert = 0;
+  float weight = 0;
+};
+
+class expert_compute {
+public:
+  expert_compute(kernels::compute compute, const expert_bank& bank)
+      : compute_(compute), bank_(bank) {}
+
+  /// Adds the picks' outputs to `sums`. `x` has the format of bank.input_format(layer).
+  /// Fails with `corrupt` if weights are damaged or a sum leaves the fixed-point range; `sums` is
+  /// then of no use. Damage shows in the results, so weights are looked at only to name it.
+  /// @pre every pick is owned and its row exists; picks are sorted by expert
+  [[nodiscard]] result<void> run(std::uint32_t layer, const kernels::activation_view& x,
+                                 std::span<const assignment> assignments,
+                                 std::span<std::int64_t> sums);
+
+private:
+  /// Consecutive picks of one expert.
+  struct group {
+    expert_weights weights;
+    std::uint32_t expert;
+    std::uint32_t first; ///< index of its first pick in the wave
+    std::uint32_t count;
+  };
+
+  /// Rows of weights per task: multiples of 16, because tasks split sums at lanes.
+  struct task_rows {
+    std::size_t hidden = 16;
+    std::size_t output = 16;
+  };
+
+  result<void> run_wave(std::uint32_t layer, const kernels::activation_view& x,
+                        std::span<const assignment> assignments, std::span<std::int64_t> sums);
+  void announce(std::uint32_t layer, std::span<const assignment> assignments);
+  void find_groups(std::uint32_t layer, std::span<const assignment> assignments);
+  void gather(const kernels::activation_view& x, std::span<const assignment> assignments);
+  [[nodiscard]] bool compute_hidden(std::span<const assignment> assignments);
+  [[nodiscard]] bool compute_sums(std::span<const assignment> assignments,
+                                  std::span<std::int64_t> sums);
+  [[nodiscard]] failure what_is_wrong(std::uint32_t layer) const;
+
+  kernels::compute compute_;
+  const expert_bank& bank_;
+  std::vector<group> groups_;
+  std::vector<bool> announced_;      // per owned layer and expert
+  task_rows task_rows_;              // of the wave
+  kernels::activation_rows inputs_;  // one row per pick
+  kernels::activation_rows rounded_; // the hidden rows, rounded for down
+  std::vector<float> hidden_;        // [picks][width]
+  std::vector<float> scratch_;       // per worker
+};
+
+} // namespace larql::experts

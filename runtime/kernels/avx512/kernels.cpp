@@ -1,0 +1,90 @@
+// kernels_ref.cpp with AVX-512 F, BW, DQ, VL, VNNI and VBMI. Same bits.
+
+#include "runtime/kernels/avx512/dot_block256.hpp"
+#include "runtime/kernels/avx512/gemv_block256.hpp"
+#include "runtime/kernels/avx512/gemv_block32.hpp"
+#include "runtime/kernels/avx512/simd16.hpp"
+#include "runtime/kernels/avx512/tile_dispatch.hpp"
+#include "runtime/kernels/kernel_table.hpp"
+#include "runtime/kernels/matmul_tiles.hpp"
+
+#if defined(__AVX512VNNI__)
+
+namespace larql::kernels {
+
+namespace {
+
+struct isa {
+  template <quant::encoding E>
+  static constexpr std::size_t panel_rows = avx512::panel_rows<E>;
+  template <quant::encoding E>
+  static constexpr std::size_t most_panel_rows = avx512::most_panel_rows<E>;
+  template <quant::encoding E>
+  static constexpr std::size_t panel_inputs = avx512::panel_inputs<E>;
+  template <quant::encoding E>
+  static void panel(const std::uint8_t* base, std::size_t stride, std::size_t rows,
+                    const activation_view& x, std::size_t input, std::size_t inputs, float* out,
+                    std::size_t out_stride) {
+    avx512::panel<E>(base, stride, rows, x, input, inputs, out, out_stride);
+  }
+  template <quant::encoding E, int Inputs>
+  static void dot(const std::uint8_t* row, const activation_view& x, std::size_t input, float* out,
+                  std::size_t out_stride) {
+    avx512::dot<E, Inputs>(row, x, input, out, out_stride);
+  }
+};
+
+using quant::encoding;
+
+// From so many inputs on, panels of rows are faster than rows.
+template <encoding E>
+constexpr std::size_t least_panel_inputs = quant::shape_of(E).weights == 32 ? 5 : 2;
+
+template <encoding E>
+void matmul(const quant::matrix_view& w, std::size_t row_begin, std::size_t row_end,
+            const activation_view& x, std::size_t input_begin, std::size_t input_end, float* out,
+            std::size_t out_stride) noexcept {
+  const auto inputs = input_end - input_begin;
+  const auto stride = w.stride_bytes();
+  const auto* base = reinterpret_cast<const std::uint8_t*>(w.data);
+  if constexpr (avx512::has_row_kernel<E>) {
+    if (inputs <= avx512::row_kernel_inputs && x.cols <= avx512::row_kernel_cols) {
+      const auto run = [&]<int Inputs>() {
+        avx512::rows_of_few_inputs<E, Inputs>(base + row_begin * stride, stride,
+                                              row_end - row_begin, x, input_begin, out + row_begin,
+                                              out_stride);
+      };
+      switch (inputs) {
+      case 1: return run.template operator()<1>();
+      case 2: return run.template operator()<2>();
+      case 3: return run.template operator()<3>();
+      default: return;
+      }
+    }
+  }
+  if (inputs >= least_panel_inputs<E>)
+    row_begin =
+        panel_tiles<isa, E>(w, row_begin, row_end, x, input_begin, input_end, out, out_stride);
+  if (row_begin == row_end)
+    return;
+  if constexpr (quant::shape_of(E).weights != 32)
+    matmul_tiles<isa, E>(w, row_begin, row_end, x, input_begin, input_end, out, out_stride);
+  else if (avx512::row32_width(x.cols) <= avx512::row32_bytes)
+    avx512::rows_32<E>(base + row_begin * stride, stride, row_end - row_begin, x, input_begin,
+                       inputs, out + row_begin, out_stride);
+  else
+    kernels_avx2.matmul[static_cast<std::size_t>(E)](w, row_begin, row_end, x, input_begin,
+                                                     input_end, out, out_stride);
+}
+
+} // namespace
+
+constinit const kernel_set kernels_avx512 = make_table<simd16_avx512>(
+    simd_level::avx512, {matmul<encoding::f32>, matmul<encoding::f16>, matmul<encoding::bf16>,
+                         matmul<encoding::q8_0>, matmul<encoding::q4_0>, matmul<encoding::q5_0>,
+                         matmul<encoding::q5_1>, matmul<encoding::iq4_nl>, matmul<encoding::q4_k>,
+                         matmul<encoding::q5_k>, matmul<encoding::q6_k>});
+
+} // namespace larql::kernels
+
+#endif

@@ -1,0 +1,206 @@
+// Products of sixteen or 32 weight rows with several inputs, AVX-512, blocks of 32. Included by
+// kernels_avx512.cpp only. Same plan as panel256_avx512.hpp: rows are turned, four blocks at a
+// time, so that each 32-bit lane holds one row.
+
+#pragma once
+
+#include "runtime/kernels/avx512/tile_float.hpp"
+#include "runtime/kernels/avx512/transpose.hpp"
+
+#include <algorithm>
+
+namespace larql::kernels::avx512 {
+
+/// Blocks that are turned, and then multiplied, together.
+inline constexpr std::size_t panel32_blocks = 4;
+
+/// Some blocks of sixteen rows, turned: lanes are rows.
+struct panel32 {
+  __m512i code[panel32_blocks][8]; ///< code[b][k]: weights 4k..4k+3
+  __m512 d[panel32_blocks];
+  __m512 min[panel32_blocks]; ///< Q5_1 only
+};
+
+/// Inputs that share one turned panel: their accumulators stay in the first-level cache.
+inline constexpr std::size_t panel32_inputs = 32;
+
+// The half-precision numbers at the start of `count` (1 to 4) blocks of sixteen rows.
+template <std::size_t Bytes>
+[[gnu::always_inline]] static inline void turn_halves(const std::uint8_t* base, std::size_t stride,
+                                                      std::size_t count, __m512* out) {
+  alignas(64) std::uint64_t halves[16]; // block b in bits 16b..
+  const auto half = [](const std::uint8_t* p) {
+    std::uint16_t h;
+    std::memcpy(&h, p, 2);
+    return std::uint64_t{h};
+  };
+  for (std::size_t r = 0; r < lane_rows; ++r) {
+    const auto* p = base + r * stride;
+    halves[r] = half(p);
+    for (std::size_t b = 1; b < count; ++b)
+      halves[r] |= half(p + b * Bytes) << 16 * b;
+  }
+  const auto low = _mm512_load_si512(halves), high = _mm512_load_si512(halves + 8);
+  const auto rows = _mm512_set_epi16(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 60, 56, 52, 48,
+                                     44, 40, 36, 32, 28, 24, 20, 16, 12, 8, 4, 0);
+  for (short b = 0; b < 4; ++b)
+    out[b] = _mm512_cvtph_ps(_mm512_castsi512_si256(
+        _mm512_permutex2var_epi16(low, _mm512_add_epi16(rows, _mm512_set1_epi16(b)), high)));
+}
+
+// Sixteen bytes hold two codes each.
+static inline void turn_nibbles(const std::uint8_t* base, std::size_t stride, __m512i* code) {
+  __m512i both[4];
+  turn_sixteen_bytes(base, stride, both);
+  for (int k = 0; k < 4; ++k) {
+    const auto halves = split_nibbles(both[k]);
+    code[k] = halves.first;
+    code[4 + k] = halves.second;
+  }
+}
+
+// The four bytes at `base` have a fifth bit for each code.
+static inline void turn_fifth_bits(const std::uint8_t* base, std::size_t stride, __m512i* code) {
+  __m512i dwords[4];
+  turn_sixteen_bytes(base, stride, dwords);
+  const auto lanes = _mm512_broadcast_i32x4(_mm_setr_epi32(0, 0x04040404, 0x08080808, 0x0c0c0c0c));
+  const auto low = _mm512_set1_epi32(0x08040201), high = _mm512_slli_epi32(low, 4);
+  for (int k = 0; k < 8; ++k) { // byte k / 2 of each lane, four bits of it
+    const auto which = _mm512_or_si512(lanes, _mm512_set1_epi8(static_cast<char>(k / 2)));
+    const auto set =
+        _mm512_test_epi8_mask(_mm512_shuffle_epi8(dwords[0], which), k % 2 == 0 ? low : high);
+    code[k] = _mm512_mask_add_epi8(code[k], set, code[k], _mm512_set1_epi8(16));
+  }
+}
+
+template <encoding E>
+static inline void turn_block32(const std::uint8_t* base, std::size_t stride, __m512i* code) {
+  constexpr auto bytes = traits32<E>::bytes;
+  if constexpr (E == encoding::q8_0) {
+    turn_sixteen_bytes(base + 2, stride, code);
+    turn_sixteen_bytes(base + 18, stride, code + 4);
+  } else {
+    turn_nibbles(base + bytes - 16, stride, code);
+  }
+  if constexpr (E == encoding::q5_0 || E == encoding::q5_1)
+    turn_fifth_bits(base + bytes - 20, stride, code);
+  for (int k = 0; k < 8; ++k) {
+    if constexpr (E == encoding::q8_0)
+      code[k] = _mm512_xor_si512(code[k], _mm512_set1_epi8(static_cast<char>(0x80)));
+    if constexpr (E == encoding::iq4_nl)
+      code[k] = _mm512_shuffle_epi8(iq4_nl_table(), code[k]);
+  }
+}
+
+// `count` (1 to 4) blocks.
+template <encoding E>
+static inline void turn_blocks32(const std::uint8_t* base, std::size_t stride, std::size_t count,
+                                 panel32& out) {
+  using traits = traits32<E>;
+  for (std::size_t b = 0; b < count; ++b)
+    turn_block32<E>(base + b * traits::bytes, stride, out.code[b]);
+  turn_halves<traits::bytes>(base, stride, count, out.d);
+  if constexpr (traits::has_min)
+    turn_halves<traits::bytes>(base + 2, stride, count, out.min);
+}
+
+// `count` blocks of Panels panels and Inputs inputs; the accumulators of each block are
+// panel32_inputs behind those of the one before. Not inlined, so that its registers are its
+// own.
+template <encoding E, int Panels, int Inputs, int Prefetch>
+[[gnu::noinline]] static void block_step32(const panel32* w, const block_inputs& x,
+                                           __m512 (*acc)[step_panels], std::size_t count,
+                                           const std::uint8_t* next) {
+  using traits = traits32<E>;
+  const auto* q = x.q;
+  const auto cols = x.cols;
+  for (std::size_t b = 0; b < count; ++b, q += 32) {
+    if constexpr (Prefetch > 0) {
+      prefetch<Prefetch * traits::bytes>(next);
+      next += Prefetch * traits::bytes;
+    }
+    __m512i total[Inputs][Panels];
+    LARQL_UNROLL
+    for (int n = 0; n < Inputs; ++n) {
+      const auto start =
+          traits::offset_shift >= 0
+              ? _mm512_set1_epi32(-(x.sums[n * x.sum_stride + b] << (traits::offset_shift & 31)))
+              : _mm512_setzero_si512();
+      LARQL_UNROLL
+      for (int s = 0; s < Panels; ++s)
+        total[n][s] = start;
+    }
+    LARQL_UNROLL
+    for (int k = 0; k < 8; ++k) {
+      LARQL_UNROLL
+      for (int n = 0; n < Inputs; ++n) {
+        const auto a = broadcast_dword(q + n * cols + 4 * k);
+        LARQL_UNROLL
+        for (int s = 0; s < Panels; ++s)
+          total[n][s] = _mm512_dpbusd_epi32(total[n][s], w[s].code[b][k], a);
+      }
+    }
+    LARQL_UNROLL
+    for (int n = 0; n < Inputs; ++n) {
+      const auto scale = _mm512_set1_ps(x.scale[n * x.scale_stride + b]);
+      LARQL_UNROLL
+      for (int s = 0; s < Panels; ++s) {
+        auto& lane = acc[b * panel32_inputs + n][s];
+        lane =
+            _mm512_fmadd_ps(_mm512_mul_ps(w[s].d[b], scale), _mm512_cvtepi32_ps(total[n][s]), lane);
+        if constexpr (traits::has_min)
+          lane = _mm512_fmadd_ps(_mm512_mul_ps(w[s].min[b], scale),
+                                 _mm512_set1_ps(static_cast<float>(x.sums[n * x.sum_stride + b])),
+                                 lane);
+      }
+    }
+  }
+}
+
+template <encoding E, int Panels, int Prefetch>
+static void step32(const panel32* w, const block_inputs& x, __m512 (*acc)[step_panels],
+                   std::size_t count, std::size_t inputs, const std::uint8_t* next) {
+  switch (inputs) {
+  case 1: return block_step32<E, Panels, 1, Prefetch>(w, x, acc, count, next);
+  case 2: return block_step32<E, Panels, 2, Prefetch>(w, x, acc, count, next);
+  case 3: return block_step32<E, Panels, 3, Prefetch>(w, x, acc, count, next);
+  default: return block_step32<E, Panels, 4, Prefetch>(w, x, acc, count, next);
+  }
+}
+
+template <encoding E, int Panels>
+static void panels_32(const std::uint8_t* base, std::size_t stride, const activation_view& x,
+                      std::size_t input, std::size_t inputs, float* out, std::size_t out_stride) {
+  const std::size_t blocks = x.cols / 32;
+  __m512 acc[16][panel32_inputs][step_panels]; // those of a step are neighbours
+  for (auto& lane : acc)
+    for (std::size_t n = 0; n < inputs; ++n)
+      for (std::size_t s = 0; s < Panels; ++s)
+        lane[n][s] = _mm512_setzero_ps();
+  for (std::size_t b = 0; b < blocks; b += panel32_blocks) {
+    panel32 w[Panels];
+    const auto* at = base + b * traits32<E>::bytes;
+    const auto count = std::min(blocks - b, panel32_blocks);
+    for (std::size_t s = 0; s < Panels; ++s)
+      turn_blocks32<E>(at + s * lane_rows * stride, stride, count, w[s]);
+    const auto* next = base + Panels * lane_rows * (stride + b * traits32<E>::bytes);
+    for (std::size_t n = 0; n < inputs; n += step_inputs) {
+      const auto in = inputs_at<32, 1>(x, input + n, b);
+      auto* sums = acc[b % 16] + n;
+      const auto some = std::min(inputs - n, step_inputs);
+      if (n == 0)
+        step32<E, Panels, Panels* static_cast<int>(lane_rows)>(w, in, sums, count, some, next);
+      else
+        step32<E, Panels, 0>(w, in, sums, count, some, next);
+    }
+  }
+  for (std::size_t n = 0; n < inputs; ++n)
+    for (std::size_t s = 0; s < Panels; ++s) {
+      for (int half = 8; half > 0; half /= 2)
+        for (int l = 0; l < half; ++l)
+          acc[l][n][s] = _mm512_add_ps(acc[l][n][s], acc[l + half][n][s]);
+      _mm512_storeu_ps(out + n * out_stride + s * lane_rows, acc[0][n][s]);
+    }
+}
+
+} // namespace larql::kernels::avx512

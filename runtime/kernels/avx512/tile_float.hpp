@@ -1,0 +1,38 @@
+// What the kernels for panels of rows share: panel256_avx512.hpp, panel32_avx512.hpp. Included by
+// the AVX-512 kernels only.
+
+#pragma once
+
+#include "runtime/kernels/avx512/decode.hpp"
+
+namespace larql::kernels::avx512 {
+
+/// Panels and inputs of one step: with more, the sums would not fit the registers.
+inline constexpr std::size_t step_panels = 2, step_inputs = 4;
+
+static inline __m512i broadcast_dword(const void* p) {
+  std::int32_t x;
+  std::memcpy(&x, p, 4);
+  return _mm512_set1_epi32(x);
+}
+
+/// Where one block of some inputs stands.
+struct block_inputs {
+  const std::int8_t* q; // of the first input, as all below
+  std::size_t cols;     // from one input's codes to the next's
+  const std::int16_t* sums;
+  std::size_t sum_stride;
+  const float* scale;
+  std::size_t scale_stride;
+};
+
+/// Block `block`, of Weights codes and Sums sums, of inputs from `input` on.
+template <std::size_t Weights, std::size_t Sums>
+static inline block_inputs inputs_at(const activation_view& x, std::size_t input,
+                                     std::size_t block) {
+  return {x.q + input * x.cols + block * Weights,       x.cols,
+          x.sums + input * x.sum_stride + block * Sums, x.sum_stride,
+          x.scale + input * x.scale_stride + block,     x.scale_stride};
+}
+
+} // namespace larql::kernels::avx512

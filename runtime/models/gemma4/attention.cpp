@@ -1,0 +1,138 @@
+#include "runtime/models/gemma4/attention.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+
+namespace larql::gemma4 {
+
+using kernels::linear_job;
+using vindex::layer_tensors;
+
+bool attention::run(std::uint32_t layer, const layer_tensors& t, const rope_table& rope,
+                    std::span<const row_position> rows, const float* in, float* out) {
+  const auto count = static_cast<std::uint32_t>(rows.size());
+  project(layer, t, count, in);
+  if (!normalise_and_store(layer, t, rope, rows))
+    return false;
+  attend(layer, rows);
+  mixed_input_.bind(mixed_.data(), count, t.q.rows, t.q.rows);
+  const auto o = linear_job{t.o, out, config_.hidden};
+  kernels::matmul(compute_, mixed_input_, {&o, 1});
+  return true;
+}
+
+void attention::project(std::uint32_t, const layer_tensors& t, std::uint32_t rows,
+                        const float* in) {
+  q_.resize(std::size_t{rows} * t.q.rows);
+  k_.resize(std::size_t{rows} * t.k.rows);
+  v_.resize(std::size_t{rows} * t.v.rows);
+  input_.bind(in, rows, config_.hidden, config_.hidden);
+  const linear_job all[] = {
+      {t.q, q_.data(), t.q.rows}, {t.k, k_.data(), t.k.rows}, {t.v, v_.data(), t.v.rows}};
+  const auto v_is_k = t.v.data == t.k.data;
+  kernels::matmul(compute_, input_, std::span{all}.first(v_is_k ? 2 : 3));
+  if (v_is_k) // the raw projection, before norm and rotation
+    std::copy(k_.begin(), k_.end(), v_.begin());
+}
+
+// Tasks are rows: each norms and rotates its own heads and writes its own cache slots.
+bool attention::normalise_and_store(std::uint32_t layer, const layer_tensors& t,
+                                    const rope_table& rope, std::span<const row_position> rows) {
+  const auto dim = std::size_t{config_.head_dim_of(layer)};
+  const auto kv_heads = config_.kv_heads_of(layer);
+  const auto& k = compute_.k;
+  const auto eps = config_.rms_eps;
+  auto finite = std::atomic<bool>{true};
+  compute_.pool.parallel_for(rows.size(), 1, [&](std::size_t begin, std::size_t end, unsigned) {
+    for (auto r = begin; r < end; ++r) {
+      auto& cache = *rows[r].cache;
+      const auto half = cache.format() == kv_format::f16;
+      const auto* cos = rope.cos(r);
+      const auto* sin = rope.sin(r);
+      auto squares = 0.0f; // not finite if anything that is normed is not
+      for (auto h = 0u; h < config_.q_heads; ++h) {
+        auto* x = q_.data() + r * t.q.rows + h * dim;
+        squares += k.rms_norm(x, t.q_norm.data(), dim, eps, x);
+        k.rope(x, cos, sin, dim / 2, rope.pairs());
+      }
+      for (auto h = 0u; h < kv_heads; ++h) {
+        auto* key = k_.data() + r * t.k.rows + h * dim;
+        auto* value = v_.data() + r * t.v.rows + h * dim;
+        squares += k.rms_norm(key, t.k_norm.data(), dim, eps, key);
+        k.rope(key, cos, sin, dim / 2, rope.pairs());
+        squares += k.rms_norm(value, nullptr, dim, eps, value);
+        const auto slot = cache.at(layer, h, rows[r].position);
+        if (half) {
+          k.store_f16(key, dim, reinterpret_cast<std::uint16_t*>(slot.key));
+          k.store_f16(value, dim, reinterpret_cast<std::uint16_t*>(slot.value));
+        } else {
+          std::copy_n(key, dim, reinterpret_cast<float*>(slot.key));
+          std::copy_n(value, dim, reinterpret_cast<float*>(slot.value));
+        }
+      }
+      if (!std::isfinite(squares))
+        finite.store(false, std::memory_order_relaxed);
+    }
+  });
+  return finite.load();
+}
+
+// Tasks are (row, group of query heads that share a KV head).
+void attention::attend(std::uint32_t layer, std::span<const row_position> rows) {
+  const auto dim = std::size_t{config_.head_dim_of(layer)};
+  const auto kv_heads = config_.kv_heads_of(layer);
+  const auto width = config_.q_heads * dim;
+  const auto per_kv = config_.q_heads / kv_heads;
+  // Split a group when there are fewer tasks than threads; heads are independent.
+  auto heads = per_kv;
+  while (heads % 2 == 0 && rows.size() * (config_.q_heads / heads) < compute_.pool.threads())
+    heads /= 2;
+  const auto groups = config_.q_heads / heads;
+  auto most_keys = 0u;
+  for (const auto& row : rows)
+    most_keys = std::max(most_keys, visible(layer, row.position));
+  const auto scratch = std::size_t{heads} * most_keys;
+  if (scores_.size() < scratch * compute_.pool.threads())
+    scores_.resize(scratch * compute_.pool.threads());
+  mixed_.resize(rows.size() * width);
+  compute_.pool.parallel_for(
+      rows.size() * groups, 1, [&](std::size_t begin, std::size_t end, unsigned worker) {
+        for (auto task = begin; task < end; ++task) {
+          const auto r = task / groups;
+          const auto head = static_cast<std::uint32_t>(task % groups) * heads;
+          const auto at = r * width + head * dim;
+          attend_heads(layer, rows[r], head / per_kv, q_.data() + at, heads,
+                       scores_.data() + worker * scratch, mixed_.data() + at);
+        }
+      });
+}
+
+std::uint32_t attention::visible(std::uint32_t layer, std::uint32_t position) const {
+  return config_.sliding[layer] ? std::min(config_.window, position + 1) : position + 1;
+}
+
+void attention::attend_heads(std::uint32_t layer, const row_position& row, std::uint32_t kv_head,
+                             const float* q, std::uint32_t heads, float* scores, float* out) {
+  const auto dim = std::size_t{config_.head_dim_of(layer)};
+  const auto keys = visible(layer, row.position);
+  const auto oldest = row.position + 1 - keys;
+  const auto& cache = *row.cache;
+  const auto half = cache.format() == kv_format::f16;
+  const auto score = half ? compute_.k.attention_scores_f16 : compute_.k.attention_scores_f32;
+  const auto mix = half ? compute_.k.attention_mix_f16 : compute_.k.attention_mix_f32;
+  const auto runs = cache.read(layer, kv_head, oldest, row.position);
+  for (auto i = 0; i < runs.count; ++i) {
+    const auto& run = runs.part[i];
+    score(q, heads, dim, run.keys, run.count, scores + (run.first - oldest), keys);
+  }
+  for (auto h = 0u; h < heads; ++h)
+    compute_.k.softmax(scores + std::size_t{h} * keys, keys);
+  std::fill_n(out, heads * dim, 0.0f);
+  for (auto i = 0; i < runs.count; ++i) {
+    const auto& run = runs.part[i];
+    mix(scores + (run.first - oldest), keys, heads, dim, run.values, run.count, out);
+  }
+}
+
+} // namespace larql::gemma4

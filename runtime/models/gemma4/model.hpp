@@ -1,0 +1,31 @@
+// A model ready to run on this machine: its numbers, its dense tensors, and what is derived from
+// them once.
+//
+// Owner     Owns the mappings of the dense tensors; experts are elsewhere, experts/expert_port.hpp.
+// Threads   Immutable after loading; shared by all sequences.
+// Errors    Of a NaN or infinity: the file, the layer, the tensor, and the row or element.
+
+#pragma once
+
+#include "runtime/kernels/linear.hpp"
+#include "runtime/vindex/index_json.hpp"
+#include "runtime/vindex/vindex.hpp"
+
+#include <filesystem>
+
+namespace larql::gemma4 {
+
+struct model {
+  std::filesystem::path dir;
+  vindex::model_config config;
+  vindex::dense_weights weights;
+
+  /// Opens a vindex and checks that its vectors are finite. Matrices are not read: what is computed
+  /// with one shows whether it is finite (forward.hpp).
+  [[nodiscard]] static result<model> load(const std::filesystem::path& dir);
+
+  /// Reads every dense matrix; fails with `corrupt` and the first one that holds a NaN or infinity.
+  [[nodiscard]] result<void> check_matrices(const kernels::compute& compute) const;
+};
+
+} // namespace larql::gemma4

@@ -1,0 +1,382 @@
+// Mirrors actors/laptop/node_link.hpp. No threads, no sockets: the network is virtual.
+
+#include "actors/laptop/node_link.hpp"
+
+#include "schema/codec.hpp"
+#include "tests/support/deterministic_system.hpp"
+#include "tests/support/message_text.hpp"
+#include "tests/support/wire_frame.hpp"
+
+namespace larql::actors {
+namespace {
+
+constexpr auto incarnation = std::uint64_t{4711};
+
+using test::frame_of;
+
+schema::expert_result result(std::uint64_t id) {
+  auto out = schema::expert_result{};
+  out.id = id;
+  out.incarnation = incarnation;
+  return out;
+}
+
+std::string text_of_answer(const payload& p) {
+  const auto m = schema::decode(p.body());
+  return m ? test::text_of(*m) : m.error().text;
+}
+
+class ShardLink : public test::deterministic_system {
+protected:
+  ShardLink() {
+    auto description = std::make_shared<schema::node_description>();
+    description->node = "alpha";
+    description->incarnation = incarnation;
+    description_ = description;
+    start({std::chrono::milliseconds{0}, 0, {}}); // no heartbeat
+  }
+  void start(link_options options) {
+    link = spawn_broker<node_link_state>(sys, virtual_connection(fd), description_, "10.0.0.1:9470",
+                                         std::move(options));
+    settle();
+  }
+  ~ShardLink() override {
+    caf::anon_send_exit(link, caf::exit_reason::user_shutdown);
+    settle();
+  }
+
+  using answer = std::shared_ptr<reply<payload>>;
+
+  /// Hands a call to the link; what it carries does not matter to it.
+  answer call(std::uint64_t id) {
+    return ask<payload>(link, run_atom::value, id, frame_payload(frame_of(schema::ping{id})));
+  }
+  shard_status status() { return ask<shard_status>(link, status_atom::value)->value.value(); }
+
+  static void expect_failed(const answer& a, call_errc code, const std::string& text) {
+    ASSERT_TRUE(a->error) << (a->pending() ? "still waits" : "was answered");
+    EXPECT_EQ(code_of(*a->error), code) << text_of(*a->error);
+    EXPECT_EQ(actors::text_of(*a->error), text);
+  }
+  /// Whether the link has ended: nobody there to answer.
+  bool has_ended() { return ask<shard_status>(link, status_atom::value)->error.has_value(); }
+
+  int fd = 1007;
+  description_ptr description_;
+  node_link_actor link;
+};
+
+TEST_F(ShardLink, SendsTheFrameAsItIsAndWaits) {
+  const auto a = call(5);
+  EXPECT_EQ(sent(fd), frame_of(schema::ping{5}));
+  EXPECT_TRUE(a->pending());
+  EXPECT_EQ(status().waiting, 1u);
+}
+
+TEST_F(ShardLink, AnswersACallWithTheResultThatNamesIt) {
+  const auto first = call(1), second = call(2);
+  receive(fd, frame_of(result(2)));
+  EXPECT_TRUE(first->pending());
+  ASSERT_TRUE(second->value);
+  EXPECT_EQ(text_of_answer(*second->value), test::text_of(result(2)));
+  receive(fd, frame_of(result(1)));
+  ASSERT_TRUE(first->value);
+  EXPECT_EQ(status().served, 2u);
+  EXPECT_EQ(status().waiting, 0u);
+}
+
+TEST_F(ShardLink, TakesFramesInAnyPieces) {
+  const auto a = call(1), b = call(2), c = call(3);
+  auto bytes = frame_of(result(1));
+  schema::encode(result(2), bytes);
+  schema::encode(result(3), bytes);
+  for (const auto byte : bytes) // one at a time
+    receive(fd, std::span{&byte, 1});
+  EXPECT_TRUE(a->value && b->value && c->value);
+}
+
+TEST_F(ShardLink, TakesSeveralFramesAtOnce) {
+  const auto a = call(1), b = call(2), c = call(3);
+  auto bytes = frame_of(result(3));
+  schema::encode(result(1), bytes);
+  schema::encode(schema::pong{0, incarnation, 0, 0, {}}, bytes);
+  schema::encode(result(2), bytes);
+  receive(fd, bytes);
+  EXPECT_TRUE(a->value && b->value && c->value);
+}
+
+TEST_F(ShardLink, TakesAnswersLargerThanAReceivePiece) {
+  auto bytes = std::vector<std::byte>(5'000'000);
+  for (auto i = std::size_t{0}; i < bytes.size(); ++i)
+    bytes[i] = static_cast<std::byte>(i * 31 >> 7);
+  const auto a = call(1);
+  auto large = result(1);
+  large.sums = bytes;
+  receive(fd, frame_of(large));
+  ASSERT_TRUE(a->value);
+  const auto m = schema::decode(a->value->body());
+  ASSERT_TRUE(m) << m.error().text;
+  const auto got = std::get<schema::expert_result>(*m).sums;
+  EXPECT_TRUE(std::equal(got.begin(), got.end(), bytes.begin(), bytes.end()));
+}
+
+TEST_F(ShardLink, TurnsARefusalIntoAnErrorThatNamesNodeAndAddress) {
+  const std::pair<schema::failure_code, call_errc> codes[] = {
+      {schema::failure_code::internal, call_errc::node_failed},
+      {schema::failure_code::not_owner, call_errc::not_owner},
+      {schema::failure_code::bad_call, call_errc::bad_call},
+      {schema::failure_code::overloaded, call_errc::overloaded},
+      {schema::failure_code::draining, call_errc::draining},
+      {schema::failure_code::restarting, call_errc::restarting}};
+  for (const auto& [theirs, ours] : codes) {
+    const auto a = call(1);
+    receive(fd, frame_of(schema::call_failed{1, incarnation, theirs, "no"}));
+    expect_failed(a, ours, "node alpha (10.0.0.1:9470): no");
+  }
+  EXPECT_EQ(status().failed, 6u);
+  EXPECT_EQ(status().served, 6u);
+}
+
+TEST_F(ShardLink, DropsAnswersThatNobodyWaitsFor) {
+  const auto a = call(1);
+  receive(fd, frame_of(result(99)));
+  receive(fd, frame_of(schema::call_failed{99, incarnation, {}, "no"}));
+  EXPECT_TRUE(a->pending());
+  receive(fd, frame_of(result(1)));
+  EXPECT_TRUE(a->value);
+  receive(fd, frame_of(result(1))); // once more
+  EXPECT_EQ(status().served, 1u);
+}
+
+TEST_F(ShardLink, DropsAnswersOfAnotherIncarnation) {
+  const auto a = call(1);
+  auto old = result(1);
+  old.incarnation = incarnation - 1;
+  receive(fd, frame_of(old));
+  receive(fd, frame_of(schema::call_failed{1, incarnation + 1, {}, "no"}));
+  EXPECT_TRUE(a->pending());
+  receive(fd, frame_of(result(1)));
+  EXPECT_TRUE(a->value);
+}
+
+TEST_F(ShardLink, RefusesAnIdThatIsInFlight) {
+  const auto first = call(1);
+  const auto second = call(1);
+  expect_failed(second, call_errc::bad_call, "call id 1 is in flight already");
+  receive(fd, frame_of(result(1)));
+  EXPECT_TRUE(first->value);
+}
+
+TEST_F(ShardLink, PassesQuestionsOnAndAnswersInAnyOrder) {
+  const auto ask_node = [&](const schema::message& m) {
+    return ask<admin_message_ptr>(link, admin_atom::value,
+                                  admin_message_ptr{std::make_shared<schema::message>(m)});
+  };
+  const auto asked = [&] { // the number that the node sees
+    const auto frame = sent(fd);
+    auto m =
+        *schema::decode(std::vector<char>(frame.begin() + schema::frame_header_bytes, frame.end()));
+    return *request_id(m);
+  };
+  const auto status = ask_node(schema::ask_status{7, incarnation});
+  const auto first = asked();
+  const auto drain = ask_node(schema::control{7, schema::control_action::drain, incarnation});
+  const auto second = asked();
+  EXPECT_NE(first, second);
+  receive(fd, frame_of(schema::controlled{second, true, "drained"}));
+  ASSERT_TRUE(drain->value);
+  EXPECT_EQ(std::get<schema::controlled>(**drain->value).text, "drained");
+  EXPECT_TRUE(status->pending());
+  receive(fd, frame_of(schema::node_status{first, incarnation}));
+  EXPECT_TRUE(status->value);
+  const auto ping = ask_node(schema::ping{7, incarnation});
+  receive(fd, frame_of(schema::pong{asked(), incarnation, 1, 0, {}}));
+  EXPECT_TRUE(ping->value);
+  const auto late = ask_node(schema::ping{7, incarnation});
+  lose(fd);
+  ASSERT_TRUE(late->error);
+  EXPECT_EQ(code_of(*late->error), call_errc::link_lost);
+}
+
+TEST_F(ShardLink, RefusesToPassOnWhatIsNoQuestion) {
+  const auto a = ask<admin_message_ptr>(
+      link, admin_atom::value, admin_message_ptr{std::make_shared<schema::message>(result(1))});
+  ASSERT_TRUE(a->error);
+  EXPECT_EQ(code_of(*a->error), call_errc::bad_call);
+  EXPECT_TRUE(sent(fd).empty());
+}
+
+TEST_F(ShardLink, AnAnswerThatNobodyAskedForEndsTheConnection) {
+  receive(fd, frame_of(schema::node_status{1, incarnation}));
+  EXPECT_TRUE(has_ended());
+}
+
+TEST_F(ShardLink, FailsEveryCallAtOnceWhenTheConnectionEnds) {
+  const auto a = call(1), b = call(2), c = call(3);
+  receive(fd, frame_of(result(2)));
+  lose(fd);
+  expect_failed(a, call_errc::link_lost, "node alpha (10.0.0.1:9470): the connection was closed");
+  EXPECT_TRUE(b->value);
+  expect_failed(c, call_errc::link_lost, "node alpha (10.0.0.1:9470): the connection was closed");
+  EXPECT_TRUE(has_ended());
+}
+
+TEST_F(ShardLink, FailsCallsAfterTheConnectionEndedAtOnce) {
+  lose(fd);
+  const auto a = call(1);
+  ASSERT_TRUE(a->error) << "waits for its deadline";
+  EXPECT_EQ(*a->error, caf::sec::request_receiver_down);
+}
+
+TEST_F(ShardLink, FailsCallsThatWereStillInItsMailboxWhenTheConnectionEnded) {
+  // The call is there, but the link has not looked yet when its connection goes.
+  auto out = std::make_shared<reply<payload>>();
+  sys.spawn([=, to = link](caf::event_based_actor* self) {
+    self->request(to, std::chrono::minutes{60}, run_atom::value, std::uint64_t{1},
+                  frame_payload(frame_of(schema::ping{})))
+        .then([=](const payload& x) { out->value = x; },
+              [=](const caf::error& e) { out->error = e; });
+  });
+  while (sched.try_run_once()) { // the caller, but not the network
+  }
+  lose(fd);
+  EXPECT_TRUE(out->error) << "waits for its deadline";
+}
+
+TEST_F(ShardLink, GarbageEndsTheConnectionAndEveryCall) {
+  const auto a = call(1);
+  receive(fd, std::vector<char>(8, 'x'));
+  ASSERT_TRUE(a->error);
+  EXPECT_EQ(code_of(*a->error), call_errc::link_lost);
+  EXPECT_NE(actors::text_of(*a->error).find("frame: magic is 78787878"), std::string::npos);
+  EXPECT_TRUE(is_closed(fd));
+  EXPECT_TRUE(has_ended());
+}
+
+TEST_F(ShardLink, LengthsOutOfRangeEndTheConnection) {
+  const auto a = call(1);
+  auto header = frame_of(result(1));
+  header.resize(schema::frame_header_bytes);
+  const auto length = schema::max_frame_bytes + 1;
+  std::memcpy(header.data() + 4, &length, 4);
+  receive(fd, header);
+  ASSERT_TRUE(a->error);
+  EXPECT_NE(actors::text_of(*a->error).find("length is 67108865"), std::string::npos);
+  EXPECT_TRUE(is_closed(fd));
+}
+
+TEST_F(ShardLink, MessagesThatOnlyALaptopSendsEndTheConnection) {
+  const auto a = call(1);
+  receive(fd, frame_of(schema::hello{}));
+  expect_failed(a, call_errc::link_lost,
+                "node alpha (10.0.0.1:9470): the node sent a message that a laptop does not "
+                "expect");
+  EXPECT_TRUE(is_closed(fd));
+}
+
+TEST_F(ShardLink, DamagedMessagesEndTheConnection) {
+  const auto a = call(1);
+  auto frame = frame_of(result(1));
+  std::fill(frame.begin() + schema::frame_header_bytes, frame.end(), '\xff');
+  receive(fd, frame);
+  ASSERT_TRUE(a->error);
+  EXPECT_EQ(code_of(*a->error), call_errc::link_lost);
+}
+
+TEST_F(ShardLink, EndsWithItsOwner) {
+  const auto a = call(1);
+  caf::anon_send_exit(link, caf::exit_reason::user_shutdown);
+  settle();
+  expect_failed(a, call_errc::link_lost, "node alpha (10.0.0.1:9470): the connection was given up");
+  EXPECT_TRUE(is_closed(fd));
+  EXPECT_TRUE(has_ended());
+}
+
+TEST_F(ShardLink, DescribesItsNode) {
+  const auto described = ask<description_ptr>(link, describe_atom::value);
+  ASSERT_TRUE(described->value);
+  EXPECT_EQ((*described->value)->node, "alpha");
+}
+
+// ---- signs of life ------------------------------------------------------------------------------
+
+class ShardLinkHeartbeat : public ShardLink {
+protected:
+  ShardLinkHeartbeat() {
+    caf::anon_send_exit(link, caf::exit_reason::user_shutdown);
+    settle();
+    fd = 1009;
+    start({std::chrono::milliseconds{100}, 3, {}});
+  }
+  std::uint64_t nonce_of_ping() {
+    const auto bytes = sent(fd);
+    if (bytes.size() <= schema::frame_header_bytes)
+      return 0;
+    const auto body = std::vector<char>(bytes.begin() + schema::frame_header_bytes, bytes.end());
+    const auto m = schema::decode(body);
+    return m ? std::get<schema::ping>(*m).nonce : 0;
+  }
+  void answer_ping(std::uint64_t nonce, schema::node_state state = schema::node_state::serving) {
+    receive(fd, frame_of(schema::pong{nonce, incarnation, 0, 0, state}));
+  }
+};
+
+TEST_F(ShardLinkHeartbeat, AsksForASignOfLifeAtEveryInterval) {
+  for (auto i = 0; i < 10; ++i) {
+    advance(std::chrono::milliseconds{100});
+    const auto nonce = nonce_of_ping();
+    EXPECT_NE(nonce, 0u) << i;
+    answer_ping(nonce);
+  }
+  EXPECT_FALSE(has_ended());
+}
+
+TEST_F(ShardLinkHeartbeat, OneMissedAnswerIsNotTheEnd) {
+  for (auto i = 0; i < 12; ++i) {
+    advance(std::chrono::milliseconds{100});
+    const auto nonce = nonce_of_ping();
+    if (i % 3 == 2)
+      answer_ping(nonce);
+  }
+  EXPECT_FALSE(has_ended());
+}
+
+TEST_F(ShardLinkHeartbeat, SilenceForSeveralIntervalsEndsTheConnectionAndItsCalls) {
+  const auto a = call(1);
+  for (auto i = 0; i < 3; ++i) {
+    advance(std::chrono::milliseconds{100});
+    EXPECT_TRUE(a->pending()) << i;
+  }
+  advance(std::chrono::milliseconds{100});
+  ASSERT_TRUE(a->error);
+  EXPECT_EQ(code_of(*a->error), call_errc::link_lost);
+  EXPECT_NE(actors::text_of(*a->error).find("no sign of life for 400 ms"), std::string::npos)
+      << actors::text_of(*a->error);
+  EXPECT_TRUE(is_closed(fd));
+}
+
+TEST_F(ShardLinkHeartbeat, AnAnswerToACallIsASignOfLife) {
+  for (auto i = 1u; i < 12; ++i) {
+    call(i);
+    advance(std::chrono::milliseconds{100});
+    receive(fd, frame_of(result(i)));
+  }
+  EXPECT_FALSE(has_ended());
+}
+
+TEST_F(ShardLinkHeartbeat, MeasuresTheTimeToTheAnswer) {
+  advance(std::chrono::milliseconds{100});
+  const auto nonce = nonce_of_ping();
+  advance(std::chrono::milliseconds{7});
+  answer_ping(nonce);
+  EXPECT_NEAR(status().round_trip_p50_us, 7000, 1);
+}
+
+TEST_F(ShardLinkHeartbeat, AnotherIncarnationBehindTheSameConnectionEndsIt) {
+  advance(std::chrono::milliseconds{100});
+  receive(fd, frame_of(schema::pong{nonce_of_ping(), incarnation + 1, 0, 0, {}}));
+  EXPECT_TRUE(has_ended());
+}
+
+} // namespace
+} // namespace larql::actors

@@ -1,0 +1,491 @@
+// Mirrors actors/node/expert_service.hpp: what it computes are the bits of local experts, and
+// whatever is wrong with a call becomes an answer that names the field.
+
+#include "actors/node/expert_service.hpp"
+
+#include "actors/laptop/call_builder.hpp"
+#include "runtime/experts/local_experts.hpp"
+#include "schema/codec.hpp"
+#include "schema/sums.hpp"
+#include "tests/support/failures.hpp"
+#include "tests/support/tiny_model.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+namespace larql::actors {
+namespace {
+
+using experts::ownership;
+using quant::encoding;
+using test::tiny_options;
+using test::tiny_vindex;
+
+constexpr auto name_of_format = [](encoding e) { return std::string{quant::name_of(e)}; };
+
+kernels::compute compute_with(compute_pool& pool) {
+  return {**kernels::kernels_by_name(""), pool};
+}
+
+schema::message decoded(const std::vector<char>& frame) {
+  // Kept alive for the spans of the message.
+  static thread_local std::vector<char> body;
+  body.assign(frame.begin() + schema::frame_header_bytes, frame.end());
+  auto m = schema::decode(body);
+  EXPECT_TRUE(m) << m.error().text;
+  return *std::move(m);
+}
+
+/// A service over part of a model, and calls for it.
+class served {
+public:
+  served(const tiny_vindex& model, const ownership& owned)
+      : bank_(experts::expert_bank::open(model.path(), model.config(), owned)),
+        service_(compute_with(pool_), *bank_, describe(model.config(), *bank_, {}, "alpha", 99)) {}
+
+  [[nodiscard]] const schema::node_description& self() const { return service_.self(); }
+
+  expert_service::answer run(std::span<const char> body) {
+    return service_.run(body, std::chrono::steady_clock::now());
+  }
+  expert_service::answer run(const schema::expert_call& call) {
+    auto frame = std::vector<char>{};
+    schema::encode(call, frame);
+    const auto body = std::vector<char>(frame.begin() + schema::frame_header_bytes, frame.end());
+    return run(body);
+  }
+  /// "code: text" of a refusal, or "result".
+  std::string refusal_of(const schema::expert_call& call) {
+    const auto a = run(call);
+    const auto m = decoded(a.frame);
+    const auto* failed = std::get_if<schema::call_failed>(&m);
+    EXPECT_EQ(a.ok, failed == nullptr);
+    if (failed == nullptr)
+      return "result";
+    EXPECT_EQ(failed->id, call.id);
+    EXPECT_EQ(failed->incarnation, 99u);
+    constexpr const char* codes[] = {"internal", "not owner", "bad call", "overloaded", "draining"};
+    return fmt::format("{}: {}", codes[static_cast<int>(failed->code)], failed->text);
+  }
+
+private:
+  compute_pool pool_{2};
+  result<experts::expert_bank> bank_;
+  expert_service service_;
+};
+
+/// A batch as the forward pass makes it: every row names top_k experts.
+struct batch {
+  batch(const vindex::model_config& c, std::uint32_t rows, std::uint64_t seed) : config(c) {
+    auto random = test::random_source{seed};
+    x = test::random_floats(random, std::size_t{rows} * c.hidden);
+    for (auto r = 0u; r < rows; ++r) {
+      auto all = std::vector<std::uint16_t>(c.experts);
+      for (auto e = 0u; e < c.experts; ++e)
+        all[e] = static_cast<std::uint16_t>(e);
+      for (auto k = 0u; k < c.top_k; ++k) {
+        std::swap(all[k], all[k + random.below(c.experts - k)]);
+        ids.push_back(all[k]);
+        weights.push_back(random.uniform(0, 1));
+      }
+    }
+    row_count = rows;
+  }
+  [[nodiscard]] experts::expert_batch view(std::uint32_t layer) const {
+    return {layer, row_count, config.hidden, config.top_k, x, ids, weights};
+  }
+
+  const vindex::model_config& config;
+  std::uint32_t row_count;
+  std::vector<float> x;
+  std::vector<std::uint16_t> ids;
+  std::vector<float> weights;
+};
+
+std::vector<float> local_answer(const tiny_vindex& model, const experts::expert_batch& b) {
+  const auto& c = model.config();
+  auto pool = compute_pool{1};
+  const auto bank =
+      experts::expert_bank::open(model.path(), c, {{0, c.layers - 1}, {0, c.experts - 1}});
+  auto port = experts::local_experts{compute_with(pool), *bank};
+  auto out = std::vector<float>(std::size_t{b.rows} * b.hidden);
+  EXPECT_TRUE(port.start(b));
+  EXPECT_TRUE(test::succeeds(port.wait(out)));
+  return out;
+}
+
+/// What services give that share the experts: rows rounded once, calls encoded, answers added.
+std::vector<float> served_answer(std::vector<std::unique_ptr<served>>& services,
+                                 const experts::expert_batch& b,
+                                 std::optional<quant::activation_format> as = std::nullopt) {
+  const auto& k = **kernels::kernels_by_name("");
+  auto sums = std::vector<std::int64_t>(std::size_t{b.rows} * b.hidden, 0);
+  auto assignments = std::vector<experts::assignment>{};
+  experts::assignments_by_expert(b, assignments);
+  for (auto& s : services) {
+    const auto& owned = s->self().owned;
+    if (!owned.layers.contains(b.layer))
+      continue;
+    auto job = layer_job{};
+    job.layer = b.layer;
+    job.hidden = b.hidden;
+    job.row_count = b.rows;
+    job.rows.reset(as.value_or(s->self().formats[b.layer - owned.layers.first]), b.rows, b.hidden);
+    for (auto r = 0u; r < b.rows; ++r)
+      job.rows.set_row(k, r, b.x.subspan(std::size_t{r} * b.hidden, b.hidden));
+    auto mine = std::vector<experts::assignment>{};
+    for (const auto& p : assignments)
+      if (owned.contains(b.layer, p.expert))
+        mine.push_back(p);
+    if (mine.empty())
+      continue;
+    auto rows = std::vector<std::uint32_t>{};
+    rows_of(mine, rows);
+    auto frame = std::vector<char>{};
+    call_builder{}.build(7, job, mine, rows, frame);
+    const auto body = std::vector<char>(frame.begin() + schema::frame_header_bytes, frame.end());
+    const auto a = s->run(body);
+    const auto m = decoded(a.frame);
+    const auto* r = std::get_if<schema::expert_result>(&m);
+    if (r == nullptr) {
+      ADD_FAILURE() << std::get<schema::call_failed>(m).text;
+      return {};
+    }
+    EXPECT_EQ(r->id, 7u);
+    EXPECT_EQ(r->incarnation, 99u);
+    EXPECT_TRUE(test::succeeds(schema::check_sums(r->widths, r->sums, rows.size(), b.hidden)));
+    auto at = r->sums;
+    for (auto i = std::size_t{0}; i < rows.size(); ++i) {
+      const auto width = static_cast<std::uint8_t>(r->widths[i]);
+      schema::add_packed(at.first(b.hidden * width), width,
+                         std::span{sums}.subspan(std::size_t{rows[i]} * b.hidden, b.hidden));
+      at = at.subspan(b.hidden * width);
+    }
+  }
+  auto out = std::vector<float>(sums.size());
+  k.fixed_to_float(sums.data(), sums.size(), out.data());
+  return out;
+}
+
+// ---- bits ---------------------------------------------------------------------------------------
+
+class ExpertServiceBits : public testing::TestWithParam<encoding> {};
+
+TEST_P(ExpertServiceBits, AreThoseOfLocalExpertsHoweverTheExpertsAreShared) {
+  const auto model = tiny_vindex{test::all_in(GetParam(), test::k_quant_options())};
+  const auto& c = model.config();
+  const auto last = c.experts - 1;
+  const std::vector<std::vector<ownership>> splits = {
+      {{{0, c.layers - 1}, {0, last}}},
+      {{{0, c.layers - 1}, {0, 2}}, {{0, c.layers - 1}, {3, last}}},
+      {{{0, c.layers - 1}, {0, 0}},
+       {{0, c.layers - 1}, {1, last - 1}},
+       {{0, c.layers - 1}, {last, last}}},
+      {{{0, 0}, {0, last}}, {{1, c.layers - 1}, {0, last}}},
+  };
+  for (const auto& split : splits) {
+    auto services = std::vector<std::unique_ptr<served>>{};
+    for (const auto& owned : split)
+      services.push_back(std::make_unique<served>(model, owned));
+    for (const auto rows : {1u, 5u, 40u})
+      for (auto l = 0u; l < c.layers; ++l) {
+        const auto b = batch{c, rows, rows * 10 + l};
+        const auto expected = local_answer(model, b.view(l));
+        EXPECT_EQ(served_answer(services, b.view(l)), expected)
+            << split.size() << " services, " << rows << " rows, layer " << l;
+        EXPECT_EQ(served_answer(services, b.view(l), quant::activation_format::f32), expected)
+            << "rounded by " << split.size() << " services, " << rows << " rows, layer " << l;
+      }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(AllActivationFormats, ExpertServiceBits,
+                         testing::Values(encoding::f32, encoding::bf16, encoding::q8_0,
+                                         encoding::q4_k, encoding::q6_k),
+                         [](const auto& i) { return name_of_format(i.param); });
+
+// ---- refusals -----------------------------------------------------------------------------------
+
+/// A call whose parts a test may change.
+struct changeable_call {
+  schema::expert_call call;
+  std::vector<std::byte> activations, scales;
+  std::vector<std::uint32_t> rows;
+  std::vector<std::uint16_t> experts;
+  std::vector<float> weights;
+
+  const schema::expert_call& finish() {
+    call.activations = activations;
+    call.scales = scales;
+    call.pick_rows = std::as_bytes(std::span{rows});
+    call.pick_experts = std::as_bytes(std::span{experts});
+    call.pick_weights = std::as_bytes(std::span{weights});
+    return call;
+  }
+};
+
+class ExpertService : public testing::Test {
+protected:
+  // Layer 1 of layers 1 to 2, experts 2 to 5; activations rounded in blocks of 32.
+  static changeable_call good_call(quant::activation_format f = quant::activation_format::q8_32) {
+    auto out = changeable_call{};
+    out.call.id = 5;
+    out.call.layer = 1;
+    out.call.rows = 2;
+    out.call.format = f;
+    if (f == quant::activation_format::f32) {
+      out.activations.resize(2 * 256 * 4, std::byte{0});
+    } else {
+      out.activations.resize(2 * 256, std::byte{3});
+      const auto scale = 0.25f;
+      for (auto i = 0u; i < 2 * 256 / kernels::scale_block(f); ++i) {
+        out.scales.resize(out.scales.size() + 4);
+        std::memcpy(out.scales.data() + out.scales.size() - 4, &scale, 4);
+      }
+    }
+    out.rows = {0, 1, 1};
+    out.experts = {2, 3, 5};
+    out.weights = {0.5f, -1, 2};
+    return out;
+  }
+
+  static tiny_options options() { return test::all_in(encoding::q8_0); }
+
+  template <class F>
+  std::string refusal_after(F change) {
+    auto c = good_call();
+    change(c);
+    return service.refusal_of(c.finish());
+  }
+
+  tiny_vindex model{options()};
+  served service{model, {{1, 2}, {2, 5}}};
+};
+
+using call_t = changeable_call;
+constexpr auto nan = std::numeric_limits<float>::quiet_NaN();
+constexpr auto infinity = std::numeric_limits<float>::infinity();
+
+void set_scale(call_t& c, std::size_t i, float x) {
+  std::memcpy(c.scales.data() + 4 * i, &x, 4);
+}
+
+TEST_F(ExpertService, AnswersAGoodCall) {
+  EXPECT_EQ(refusal_after([](call_t&) {}), "result");
+}
+
+TEST_F(ExpertService, RefusesLayersAndExpertsItDoesNotOwn) {
+  const auto not_mine = [](std::uint32_t l) {
+    return fmt::format("not owner: call: layer {} is not mine, I own layers 1-2", l);
+  };
+  for (const auto l : {0u, 3u, ~0u})
+    EXPECT_EQ(refusal_after([&](call_t& c) { c.call.layer = l; }), not_mine(l));
+  EXPECT_EQ(refusal_after([](call_t& c) { c.experts[0] = 1; }),
+            "not owner: call: expert 1 is not mine, I own experts 2-5");
+  EXPECT_EQ(refusal_after([](call_t& c) { c.experts[2] = 6; }),
+            "not owner: call: expert 6 is not mine, I own experts 2-5");
+  EXPECT_EQ(refusal_after([](call_t& c) { c.experts[2] = 65535; }),
+            "not owner: call: expert 65535 is not mine, I own experts 2-5");
+}
+
+TEST_F(ExpertService, RefusesCountsThatDisagree) {
+  EXPECT_EQ(refusal_after([](call_t& c) { c.call.rows = 0; }),
+            "bad call: call: rows is 0, expected 1 to 4096");
+  EXPECT_EQ(refusal_after([](call_t& c) { c.call.rows = 4097; }),
+            "bad call: call: rows is 4097, expected 1 to 4096");
+  EXPECT_EQ(refusal_after([](call_t& c) { c.call.rows = ~0u; }),
+            "bad call: call: rows is 4294967295, expected 1 to 4096");
+  EXPECT_EQ(refusal_after([](call_t& c) { c.call.rows = 3; }),
+            "bad call: call: activations has 512 bytes, expected 768");
+  EXPECT_EQ(refusal_after([](call_t& c) { c.activations.pop_back(); }),
+            "bad call: call: activations has 511 bytes, expected 512");
+  EXPECT_EQ(refusal_after([](call_t& c) { c.activations.clear(); }),
+            "bad call: call: activations has 0 bytes, expected 512");
+  EXPECT_EQ(refusal_after([](call_t& c) { c.scales.pop_back(); }),
+            "bad call: call: scales has 63 bytes, expected 64");
+  EXPECT_EQ(refusal_after([](call_t& c) { c.scales.resize(68); }),
+            "bad call: call: scales has 68 bytes, expected 64");
+  EXPECT_EQ(refusal_after([](call_t& c) { c.rows.pop_back(); }),
+            "bad call: call: picks have 8 bytes of rows, 6 of experts and 12 of weights");
+  EXPECT_EQ(refusal_after([](call_t& c) { c.experts.pop_back(); }),
+            "bad call: call: picks have 12 bytes of rows, 4 of experts and 12 of weights");
+  EXPECT_EQ(refusal_after([](call_t& c) { c.weights.push_back(1); }),
+            "bad call: call: picks have 12 bytes of rows, 6 of experts and 16 of weights");
+  EXPECT_EQ(refusal_after([](call_t& c) {
+              c.rows.clear();
+              c.experts.clear();
+              c.weights.clear();
+            }),
+            "bad call: call: picks are 0, expected 1 to 512");
+  EXPECT_EQ(refusal_after([](call_t& c) {
+              c.rows.resize(513);
+              c.experts.resize(513);
+              c.weights.resize(513);
+            }),
+            "bad call: call: picks are 513, expected 1 to 512");
+  auto odd = good_call();
+  odd.finish();
+  odd.call.pick_rows = odd.call.pick_rows.first(11);
+  EXPECT_EQ(service.refusal_of(odd.call),
+            "bad call: call: picks have 11 bytes of rows, 6 of experts and 12 of weights");
+}
+
+TEST_F(ExpertService, RefusesAnotherFormatThanTheLayers) {
+  EXPECT_EQ(service.refusal_of(good_call(quant::activation_format::q8_256).finish()),
+            "bad call: call: format is 2, layer 1 takes 1 or 0");
+  EXPECT_EQ(service.refusal_of(good_call(quant::activation_format::f32).finish()), "result");
+}
+
+TEST_F(ExpertService, RefusesNumbersThatAreNone) {
+  EXPECT_EQ(refusal_after([](call_t& c) { set_scale(c, 15, nan); }),
+            "bad call: call: scales row 1 holds nan");
+  EXPECT_EQ(refusal_after([](call_t& c) { set_scale(c, 0, infinity); }),
+            "bad call: call: scales row 0 holds inf");
+  EXPECT_EQ(refusal_after([](call_t& c) { set_scale(c, 8, -1); }),
+            "bad call: call: scales row 1 holds -1");
+  EXPECT_EQ(refusal_after([](call_t& c) { c.activations[300] = std::byte{0x80}; }),
+            "bad call: call: activations row 1 holds -128");
+  EXPECT_EQ(refusal_after([](call_t& c) { c.weights[1] = nan; }),
+            "bad call: call: pickWeights [1] is nan");
+  EXPECT_EQ(refusal_after([](call_t& c) { c.weights[2] = -infinity; }),
+            "bad call: call: pickWeights [2] is -inf");
+}
+
+TEST_F(ExpertService, RefusesActivationsThatAreNotFinite) {
+  const auto plain = tiny_vindex{test::all_in(encoding::f32)};
+  auto f32_service = served{plain, {{1, 2}, {2, 5}}};
+  for (const auto x : {nan, infinity, -infinity}) {
+    auto c = good_call(quant::activation_format::f32);
+    std::memcpy(c.activations.data() + 4 * 400, &x, 4);
+    EXPECT_EQ(f32_service.refusal_of(c.finish()),
+              fmt::format("bad call: call: activations row 1 holds {}", x));
+  }
+  EXPECT_EQ(f32_service.refusal_of(good_call(quant::activation_format::f32).finish()), "result");
+}
+
+TEST_F(ExpertService, RefusesPicksOutOfRangeOrOrder) {
+  EXPECT_EQ(refusal_after([](call_t& c) { c.rows[1] = 2; }),
+            "bad call: call: pickRows [1] is 2, the call has 2 rows");
+  EXPECT_EQ(refusal_after([](call_t& c) { c.rows[0] = ~0u; }),
+            "bad call: call: pickRows [0] is 4294967295, the call has 2 rows");
+  EXPECT_EQ(refusal_after([](call_t& c) {
+              c.experts = {3, 2, 5};
+            }),
+            "bad call: call: pickExperts [1] is 2 after 3");
+  EXPECT_EQ(refusal_after([](call_t& c) {
+              c.rows.assign(257, 1);
+              c.experts.assign(257, 3);
+              c.weights.assign(257, 1);
+            }),
+            "bad call: call: pickRows name row 1 more than 256 times");
+}
+
+TEST_F(ExpertService, AnswersNumbersThatOverflowWithAnInternalFailure) {
+  const auto text = refusal_after([](call_t& c) {
+    for (auto i = std::size_t{0}; i < 16; ++i)
+      set_scale(c, i, 1e30f);
+  });
+  EXPECT_TRUE(text.starts_with("internal: layer 1, experts 2 to 5: ")) << text;
+  EXPECT_EQ(refusal_after([](call_t& c) { c.weights[0] = 3e38f; }).substr(0, 9), "internal:");
+  EXPECT_EQ(refusal_after([](call_t&) {}), "result"); // and goes on
+}
+
+TEST_F(ExpertService, RefusesWhatIsNoCall) {
+  const auto text_of = [&](std::span<const char> body) {
+    const auto a = service.run(body);
+    EXPECT_FALSE(a.ok);
+    const auto m = decoded(a.frame);
+    const auto& f = std::get<schema::call_failed>(m);
+    EXPECT_EQ(f.code, schema::failure_code::bad_call);
+    return f.text;
+  };
+  auto frame = std::vector<char>{};
+  schema::encode(schema::ping{}, frame);
+  const auto body = std::vector<char>(frame.begin() + schema::frame_header_bytes, frame.end());
+  EXPECT_EQ(text_of(body), "message is not a call");
+  EXPECT_EQ(text_of(std::vector<char>(64, '\xff')).substr(0, 8), "message:");
+  EXPECT_EQ(text_of({}).substr(0, 8), "message:");
+}
+
+TEST_F(ExpertService, SurvivesCallsOfRandomFields) {
+  auto random = test::random_source{11};
+  auto refused = 0;
+  for (auto i = 0; i < 3000; ++i) {
+    auto c = good_call();
+    for (auto n = 1 + random.below(3); n != 0; --n)
+      switch (random.below(7)) {
+      case 0: c.call.rows = random.below(6); break;
+      case 1: c.call.layer = random.below(4); break;
+      case 2: c.activations[random.below(512)] = static_cast<std::byte>(random.bits()); break;
+      case 3: c.scales[random.below(64)] = static_cast<std::byte>(random.bits()); break;
+      case 4: c.rows[random.below(3)] = random.below(4); break;
+      case 5: c.experts[random.below(3)] = static_cast<std::uint16_t>(random.below(8)); break;
+      default: {
+        const auto bits = static_cast<std::uint32_t>(random.bits());
+        std::memcpy(&c.weights[random.below(3)], &bits, 4);
+      }
+      }
+    refused += service.refusal_of(c.finish()) == "result" ? 0 : 1;
+  }
+  EXPECT_GT(refused, 300);
+  EXPECT_LT(refused, 2900);
+}
+
+// ---- description --------------------------------------------------------------------------------
+
+TEST_F(ExpertService, DescribesWhatItOwns) {
+  const auto& d = service.self();
+  EXPECT_EQ(d.node, "alpha");
+  EXPECT_EQ(d.incarnation, 99u);
+  EXPECT_EQ(d.model.layers, 3u);
+  EXPECT_EQ(d.model.hidden, 256u);
+  EXPECT_EQ(d.model.experts, 8u);
+  EXPECT_EQ(d.model.expert_width, 96u);
+  EXPECT_EQ(d.owned, (ownership{{1, 2}, {2, 5}}));
+  EXPECT_EQ(d.formats, std::vector(2, quant::activation_format::q8_32));
+  EXPECT_EQ(d.max_rows, schema::max_call_rows);
+}
+
+// An answer of max_rows rows must fit a frame even when every sum needs eight bytes; encode() ends
+// the process otherwise.
+TEST(ExpertServiceLimits, TheLargestAnswerOfAWideModelFitsAFrame) {
+  auto o = test::all_in(encoding::f32);
+  o.layers = 1;
+  o.period = 0;
+  o.hidden = 4096;
+  o.dense_width = 32;
+  o.vocab = 16;
+  o.experts = 1;
+  o.top_k = 1;
+  o.expert_width = 32;
+  const auto model = tiny_vindex{o};
+  auto service = served{model, {{0, 0}, {0, 0}}};
+  const auto rows = service.self().max_rows;
+  EXPECT_LT(rows, schema::max_call_rows);
+  const auto frame_bytes = [&](std::uint64_t n) {
+    return schema::frame_header_bytes + n * (o.hidden * 8 + 1) + 4096;
+  };
+  EXPECT_LE(frame_bytes(rows), schema::max_frame_bytes);
+  EXPECT_GT(frame_bytes(rows + 2), schema::max_frame_bytes); // and no less than possible
+
+  // Large inputs and weights, as only a hostile laptop sends them; 200 picks a row add up.
+  auto c = changeable_call{};
+  c.call.rows = rows;
+  auto x = std::vector<float>(std::size_t{rows} * o.hidden, 30.0f);
+  c.activations.assign(reinterpret_cast<const std::byte*>(x.data()),
+                       reinterpret_cast<const std::byte*>(x.data() + x.size()));
+  for (auto r = 0u; r < rows; ++r) {
+    c.rows.push_back(r);
+    c.experts.push_back(0);
+    c.weights.push_back(200);
+  }
+  const auto a = service.run(c.finish());
+  EXPECT_LE(a.frame.size(), schema::frame_header_bytes + schema::max_frame_bytes);
+  EXPECT_TRUE(a.ok) << std::get<schema::call_failed>(decoded(a.frame)).text;
+}
+
+} // namespace
+} // namespace larql::actors

@@ -1,0 +1,130 @@
+// Mirrors actors/node/expert_shard.hpp. What it computes is injected; time stands still.
+
+#include "actors/node/expert_shard.hpp"
+
+#include "actors/core/errc.hpp"
+#include "tests/support/deterministic_system.hpp"
+
+#include <stdexcept>
+
+namespace larql::actors {
+namespace {
+
+payload text_payload(std::string_view text) {
+  return received_payload({text.begin(), text.end()});
+}
+std::string text_in(const payload& p) {
+  return {p.buffer->begin(), p.buffer->end()};
+}
+
+class ExpertShard : public test::deterministic_system {
+protected:
+  ExpertShard() {
+    auto d = std::make_shared<schema::node_description>();
+    d->node = "alpha";
+    // Answers what it is asked, backwards; an empty call is a bad one.
+    const auto compute = [this](const payload& call, std::vector<char>) {
+      ++computed;
+      const auto body = call.body();
+      if (std::string_view{body.data(), body.size()} == "fail")
+        throw std::runtime_error("made to fail");
+      return expert_shard_state::computed{{body.rbegin(), body.rend()}, !body.empty()};
+    };
+    shard = spawn_state<expert_shard_state>(sys, d, compute);
+    settle();
+  }
+  ~ExpertShard() override {
+    caf::anon_send_exit(shard, caf::exit_reason::user_shutdown);
+    shard = nullptr;
+    settle();
+  }
+
+  auto call(std::string_view text) {
+    return ask<payload>(shard, run_atom::value, std::uint64_t{1}, text_payload(text));
+  }
+  shard_status status() { return ask<shard_status>(shard, status_atom::value)->value.value(); }
+
+  expert_shard_actor shard;
+  int computed = 0;
+};
+
+TEST_F(ExpertShard, AnswersWithTheFrameThatWasComputed) {
+  const auto a = call("abc");
+  ASSERT_TRUE(a->value);
+  EXPECT_EQ(text_in(*a->value), "cba");
+}
+
+TEST_F(ExpertShard, CountsGoodAndBadCalls) {
+  call("abc");
+  call("");
+  call("x");
+  EXPECT_EQ(status().served, 3u);
+  EXPECT_EQ(status().failed, 1u);
+  EXPECT_EQ(status().waiting, 0u);
+  EXPECT_FALSE(status().draining);
+}
+
+TEST_F(ExpertShard, ABadCallIsAnAnswerAndTheShardGoesOn) {
+  EXPECT_TRUE(call("")->value);
+  EXPECT_TRUE(call("abc")->value);
+}
+
+TEST_F(ExpertShard, DropsCallsThatWereAbandonedBeforeTheyBegan) {
+  auto gone = std::make_shared<std::atomic<bool>>(false);
+  auto work = text_payload("abc");
+  work.abandoned = gone;
+  EXPECT_TRUE(ask<payload>(shard, run_atom::value, std::uint64_t{1}, work)->value);
+  gone->store(true);
+  const auto a = ask<payload>(shard, run_atom::value, std::uint64_t{2}, work);
+  ASSERT_TRUE(a->error);
+  EXPECT_EQ(code_of(*a->error), call_errc::link_lost);
+  EXPECT_EQ(computed, 1);
+}
+
+TEST_F(ExpertShard, TakesNoCallsOnceItDrains) {
+  caf::anon_send(shard, drain_atom::value);
+  const auto a = call("abc");
+  ASSERT_TRUE(a->error);
+  EXPECT_EQ(code_of(*a->error), call_errc::draining);
+  EXPECT_EQ(computed, 0);
+  EXPECT_TRUE(status().draining);
+  EXPECT_EQ(status().served, 0u);
+}
+
+TEST_F(ExpertShard, AnswersADrainBehindTheCallsBeforeIt) {
+  auto order = std::vector<std::string>{};
+  const auto expect = [&](const char* name) {
+    return [&order, name](auto&&...) { order.push_back(name); };
+  };
+  sys.spawn([&](caf::event_based_actor* self) {
+    const auto failed = [&](const caf::error&) { order.push_back("failed"); };
+    self->request(shard, std::chrono::minutes{1}, run_atom::value, std::uint64_t{1},
+                  text_payload("a"))
+        .then([=](const payload& p) { expect("first")(p); }, failed);
+    self->request(shard, std::chrono::minutes{1}, run_atom::value, std::uint64_t{2},
+                  text_payload("b"))
+        .then([=](const payload& p) { expect("second")(p); }, failed);
+    self->request(shard, std::chrono::minutes{1}, drain_atom::value)
+        .then([=] { expect("drained")(); }, failed);
+    self->request(shard, std::chrono::minutes{1}, run_atom::value, std::uint64_t{3},
+                  text_payload("c"))
+        .then([=](const payload& p) { expect("third")(p); }, failed);
+  });
+  settle();
+  EXPECT_EQ(order, (std::vector<std::string>{"first", "second", "drained", "failed"}));
+}
+
+TEST_F(ExpertShard, WhoeverAskedIsToldIfItFailsInTheMiddle) {
+  const auto answer = call("fail");
+  EXPECT_FALSE(answer->value);
+  EXPECT_TRUE(answer->error);
+}
+
+TEST_F(ExpertShard, DescribesItself) {
+  const auto described = ask<description_ptr>(shard, describe_atom::value);
+  ASSERT_TRUE(described->value);
+  EXPECT_EQ((*described->value)->node, "alpha");
+}
+
+} // namespace
+} // namespace larql::actors

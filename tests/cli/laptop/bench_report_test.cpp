@@ -1,0 +1,67 @@
+// Mirrors cli/laptop/bench_report.hpp.
+
+#include "cli/laptop/bench_report.hpp"
+
+#include "runtime/base/json.hpp"
+
+#include <gtest/gtest.h>
+
+namespace larql::cli {
+namespace {
+
+using namespace std::chrono_literals;
+
+bench_results some_results() {
+  auto r = bench_results{};
+  r.vindex = "x.vindex";
+  r.placement = "nodes";
+  r.simd = "avx2";
+  r.threads = 2;
+  r.dense_bytes = 1'000'000'000;
+  r.read_bytes_per_second = 40e9;
+  r.prefill.push_back({32, {0.4, 0.2, 1.0}, {}});
+  auto d = bench_decode{};
+  d.seconds = {0.05, 0.05, 0.05, 0.25};
+  d.phases.attention = 40ms;
+  d.wire_before = {10, 20, 1000, 2000};
+  d.wire_after = {12, 24, 13000, 50000};
+  d.round_trip_us = {100, 200};
+  d.round_trip_compute_us = {40, 80};
+  r.decode.push_back(d);
+  return r;
+}
+
+TEST(BenchReport, JsonHasMediansPhasesBandwidthAndTheWire) {
+  const auto j = json::parse(json_of(some_results()));
+  EXPECT_EQ(j["placement"], "nodes");
+  EXPECT_NEAR(j["prefill"][0]["median_tokens_per_second"], 80, 1e-4); // 32 in 0.4 s
+  const auto& d = j["decode"][0];
+  EXPECT_DOUBLE_EQ(d["tokens_per_second"], 10); // 4 in 0.4 s
+  EXPECT_NEAR(d["median_tokens_per_second"], 20, 1e-5);
+  EXPECT_NEAR(d["token_ms"]["p99"], 250, 1e-3);
+  EXPECT_DOUBLE_EQ(d["phases_ms"]["attention"], 10); // of four passes
+  EXPECT_NEAR(d["weight_bytes_per_second"], 20e9, 1e4);
+  EXPECT_NEAR(d["share_of_read_bandwidth"], 0.5, 1e-6);
+  EXPECT_EQ(d["wire"]["layers"], 2);
+  EXPECT_EQ(d["wire"]["bytes_sent"], 12000);
+  EXPECT_EQ(d["wire"]["bytes_received"], 48000);
+  EXPECT_DOUBLE_EQ(d["wire"]["round_trip_without_kernels_us"]["p99"], 120);
+}
+
+TEST(BenchReport, TextNamesBytesPerCallAndTheShareOfBandwidth) {
+  const auto text = text_of(some_results());
+  for (const auto* part : {"experts on nodes", "80.00 tokens/s", "50 % of what memory gives",
+                           "3.0 kB sent, 12.0 kB received", "attention 10.00"})
+    EXPECT_NE(text.find(part), std::string::npos) << part << " is not in\n" << text;
+}
+
+TEST(BenchReport, SeveralSessionsHaveNoBytesPerToken) {
+  auto r = some_results();
+  r.decode[0].sessions = 8;
+  const auto d = json::parse(json_of(r))["decode"][0];
+  EXPECT_NEAR(d["median_tokens_per_second"], 160, 1e-4);
+  EXPECT_FALSE(d.contains("weight_bytes_per_second")); // depends on the routing
+}
+
+} // namespace
+} // namespace larql::cli

@@ -1,0 +1,152 @@
+// Mirrors cli/node/settings.hpp: which of flags, environment and cluster file wins.
+
+#include "cli/node/settings.hpp"
+
+#include "tests/support/failures.hpp"
+#include "tests/support/files.hpp"
+#include "tests/support/temporary_directory.hpp"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+namespace larql::cli {
+namespace {
+
+using test::fails;
+
+class NodeSettings : public testing::Test {
+protected:
+  using words = std::vector<std::string>;
+  using variables = std::map<std::string, std::string>;
+
+  /// What a node with this command line and environment does.
+  static result<node_settings> merged(words arguments, const variables& environment = {}) {
+    auto app = CLI::App{};
+    auto flags = node_flags{};
+    add_node_options(app, flags);
+    std::reverse(arguments.begin(), arguments.end()); // as CLI11 wants vectors
+    app.parse(arguments);
+    return merge_settings(flags, [&](const char* name) -> std::optional<std::string> {
+      const auto at = environment.find(name);
+      return at == environment.end() || at->second.empty() ? std::nullopt
+                                                           : std::optional{at->second};
+    });
+  }
+
+  words with_file(words arguments = {}) {
+    test::write_file(scratch / "c.toml", R"(model = "m.vindex"
+[[node]]
+name = "alpha"
+address = "127.0.0.1:9000"
+experts = "0-3"
+http = "127.0.0.2:8000"
+threads = 3
+warmup = true
+)");
+    arguments.insert(arguments.end(),
+                     {"--topology", (scratch / "c.toml").string(), "--node", "alpha"});
+    return arguments;
+  }
+
+  test::temporary_directory scratch;
+};
+
+TEST_F(NodeSettings, WithoutAnythingTheModelIsOnTheVolumeAndThereIsNoHttp) {
+  const auto s = merged({});
+  ASSERT_TRUE(test::succeeds(s));
+  EXPECT_EQ(s->vindex, "/data/vindex");
+  EXPECT_FALSE(s->experts);
+  EXPECT_FALSE(s->layers);
+  EXPECT_EQ(s->port, 9470);
+  EXPECT_FALSE(s->http_port);
+  EXPECT_FALSE(s->warmup);
+}
+
+TEST_F(NodeSettings, TheEnvironmentOfTheReferencesRecipeWorks) {
+  const auto s = merged({}, {{"EXPERTS", "0-63"},
+                             {"LAYERS", "2-5"},
+                             {"WARMUP", "1"},
+                             {"PORT", "8080"},
+                             {"HF_REPO", "owner/name"},
+                             {"VINDEX_PATH", "/data/other"}});
+  ASSERT_TRUE(test::succeeds(s));
+  EXPECT_EQ(s->experts, (experts::index_range{0, 63}));
+  EXPECT_EQ(s->layers, (experts::index_range{2, 5}));
+  EXPECT_TRUE(s->warmup);
+  EXPECT_EQ(s->http_port, 8080);
+  EXPECT_EQ(s->hub_repo, "owner/name");
+  EXPECT_EQ(s->vindex, "/data/other");
+}
+
+TEST_F(NodeSettings, AnEmptyVariableIsNone) {
+  const auto s = merged({}, {{"EXPERTS", ""}, {"LAYERS", ""}, {"WARMUP", ""}});
+  ASSERT_TRUE(test::succeeds(s));
+  EXPECT_FALSE(s->experts);
+}
+
+TEST_F(NodeSettings, TheFileSaysWhatNobodyElseSays) {
+  const auto s = merged(with_file());
+  ASSERT_TRUE(test::succeeds(s));
+  EXPECT_EQ(s->experts, (experts::index_range{0, 3}));
+  EXPECT_EQ(s->http_bind, "127.0.0.2");
+  EXPECT_EQ(s->http_port, 8000);
+  EXPECT_EQ(s->threads, 3u);
+  EXPECT_TRUE(s->warmup);
+}
+
+TEST_F(NodeSettings, TheEnvironmentOverridesTheFileAndFlagsOverrideBoth) {
+  const auto environment = variables{{"EXPERTS", "4-5"},         {"PORT", "8001"}, {"WARMUP", "0"},
+                                     {"HTTP_BIND", "127.0.0.3"}, {"THREADS", "4"}, {"MLOCK", "1"}};
+  auto s = merged(with_file(), environment);
+  ASSERT_TRUE(test::succeeds(s));
+  EXPECT_EQ(s->experts, (experts::index_range{4, 5}));
+  EXPECT_EQ(s->http_bind, "127.0.0.3");
+  EXPECT_EQ(s->http_port, 8001);
+  EXPECT_EQ(s->threads, 4u);
+  EXPECT_FALSE(s->warmup);
+  EXPECT_TRUE(s->mlock);
+  s = merged(with_file({"--experts", "6-7", "--http-port", "8002", "--http-bind", "127.0.0.4", "-t",
+                        "5", "--warmup", "--no-mlock"}),
+             environment);
+  ASSERT_TRUE(test::succeeds(s));
+  EXPECT_EQ(s->experts, (experts::index_range{6, 7}));
+  EXPECT_EQ(s->http_bind, "127.0.0.4");
+  EXPECT_EQ(s->http_port, 8002);
+  EXPECT_EQ(s->threads, 5u);
+  EXPECT_TRUE(s->warmup);
+  EXPECT_FALSE(s->mlock);
+  s = merged({"--no-warmup"}, {{"WARMUP", "1"}});
+  ASSERT_TRUE(test::succeeds(s));
+  EXPECT_FALSE(s->warmup);
+}
+
+TEST_F(NodeSettings, ABadVariableIsNamed) {
+  for (const auto& [name, value] : variables{{"EXPERTS", "63-0"},
+                                             {"LAYERS", "a"},
+                                             {"WARMUP", "maybe"},
+                                             {"MLOCK", "2"},
+                                             {"PORT", "65536"},
+                                             {"ACTOR_PORT", "-1"},
+                                             {"THREADS", "0"}})
+    EXPECT_TRUE(fails(merged({}, {{name, value}}), errc::usage, {name.c_str(), value.c_str()}))
+        << name;
+}
+
+TEST_F(NodeSettings, ASecretMayComeFromTheEnvironmentButOnlyOneProtectionAtATime) {
+  const auto secret = std::string{"sixteen bytes ok"};
+  auto s = merged({}, {{"CLUSTER_SECRET", secret}, {"ACTOR_BIND", "0.0.0.0"}});
+  ASSERT_TRUE(test::succeeds(s));
+  EXPECT_EQ(s->protect.secret, secret);
+  EXPECT_TRUE(fails(merged({"--secret-file", "f"}, {{"CLUSTER_SECRET", secret}}), errc::usage,
+                    {"exclude each other"}));
+}
+
+TEST_F(NodeSettings, OnePortCannotServeLaptopsAndHttp) {
+  EXPECT_TRUE(
+      fails(merged({"--port", "8080", "--http-port", "8080"}), errc::usage, {"8080", "different"}));
+  EXPECT_TRUE(test::succeeds(merged({"--port", "0", "--http-port", "0"})));
+}
+
+} // namespace
+} // namespace larql::cli
