@@ -15,6 +15,7 @@
 #include "runtime/kernels/kernel_set.hpp"
 #include "runtime/vindex/fingerprint.hpp"
 #include "tests/support/child_process.hpp"
+#include "tests/support/paths.hpp"
 #include "tests/support/random_weights.hpp"
 #include "tests/support/temporary_directory.hpp"
 #include "tests/support/tiny_gguf.hpp"
@@ -158,11 +159,12 @@ public:
     m.expert_encodings = {quant::encoding::q4_k};
     m.write(scratch_ / "m.gguf");
     const auto vindex = (scratch_ / "m.vindex").string();
-    const auto made = run({LARQL_BINARY, "extract", (scratch_ / "m.gguf").string(), "-o", vindex});
+    const auto made = run(
+        {test::larql_program().string(), "extract", (scratch_ / "m.gguf").string(), "-o", vindex});
     if (made.code != 0)
       give_up(made.err);
-    node_ = std::make_unique<child_process>(
-        std::vector<std::string>{LARQL_NODE_BINARY, vindex, "--port", "0", "-t", "1"});
+    node_ = std::make_unique<child_process>(std::vector<std::string>{
+        test::larql_node_program().string(), vindex, "--port", "0", "-t", "1"});
     if (!node_->wait_for_out("\n"))
       give_up(node_->err());
     const auto line = node_->out();

@@ -2,6 +2,7 @@
 // to it are asked over it.
 
 #include "tests/e2e/programs.hpp"
+#include "tests/support/paths.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -11,8 +12,8 @@ namespace {
 class BesideALaptop : public testing::Test {
 protected:
   void SetUp() override {
-    expect_ok(
-        {"extract", LARQL_SOURCE_DIR "/tests/demo_model/larql-demo.gguf", "-o", vindex().string()});
+    expect_ok({"extract", (test::source_dir() / "tests/demo_model/larql-demo.gguf").string(), "-o",
+               vindex().string()});
     laptop = fmt::format("127.0.0.1:{}", free_port());
     write_topology();
   }

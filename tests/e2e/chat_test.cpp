@@ -2,6 +2,7 @@
 // node does to it.
 
 #include "tests/e2e/programs.hpp"
+#include "tests/support/paths.hpp"
 
 namespace larql::test {
 namespace {
@@ -9,8 +10,9 @@ namespace {
 class Chat : public testing::Test {
 protected:
   void SetUp() override {
-    const auto done = run(larql({"extract", LARQL_SOURCE_DIR "/tests/demo_model/larql-demo.gguf",
-                                 "-o", vindex().string()}));
+    const auto done =
+        run(larql({"extract", (test::source_dir() / "tests/demo_model/larql-demo.gguf").string(),
+                   "-o", vindex().string()}));
     ASSERT_EQ(done.code, 0) << done.err;
   }
 

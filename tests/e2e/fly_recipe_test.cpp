@@ -6,6 +6,7 @@
 #include "tests/e2e/programs.hpp"
 #include "tests/support/http_get.hpp"
 #include "tests/support/hub_server.hpp"
+#include "tests/support/paths.hpp"
 
 #include <sstream>
 
@@ -22,7 +23,7 @@ tiny_gguf model_of_the_recipe() {
 }
 
 std::string deploy_file(const std::string& name) {
-  return read_file(fs::path{LARQL_SOURCE_DIR} / "deploy/fly" / name);
+  return read_file(test::source_dir() / "deploy/fly" / name);
 }
 
 // The commands below a heading: its first block of code.
@@ -71,7 +72,7 @@ protected:
   [[nodiscard]] finished type(const std::string& commands,
                               const child_process::variables& settings = {}) const {
     auto all = settings;
-    all["PATH"] = fs::path{LARQL_BINARY}.parent_path().string() + ":/usr/bin:/bin";
+    all["PATH"] = test::larql_program().parent_path().string() + ":/usr/bin:/bin";
     return run({"/bin/sh", "-ec", fmt::format("cd {}\n{}", scratch_.path().string(), commands)},
                all);
   }

@@ -8,6 +8,7 @@
 #include "actors/net/socket.hpp"
 #include "tests/support/child_process.hpp"
 #include "tests/support/files.hpp"
+#include "tests/support/paths.hpp"
 #include "tests/support/process_facts.hpp"
 #include "tests/support/temporary_directory.hpp"
 #include "tests/support/tiny_gguf.hpp"
@@ -62,12 +63,12 @@ inline std::uint16_t free_port() {
 
 /// The command line of `larql` with these arguments.
 inline words larql(const words& arguments) {
-  auto out = words{LARQL_BINARY};
+  auto out = words{larql_program().string()};
   out.insert(out.end(), arguments.begin(), arguments.end());
   return out;
 }
 inline words larql_node(const words& arguments) {
-  auto out = words{LARQL_NODE_BINARY};
+  auto out = words{larql_node_program().string()};
   out.insert(out.end(), arguments.begin(), arguments.end());
   return out;
 }

@@ -1,6 +1,7 @@
 // Mirrors cli/laptop/run.cpp from outside: what scripts that measure rely on.
 
 #include "tests/e2e/programs.hpp"
+#include "tests/support/paths.hpp"
 
 #include <sstream>
 
@@ -10,8 +11,9 @@ namespace {
 class Run : public testing::Test {
 protected:
   void SetUp() override {
-    const auto done = run(
-        larql({"extract", LARQL_SOURCE_DIR "/tests/demo_model/larql-demo.gguf", "-o", vindex()}));
+    const auto done =
+        run(larql({"extract", (test::source_dir() / "tests/demo_model/larql-demo.gguf").string(),
+                   "-o", vindex()}));
     ASSERT_EQ(done.code, 0) << done.err;
   }
   [[nodiscard]] std::string vindex() const { return (scratch_ / "demo.vindex").string(); }

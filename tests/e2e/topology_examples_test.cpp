@@ -8,6 +8,7 @@
 // file.
 
 #include "tests/e2e/programs.hpp"
+#include "tests/support/paths.hpp"
 
 #include <regex>
 #include <sstream>
@@ -37,7 +38,7 @@ protected:
 
   /// The copy of an example; remembers the addresses in the order in which they stand there.
   void take(const std::string& name) {
-    const auto text = read_file(fs::path{LARQL_SOURCE_DIR} / "deploy/topologies" / name);
+    const auto text = read_file(test::source_dir() / "deploy/topologies" / name);
     const auto host_port = std::regex{R"re("[A-Za-z0-9.-]+:[0-9]+")re"};
     auto lines = std::istringstream{std::string{text}};
     auto out = std::string{};
@@ -149,7 +150,7 @@ TEST_F(TopologyExamples, FlyPrivateFindsItsNodesByName) {
 
 TEST_F(TopologyExamples, EveryExampleHasItsTest) {
   auto names = words{};
-  for (const auto& entry : fs::directory_iterator{fs::path{LARQL_SOURCE_DIR} / "deploy/topologies"})
+  for (const auto& entry : fs::directory_iterator{test::source_dir() / "deploy/topologies"})
     names.push_back(entry.path().filename().string());
   std::sort(names.begin(), names.end());
   EXPECT_EQ(names, (words{"fly-private.toml", "fly.toml", "replicated.toml", "tls.toml",

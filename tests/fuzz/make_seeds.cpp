@@ -7,6 +7,7 @@
 #include "tests/schema/wire_v1.hpp"
 #include "tests/support/files.hpp"
 #include "tests/support/gguf_writer.hpp"
+#include "tests/support/paths.hpp"
 #include "tests/support/safetensors_writer.hpp"
 #include "tests/support/tiny_gguf.hpp"
 
@@ -171,8 +172,7 @@ void hub_seeds(const fs::path& dir) {
 
 void topology_seeds(const fs::path& dir) {
   using namespace std::string_view_literals;
-  for (const auto& example :
-       fs::directory_iterator{fs::path{LARQL_SOURCE_DIR} / "deploy/topologies"})
+  for (const auto& example : fs::directory_iterator{test::source_dir() / "deploy/topologies"})
     for (const auto who : {'\0', '\1'})
       write_seed(dir, fmt::format("{}-{}", example.path().stem().string(), static_cast<int>(who)),
                  who + read_file(example.path()));

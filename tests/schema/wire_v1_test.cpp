@@ -6,6 +6,7 @@
 #include "schema/codec.hpp"
 #include "tests/schema/wire_v1.hpp"
 #include "tests/support/message_text.hpp"
+#include "tests/support/paths.hpp"
 
 #include <gtest/gtest.h>
 
@@ -17,7 +18,7 @@ namespace larql::schema {
 namespace {
 
 std::filesystem::path path_of(const wire_v1::sample& s) {
-  return std::filesystem::path{LARQL_SOURCE_DIR} / "tests/wire/v1" / (s.name + ".bin");
+  return test::source_dir() / "tests/wire/v1" / (s.name + ".bin");
 }
 
 void record_if_asked(const wire_v1::sample& s) {
@@ -53,8 +54,7 @@ TEST(WireV1Files, EveryRecordedFrameHasASample) {
   auto known = std::vector<std::string>{};
   for (const auto& s : wire_v1::samples())
     known.push_back(s.name + ".bin");
-  for (const auto& f : std::filesystem::directory_iterator{std::filesystem::path{LARQL_SOURCE_DIR} /
-                                                           "tests/wire/v1"})
+  for (const auto& f : std::filesystem::directory_iterator{test::source_dir() / "tests/wire/v1"})
     EXPECT_NE(std::find(known.begin(), known.end(), f.path().filename()), known.end()) << f.path();
 }
 

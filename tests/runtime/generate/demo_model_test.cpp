@@ -8,6 +8,7 @@
 #include "runtime/text/utf8_stream.hpp"
 #include "tests/support/failures.hpp"
 #include "tests/support/files.hpp"
+#include "tests/support/paths.hpp"
 #include "tests/support/run_model.hpp"
 #include "tests/support/temporary_directory.hpp"
 #include "tests/support/tiny_model.hpp"
@@ -25,8 +26,7 @@ using test::succeeds;
 class DemoModel : public testing::Test {
 protected:
   void SetUp() override {
-    const auto source =
-        import::open_gguf(fs::path{LARQL_SOURCE_DIR} / "tests/demo_model/larql-demo.gguf");
+    const auto source = import::open_gguf(test::source_dir() / "tests/demo_model/larql-demo.gguf");
     ASSERT_TRUE(succeeds(source));
     dir = temporary.path() / "demo.vindex";
     test::extract_to(*source, dir);
@@ -71,8 +71,8 @@ protected:
 
   /// Country and capital.
   static std::vector<std::pair<std::string, std::string>> capitals() {
-    auto in = std::istringstream{
-        test::read_file(fs::path{LARQL_SOURCE_DIR} / "tests/demo_model/capitals.tsv")};
+    auto in =
+        std::istringstream{test::read_file(test::source_dir() / "tests/demo_model/capitals.tsv")};
     auto out = std::vector<std::pair<std::string, std::string>>{};
     for (auto line = std::string{}; std::getline(in, line);) {
       const auto tab = line.find('\t');

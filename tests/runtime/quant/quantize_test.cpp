@@ -6,6 +6,7 @@
 #include "runtime/import/gguf_checkpoint.hpp"
 #include "runtime/quant/blocks.hpp"
 #include "tests/support/failures.hpp"
+#include "tests/support/paths.hpp"
 #include "tests/support/random_weights.hpp"
 
 #include <gtest/gtest.h>
@@ -176,9 +177,8 @@ std::vector<float> values(const import::source_tensor& t) {
 
 // Our error over llama.cpp's, on all tensors that its file has in this encoding.
 double error_ratio(const quantiser& q, const char* file) {
-  const auto stored = std::filesystem::path{LARQL_SOURCE_DIR} / "tests/golden" / file;
-  const auto exact =
-      import::open_gguf(std::filesystem::path{LARQL_GOLDEN_MODELS} / "tiny-F32.gguf");
+  const auto stored = test::source_dir() / "tests/golden" / file;
+  const auto exact = import::open_gguf(test::golden_models_dir() / "tiny-F32.gguf");
   const auto theirs = import::open_gguf(stored);
   EXPECT_TRUE(test::succeeds(exact));
   EXPECT_TRUE(test::succeeds(theirs));
@@ -198,7 +198,7 @@ double error_ratio(const quantiser& q, const char* file) {
 class QuantiserOracle : public testing::Test {
 protected:
   void SetUp() override {
-    if (!std::filesystem::exists(std::filesystem::path{LARQL_GOLDEN_MODELS} / "tiny-F32.gguf"))
+    if (!std::filesystem::exists(test::golden_models_dir() / "tiny-F32.gguf"))
       GTEST_SKIP() << "tiny-F32.gguf is missing: no python3-numpy when the tests were built";
   }
 };

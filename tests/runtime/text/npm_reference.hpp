@@ -10,6 +10,7 @@
 
 #include "runtime/base/mapped_file.hpp"
 #include "runtime/text/tokenizer.hpp"
+#include "tests/support/paths.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -74,7 +75,8 @@ public:
                                              {"tokenizer", tokenizer_json.string()},
                                              {"texts", texts},
                                              {"ids", token_lists}};
-    const auto script = std::string{LARQL_SOURCE_DIR "/tests/runtime/text/npm_reference.mjs"};
+    const auto script =
+        (larql::test::source_dir() / "tests/runtime/text/npm_reference.mjs").string();
     if (!run(fmt::format("node '{}' '{}' '{}'", script, request.string(), reply.string())))
       return fail(errc::internal, "{} failed, see {}/command.log", script, dir_.string());
     const auto parsed = nlohmann::json::parse(std::ifstream{reply});

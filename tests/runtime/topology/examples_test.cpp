@@ -4,6 +4,7 @@
 #include "runtime/topology/topology.hpp"
 #include "tests/support/failures.hpp"
 #include "tests/support/files.hpp"
+#include "tests/support/paths.hpp"
 #include "tests/support/temporary_directory.hpp"
 
 #include <gtest/gtest.h>
@@ -35,8 +36,7 @@ protected:
 
 TEST_F(Topologies, EveryExampleIsValidAndCoversTheModel) {
   auto seen = std::set<std::string>{};
-  for (const auto& entry :
-       fs::directory_iterator{fs::path{LARQL_SOURCE_DIR} / "deploy/topologies"}) {
+  for (const auto& entry : fs::directory_iterator{test::source_dir() / "deploy/topologies"}) {
     SCOPED_TRACE(entry.path().string());
     seen.insert(entry.path().filename().string());
     for (const auto who : {reader::laptop, reader::node}) {
@@ -51,7 +51,7 @@ TEST_F(Topologies, EveryExampleIsValidAndCoversTheModel) {
 }
 
 TEST_F(Topologies, TheReplicatedExampleSurvivesTheLossOfAnyNode) {
-  const auto file = fs::path{LARQL_SOURCE_DIR} / "deploy/topologies/replicated.toml";
+  const auto file = test::source_dir() / "deploy/topologies/replicated.toml";
   const auto c = load(file, reader::laptop);
   ASSERT_TRUE(test::succeeds(c));
   for (const auto& lost : c->nodes) {
@@ -63,7 +63,7 @@ TEST_F(Topologies, TheReplicatedExampleSurvivesTheLossOfAnyNode) {
 
 TEST_F(Topologies, WhatLeavesTheMachineIsEncrypted) {
   for (const auto* name : {"tls.toml", "fly.toml", "fly-private.toml"}) {
-    const auto c = load(fs::path{LARQL_SOURCE_DIR} / "deploy/topologies" / name, reader::laptop);
+    const auto c = load(test::source_dir() / "deploy/topologies" / name, reader::laptop);
     ASSERT_TRUE(test::succeeds(c));
     EXPECT_TRUE(c->protect.enabled()) << name;
     for (const auto& n : c->nodes)

@@ -8,6 +8,7 @@
 #include "runtime/models/gemma4/forward.hpp"
 #include "tests/support/failures.hpp"
 #include "tests/support/files.hpp"
+#include "tests/support/paths.hpp"
 #include "tests/support/run_model.hpp"
 #include "tests/support/tiny_model.hpp"
 
@@ -26,13 +27,13 @@ using test::succeeds;
 constexpr auto positions = 48u, vocab = 512u, layers = 6u, hidden = 256u, top_k = 3u;
 
 fs::path golden() {
-  return fs::path{LARQL_SOURCE_DIR} / "tests/golden";
+  return test::source_dir() / "tests/golden";
 }
 
 // Stored models lie in the source tree, large ones in the build tree.
 fs::path model_path(const std::string& label) {
   const auto stored = golden() / fmt::format("tiny-{}.gguf", label);
-  return fs::exists(stored) ? stored : fs::path{LARQL_GOLDEN_MODELS} / stored.filename();
+  return fs::exists(stored) ? stored : test::golden_models_dir() / stored.filename();
 }
 
 std::vector<float> stored_logits(const std::string& label, const char* kind) {
@@ -207,7 +208,7 @@ TEST_F(Oracle, TheSevenEncodedFilesAreAsCloseToExactAsLlamaCppOnAverage) {
   }
   const auto table = markdown(lines, mean);
   fmt::print("{}", table);
-  (void) write_text_file(fs::path{LARQL_GOLDEN_MODELS} / "oracle.md", table);
+  (void) write_text_file(test::golden_models_dir() / "oracle.md", table);
   EXPECT_LE(mean.ours.rms, 1.25 * mean.theirs.rms);
   EXPECT_LE(mean.ours.kl, 1.25 * mean.theirs.kl);
 }
