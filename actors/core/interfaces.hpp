@@ -28,11 +28,14 @@ using accepted_client_ptr = std::shared_ptr<accepted_client>;
 
 using admin_atom = caf::atom_constant<caf::atom("ask")>;
 using run_atom = caf::atom_constant<caf::atom("run")>;
+using cancel_atom = caf::atom_constant<caf::atom("cancel")>;
 using connect_atom = caf::atom_constant<caf::atom("connect")>;
 using describe_atom = caf::atom_constant<caf::atom("describe")>;
 using drain_atom = caf::atom_constant<caf::atom("drain")>;
+using router_atom = caf::atom_constant<caf::atom("router")>;
 using route_atom = caf::atom_constant<caf::atom("route")>;
 using status_atom = caf::atom_constant<caf::atom("status")>;
+using supervisor_atom = caf::atom_constant<caf::atom("supervisor")>;
 using tick_atom = caf::atom_constant<caf::atom("tick")>;
 using view_atom = caf::atom_constant<caf::atom("view")>;
 using dial_atom = caf::atom_constant<caf::atom("dial")>;
@@ -67,19 +70,30 @@ using node_link_actor = expert_shard_actor::extend<
 
 /// ROUTER: sends each layer's rows to the owners of the chosen experts and adds up what comes back.
 using router_actor = caf::typed_actor<
-    // Computes a layer. The answer goes into the job, not into a message: the session thread waits
-    // there (remote_experts.hpp).
+    // Computes a layer. The answer goes into the job, not into a message: the thread that runs
+    // passes waits there (remote_experts.hpp).
     caf::reacts_to<route_atom, layer_job_ptr>,
+    // The job's answer is not wanted any more.
+    caf::reacts_to<cancel_atom, layer_job_ptr>,
     // From the supervisor: who is there now.
     caf::reacts_to<view_atom, cluster_view_ptr>,
     // To itself: a deadline may have passed.
     caf::reacts_to<tick_atom>>;
+
+/// LAPTOP GUARD: watches router and supervisor, and replaces one that fails.
+using laptop_guard_actor = caf::typed_actor<
+    // Starts both. From the cluster.
+    caf::replies_to<start_atom>::with<bool>,
+    // To itself: the back-off is over.
+    caf::reacts_to<router_atom>, caf::reacts_to<supervisor_atom>>;
 
 /// SUPERVISOR: finds the nodes of a cluster, connects to them, watches the connections, and tells
 /// the router who is there.
 using supervisor_actor = caf::typed_actor<
     // Begins to look for nodes.
     caf::reacts_to<start_atom>,
+    // From the guard: the router to tell from now on.
+    caf::reacts_to<router_atom, router_actor>,
     // What became of dialling a target. From the connector.
     caf::reacts_to<dialled_atom, std::uint64_t, connect_result_ptr>,
     // The addresses that a name stands for now, or none if it could not be resolved.

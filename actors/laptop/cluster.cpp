@@ -2,7 +2,10 @@
 
 #include "actors/core/errc.hpp"
 #include "actors/laptop/admin_proxy.hpp"
+#include "actors/laptop/laptop_guard.hpp"
 #include "actors/laptop/node_link.hpp"
+#include "actors/laptop/router.hpp"
+#include "actors/laptop/supervisor.hpp"
 #include "actors/net/message_io.hpp"
 #include "runtime/base/jitter.hpp"
 
@@ -109,30 +112,70 @@ result<std::unique_ptr<cluster>> cluster::connect(caf::actor_system& sys,
   return out;
 }
 
+/// The supervisor as it is now, for whoever is not replaced together with it.
+class cluster::supervisor_slot {
+public:
+  void set(supervisor_actor s) {
+    const auto lock = std::scoped_lock{mutex_};
+    supervisor_ = std::move(s);
+  }
+  [[nodiscard]] supervisor_actor get() const {
+    const auto lock = std::scoped_lock{mutex_};
+    return supervisor_;
+  }
+
+private:
+  mutable std::mutex mutex_;
+  supervisor_actor supervisor_;
+};
+
 result<void> cluster::start(caf::actor_system& sys, const cluster_options& options) {
   limits_ = options.topology.limits;
   LARQL_TRY(tls_, tls_context::from(options.topology.protect));
   watcher_ = std::make_shared<watcher>();
+  supervisor_ = std::make_shared<supervisor_slot>();
+  formats_ = std::make_shared<layer_formats>(
+      options.model.layers, options.topology.rows != topology::row_encoding::automatic);
   connector_ = std::make_unique<connector>(
       tls_, schema::hello{schema::protocol_version, options.name, options.model}, limits_.connect);
-  router_ = spawn_on_network<router_state>(
-      sys, router_options{limits_, options.topology.hedge, {}, jitter_source()});
   auto s = supervisor_options{};
   s.cluster = options.topology;
   s.model = options.model;
   s.network = connector_->functions();
-  s.router = router_;
   s.uniform = jitter_source();
-  s.on_change = [w = watcher_](const cluster_status_ptr& status) { w->set(status); };
+  s.on_change = [w = watcher_, f = formats_](const cluster_status_ptr& status) {
+    f->set(*status->view);
+    w->set(status);
+  };
   s.link = [limits = limits_](caf::actor_system& system, connect_result& node,
                               const supervisor_actor& supervisor) -> expert_shard_actor {
     return spawn_broker<node_link_state>(
         system, std::move(node.connection), *node.node, node.address,
         link_options{limits.heartbeat, limits.heartbeat_misses, supervisor});
   };
-  supervisor_ = spawn_state<supervisor_state>(sys, std::move(s));
-  connector_->report_to(supervisor_);
-  caf::anon_send(supervisor_, start_atom::value);
+  auto g = laptop_guard_options{};
+  g.router = router_;
+  g.uniform = jitter_source();
+  g.start_router = [r = router_options{limits_, options.topology.hedge, {}, jitter_source()}](
+                       caf::actor_system& system) {
+    return spawn_on_network<router_state>(system, r);
+  };
+  g.start_supervisor = [s, c = connector_->reports(),
+                        slot = supervisor_](caf::actor_system& system, const router_actor& router) {
+    auto fresh = s;
+    fresh.router = router;
+    auto supervisor = spawn_state<supervisor_state>(system, std::move(fresh));
+    c(supervisor);
+    slot->set(supervisor);
+    return supervisor;
+  };
+  guard_ = spawn_state<laptop_guard_state>(sys, std::move(g));
+  auto started = false;
+  auto self = caf::scoped_actor{sys};
+  self->request(guard_, caf::infinite, start_atom::value)
+      .receive([&](bool yes) { started = yes; }, [](const caf::error&) {});
+  if (!started)
+    return fail(errc::internal, "router and supervisor did not start");
   return listen_for_nodes(options, sys);
 }
 
@@ -142,21 +185,21 @@ result<void> cluster::listen_for_nodes(const cluster_options& options, caf::acto
   if (!at)
     return {};
   const auto decide =
-      [&sys, supervisor = supervisor_](const schema::announce& node) -> result<schema::accepted> {
+      [&sys, slot = supervisor_](const schema::announce& node) -> result<schema::accepted> {
     auto answer = result<schema::accepted>{fail(errc::deadline, "the laptop is busy")};
     auto self = caf::scoped_actor{sys};
-    self->request(supervisor, decision_time, announce_atom::value,
+    self->request(slot->get(), decision_time, announce_atom::value,
                   announce_ptr{std::make_shared<schema::announce>(node)})
         .receive([&](const accepted_ptr& yes) { answer = *yes; },
                  [&](const caf::error& no) { answer = fail(errc::mismatch, "{}", text_of(no)); });
     return answer;
   };
-  const auto take = [supervisor = supervisor_](schema::node_description node, secure_stream s) {
+  const auto take = [slot = supervisor_](schema::node_description node, secure_stream s) {
     auto outcome = std::make_shared<connect_result>();
     outcome->address = s.peer();
     outcome->node = description_ptr{std::make_shared<schema::node_description>(std::move(node))};
     outcome->connection = make_pending_connection(std::move(s));
-    caf::anon_send(supervisor, connect_atom::value, connect_result_ptr{std::move(outcome)});
+    caf::anon_send(slot->get(), connect_atom::value, connect_result_ptr{std::move(outcome)});
   };
   LARQL_TRY(join_listener_, open_announce_listener(*at, tls_, decide, take, accept_admins(sys)));
   return {};
@@ -164,7 +207,7 @@ result<void> cluster::listen_for_nodes(const cluster_options& options, caf::acto
 
 accept_admin_fn cluster::accept_admins(caf::actor_system& sys) const {
   const auto connections = std::make_shared<std::atomic<unsigned>>(0);
-  return [&sys, connections, w = watcher_, supervisor = supervisor_,
+  return [&sys, connections, w = watcher_, slot = supervisor_,
           laptop = tls_ ? tls_->self() : peer_identity{}](secure_stream s,
                                                           time_limit until) -> result<void> {
     if (connections->load() >= admin_proxy_state::max_connections)
@@ -175,7 +218,7 @@ accept_admin_fn cluster::accept_admins(caf::actor_system& sys) const {
     auto who = s.identity();
     spawn_broker<admin_proxy_state>(sys, admin_connection{make_pending_connection(std::move(s)),
                                                           std::move(peer), std::move(who), laptop,
-                                                          supervisor, connections});
+                                                          slot->get(), connections});
     return {};
   };
 }
@@ -201,14 +244,6 @@ result<void> cluster::wait_until_complete(const cluster_options& options) {
     LARQL_TRY_VOID(
         topology::check_exactly_once(parts, options.model.layers, options.model.experts));
   }
-  const auto rounds_here = c.rows == topology::row_encoding::automatic;
-  formats_.assign(options.model.layers, quant::activation_format::f32);
-  for (const auto& m : last->view->members) {
-    const auto& node = *m.description;
-    for (auto l = node.owned.layers.first; l <= node.owned.layers.last && rounds_here; ++l)
-      formats_[l] = node.formats[l - node.owned.layers.first];
-    max_rows_ = std::min(max_rows_, node.max_rows);
-  }
   return {};
 }
 
@@ -219,10 +254,10 @@ cluster_status_ptr cluster::status() const {
 cluster::~cluster() {
   join_listener_.reset();
   connector_.reset();
-  if (supervisor_)
-    caf::anon_send_exit(supervisor_, caf::exit_reason::user_shutdown);
-  if (router_)
-    caf::anon_send_exit(router_, caf::exit_reason::user_shutdown);
+  router_->clear();
+  supervisor_->set({});
+  if (guard_)
+    caf::anon_send_exit(guard_, caf::exit_reason::user_shutdown);
 }
 
 } // namespace larql::actors

@@ -1,5 +1,5 @@
 // The laptop's side of a set of expert nodes: finds them, checks that they hold the same model and
-// together every expert, and runs the router. Keeps them together for as long as it lives.
+// together every expert, and runs router and supervisor for as long as it lives.
 //
 // Blocking  connect() waits until every expert has an owner, or until it is clear that some will
 // not
@@ -11,8 +11,8 @@
 #pragma once
 
 #include "actors/laptop/connector.hpp"
-#include "actors/laptop/router.hpp"
-#include "actors/laptop/supervisor.hpp"
+#include "actors/laptop/layer_formats.hpp"
+#include "actors/laptop/router_slot.hpp"
 #include "actors/net/announce_listener.hpp"
 #include "actors/net/listener.hpp"
 #include "runtime/topology/topology.hpp"
@@ -39,19 +39,16 @@ public:
   cluster(const cluster&) = delete;
   cluster& operator=(const cluster&) = delete;
 
-  [[nodiscard]] const router_actor& router() const noexcept { return router_; }
+  [[nodiscard]] const std::shared_ptr<router_slot>& router() const noexcept { return router_; }
   [[nodiscard]] const topology::deadlines& limits() const noexcept { return limits_; }
   /// What each layer's rows are sent as.
-  [[nodiscard]] const std::vector<quant::activation_format>& formats() const noexcept {
-    return formats_;
-  }
-  /// Most rows that every node takes in one call.
-  [[nodiscard]] std::uint32_t max_rows() const noexcept { return max_rows_; }
+  [[nodiscard]] std::shared_ptr<const layer_formats> formats() const noexcept { return formats_; }
   /// As of now.
   [[nodiscard]] cluster_status_ptr status() const;
 
 private:
   class watcher;
+  class supervisor_slot;
 
   cluster() = default;
   [[nodiscard]] result<void> start(caf::actor_system& sys, const cluster_options& options);
@@ -65,11 +62,11 @@ private:
   tls_context_ptr tls_;
   std::shared_ptr<watcher> watcher_;
   std::unique_ptr<connector> connector_;
-  router_actor router_;
-  supervisor_actor supervisor_;
+  std::shared_ptr<layer_formats> formats_;
+  std::shared_ptr<router_slot> router_ = std::make_shared<router_slot>();
+  std::shared_ptr<supervisor_slot> supervisor_;
+  laptop_guard_actor guard_; ///< owns router and supervisor
   std::unique_ptr<listener> join_listener_;
-  std::vector<quant::activation_format> formats_;
-  std::uint32_t max_rows_ = schema::max_call_rows;
 };
 
 } // namespace larql::actors

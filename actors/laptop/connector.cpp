@@ -15,7 +15,8 @@ struct connector::shared {
   std::chrono::milliseconds timeout{0};
 
   std::mutex mutex;
-  supervisor_actor to; // null before report_to() and after the connector has gone
+  supervisor_actor to; // null before the first, and after the connector has gone
+  bool ended = false;
 
   template <class... Ts>
   void send(Ts&&... xs) {
@@ -64,11 +65,15 @@ connector::connector(tls_context_ptr tls, schema::hello hello, std::chrono::mill
 connector::~connector() {
   const auto lock = std::scoped_lock{shared_->mutex};
   shared_->to = nullptr;
+  shared_->ended = true;
 }
 
-void connector::report_to(const supervisor_actor& supervisor) {
-  const auto lock = std::scoped_lock{shared_->mutex};
-  shared_->to = supervisor;
+std::function<void(const supervisor_actor&)> connector::reports() {
+  return [s = shared_](const supervisor_actor& supervisor) {
+    const auto lock = std::scoped_lock{s->mutex};
+    if (!s->ended)
+      s->to = supervisor;
+  };
 }
 
 connect_functions connector::functions() {

@@ -42,8 +42,8 @@ public:
 
   /// Functions that send to `supervisor`, until this connector is destroyed.
   [[nodiscard]] connect_functions functions();
-  /// To whom results go. Call once, before the first attempt.
-  void report_to(const supervisor_actor& supervisor);
+  /// A function that says which supervisor results go to from then on. Nothing is dialled before.
+  [[nodiscard]] std::function<void(const supervisor_actor&)> reports();
 
   struct shared;
 

@@ -2,7 +2,6 @@
 
 #include "actors/policy/stall_tolerant_deadline.hpp"
 #include "runtime/base/check.hpp"
-#include "runtime/experts/local_experts.hpp"
 
 #include <caf/io/all.hpp>
 #include <thread>
@@ -11,14 +10,16 @@ namespace larql::actors {
 
 namespace {
 
-// How often a waiting session looks whether it has been told to stop.
+using clock = std::chrono::steady_clock;
+
+// How often a waiting pass looks whether its job's router has been replaced.
 constexpr auto poll_interval = std::chrono::milliseconds{100};
 // Nodes that usually answer within this time are polled for: to be woken takes a thread 10 to 50
 // us, for every layer. The core is offered to others meanwhile.
 constexpr auto longest_poll = std::chrono::milliseconds{2};
 // The router's own deadlines end a job; this margin only covers a laptop that is busy itself.
 constexpr auto margin = std::chrono::seconds{10};
-constexpr std::size_t most_kept_jobs = 4;
+constexpr std::size_t most_kept_jobs = 16;
 
 float microseconds(std::chrono::nanoseconds t) {
   return static_cast<float>(t.count()) * 1e-3f;
@@ -26,39 +27,145 @@ float microseconds(std::chrono::nanoseconds t) {
 
 } // namespace
 
-remote_experts::remote_experts(caf::actor_system& sys, router_actor router,
-                               kernels::compute compute,
-                               std::vector<quant::activation_format> formats,
-                               const topology::deadlines& limits, std::function<bool()> cancelled)
+/// A batch at the router.
+class remote_experts::work final : public experts::expert_work {
+public:
+  explicit work(remote_experts& port) : port_(port) {}
+
+  [[nodiscard]] bool is_free() const noexcept { return job_ == nullptr; }
+
+  void take(layer_job_ptr job) {
+    job_ = std::move(job);
+    port_.send(job_, generation_);
+    port_.batch_under_way(true);
+  }
+
+  bool is_ready() const noexcept override { return job_->has_ended(); }
+
+  result<void> wait(std::span<std::int64_t> sums, const std::stop_token& stop) override {
+    port_.check_thread();
+    LARQL_CHECK(sums.size() == std::size_t{job_->row_count} * job_->hidden);
+    const auto begin = clock::now();
+    port_.poll(*job_);
+    LARQL_TRY_VOID(until_finished(stop));
+    port_.usual_wait_ += (clock::now() - begin - port_.usual_wait_) / 8;
+    if (!job_->outcome())
+      return job_->outcome().error();
+    port_.record(job_->stats);
+    for (auto i = std::size_t{0}; i < sums.size(); ++i)
+      sums[i] += job_->sums[i];
+    return {};
+  }
+
+  experts::call_stats stats() const override {
+    return job_->has_ended() ? job_->stats : experts::call_stats{};
+  }
+
+  void release() noexcept override {
+    if (!job_->has_ended())
+      port_.cancel(job_);
+    job_.reset();
+    port_.batch_under_way(false);
+  }
+
+private:
+  result<void> until_finished(const std::stop_token& stop) {
+    auto waiting = stall_tolerant_deadline{port_.timeout_, poll_interval, clock::now()};
+    for (;;) {
+      const auto ended = job_->wait(waiting.next(), stop);
+      if (ended && !job_->is_lost())
+        return {};
+      if (stop.stop_requested())
+        return fail(errc::cancelled, "stopped while layer {} waited for its experts", job_->layer);
+      if (port_.router_->generation() != generation_)
+        start_again();
+      else if (ended) // lost, and the next router is not there yet
+        std::this_thread::sleep_until(std::min(waiting.next(), clock::now() + restart_interval));
+      if (!waiting.look(clock::now()))
+        return fail(errc::deadline, "layer {}: the router did not answer within {} ms", job_->layer,
+                    port_.timeout_.count());
+    }
+  }
+
+  // The old router may still hold the old job.
+  void start_again() {
+    auto again = std::make_shared<layer_job>();
+    again->layer = job_->layer;
+    again->hidden = job_->hidden;
+    again->row_count = job_->row_count;
+    again->rows = job_->rows;
+    again->assignments = job_->assignments;
+    again->on_ready = job_->on_ready;
+    job_->abandon();
+    job_ = std::move(again);
+    port_.send(job_, generation_);
+  }
+
+  static constexpr auto restart_interval = std::chrono::milliseconds{5};
+
+  remote_experts& port_;
+  layer_job_ptr job_;
+  std::uint64_t generation_ = 0; // of the router that has the job
+};
+
+remote_experts::remote_experts(caf::actor_system& sys, std::shared_ptr<router_slot> router,
+                               std::shared_ptr<const layer_formats> formats,
+                               kernels::compute compute, const topology::deadlines& limits)
     : sys_(sys),
       router_(std::move(router)),
-      compute_(compute),
       formats_(std::move(formats)),
-      timeout_(limits.failover + 2 * limits.call_ceiling + margin),
-      cancelled_(std::move(cancelled)) {}
+      compute_(compute),
+      timeout_(limits.failover + 2 * limits.call_ceiling + margin) {}
 
-result<void> remote_experts::start(const experts::expert_batch& batch) {
-  LARQL_CHECK(batch.layer < formats_.size());
-  job_ = new_job();
-  job_->layer = batch.layer;
-  job_->hidden = batch.hidden;
-  job_->row_count = batch.rows;
-  job_->rows.reset(formats_[batch.layer], batch.rows, batch.hidden);
+remote_experts::~remote_experts() = default;
+
+result<experts::expert_ticket> remote_experts::start(const experts::expert_batch& batch,
+                                                     experts::ready_fn on_ready) {
+  const auto job = new_job();
+  job->layer = batch.layer;
+  job->hidden = batch.hidden;
+  job->row_count = batch.rows;
+  job->rows.reset(formats_->of(batch.layer), batch.rows, batch.hidden);
   for (auto r = 0u; r < batch.rows; ++r)
-    job_->rows.set_row(compute_.k, r, batch.x.subspan(std::size_t{r} * batch.hidden, batch.hidden));
-  experts::assignments_by_expert(batch, job_->assignments);
-  // Run the router on the network thread, where the links are: one thread hand-over less.
-  auto* network = &sys_.middleman().backend();
-  caf::actor_cast<caf::strong_actor_ptr>(router_)->enqueue(
-      messages_.make(nullptr, caf::make_message_id(), route_atom::value, job_), network);
-  // Nodes on this machine, and the thread that sends to the others, come before the dense branch:
-  // that then fills the time in which the answers travel.
-  compute_.pool.give_way(true);
-  return {};
+    job->rows.set_row(compute_.k, r, batch.x.subspan(std::size_t{r} * batch.hidden, batch.hidden));
+  job->assignments.assign(batch.assignments.begin(), batch.assignments.end());
+  job->on_ready = std::move(on_ready);
+  auto it = std::find_if(works_.begin(), works_.end(), [](const auto& w) { return w->is_free(); });
+  if (it == works_.end())
+    it = works_.insert(it, std::make_unique<work>(*this));
+  (*it)->take(job);
+  return experts::expert_ticket{**it};
 }
 
-// One that the router is done with, with its memory. Two take turns; more are made when one is
-// given up on.
+void remote_experts::send(const layer_job_ptr& job, std::uint64_t& generation) {
+  auto [router, now] = router_->get();
+  generation = now;
+  if (!router)
+    return job->finish(fail(errc::cancelled, "the cluster has ended"));
+  // Run the router on the network thread, where the links are: one thread hand-over less.
+  caf::actor_cast<caf::strong_actor_ptr>(router)->enqueue(
+      messages_.make(nullptr, caf::make_message_id(), route_atom::value, job),
+      &sys_.middleman().backend());
+}
+
+void remote_experts::cancel(const layer_job_ptr& job) {
+  job->abandon();
+  if (const auto router = router_->get().first)
+    caf::anon_send(router, cancel_atom::value, job);
+}
+
+// While batches are under way, nodes on this machine and the thread that sends to the others come
+// before the loops of this process: those then fill the time in which answers travel.
+void remote_experts::batch_under_way(bool begins) {
+  if (begins ? under_way_++ == 0 : --under_way_ == 0)
+    compute_.pool.give_way(begins);
+}
+
+void remote_experts::check_thread() const {
+  LARQL_CHECK(std::this_thread::get_id() != sys_.middleman().backend().thread_id());
+}
+
+// One that the router is done with, with its memory. More are made when all are in use.
 layer_job_ptr remote_experts::new_job() {
   for (const auto& job : jobs_)
     if (job.use_count() == 1) {
@@ -72,47 +179,15 @@ layer_job_ptr remote_experts::new_job() {
   return fresh;
 }
 
-result<void> remote_experts::wait(std::span<float> out) {
-  LARQL_CHECK(job_ != nullptr && out.size() == std::size_t{job_->row_count} * job_->hidden);
-  compute_.pool.give_way(false);
-  const auto job = std::move(job_);
-  LARQL_TRY_VOID(finished(*job));
-  if (!job->outcome())
-    return job->outcome().error();
-  record(job->stats);
-  compute_.k.fixed_to_float(job->sums.data(), out.size(), out.data());
-  return {};
-}
-
-// A job that is given up on stays with the router, which drops it.
-result<void> remote_experts::finished(layer_job& job) {
-  using clock = std::chrono::steady_clock;
-  const auto begin = clock::now();
-  poll(job);
-  auto waiting = stall_tolerant_deadline{timeout_, poll_interval, clock::now()};
-  while (!job.wait(waiting.next())) {
-    const auto stop = cancelled_ && cancelled_();
-    if (waiting.look(clock::now()) && !stop)
-      continue;
-    job.abandon();
-    if (stop)
-      return fail(errc::cancelled, "stopped while layer {} waited for its experts", job.layer);
-    return fail(errc::deadline, "layer {}: the router did not answer within {} ms", job.layer,
-                timeout_.count());
-  }
-  usual_wait_ += (clock::now() - begin - usual_wait_) / 8;
-  return {};
-}
-
 void remote_experts::poll(const layer_job& job) const {
   if (usual_wait_ > longest_poll)
     return;
-  const auto until = std::chrono::steady_clock::now() + 2 * usual_wait_;
-  while (!job.is_finished() && std::chrono::steady_clock::now() < until)
+  const auto until = clock::now() + 2 * usual_wait_;
+  while (!job.has_ended() && clock::now() < until)
     std::this_thread::yield();
 }
 
-void remote_experts::record(const job_stats& s) {
+void remote_experts::record(const experts::call_stats& s) {
   ++stats_.layers;
   stats_.calls += s.calls;
   stats_.retries += s.retries;

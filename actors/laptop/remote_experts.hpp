@@ -1,22 +1,25 @@
-// expert_port over the router: the bridge between a session thread and the actors.
+// expert_port over the router: the bridge between the thread that runs passes and the actors.
 //
-// Threads   One session thread. start() hands the job over and returns; wait() blocks until the
-//           router has finished it, which it does within the failover deadline.
+// Threads   One caller. start() hands a job over and returns; a ticket's wait() blocks until the
+//           router has finished the job, which it does within the failover deadline. Waiting on
+//           CAF's network thread, which the router runs on, is a caller's bug.
 // Numerics  Rows are rounded here, once, by the rule that a node would apply (docs/numerics.md).
-// Failure   A job that fails or is cancelled leaves the port ready for the next.
+// Failure   A job that fails or is cancelled leaves the port ready for the next. A router that
+//           fails is replaced, and its jobs start again.
 
 #pragma once
 
-#include "actors/core/interfaces.hpp"
 #include "actors/core/pooled_message.hpp"
+#include "actors/laptop/layer_formats.hpp"
 #include "actors/laptop/layer_job.hpp"
 #include "actors/laptop/layer_times.hpp"
+#include "actors/laptop/router_slot.hpp"
 #include "runtime/experts/expert_port.hpp"
 #include "runtime/kernels/linear.hpp"
 #include "runtime/topology/topology.hpp"
 
 #include <chrono>
-#include <functional>
+#include <memory>
 #include <vector>
 
 namespace larql::actors {
@@ -34,33 +37,37 @@ struct remote_stats {
 
 class remote_experts final : public experts::expert_port {
 public:
-  /// Loops of `compute`'s pool give way to others between start() and wait().
-  /// `formats[layer]` is what the layer's owners want rows rounded to. `cancelled` is asked several
-  /// times a second while wait() waits; true ends the wait with errc::cancelled.
-  remote_experts(caf::actor_system& sys, router_actor router, kernels::compute compute,
-                 std::vector<quant::activation_format> formats, const topology::deadlines& limits,
-                 std::function<bool()> cancelled = {});
+  /// Loops of `compute`'s pool offer their processor to others while a batch is under way.
+  remote_experts(caf::actor_system& sys, std::shared_ptr<router_slot> router,
+                 std::shared_ptr<const layer_formats> formats, kernels::compute compute,
+                 const topology::deadlines& limits);
+  ~remote_experts() override;
 
-  result<void> start(const experts::expert_batch& batch) override;
-  result<void> wait(std::span<float> out) override;
+  result<experts::expert_ticket> start(const experts::expert_batch& batch,
+                                       experts::ready_fn on_ready = {}) override;
 
   [[nodiscard]] const remote_stats& stats() const noexcept { return stats_; }
 
 private:
-  [[nodiscard]] result<void> finished(layer_job& job);
-  void poll(const layer_job& job) const;
+  class work;
+
+  void send(const layer_job_ptr& job, std::uint64_t& generation);
+  void cancel(const layer_job_ptr& job);
   [[nodiscard]] layer_job_ptr new_job();
-  void record(const job_stats& s);
+  void poll(const layer_job& job) const;
+  void check_thread() const;
+  void batch_under_way(bool begins);
+  void record(const experts::call_stats& s);
 
   caf::actor_system& sys_;
-  router_actor router_;
+  std::shared_ptr<router_slot> router_;
+  std::shared_ptr<const layer_formats> formats_;
   kernels::compute compute_;
-  std::vector<quant::activation_format> formats_;
   std::chrono::milliseconds timeout_;
-  std::function<bool()> cancelled_;
-  std::chrono::nanoseconds usual_wait_{0}; // moving average
-  layer_job_ptr job_;
-  std::vector<layer_job_ptr> jobs_; // used again
+  std::chrono::nanoseconds usual_wait_{0};   // moving average
+  unsigned under_way_ = 0;                   // batches
+  std::vector<layer_job_ptr> jobs_;          // used again
+  std::vector<std::unique_ptr<work>> works_; // used again
   message_pool<caf::atom_value, layer_job_ptr> messages_;
   remote_stats stats_;
 };

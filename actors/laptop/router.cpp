@@ -25,7 +25,7 @@ std::uint32_t units_of(std::span<const experts::assignment> assignments) {
   return distinct + static_cast<std::uint32_t>(assignments.size());
 }
 
-// Picks are sorted by expert.
+// Assignments are sorted by expert.
 void demands_of(std::span<const experts::assignment> assignments, std::vector<expert_demand>& out) {
   out.clear();
   for (const auto& p : assignments) {
@@ -43,7 +43,7 @@ router_state::router_state(pointer self, router_options options)
 router_state::~router_state() {
   for (const auto& job : jobs_)
     if (!job->finished)
-      job->job->finish(fail(errc::cancelled, "the router has ended"));
+      job->job->lose();
 }
 
 router_state::handle::behavior_type router_state::make_behavior() {
@@ -51,6 +51,7 @@ router_state::handle::behavior_type router_state::make_behavior() {
                   [this](const caf::error& err) { on_error(err); });
   return {
       [this](route_atom, const layer_job_ptr& job) { on_route(job); },
+      [this](cancel_atom, const layer_job_ptr& job) { on_cancel(job); },
       [this](view_atom, const cluster_view_ptr& view) { on_view(view); },
       [this](tick_atom) { on_tick(); },
   };
@@ -110,6 +111,12 @@ void router_state::on_route(const layer_job_ptr& job) {
   finish_if_done(pending);
 }
 
+void router_state::on_cancel(const layer_job_ptr& job) {
+  for (const auto& pending : jobs_)
+    if (pending->job == job)
+      return finish(job_ptr{pending}, fail(errc::cancelled, "the answer is not wanted any more"));
+}
+
 void router_state::on_view(const cluster_view_ptr& view) {
   const auto old = std::exchange(view_, view);
   for (const auto& m : view->members) {
@@ -156,7 +163,7 @@ std::span<const int> router_state::choose(const pending_job& job,
   return choice_.choose(job.job->layer, demands_, offers_);
 }
 
-// Gives each expert to a node and sends one call per node; experts without one are parked.
+// Gives each expert to a node and sends its calls; experts without a node are parked.
 void router_state::dispatch(const job_ptr& job, std::span<const experts::assignment> assignments,
                             std::span<const std::uint64_t> avoid) {
   const auto chosen = choose(*job, assignments, avoid);
@@ -169,15 +176,36 @@ void router_state::dispatch(const job_ptr& job, std::span<const experts::assignm
   for (auto m = std::size_t{0}; m < view_->members.size(); ++m) {
     if (std::find(chosen.begin(), chosen.end(), static_cast<int>(m)) == chosen.end())
       continue;
-    auto& p = job->parts.emplace_back(new_part());
-    take(static_cast<int>(m), p.assignments);
-    rows_of(p.assignments, p.rows);
-    send(job, p, m);
+    taken_.clear();
+    take(static_cast<int>(m), taken_);
+    add_calls(job, m, taken_);
   }
-  without_owner_.clear();
-  take(-1, without_owner_);
-  if (!without_owner_.empty())
-    park(job, without_owner_);
+  taken_.clear();
+  take(-1, taken_);
+  if (!taken_.empty())
+    park(job, taken_);
+}
+
+// One call, or several for a node that takes fewer rows at once than the job has.
+void router_state::add_calls(const job_ptr& job, std::size_t member,
+                             std::span<const experts::assignment> assignments) {
+  const auto most_rows = view_->members[member].description->max_rows;
+  auto& whole = job->parts.emplace_back(new_part());
+  whole.assignments.assign(assignments.begin(), assignments.end());
+  rows_of(whole.assignments, whole.rows);
+  if (whole.rows.size() <= most_rows)
+    return send(job, whole, member);
+  const auto rows = std::exchange(whole.rows, {});
+  drop_part(*job, whole.id);
+  for (auto first = std::size_t{0}; first < rows.size(); first += most_rows) {
+    const auto last = std::min<std::size_t>(first + most_rows, rows.size()) - 1;
+    auto& p = job->parts.emplace_back(new_part());
+    for (const auto& a : assignments)
+      if (a.row >= rows[first] && a.row <= rows[last])
+        p.assignments.push_back(a);
+    rows_of(p.assignments, p.rows);
+    send(job, p, member);
+  }
 }
 
 void router_state::send(const job_ptr& job, part& p, std::size_t member) {

@@ -67,6 +67,7 @@ private:
   using job_ptr = std::shared_ptr<pending_job>;
 
   void on_route(const layer_job_ptr& job);
+  void on_cancel(const layer_job_ptr& job);
   void on_view(const cluster_view_ptr& view);
   void on_tick();
 
@@ -75,6 +76,8 @@ private:
   [[nodiscard]] std::span<const int> choose(const pending_job& job,
                                             std::span<const experts::assignment> assignments,
                                             std::span<const std::uint64_t> avoid);
+  void add_calls(const job_ptr& job, std::size_t member,
+                 std::span<const experts::assignment> assignments);
   void send(const job_ptr& job, part& p, std::size_t member);
   void on_answer(const payload& answer);
   void on_error(const caf::error& err);
@@ -116,7 +119,7 @@ private:
   node_choice choice_;
   std::vector<expert_demand> demands_;
   std::vector<node_offer> offers_;
-  std::vector<experts::assignment> without_owner_;
+  std::vector<experts::assignment> taken_;
   std::vector<part> spare_parts_;
   std::vector<job_ptr> spare_jobs_;
 };

@@ -36,6 +36,10 @@ supervisor_state::handle::behavior_type supervisor_state::make_behavior() {
   self_->set_down_handler([this](const caf::down_msg& m) { on_down(m); });
   return {
       [this](start_atom) { on_start(); },
+      [this](router_atom, const router_actor& router) {
+        options_.router = router;
+        publish();
+      },
       [this](dialled_atom, std::uint64_t id, const connect_result_ptr& o) { on_dialled(id, o); },
       [this](found_atom, const std::string& asked, const address_list_ptr& addresses) {
         on_found(asked, addresses);

@@ -8,9 +8,7 @@
 #include "cli/support/command.hpp"
 #include "cli/support/interrupt.hpp"
 #include "runtime/base/memory_bandwidth.hpp"
-#include "runtime/generate/joint_decoder.hpp"
 #include "runtime/generate/sampler.hpp"
-#include "runtime/models/gemma4/traffic.hpp"
 
 #include <algorithm>
 
@@ -51,12 +49,6 @@ private:
   std::uint64_t state_ = 1;
 };
 
-result<void> go_on(const std::stop_token& stop) {
-  if (stop.stop_requested())
-    return fail(errc::cancelled, "stopped");
-  return {};
-}
-
 bench_wire wire_of(const local_runtime& e) {
   if (e.remote() == nullptr)
     return {};
@@ -69,55 +61,55 @@ result<bench_prefill> prefill(local_runtime& e, const options& o, std::uint32_t 
   auto out = bench_prefill{tokens, {}, {}};
   auto source = token_source{e.model().config.vocab};
   for (auto i = 0u; i < o.repeat; ++i) {
-    LARQL_TRY_VOID(go_on(stop));
-    LARQL_TRY(const auto session, e.new_session(std::max(tokens, 16u)));
-    session->cancelled = [stop] { return stop.stop_requested(); };
+    LARQL_TRY(const auto sequence, e.new_sequence(std::max(tokens, 16u)));
     const auto prompt = source.next(tokens);
+    const auto before = e.executor().stats().times;
     const auto begin = clock::now();
-    LARQL_TRY_VOID(session->append(prompt));
-    LARQL_TRY_VOID(session->last_logits());
+    LARQL_TRY_VOID(e.executor().append(*sequence, prompt, stop));
+    LARQL_TRY_VOID(e.executor().last_logits(*sequence));
     out.seconds.push_back(std::chrono::duration<double>(clock::now() - begin).count());
-    out.phases = session->times();
+    out.phases = e.executor().stats().times - before;
   }
   return out;
 }
 
-// One pass per token over all sessions, as a server would do it.
+// One pass per token over all sequences, as a server would do it.
 result<bench_decode> decode(local_runtime& e, const options& o, std::uint32_t count,
                             const std::stop_token& stop) {
   auto out = bench_decode{};
   out.sessions = count;
   out.depth = o.depth;
   auto source = token_source{e.model().config.vocab};
-  auto sessions = std::vector<std::unique_ptr<generate::session>>{};
-  auto all = std::vector<generate::session*>{};
+  auto sequences = std::vector<std::unique_ptr<generate::sequence>>{};
   for (auto i = 0u; i < count; ++i) {
-    LARQL_TRY(auto s, e.new_session(o.depth + o.gen_tokens + 2));
-    s->cancelled = [stop] { return stop.stop_requested(); };
-    LARQL_TRY_VOID(s->append(source.next(o.depth + 1)));
-    all.push_back(s.get());
-    sessions.push_back(std::move(s));
+    LARQL_TRY(auto s, e.new_sequence(o.depth + o.gen_tokens + 2));
+    LARQL_TRY_VOID(e.executor().append(*s, source.next(o.depth + 1), stop));
+    sequences.push_back(std::move(s));
   }
-  auto decoder = generate::joint_decoder{e.model(), e.compute(), e.port()};
-  decoder.cancelled = [stop] { return stop.stop_requested(); };
+  auto parts = std::vector<generate::executor::part>(count);
+  auto rows = std::vector<generate::executor::row>(count);
   const auto pass = [&]() -> result<void> {
-    LARQL_TRY_VOID(go_on(stop));
-    LARQL_TRY_VOID(decoder.append(all, source.next(count)));
-    LARQL_TRY(const auto logits, decoder.logits());
+    const auto tokens = source.next(count);
+    for (auto i = 0u; i < count; ++i) {
+      parts[i] = {sequences[i].get(), {&tokens[i], 1}};
+      rows[i] = {sequences[i].get(), sequences[i]->size()};
+    }
+    LARQL_TRY_VOID(e.executor().run(parts, stop));
+    LARQL_TRY(const auto logits, e.executor().logits(rows));
     const auto vocab = logits.size() / count;
     for (auto i = 0u; i < count; ++i)
       (void) generate::argmax(logits.subspan(i * vocab, vocab));
     return {};
   };
   LARQL_TRY_VOID(pass()); // buffers get their size
-  const auto before = decoder.times();
+  const auto before = e.executor().stats().times;
   out.wire_before = wire_of(e);
   for (auto i = 0u; i < o.gen_tokens; ++i) {
     const auto begin = clock::now();
     LARQL_TRY_VOID(pass());
     out.seconds.push_back(std::chrono::duration<double>(clock::now() - begin).count());
   }
-  out.phases = decoder.times() - before;
+  out.phases = e.executor().stats().times - before;
   out.wire_after = wire_of(e);
   if (e.remote() != nullptr)
     for (const auto& t : e.remote()->stats().times.since(out.wire_before.layers)) {
@@ -130,8 +122,7 @@ result<bench_decode> decode(local_runtime& e, const options& o, std::uint32_t co
 result<bench_results> measure(const options& o, const std::stop_token& stop) {
   auto out = bench_results{};
   const auto begin = clock::now();
-  LARQL_TRY(const auto e,
-            local_runtime::start(o.runtime, stop, [stop] { return stop.stop_requested(); }));
+  LARQL_TRY(const auto e, local_runtime::start(o.runtime, stop));
   out.open_seconds = std::chrono::duration<double>(clock::now() - begin).count();
   out.simd = kernels::name_of(e->compute().k.level);
   out.threads = e->compute().pool.threads();

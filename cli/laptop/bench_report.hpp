@@ -2,7 +2,7 @@
 
 #pragma once
 
-#include "runtime/models/gemma4/phase_times.hpp"
+#include "runtime/models/gemma4/pass_stats.hpp"
 
 #include <cstdint>
 #include <string>

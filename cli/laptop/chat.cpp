@@ -46,14 +46,15 @@ fs::path history_file() {
 
 class conversation {
 public:
-  conversation(local_runtime& e, const text_assets& text, generate::session& session,
+  conversation(local_runtime& e, const text_assets& text, generate::sequence& sequence,
                const answer_flags& flags, const generate::sampling_options& sampling,
                const interrupt_scope& signals)
       : runtime_(e),
         text_(text),
-        session_(session),
+        sequence_(sequence),
         flags_(flags),
-        choose_(e.compute().k, sampling),
+        sampling_(sampling),
+        scratch_(e.compute().k),
         signals_(signals) {
     reset(flags.system);
   }
@@ -89,58 +90,82 @@ public:
 private:
   result<void> answer();
   [[nodiscard]] std::span<const std::uint32_t> reuse(std::span<const std::uint32_t> prompt);
+  [[nodiscard]] std::vector<generate::marked_position>
+  marks(std::span<const std::uint32_t> prompt) const;
+  [[nodiscard]] text::chat_template format() const {
+    return text_.format.value_or(text::chat_template{});
+  }
 
   local_runtime& runtime_;
   const text_assets& text_;
-  generate::session& session_;
+  generate::sequence& sequence_;
   const answer_flags& flags_;
-  generate::sampler choose_;
+  generate::sampling_options sampling_;
+  generate::sampling_scratch scratch_;
   std::string system_;
   std::vector<text::chat_message> messages_;
-  generate::generation_stats stats_;
+  generate::answer_stats stats_;
   const interrupt_scope& signals_;
 };
 
 // Keeps what the cache has in common with the prompt; returns the rest, at least one token.
 std::span<const std::uint32_t> conversation::reuse(std::span<const std::uint32_t> prompt) {
-  const auto have = session_.tokens();
+  const auto have = sequence_.tokens();
   const auto common = static_cast<std::size_t>(
       std::mismatch(prompt.begin(), prompt.end(), have.begin(), have.end()).first - prompt.begin());
   const auto keep = std::min(common, prompt.size() - 1);
-  return prompt.subspan(session_.truncate(static_cast<std::uint32_t>(keep)));
+  return prompt.subspan(sequence_.truncate(static_cast<std::uint32_t>(keep)));
+}
+
+// Where later turns may go on from: the end of the system's turn, and the end of this prompt. A
+// past answer is rendered without the thoughts that the prompt invites, which parts the next prompt
+// from this one a few tokens before its end; a mark reaches back that far.
+std::vector<generate::marked_position>
+conversation::marks(std::span<const std::uint32_t> prompt) const {
+  auto out = std::vector<generate::marked_position>{};
+  if (!system_.empty()) {
+    const auto system =
+        format().render(std::span{messages_}.first(1), {flags_.thinking, false}, text_.tokens);
+    if (system && system->size() < prompt.size() &&
+        std::equal(system->begin(), system->end(), prompt.begin()))
+      out.push_back({generate::boundary::system, static_cast<std::uint32_t>(system->size())});
+  }
+  out.push_back({generate::boundary::turn, static_cast<std::uint32_t>(prompt.size())});
+  return out;
 }
 
 result<void> conversation::answer() {
-  LARQL_TRY(const auto prompt, text_.format.value_or(text::chat_template{})
-                                   .render(messages_, {flags_.thinking, true}, text_.tokens));
-  if (prompt.size() >= session_.max_context())
+  LARQL_TRY(const auto prompt, format().render(messages_, {flags_.thinking, true}, text_.tokens));
+  if (prompt.size() >= sequence_.max_context())
     return fail(errc::usage,
                 "the conversation has {} tokens and fills the context of {}: /reset, or start with "
                 "a larger --context",
-                prompt.size(), session_.max_context());
+                prompt.size(), sequence_.max_context());
+  const auto positions = marks(prompt);
   const auto& stop = text_.defaults.stop;
-  const auto limits = generate::generation_limits{flags_.max_tokens, {stop.begin(), stop.end()}};
+  const auto options =
+      generate::generation_options{sampling_, flags_.max_tokens, {stop.begin(), stop.end()}, {}};
   auto shown = text::utf8_stream{text_.tokens, flags_.show_special ? text::special_tokens::keep
                                                                    : text::special_tokens::skip};
-  auto kept = text::utf8_stream{text_.tokens}; // thoughts are told apart by their control tokens
-  auto words = std::string{};
-  const auto done = generate::generate(
-      session_, reuse(prompt), choose_, limits,
-      [&](std::uint32_t token) {
-        print_now(shown.append(token));
-        words += kept.append(token);
-        return !signals_.interrupted();
+  auto generation = generate::generation{options, shown};
+  // Thoughts are told apart by their control tokens, which are not shown.
+  auto with_control = text::utf8_stream{text_.tokens};
+  auto answer_text = std::string{};
+  const auto done = generate::answer(
+      runtime_.executor(), sequence_, {reuse(prompt), positions}, generation, scratch_,
+      [&](const generate::generation::step_result& step) {
+        print_now(step.text);
+        for (const auto token : step.tokens)
+          answer_text += with_control.append(token);
       },
-      stats_);
-  print_now(shown.flush());
+      signals_.token(), stats_);
+  print_now(generation.flush());
   print_now("\n");
-  words += kept.flush();
-  if (!done && done.error().code != errc::cancelled)
-    return done;
-  if (!words.empty())
-    messages_.push_back({text::chat_role::model, words});
+  answer_text += with_control.flush();
   if (!done)
-    stats_.reason = generate::stop_reason::caller;
+    return done;
+  if (!answer_text.empty())
+    messages_.push_back({text::chat_role::model, answer_text});
   return {};
 }
 
@@ -195,13 +220,11 @@ bool obey(const std::string& line, conversation& talk, const local_runtime& e, b
 result<int> chat(options o) {
   LARQL_TRY_VOID(complete(o.runtime));
   auto signals = interrupt_scope{};
-  LARQL_TRY(const auto model,
-            start_model(o.runtime, signals.token(), [&] { return signals.interrupted(); }));
+  LARQL_TRY(const auto model, start_model(o.runtime, signals.token()));
   const auto& [text, e] = model;
   LARQL_TRY(const auto sampling, text.sampling(o.answer));
-  LARQL_TRY(const auto session, e->new_session(default_context));
-  session->cancelled = [&] { return signals.interrupted(); };
-  auto talk = conversation{*e, text, *session, o.answer, sampling, signals};
+  LARQL_TRY(const auto sequence, e->new_sequence(default_context));
+  auto talk = conversation{*e, text, *sequence, o.answer, sampling, signals};
   auto lines = line_reader{o.no_history ? fs::path{} : history_file(), signals};
   if (lines.is_terminal())
     fmt::print("{}; /help shows the commands\n", e->model().config.model);

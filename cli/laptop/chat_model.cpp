@@ -50,10 +50,9 @@ result<generate::sampling_options> text_assets::sampling(const answer_flags& fla
   return out;
 }
 
-result<chat_model> start_model(const runtime_options& options, const std::stop_token& stop,
-                               std::function<bool()> stopped) {
+result<chat_model> start_model(const runtime_options& options, const std::stop_token& stop) {
   auto text = std::async(std::launch::async, text_assets::load, options.vindex);
-  auto e = local_runtime::start(options, stop, std::move(stopped));
+  auto e = local_runtime::start(options, stop);
   auto out = chat_model{};
   LARQL_TRY(out.text, text.get());
   LARQL_TRY(out.compute, std::move(e));

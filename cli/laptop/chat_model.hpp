@@ -3,7 +3,7 @@
 #pragma once
 
 #include "cli/laptop/local_runtime.hpp"
-#include "runtime/generate/generator.hpp"
+#include "runtime/generate/answer.hpp"
 #include "runtime/text/chat_template.hpp"
 #include "runtime/text/generation_config.hpp"
 #include "runtime/text/tokenizer.hpp"
@@ -47,8 +47,7 @@ struct chat_model {
 /// Loads the text assets and starts the local runtime at the same time, and checks that they belong
 /// together.
 [[nodiscard]] result<chat_model> start_model(const runtime_options& options,
-                                             const std::stop_token& stop,
-                                             std::function<bool()> stopped);
+                                             const std::stop_token& stop);
 
 /// Prints to standard output at once.
 void print_now(std::string_view text);

@@ -26,13 +26,8 @@ void add_runtime_options(CLI::App& command, runtime_options& o) {
   command.add_option("--chunk", o.chunk, "Prompt tokens per pass")->capture_default_str();
 }
 
-local_runtime::local_runtime(const runtime_options& options, const kernels::kernel_set& k,
-                             const std::stop_token& stop, std::function<bool()> stopped)
-    : options_(options),
-      stop_(stop),
-      stopped_(std::move(stopped)),
-      kernels_(&k),
-      pool_(choose_threads(options.threads)) {}
+local_runtime::local_runtime(const runtime_options& options, const kernels::kernel_set& k)
+    : options_(options), kernels_(&k), pool_(choose_threads(options.threads)) {}
 
 result<void> complete(runtime_options& options) {
   LARQL_TRY(options.nodes, read_cluster(options.cluster));
@@ -52,13 +47,14 @@ result<void> complete(runtime_options& options) {
 }
 
 result<std::unique_ptr<local_runtime>> local_runtime::start(const runtime_options& options,
-                                                            const std::stop_token& stop,
-                                                            std::function<bool()> stopped) {
+                                                            const std::stop_token& stop) {
   LARQL_TRY(const auto* k, choose_kernels());
-  auto out =
-      std::unique_ptr<local_runtime>{new local_runtime{options, *k, stop, std::move(stopped)}};
+  auto out = std::unique_ptr<local_runtime>{new local_runtime{options, *k}};
   LARQL_TRY(out->model_, gemma4::model::load(options.vindex));
-  LARQL_TRY_VOID(options.nodes ? out->connect_nodes(*options.nodes) : out->open_local_experts());
+  LARQL_TRY_VOID(options.nodes ? out->connect_nodes(*options.nodes, stop)
+                               : out->open_local_experts());
+  LARQL_TRY(out->executor_,
+            generate::executor::create(out->model_, out->compute(), out->port(), {options.chunk}));
   return out;
 }
 
@@ -70,18 +66,15 @@ result<void> local_runtime::open_local_experts() {
   return {};
 }
 
-result<void> local_runtime::connect_nodes(const topology::cluster& c) {
+result<void> local_runtime::connect_nodes(const topology::cluster& c, const std::stop_token& stop) {
   LARQL_TRY(const auto weights, vindex::name_weights(options_.vindex, model_.config));
   system_config_ = std::make_unique<actors::system_config>();
   system_ = std::make_unique<caf::actor_system>(*system_config_);
   LARQL_TRY(cluster_,
             actors::cluster::connect(
-                *system_, {c, actors::identity_of(model_.config, weights), "larql", stop_}));
-  if (options_.chunk > cluster_->max_rows())
-    return fail(errc::usage, "--chunk is {}, the nodes take at most {} rows at once",
-                options_.chunk, cluster_->max_rows());
+                *system_, {c, actors::identity_of(model_.config, weights), "larql", stop}));
   remote_ = std::make_unique<actors::remote_experts>(
-      *system_, cluster_->router(), compute(), cluster_->formats(), cluster_->limits(), stopped_);
+      *system_, cluster_->router(), cluster_->formats(), compute(), cluster_->limits());
   return {};
 }
 
@@ -93,12 +86,11 @@ std::uint64_t local_runtime::expert_bytes_per_token() const {
   return sum;
 }
 
-result<std::unique_ptr<generate::session>> local_runtime::new_session(std::uint32_t context) {
-  auto o = generate::session_options{};
+result<std::unique_ptr<generate::sequence>> local_runtime::new_sequence(std::uint32_t context) {
+  auto o = generate::sequence_options{};
   o.kv = options_.kv == "f32" ? gemma4::kv_format::f32 : gemma4::kv_format::f16;
   o.max_context = options_.context != 0 ? options_.context : context;
-  o.chunk = options_.chunk;
-  return generate::session::create(model_, compute(), port(), o);
+  return generate::sequence::create(model_, kv_, o);
 }
 
 experts::expert_port& local_runtime::port() noexcept {

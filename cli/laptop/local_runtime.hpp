@@ -10,7 +10,7 @@
 #include "cli/support/command.hpp"
 #include "cli/support/compute_choice.hpp"
 #include "runtime/experts/local_experts.hpp"
-#include "runtime/generate/session.hpp"
+#include "runtime/generate/executor.hpp"
 #include "runtime/models/gemma4/model.hpp"
 
 #include <filesystem>
@@ -37,13 +37,15 @@ void add_runtime_options(CLI::App& command, runtime_options& options);
 
 class local_runtime {
 public:
-  /// Opens the vindex and connects to the nodes. @pre complete(options)
-  [[nodiscard]] static result<std::unique_ptr<local_runtime>>
-  start(const runtime_options& options, const std::stop_token& stop, std::function<bool()> stopped);
+  /// Opens the vindex and connects to the nodes, until `stop`. @pre complete(options)
+  [[nodiscard]] static result<std::unique_ptr<local_runtime>> start(const runtime_options& options,
+                                                                    const std::stop_token& stop);
 
   [[nodiscard]] const gemma4::model& model() const noexcept { return model_; }
   [[nodiscard]] kernels::compute compute() noexcept { return {*kernels_, pool_}; }
-  [[nodiscard]] result<std::unique_ptr<generate::session>> new_session(std::uint32_t context);
+  [[nodiscard]] generate::executor& executor() noexcept { return *executor_; }
+  /// For `context` tokens, or as many as the options say.
+  [[nodiscard]] result<std::unique_ptr<generate::sequence>> new_sequence(std::uint32_t context);
 
   /// Where the experts are computed.
   [[nodiscard]] experts::expert_port& port() noexcept;
@@ -58,14 +60,11 @@ public:
   [[nodiscard]] const std::filesystem::path& vindex() const noexcept { return options_.vindex; }
 
 private:
-  local_runtime(const runtime_options& options, const kernels::kernel_set& k,
-                const std::stop_token& stop, std::function<bool()> stopped);
+  local_runtime(const runtime_options& options, const kernels::kernel_set& k);
   [[nodiscard]] result<void> open_local_experts();
-  [[nodiscard]] result<void> connect_nodes(const topology::cluster& c);
+  [[nodiscard]] result<void> connect_nodes(const topology::cluster& c, const std::stop_token& stop);
 
   runtime_options options_;
-  std::stop_token stop_;          ///< of the first wait for nodes
-  std::function<bool()> stopped_; ///< ends every later wait
   const kernels::kernel_set* kernels_;
   compute_pool pool_;
   gemma4::model model_;
@@ -79,5 +78,8 @@ private:
   std::unique_ptr<caf::actor_system> system_;
   std::unique_ptr<actors::cluster> cluster_;
   std::unique_ptr<actors::remote_experts> remote_;
+
+  std::unique_ptr<generate::executor> executor_;
+  std::shared_ptr<gemma4::kv_pool> kv_ = gemma4::kv_pool::create();
 };
 } // namespace larql::cli

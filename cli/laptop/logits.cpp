@@ -2,6 +2,7 @@
 
 #include "cli/laptop/local_runtime.hpp"
 #include "cli/support/command.hpp"
+#include "cli/support/interrupt.hpp"
 #include "runtime/base/file_writer.hpp"
 
 namespace larql::cli {
@@ -14,18 +15,38 @@ struct options {
   std::filesystem::path output;
 };
 
-result<void> run(options& o) {
+// Rows of logits that are computed and written at a time: each has as many numbers as the
+// vocabulary.
+constexpr std::size_t rows_at_a_time = 16;
+
+// The logits of the last `count` tokens.
+result<void> write_logits(local_runtime& e, const generate::sequence& s, std::size_t count,
+                          file_writer& out) {
+  auto rows = std::vector<generate::executor::row>{};
+  for (auto i = count; i-- > 0;) {
+    rows.push_back({&s, s.size() - static_cast<std::uint32_t>(i + 1)});
+    if (rows.size() < rows_at_a_time && i != 0)
+      continue;
+    LARQL_TRY(const auto logits, e.executor().logits(rows));
+    LARQL_TRY_VOID(out.write(std::as_bytes(logits)));
+    rows.clear();
+  }
+  return {};
+}
+
+result<void> run(options& o, const std::stop_token& stop) {
   LARQL_TRY_VOID(complete(o.runtime));
   LARQL_TRY(const auto ids, parse_ids(o.ids, "--ids"));
-  LARQL_TRY(const auto e, local_runtime::start(o.runtime, {}, {}));
-  LARQL_TRY(const auto session, e->new_session(static_cast<std::uint32_t>(ids.size())));
+  LARQL_TRY(const auto e, local_runtime::start(o.runtime, stop));
+  LARQL_TRY(const auto sequence, e->new_sequence(static_cast<std::uint32_t>(ids.size())));
   LARQL_TRY(auto out, file_writer::create(o.output));
-  auto written = result<void>{};
-  LARQL_TRY_VOID(session->append(ids, [&](std::span<const float> logits) {
-    if (written)
-      written = out.write(std::as_bytes(logits));
-  }));
-  LARQL_TRY_VOID(std::move(written));
+  auto left = std::span{ids};
+  while (!left.empty()) {
+    const auto chunk = left.first(std::min<std::size_t>(left.size(), o.runtime.chunk));
+    LARQL_TRY_VOID(e->executor().append(*sequence, chunk, stop));
+    LARQL_TRY_VOID(write_logits(*e, *sequence, chunk.size(), out));
+    left = left.subspan(chunk.size());
+  }
   return out.commit();
 }
 
@@ -39,7 +60,12 @@ void add_logits(CLI::App& app, action& chosen) {
   add_runtime_options(*command, o->runtime);
   command->add_option("--ids", o->ids, "Token ids, separated by spaces")->required();
   command->add_option("-o,--output", o->output, "File to write")->required();
-  command->callback([o, &chosen] { chosen = [o] { return exit_code(run(*o)); }; });
+  command->callback([o, &chosen] {
+    chosen = [o] {
+      const auto signals = interrupt_scope{};
+      return exit_code(run(*o, signals.token()));
+    };
+  });
 }
 
 } // namespace larql::cli

@@ -15,13 +15,14 @@ double seconds(std::chrono::nanoseconds t) {
   return std::chrono::duration<double>(t).count();
 }
 
-const char* text_of(generate::stop_reason reason) {
+const char* text_of(generate::end_reason reason) {
   switch (reason) {
-  case generate::stop_reason::stop_token: return "the model ended its answer";
-  case generate::stop_reason::max_tokens: return "--max-tokens reached";
-  case generate::stop_reason::context_full: return "the context is full";
-  case generate::stop_reason::caller: return "stopped";
-  case generate::stop_reason::none: break;
+  case generate::end_reason::stop_token: return "the model ended its answer";
+  case generate::end_reason::max_tokens: return "--max-tokens reached";
+  case generate::end_reason::context_full: return "the context is full";
+  case generate::end_reason::stopped: return "stopped";
+  case generate::end_reason::stop_text: return "a stop text came";
+  case generate::end_reason::none: break;
   }
   return "ended early";
 }
@@ -37,13 +38,13 @@ float quantile(std::vector<float> numbers, double share) {
   return numbers[static_cast<std::size_t>(at)];
 }
 
-double tokens_per_second(const generate::generation_stats& s) {
+double tokens_per_second(const generate::answer_stats& s) {
   const auto time =
       std::accumulate(s.token_times.begin(), s.token_times.end(), std::chrono::nanoseconds{0});
   return time.count() == 0 ? 0.0 : static_cast<double>(s.token_times.size()) / seconds(time);
 }
 
-void print_report(const generate::generation_stats& s, const actors::remote_experts* remote) {
+void print_report(const generate::answer_stats& s, const actors::remote_experts* remote) {
   fmt::print(stderr, "\n{} tokens, {:.1f} tokens/s ({})\n", s.tokens, tokens_per_second(s),
              text_of(s.reason));
   fmt::print(stderr, "time to first token: {:.0f} ms (prompt: {} tokens, {:.1f} tokens/s)\n",

@@ -44,38 +44,35 @@ result<void> run(options o) {
     return fail(errc::usage, "the prompt is missing");
   LARQL_TRY_VOID(complete(o.runtime));
   const auto signals = interrupt_scope{};
-  LARQL_TRY(const auto model,
-            start_model(o.runtime, signals.token(), [&] { return signals.interrupted(); }));
+  LARQL_TRY(const auto model, start_model(o.runtime, signals.token()));
   const auto& [text, e] = model;
   LARQL_TRY(const auto sampling, text.sampling(o.answer));
   LARQL_TRY(const auto prompt, make_prompt(o, text));
-  LARQL_TRY(const auto session, e->new_session(default_context));
+  LARQL_TRY(const auto sequence, e->new_sequence(default_context));
 
-  session->cancelled = [&] { return signals.interrupted(); };
-  auto choose = generate::sampler{e->compute().k, sampling};
-  auto limits = generate::generation_limits{o.answer.max_tokens, {}};
+  auto options = generate::generation_options{sampling, o.answer.max_tokens, {}, {}};
   if (const auto& stop = text.defaults.stop; !o.ignore_eos)
-    limits.stop_tokens = {stop.begin(), stop.end()};
-  auto stream = text::utf8_stream{text.tokens, o.answer.show_special ? text::special_tokens::keep
+    options.stop_tokens = {stop.begin(), stop.end()};
+  auto reader = text::utf8_stream{text.tokens, o.answer.show_special ? text::special_tokens::keep
                                                                      : text::special_tokens::skip};
-  auto stats = generate::generation_stats{};
-  const auto done = generate::generate(
-      *session, prompt, choose, limits,
-      [&](std::uint32_t token) {
-        print_now(o.token_ids ? fmt::format("{}\n", token) : stream.append(token));
-        return !signals.interrupted();
+  auto generation = generate::generation{std::move(options), reader};
+  auto scratch = generate::sampling_scratch{e->compute().k};
+  auto stats = generate::answer_stats{};
+  const auto done = generate::answer(
+      e->executor(), *sequence, {prompt}, generation, scratch,
+      [&](const generate::generation::step_result& step) {
+        if (o.token_ids)
+          for (const auto token : step.tokens)
+            print_now(fmt::format("{}\n", token));
+        else
+          print_now(step.text);
       },
-      stats);
+      signals.token(), stats);
   if (!o.token_ids)
-    print_now(stream.flush() + "\n");
-  if (!done && done.error().code == errc::cancelled) // within a pass instead of between two
-    stats.reason = generate::stop_reason::caller;
+    print_now(generation.flush() + "\n");
   if (!o.answer.quiet)
     print_report(stats, e->remote());
-  // Ctrl-C is how a user ends an answer that is long enough.
-  if (!done && done.error().code != errc::cancelled)
-    return done;
-  return {};
+  return done; // Ctrl-C is how a user ends an answer that is long enough
 }
 
 } // namespace

@@ -32,23 +32,7 @@ double cos_small(double x) noexcept {
   return std::fma(y, p, 1.0);
 }
 
-// log(x) = e ln 2 + 2 atanh((m - 1) / (m + 1)), m in [sqrt(1/2), sqrt(2)).
-double exact_log(double x) noexcept {
-  auto e = 0;
-  auto m = std::frexp(x, &e);
-  if (m < 0.70710678118654752440) {
-    m *= 2;
-    --e;
-  }
-  const auto s = (m - 1) / (m + 1);
-  const auto z = s * s;
-  auto p = 1.0 / 25.0;
-  for (auto n = 23; n >= 1; n -= 2)
-    p = std::fma(p, z, 1.0 / n);
-  return std::fma(static_cast<double>(e), 0.69314718055994530942, 2 * s * p);
-}
-
-double exact_exp(double x) noexcept {
+double exp_of(double x) noexcept {
   const auto n = std::floor(x * 1.44269504088896340736 + 0.5);
   auto r = std::fma(n, -6.93147180369123816490e-01, x); // ln 2 in two parts
   r = std::fma(n, -1.90821492927058770002e-10, r);
@@ -75,8 +59,24 @@ sin_cos portable_sin_cos(double x) noexcept {
   }
 }
 
+// log(x) = e ln 2 + 2 atanh((m - 1) / (m + 1)), m in [sqrt(1/2), sqrt(2)).
+double portable_log(double x) noexcept {
+  auto e = 0;
+  auto m = std::frexp(x, &e);
+  if (m < 0.70710678118654752440) {
+    m *= 2;
+    --e;
+  }
+  const auto s = (m - 1) / (m + 1);
+  const auto z = s * s;
+  auto p = 1.0 / 25.0;
+  for (auto n = 23; n >= 1; n -= 2)
+    p = std::fma(p, z, 1.0 / n);
+  return std::fma(static_cast<double>(e), 0.69314718055994530942, 2 * s * p);
+}
+
 double portable_pow(double base, double exponent) noexcept {
-  return exact_exp(exponent * exact_log(base));
+  return exp_of(exponent * portable_log(base));
 }
 
 } // namespace larql

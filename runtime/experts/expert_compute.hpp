@@ -9,6 +9,7 @@
 
 #pragma once
 
+#include "runtime/experts/dispatch.hpp"
 #include "runtime/experts/expert_bank.hpp"
 #include "runtime/kernels/linear.hpp"
 
@@ -17,13 +18,6 @@
 #include <vector>
 
 namespace larql::experts {
-
-/// Run `expert` on row `row` and add the result times `weight`.
-struct assignment {
-  std::uint32_t row = 0;
-  std::uint32_t expert = 0;
-  float weight = 0;
-};
 
 class expert_compute {
 public:

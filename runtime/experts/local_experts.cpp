@@ -6,38 +6,64 @@
 
 namespace larql::experts {
 
-void assignments_by_expert(const expert_batch& batch, std::vector<assignment>& out) {
-  out.clear();
-  for (auto r = 0u; r < batch.rows; ++r)
-    for (auto k = 0u; k < batch.top_k; ++k) {
-      const auto i = std::size_t{r} * batch.top_k + k;
-      out.push_back({r, batch.ids[i], batch.weights[i]});
-    }
-  std::sort(out.begin(), out.end(), [](const assignment& a, const assignment& b) {
-    return a.expert != b.expert ? a.expert < b.expert : a.row < b.row;
-  });
-}
+/// A batch: its rows as the layer's matrices want them, and its assignments.
+class local_experts::work final : public expert_work {
+public:
+  explicit work(local_experts& port) : port_(port) {}
 
-result<void> local_experts::start(const expert_batch& batch) {
-  batch_ = batch;
-  return {};
-}
+  [[nodiscard]] bool is_free() const noexcept { return free_; }
 
-result<void> local_experts::wait(std::span<float> out) {
-  const auto n = std::size_t{batch_.rows} * batch_.hidden;
-  LARQL_CHECK(out.size() == n);
-  assignments_by_expert(batch_, assignments_);
-  for (const auto& p : assignments_)
-    if (!bank_.owned().contains(batch_.layer, p.expert))
-      return fail(errc::internal, "layer {}, expert {} is not in this machine's bank", batch_.layer,
-                  p.expert);
-  const auto any = bank_.get(batch_.layer, assignments_.front().expert);
-  inputs_.bind(batch_.x.data(), batch_.rows, batch_.hidden, batch_.hidden);
-  inputs_.quantize(compute_, any.gate);
-  sums_.assign(n, 0);
-  LARQL_TRY_VOID(experts_.run(batch_.layer, inputs_.view(any.gate), assignments_, sums_));
-  compute_.k.fixed_to_float(sums_.data(), n, out.data());
-  return {};
+  void take(const expert_batch& batch) {
+    free_ = false;
+    layer_ = batch.layer;
+    numbers_ = std::size_t{batch.rows} * batch.hidden;
+    assignments_.assign(batch.assignments.begin(), batch.assignments.end());
+    const auto gate = port_.bank_.get(layer_, assignments_.front().expert).gate;
+    inputs_.bind(batch.x.data(), batch.rows, batch.hidden, batch.hidden);
+    inputs_.quantize(port_.compute_, gate);
+  }
+
+  bool is_ready() const noexcept override { return true; }
+
+  result<void> wait(std::span<std::int64_t> sums, const std::stop_token& stop) override {
+    LARQL_CHECK(sums.size() == numbers_);
+    if (stop.stop_requested())
+      return fail(errc::cancelled, "stopped before the experts of layer {}", layer_);
+    const auto gate = port_.bank_.get(layer_, assignments_.front().expert).gate;
+    return port_.experts_.run(layer_, inputs_.view(gate), assignments_, sums);
+  }
+
+  call_stats stats() const override { return {}; }
+
+  void release() noexcept override { free_ = true; }
+
+private:
+  local_experts& port_;
+  bool free_ = true;
+  std::uint32_t layer_ = 0;
+  std::size_t numbers_ = 0;
+  kernels::quantized_inputs inputs_;
+  std::vector<assignment> assignments_;
+};
+
+local_experts::local_experts(kernels::compute compute, const expert_bank& bank)
+    : compute_(compute), bank_(bank), experts_(compute, bank) {}
+
+local_experts::~local_experts() = default;
+
+result<expert_ticket> local_experts::start(const expert_batch& batch, ready_fn on_ready) {
+  LARQL_CHECK(!batch.assignments.empty());
+  for (const auto& a : batch.assignments)
+    if (!bank_.owned().contains(batch.layer, a.expert))
+      return fail(errc::internal, "layer {}, expert {} is not in this machine's bank", batch.layer,
+                  a.expert);
+  auto it = std::find_if(works_.begin(), works_.end(), [](const auto& w) { return w->is_free(); });
+  if (it == works_.end())
+    it = works_.insert(it, std::make_unique<work>(*this));
+  (*it)->take(batch);
+  if (on_ready)
+    on_ready();
+  return expert_ticket{**it};
 }
 
 } // namespace larql::experts

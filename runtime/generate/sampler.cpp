@@ -1,9 +1,22 @@
 #include "runtime/generate/sampler.hpp"
 
+#include "runtime/generate/random.hpp"
+
 #include <algorithm>
 #include <cmath>
 
 namespace larql::generate {
+
+namespace {
+
+__extension__ using uint128 = unsigned __int128;
+
+// mass * bits / 2^53, exact.
+std::uint64_t share_of(std::uint64_t mass, std::uint64_t bits) noexcept {
+  return static_cast<std::uint64_t>((uint128{mass} * bits) >> 53);
+}
+
+} // namespace
 
 result<void> check_options(const sampling_options& o) {
   if (!(o.temperature >= 0 && o.temperature <= 100))
@@ -12,11 +25,20 @@ result<void> check_options(const sampling_options& o) {
     return fail(errc::usage, "top-p is {}, expected a number in (0, 1]", o.top_p);
   if (!(o.min_p >= 0 && o.min_p <= 1))
     return fail(errc::usage, "min-p is {}, expected a number in [0, 1]", o.min_p);
+  if (!(o.repetition_penalty > 0 && o.repetition_penalty <= 100))
+    return fail(errc::usage, "repetition penalty is {}, expected a number in (0, 100]",
+                o.repetition_penalty);
+  for (const auto& [name, x] :
+       {std::pair{"presence", o.presence_penalty}, std::pair{"frequency", o.frequency_penalty}})
+    if (!(std::fabs(x) <= 100))
+      return fail(errc::usage, "{} penalty is {}, expected -100 to 100", name, x);
+  for (const auto& [token, x] : o.bias)
+    if (std::isnan(x) || x == INFINITY)
+      return fail(errc::usage, "bias of token {} is {}, expected a number or -inf", token, x);
   return {};
 }
 
-sampler::sampler(const kernels::kernel_set& k, const sampling_options& options)
-    : kernels_(k), options_(options), state_(options.seed) {}
+sampler::sampler(sampling_options options) : options_(std::move(options)) {}
 
 std::uint32_t argmax(std::span<const float> logits) noexcept {
   auto best = std::size_t{0};
@@ -26,62 +48,59 @@ std::uint32_t argmax(std::span<const float> logits) noexcept {
   return static_cast<std::uint32_t>(best);
 }
 
-std::uint32_t sampler::choose(std::span<const float> logits) {
-  if (options_.temperature == 0)
-    return argmax(logits);
-  keep_top_k(logits);
-  probabilities_.clear();
-  // Relative to the largest, so that no temperature makes it infinite.
-  for (const auto& c : candidates_)
-    probabilities_.push_back((c.logit - candidates_[0].logit) / options_.temperature);
-  kernels_.softmax(probabilities_.data(), probabilities_.size());
-  const auto kept = kept_after_top_p_and_min_p();
-  auto mass = 0.0;
-  for (auto i = std::size_t{0}; i < kept; ++i)
-    mass += probabilities_[i];
-  const auto target = uniform() * mass;
-  auto sum = 0.0;
-  for (auto i = std::size_t{0}; i < kept; ++i) {
-    sum += probabilities_[i];
-    if (target < sum)
-      return candidates_[i].id;
+bool sampler::has_penalties() const noexcept {
+  return options_.repetition_penalty != 1 || options_.presence_penalty != 0 ||
+         options_.frequency_penalty != 0;
+}
+
+void sampler::add(std::uint32_t token) {
+  if (!has_penalties())
+    return;
+  const auto it = std::lower_bound(seen_.begin(), seen_.end(), std::pair{token, 0u});
+  if (it != seen_.end() && it->first == token)
+    ++it->second;
+  else
+    seen_.insert(it, {token, 1});
+}
+
+std::span<const float> sampler::changed(std::span<const float> logits,
+                                        sampling_scratch& scratch) const {
+  if (options_.bias.empty() && seen_.empty())
+    return logits;
+  auto& x = scratch.logits;
+  x.assign(logits.begin(), logits.end());
+  for (const auto& [token, bias] : options_.bias)
+    if (token < x.size())
+      x[token] += bias;
+  for (const auto& [token, count] : seen_) {
+    if (token >= x.size())
+      continue;
+    auto& logit = x[token];
+    logit = logit > 0 ? logit / options_.repetition_penalty : logit * options_.repetition_penalty;
+    logit -= options_.presence_penalty + options_.frequency_penalty * static_cast<float>(count);
   }
-  return candidates_[kept - 1].id;
+  return x;
 }
 
-// Largest first; equal logits by id, so that the order is the same everywhere.
-void sampler::keep_top_k(std::span<const float> logits) {
-  const auto before = [](const candidate& a, const candidate& b) {
-    return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
-  };
-  candidates_.resize(logits.size());
-  for (auto i = std::size_t{0}; i < logits.size(); ++i)
-    candidates_[i] = {logits[i], static_cast<std::uint32_t>(i)};
-  const auto k =
-      options_.top_k == 0 ? logits.size() : std::min<std::size_t>(options_.top_k, logits.size());
-  std::partial_sort(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(k),
-                    candidates_.end(), before);
-  candidates_.resize(k);
-}
-
-std::size_t sampler::kept_after_top_p_and_min_p() const {
-  auto kept = std::size_t{0};
-  auto sum = 0.0;
-  const auto least = options_.min_p * probabilities_[0];
-  while (kept < probabilities_.size() &&
-         (kept == 0 || (sum < options_.top_p && probabilities_[kept] >= least)))
-    sum += probabilities_[kept++];
-  return kept;
-}
-
-// splitmix64: the standard library's distributions differ between implementations.
-double sampler::uniform() {
-  state_ += 0x9e3779b97f4a7c15u;
-  auto z = state_;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-  z ^= z >> 31;
-  return static_cast<double>(z >> 11) * 0x1p-53;
+std::uint32_t sampler::choose(std::span<const float> logits, std::uint64_t index,
+                              sampling_scratch& scratch) const {
+  const auto x = changed(logits, scratch);
+  if (options_.temperature == 0)
+    return argmax(x);
+  auto& ranked = scratch.ranked;
+  ranked.set(x, options_.temperature);
+  const auto mass =
+      options_.top_k == 0 ? ranked.total_mass() : ranked.mass_of_first(options_.top_k);
+  auto kept = mass;
+  if (options_.top_p < 1) {
+    // The shortest prefix that reaches top_p: it ends with the token that exceeds one less.
+    const auto wanted = std::ceil(double{options_.top_p} * static_cast<double>(mass));
+    kept = ranked.find(std::clamp<std::uint64_t>(static_cast<std::uint64_t>(wanted), 1, mass) - 1)
+               .mass_through;
+  }
+  if (options_.min_p > 0)
+    kept = std::min(kept, ranked.mass_above(options_.min_p));
+  return ranked.find(share_of(kept, random_bits(options_.seed, index))).id;
 }
 
 } // namespace larql::generate

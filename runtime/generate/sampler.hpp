@@ -1,18 +1,23 @@
 // Chooses the next token from logits.
 //
-// Numerics  Temperature 0 takes the largest logit (lowest id on ties). Otherwise: divide by the
-//           temperature, keep the top_k largest, then the shortest prefix whose probability reaches
-//           top_p, then those with at least min_p times the largest probability; draw one. Equal
-//           logits and an equal seed give equal tokens on every machine.
-// Threads   One caller.
+// Numerics  Logits are changed first: bias, then penalties for tokens that were generated before.
+//           Temperature 0 takes the largest (lowest id on ties). Otherwise: divide by the
+//           temperature, keep the top_k largest, of these the shortest prefix whose probability
+//           reaches top_p, of these what has at least min_p times the largest probability; draw
+//           one with the number of the token's index (random.hpp). Probabilities are fixed point
+//           (ranking.hpp), so equal logits, seed and index give equal tokens on every machine.
+// Owner     A sampler is a value: it can be copied, put back and compared. The scratch is shared.
+// Threads   One caller for each scratch.
+// Source    docs/numerics.md, "Choosing a token".
 
 #pragma once
 
 #include "runtime/base/result.hpp"
-#include "runtime/kernels/kernel_set.hpp"
+#include "runtime/generate/ranking.hpp"
 
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace larql::generate {
@@ -23,33 +28,50 @@ struct sampling_options {
   float top_p = 1;
   float min_p = 0;
   std::uint64_t seed = 0;
+  /// A positive logit of a token that was generated before is divided by this, another multiplied.
+  float repetition_penalty = 1;
+  float presence_penalty = 0;  ///< taken from the logit of a token that was generated before
+  float frequency_penalty = 0; ///< taken once for every time that it was
+  std::vector<std::pair<std::uint32_t, float>> bias; ///< added to the logits of these tokens
+
+  friend bool operator==(const sampling_options&, const sampling_options&) = default;
 };
 
 /// Refuses numbers that make no sense, naming the option.
 [[nodiscard]] result<void> check_options(const sampling_options& options);
 
+/// Memory that choosing needs and keeps; it holds nothing between calls.
+class sampling_scratch {
+public:
+  explicit sampling_scratch(const kernels::kernel_set& k) : ranked(k) {}
+
+  ranking ranked;
+  std::vector<float> logits; ///< changed by bias and penalties
+};
+
 class sampler {
 public:
   /// @pre check_options(options)
-  sampler(const kernels::kernel_set& k, const sampling_options& options);
+  explicit sampler(sampling_options options);
 
-  [[nodiscard]] std::uint32_t choose(std::span<const float> logits);
+  [[nodiscard]] const sampling_options& options() const noexcept { return options_; }
+
+  /// The token with this index among those generated for a request. @pre logits are not empty
+  [[nodiscard]] std::uint32_t choose(std::span<const float> logits, std::uint64_t index,
+                                     sampling_scratch& scratch) const;
+
+  /// A token was generated: penalties count it from now on.
+  void add(std::uint32_t token);
+
+  friend bool operator==(const sampler&, const sampler&) = default;
 
 private:
-  struct candidate {
-    float logit;
-    std::uint32_t id;
-  };
+  [[nodiscard]] std::span<const float> changed(std::span<const float> logits,
+                                               sampling_scratch& scratch) const;
+  [[nodiscard]] bool has_penalties() const noexcept;
 
-  void keep_top_k(std::span<const float> logits);
-  [[nodiscard]] std::size_t kept_after_top_p_and_min_p() const;
-  [[nodiscard]] double uniform();
-
-  const kernels::kernel_set& kernels_;
   sampling_options options_;
-  std::uint64_t state_;
-  std::vector<candidate> candidates_;
-  std::vector<float> probabilities_;
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> seen_; // token and count, by token
 };
 
 /// Index of the largest logit, the lowest on ties. @pre not empty

@@ -42,7 +42,10 @@ struct kernel_set {
   bool (*gelu_mul)(const float* gate, const float* up, std::size_t n, float* out);
   bool (*all_finite)(const float* x, std::size_t n);
   void (*softcap)(float* x, float cap, std::size_t n);
+  float (*maximum)(const float* x, std::size_t n);
   void (*softmax)(float* x, std::size_t n);
+  void (*softmax_terms)(const float* x, std::size_t n, float top, float temperature, float* scaled,
+                        float* weight);
   void (*rope)(float* x, const float* cos, const float* sin, std::size_t half, std::size_t pairs);
   bool (*accumulate_fixed)(std::int64_t* sum, const float* y, float weight, std::size_t n);
   void (*fixed_to_float)(const std::int64_t* sum, std::size_t n, float* out);

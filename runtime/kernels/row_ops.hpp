@@ -105,6 +105,7 @@ struct ops_rows {
       store_some(x + i, n - i, math::softcap(load_some(x + i, n - i), L::set1(cap)));
   }
 
+  /// The largest element. @pre n > 0
   static float maximum(const float* x, std::size_t n) {
     auto best = L::set1(x[0]);
     auto i = std::size_t{0};
@@ -127,6 +128,16 @@ struct ops_rows {
     }
     const auto inverse = 1.0f / L::reduce_add(sum);
     scale(x, inverse, n);
+  }
+
+  /// scaled = (x - top) / temperature; weight = e^scaled. @pre temperature > 0
+  static void softmax_terms(const float* x, std::size_t n, float top, float temperature,
+                            float* scaled, float* weight) {
+    for (std::size_t i = 0; i < n; i += w) {
+      const auto d = L::div(L::sub(load_some(x + i, n - i), L::set1(top)), L::set1(temperature));
+      store_some(scaled + i, n - i, d);
+      store_some(weight + i, n - i, math::exp(d));
+    }
   }
 
   /// Half-split rotation of one head: element i pairs with i + half; the first `pairs` pairs turn

@@ -42,6 +42,8 @@ public:
   /// No more bytes will come: an unfinished scalar becomes U+FFFD.
   void flush(std::string& out);
 
+  friend bool operator==(const utf8_repair&, const utf8_repair&) = default;
+
 private:
   std::string held_; // the beginning of a scalar
 };

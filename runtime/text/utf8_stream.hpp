@@ -3,7 +3,8 @@
 // A token may hold a part of a character: what is not complete yet is held back, at most 3 bytes.
 // All that append() and flush() return, joined, is what tokenizer::decode returns for all tokens.
 //
-// Owner     Refers to a tokenizer that must live longer.
+// Owner     A value: it can be copied, put back and compared. Refers to a tokenizer that must live
+//           longer.
 // Errors    None: bytes that can no longer become a character show as U+FFFD.
 // Threads   One thread at a time.
 
@@ -23,6 +24,8 @@ public:
   [[nodiscard]] std::string append(token_id token);
   /// Ends the text: what was held back shows as U+FFFD. Afterwards a new text may begin.
   [[nodiscard]] std::string flush();
+
+  friend bool operator==(const utf8_stream&, const utf8_stream&) = default;
 
 private:
   const tokenizer* tokens_;

@@ -25,26 +25,35 @@ result<std::unique_ptr<running_model>> running_model::open(const std::filesystem
   LARQL_TRY(out->bank_,
             experts::expert_bank::open(dir, c, {{0, c.layers - 1}, {0, c.experts - 1}}));
   out->port_ = std::make_unique<experts::local_experts>(out->compute(), *out->bank_);
+  out->executor_ = out->new_executor(*out->port_);
   return out;
 }
 
-std::unique_ptr<generate::session> running_model::new_session() {
-  return new_session(*port_);
+std::unique_ptr<generate::executor> running_model::new_executor(experts::expert_port& port) {
+  return *generate::executor::create(model_, compute(), port,
+                                     {options_.chunk, options_.chunks_in_flight});
 }
 
-std::unique_ptr<generate::session> running_model::new_session(experts::expert_port& port) {
-  auto o = generate::session_options{};
+std::unique_ptr<generate::sequence> running_model::new_sequence() {
+  auto o = generate::sequence_options{};
   o.kv = options_.kv;
   o.max_context = options_.context;
-  o.chunk = options_.chunk;
-  return *generate::session::create(model_, compute(), port, o);
+  return *generate::sequence::create(model_, kv_, o);
 }
 
 result<std::vector<float>> running_model::logits(std::span<const std::uint32_t> ids) {
   auto out = std::vector<float>{};
-  const auto session = new_session();
-  LARQL_TRY_VOID(session->append(
-      ids, [&](std::span<const float> row) { out.insert(out.end(), row.begin(), row.end()); }));
+  const auto s = new_sequence();
+  while (!ids.empty()) {
+    const auto chunk = ids.first(std::min<std::size_t>(ids.size(), options_.chunk));
+    LARQL_TRY_VOID(executor_->append(*s, chunk));
+    auto rows = std::vector<generate::executor::row>{};
+    for (auto p = s->size() - static_cast<std::uint32_t>(chunk.size()); p < s->size(); ++p)
+      rows.push_back({s.get(), p});
+    LARQL_TRY(const auto logits, executor_->logits(rows));
+    out.insert(out.end(), logits.begin(), logits.end());
+    ids = ids.subspan(chunk.size());
+  }
   return out;
 }
 

@@ -1,11 +1,11 @@
-// A vindex made to run: kernels, threads, weights, local experts and sessions in one object, with
-// the knobs that must not change a bit.
+// A vindex made to run: kernels, threads, weights, local experts, executor and sequences in one
+// object, with the knobs that must not change a bit.
 
 #pragma once
 
 #include "runtime/base/compute_pool.hpp"
 #include "runtime/experts/local_experts.hpp"
-#include "runtime/generate/session.hpp"
+#include "runtime/generate/executor.hpp"
 #include "runtime/models/gemma4/model.hpp"
 
 #include <cstdint>
@@ -21,6 +21,7 @@ struct run_options {
   unsigned threads = 1;
   kernels::simd_level simd = kernels::best_simd_level();
   std::uint32_t chunk = 256;
+  std::uint32_t chunks_in_flight = 1;
   std::uint32_t context = 128;
   gemma4::kv_format kv = gemma4::kv_format::f32;
 };
@@ -39,9 +40,13 @@ public:
   [[nodiscard]] const experts::expert_bank& bank() const noexcept { return *bank_; }
   [[nodiscard]] experts::expert_port& port() noexcept { return *port_; }
 
-  /// Over this machine's experts, or over `port`.
-  [[nodiscard]] std::unique_ptr<generate::session> new_session();
-  [[nodiscard]] std::unique_ptr<generate::session> new_session(experts::expert_port& port);
+  /// Over this machine's experts.
+  [[nodiscard]] generate::executor& executor() noexcept { return *executor_; }
+  /// One of its own, over `port`.
+  [[nodiscard]] std::unique_ptr<generate::executor> new_executor(experts::expert_port& port);
+  [[nodiscard]] std::unique_ptr<generate::sequence> new_sequence();
+
+  [[nodiscard]] const std::shared_ptr<gemma4::kv_pool>& kv() const noexcept { return kv_; }
 
   /// Logits of every position, [ids][vocab].
   [[nodiscard]] result<std::vector<float>> logits(std::span<const std::uint32_t> ids);
@@ -55,6 +60,8 @@ private:
   gemma4::model model_;
   std::optional<experts::expert_bank> bank_;
   std::unique_ptr<experts::local_experts> port_;
+  std::unique_ptr<generate::executor> executor_;
+  std::shared_ptr<gemma4::kv_pool> kv_ = gemma4::kv_pool::create();
 };
 
 /// Logits of every position of a fresh session. Failing ends the test program.

@@ -10,8 +10,8 @@ using kernels::linear_job;
 using vindex::layer_tensors;
 
 bool attention::run(std::uint32_t layer, const layer_tensors& t, const rope_table& rope,
-                    std::span<const row_position> rows, const float* in, float* out) {
-  const auto count = static_cast<std::uint32_t>(rows.size());
+                    const pass_rows& rows, const float* in, float* out) {
+  const auto count = rows.size();
   project(layer, t, count, in);
   if (!normalise_and_store(layer, t, rope, rows))
     return false;
@@ -38,7 +38,7 @@ void attention::project(std::uint32_t, const layer_tensors& t, std::uint32_t row
 
 // Tasks are rows: each norms and rotates its own heads and writes its own cache slots.
 bool attention::normalise_and_store(std::uint32_t layer, const layer_tensors& t,
-                                    const rope_table& rope, std::span<const row_position> rows) {
+                                    const rope_table& rope, const pass_rows& rows) {
   const auto dim = std::size_t{config_.head_dim_of(layer)};
   const auto kv_heads = config_.kv_heads_of(layer);
   const auto& k = compute_.k;
@@ -46,8 +46,7 @@ bool attention::normalise_and_store(std::uint32_t layer, const layer_tensors& t,
   auto finite = std::atomic<bool>{true};
   compute_.pool.parallel_for(rows.size(), 1, [&](std::size_t begin, std::size_t end, unsigned) {
     for (auto r = begin; r < end; ++r) {
-      auto& cache = *rows[r].cache;
-      const auto half = cache.format() == kv_format::f16;
+      const auto half = rows.rows()[r].cache->format() == kv_format::f16;
       const auto* cos = rope.cos(r);
       const auto* sin = rope.sin(r);
       auto squares = 0.0f; // not finite if anything that is normed is not
@@ -62,7 +61,7 @@ bool attention::normalise_and_store(std::uint32_t layer, const layer_tensors& t,
         squares += k.rms_norm(key, t.k_norm.data(), dim, eps, key);
         k.rope(key, cos, sin, dim / 2, rope.pairs());
         squares += k.rms_norm(value, nullptr, dim, eps, value);
-        const auto slot = cache.at(layer, h, rows[r].position);
+        const auto slot = rows.slot_of(r, layer, h);
         if (half) {
           k.store_f16(key, dim, reinterpret_cast<std::uint16_t*>(slot.key));
           k.store_f16(value, dim, reinterpret_cast<std::uint16_t*>(slot.value));
@@ -79,7 +78,8 @@ bool attention::normalise_and_store(std::uint32_t layer, const layer_tensors& t,
 }
 
 // Tasks are (row, group of query heads that share a KV head).
-void attention::attend(std::uint32_t layer, std::span<const row_position> rows) {
+void attention::attend(std::uint32_t layer, const pass_rows& pass) {
+  const auto rows = pass.rows();
   const auto dim = std::size_t{config_.head_dim_of(layer)};
   const auto kv_heads = config_.kv_heads_of(layer);
   const auto width = config_.q_heads * dim;
@@ -95,14 +95,18 @@ void attention::attend(std::uint32_t layer, std::span<const row_position> rows) 
   const auto scratch = std::size_t{heads} * most_keys;
   if (scores_.size() < scratch * compute_.pool.threads())
     scores_.resize(scratch * compute_.pool.threads());
+  runs_.resize(compute_.pool.threads());
   mixed_.resize(rows.size() * width);
   compute_.pool.parallel_for(
       rows.size() * groups, 1, [&](std::size_t begin, std::size_t end, unsigned worker) {
         for (auto task = begin; task < end; ++task) {
           const auto r = task / groups;
+          const auto& row = rows[r];
           const auto head = static_cast<std::uint32_t>(task % groups) * heads;
           const auto at = r * width + head * dim;
-          attend_heads(layer, rows[r], head / per_kv, q_.data() + at, heads,
+          auto& runs = runs_[worker];
+          pass.read(r, layer, row.position + 1 - visible(layer, row.position), runs);
+          attend_heads(layer, row.cache->format(), runs, head / per_kv, q_.data() + at, heads,
                        scores_.data() + worker * scratch, mixed_.data() + at);
         }
       });
@@ -112,27 +116,24 @@ std::uint32_t attention::visible(std::uint32_t layer, std::uint32_t position) co
   return config_.sliding[layer] ? std::min(config_.window, position + 1) : position + 1;
 }
 
-void attention::attend_heads(std::uint32_t layer, const row_position& row, std::uint32_t kv_head,
-                             const float* q, std::uint32_t heads, float* scores, float* out) {
+void attention::attend_heads(std::uint32_t layer, kv_format format, std::span<const kv_run> runs,
+                             std::uint32_t kv_head, const float* q, std::uint32_t heads,
+                             float* scores, float* out) const {
   const auto dim = std::size_t{config_.head_dim_of(layer)};
-  const auto keys = visible(layer, row.position);
-  const auto oldest = row.position + 1 - keys;
-  const auto& cache = *row.cache;
-  const auto half = cache.format() == kv_format::f16;
+  const auto oldest = runs.front().first;
+  const auto keys = runs.back().first + runs.back().count - oldest;
+  const auto half = format == kv_format::f16;
   const auto score = half ? compute_.k.attention_scores_f16 : compute_.k.attention_scores_f32;
   const auto mix = half ? compute_.k.attention_mix_f16 : compute_.k.attention_mix_f32;
-  const auto runs = cache.read(layer, kv_head, oldest, row.position);
-  for (auto i = 0; i < runs.count; ++i) {
-    const auto& run = runs.part[i];
-    score(q, heads, dim, run.keys, run.count, scores + (run.first - oldest), keys);
-  }
+  for (const auto& run : runs)
+    score(q, heads, dim, run.keys + kv_head * run.head_stride, run.count,
+          scores + (run.first - oldest), keys);
   for (auto h = 0u; h < heads; ++h)
     compute_.k.softmax(scores + std::size_t{h} * keys, keys);
   std::fill_n(out, heads * dim, 0.0f);
-  for (auto i = 0; i < runs.count; ++i) {
-    const auto& run = runs.part[i];
-    mix(scores + (run.first - oldest), keys, heads, dim, run.values, run.count, out);
-  }
+  for (const auto& run : runs)
+    mix(scores + (run.first - oldest), keys, heads, dim, run.values + kv_head * run.head_stride,
+        run.count, out);
 }
 
 } // namespace larql::gemma4

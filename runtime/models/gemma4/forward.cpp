@@ -14,54 +14,57 @@ constexpr std::size_t softcap_grain = 8192; // elements; a multiple of a vector
 
 } // namespace
 
+forward::pass::pass(const vindex::model_config& config)
+    : hidden_(config.hidden), rope_sliding_(config, true), rope_full_(config, false) {}
+
+std::span<const float> forward::pass::hidden_row(std::uint32_t row) const {
+  LARQL_CHECK(row < rows_.size());
+  return std::span{x_}.subspan(std::size_t{row} * hidden_, hidden_);
+}
+
 forward::forward(const model& m, kernels::compute compute, experts::expert_port& experts)
     : model_(m),
       compute_(compute),
       experts_(experts),
-      rope_sliding_(m.config, true),
-      rope_full_(m.config, false),
       attention_(compute, m.config),
       dense_(compute),
       router_(compute, m.config) {}
 
-result<void> forward::run(std::span<const std::uint32_t> tokens, std::uint32_t first,
-                          kv_cache& cache, const std::function<bool()>& cancelled) {
-  const auto part = sequence_part{tokens, first, &cache};
-  return run({&part, 1}, cancelled);
-}
-
-result<void> forward::run(std::span<const sequence_part> parts,
-                          const std::function<bool()>& cancelled) {
-  row_positions_.clear();
-  for (const auto& p : parts) {
-    LARQL_CHECK(!p.tokens.empty() && p.tokens.size() <= p.cache->max_chunk());
-    LARQL_CHECK(p.first + p.tokens.size() <= p.cache->max_context());
-    for (auto i = 0u; i < p.tokens.size(); ++i)
-      row_positions_.push_back({p.first + i, p.cache});
-  }
-  LARQL_CHECK(!row_positions_.empty());
-  rows_ = static_cast<std::uint32_t>(row_positions_.size());
-  const auto n = rows_ * std::size_t{model_.config.hidden};
-  for (auto* buffer : {&x_, &normed_, &branch_, &moe_in_, &moe_out_})
+void forward::begin(pass& p, std::span<const sequence_part> parts) {
+  p.cancel();
+  p.rows_.set(parts);
+  p.layer_ = 0;
+  p.stats_ = {};
+  const auto n = std::size_t{p.rows()} * model_.config.hidden;
+  for (auto* buffer : {&p.x_, &p.branch_, &p.moe_out_})
     buffer->resize(n);
-  rope_sliding_.set_positions(row_positions_);
-  rope_full_.set_positions(row_positions_);
-  embed(parts);
-  for (auto l = 0u; l < model_.config.layers; ++l) {
-    if (cancelled && cancelled())
-      return fail(errc::cancelled, "stopped at layer {}", l);
-    LARQL_TRY_VOID(layer(l));
-    if (on_layer)
-      on_layer(l, x_);
-  }
-  return check_finite(model_.config.layers - 1); // logits of NaN would be anything
+  p.rope_sliding_.set_positions(p.rows_.rows());
+  p.rope_full_.set_positions(p.rows_.rows());
+  embed(p, parts);
 }
 
-result<void> forward::check_finite(std::uint32_t l) const {
+result<void> forward::run(pass& p, std::span<const sequence_part> parts,
+                          const std::stop_token& stop) {
+  begin(p, parts);
+  auto done = run_layers(p, stop);
+  if (!done)
+    p.cancel();
+  return done;
+}
+
+result<void> forward::run_layers(pass& p, const std::stop_token& stop) {
+  while (!is_done(p)) {
+    LARQL_TRY_VOID(start_layer(p, stop));
+    LARQL_TRY_VOID(finish_layer(p, stop));
+  }
+  return {};
+}
+
+result<void> forward::check_finite(const pass& p) const {
   const auto hidden = std::size_t{model_.config.hidden};
-  for (auto r = std::size_t{0}; r < rows_; ++r)
-    if (!compute_.k.all_finite(x_.data() + r * hidden, hidden))
-      return not_finite(fmt::format("layer {}: activations of row {}", l, r));
+  for (auto r = std::size_t{0}; r < p.rows(); ++r)
+    if (!compute_.k.all_finite(p.x_.data() + r * hidden, hidden))
+      return not_finite(fmt::format("layer {}: activations of row {}", p.layer_, r));
   return {};
 }
 
@@ -71,82 +74,102 @@ failure forward::not_finite(const std::string& what) const {
   return fail(errc::corrupt, "{}: {} are not finite", model_.dir.string(), what);
 }
 
-void forward::embed(std::span<const sequence_part> parts) {
+void forward::embed(pass& p, std::span<const sequence_part> parts) {
   const auto& e = model_.weights.embeddings;
   const auto hidden = std::size_t{model_.config.hidden};
   embedding_.resize(e.cols); // stored width, which may be padded
-  auto out = x_.begin();
+  auto out = p.x_.begin();
   for (const auto& part : parts)
     for (const auto token : part.tokens) {
       LARQL_CHECK(token < e.rows);
       quant::dequantize_row(e.format, e.row(token), e.cols, embedding_.data());
       out = std::copy_n(embedding_.begin(), hidden, out);
     }
-  compute_.k.scale(x_.data(), model_.config.embed_scale, x_.size());
+  compute_.k.scale(p.x_.data(), model_.config.embed_scale, p.x_.size());
 }
 
-result<void> forward::layer(std::uint32_t l) {
+// x += norm(attend(norm(x))); then the experts start, so that the dense branch hides their latency.
+result<void> forward::start_layer(pass& p, const std::stop_token& stop) {
+  const auto l = p.layer_;
+  LARQL_CHECK(!is_done(p) && !p.is_waiting());
+  if (stop.stop_requested())
+    return fail(errc::cancelled, "stopped at layer {}", l);
   const auto& config = model_.config;
   const auto& t = model_.weights.layers[l];
-  const auto& k = compute_.k;
+  const auto rows = p.rows();
+  auto& x = p.x_;
+  auto& branch = p.branch_;
+  auto& times = p.stats_.times;
   auto clock = phase_clock{};
+  normed_.resize(std::max(normed_.size(), x.size()));
 
-  // Attention: x += norm(attend(norm(x)))
-  norm_rows(x_.data(), t.input_norm, normed_.data());
-  if (!attention_.run(l, t, config.sliding[l] ? rope_sliding_ : rope_full_, row_positions_,
-                      normed_.data(), branch_.data()))
+  norm_rows(rows, x.data(), t.input_norm, normed_.data());
+  if (!attention_.run(l, t, config.sliding[l] ? p.rope_sliding_ : p.rope_full_, p.rows_,
+                      normed_.data(), branch.data()))
     return not_finite(fmt::format("layer {}: queries, keys or values", l));
-  norm_rows(branch_.data(), t.post_attention_norm, branch_.data());
-  k.add(x_.data(), branch_.data(), x_.size());
-  LARQL_TRY_VOID(check_finite(l));
-  clock.lap(times_.attention);
+  norm_rows(rows, branch.data(), t.post_attention_norm, branch.data());
+  compute_.k.add(x.data(), branch.data(), x.size());
+  LARQL_TRY_VOID(check_finite(p));
+  clock.lap(times.attention);
 
-  // Experts start first, so that the dense branch hides their latency.
-  if (!router_.run(t, rows_, x_.data()))
+  if (!router_.run(t, rows, x.data()))
     return not_finite(fmt::format("layer {}: logits of the router", l));
-  clock.lap(times_.router);
-  norm_rows(x_.data(), t.pre_expert_norm, moe_in_.data());
-  LARQL_TRY_VOID(experts_.start(
-      {l, rows_, config.hidden, config.top_k, moe_in_, router_.ids(), router_.weights()}));
-  clock.lap(times_.experts);
-  norm_rows(x_.data(), t.pre_dense_norm, normed_.data());
-  const auto dense_is_finite = dense_.run(t, rows_, normed_.data(), branch_.data());
-  norm_rows(branch_.data(), t.post_dense_norm, branch_.data());
-  clock.lap(times_.dense);
-  LARQL_TRY_VOID(experts_.wait(moe_out_)); // also after a failure: they are on their way
+  clock.lap(times.router);
+  experts::assignments_by_expert(router_.ids(), router_.weights(), config.top_k, assignments_);
+  norm_rows(rows, x.data(), t.pre_expert_norm, normed_.data());
+  LARQL_TRY(p.ticket_, experts_.start({l, rows, config.hidden, std::span{normed_}.first(x.size()),
+                                       assignments_}));
+  clock.lap(times.experts);
+
+  norm_rows(rows, x.data(), t.pre_dense_norm, normed_.data());
+  const auto dense_is_finite = dense_.run(t, rows, normed_.data(), branch.data());
+  norm_rows(rows, branch.data(), t.post_dense_norm, branch.data());
+  clock.lap(times.dense);
   if (!dense_is_finite)
     return not_finite(fmt::format("layer {}: products of the dense branch", l));
-  clock.lap(times_.experts);
-  norm_rows(moe_out_.data(), t.post_expert_norm, moe_out_.data());
-
-  // x = (x + norm(dense + experts)) * layer_scalar
-  k.add(branch_.data(), moe_out_.data(), branch_.size());
-  norm_rows(branch_.data(), t.post_ffn_norm, branch_.data());
-  k.add(x_.data(), branch_.data(), x_.size());
-  k.scale(x_.data(), t.layer_scalar, x_.size());
-  clock.lap(times_.combine);
   return {};
 }
 
-void forward::norm_rows(const float* in, std::span<const float> weight, float* out) {
+// x = (x + norm(dense + norm(experts))) * layer_scalar
+result<void> forward::finish_layer(pass& p, const std::stop_token& stop) {
+  const auto& t = model_.weights.layers[p.layer_];
+  const auto& k = compute_.k;
+  const auto rows = p.rows();
+  auto& x = p.x_;
+  auto& moe_out = p.moe_out_;
+  auto& times = p.stats_.times;
+  auto clock = phase_clock{};
+  LARQL_CHECK(p.is_waiting());
+  p.sums_.assign(x.size(), 0);
+  auto summed = p.ticket_->wait(p.sums_, stop);
+  p.stats_.add_layer(p.ticket_->stats());
+  p.ticket_.drop();
+  LARQL_TRY_VOID(std::move(summed));
+  k.fixed_to_float(p.sums_.data(), x.size(), moe_out.data());
+  clock.lap(times.experts);
+  norm_rows(rows, moe_out.data(), t.post_expert_norm, moe_out.data());
+
+  k.add(p.branch_.data(), moe_out.data(), x.size());
+  norm_rows(rows, p.branch_.data(), t.post_ffn_norm, p.branch_.data());
+  k.add(x.data(), p.branch_.data(), x.size());
+  k.scale(x.data(), t.layer_scalar, x.size());
+  clock.lap(times.combine);
+  if (on_layer)
+    on_layer(p.layer_, x);
+  if (p.layer_ + 1 == model_.config.layers)
+    LARQL_TRY_VOID(check_finite(p)); // logits of NaN would be anything
+  ++p.layer_;
+  return {};
+}
+
+void forward::norm_rows(std::uint32_t rows, const float* in, std::span<const float> weight,
+                        float* out) {
   const auto hidden = std::size_t{model_.config.hidden};
-  compute_.pool.parallel_for(rows_, 8, [&](std::size_t begin, std::size_t end, unsigned) {
+  compute_.pool.parallel_for(rows, 8, [&](std::size_t begin, std::size_t end, unsigned) {
     for (auto r = begin; r < end; ++r)
       compute_.k.rms_norm(in + r * hidden, weight.data(), hidden, model_.config.rms_eps,
                           out + r * hidden);
   });
-}
-
-result<std::span<const float>> forward::logits(std::uint32_t begin, std::uint32_t end) {
-  LARQL_CHECK(begin < end && end <= rows_);
-  const auto hidden = std::size_t{model_.config.hidden};
-  return logits_of({x_.data() + begin * hidden, (end - begin) * hidden});
-}
-
-std::span<const float> forward::hidden_row(std::uint32_t row) const {
-  LARQL_CHECK(row < rows_);
-  const auto hidden = std::size_t{model_.config.hidden};
-  return {x_.data() + row * hidden, hidden};
 }
 
 result<std::span<const float>> forward::logits_of(std::span<const float> hidden_rows) {
@@ -170,7 +193,7 @@ result<std::span<const float>> forward::logits_of(std::span<const float> hidden_
         if (config.softcap > 0)
           compute_.k.softcap(logits_.data() + begin, config.softcap, end - begin);
       });
-  clock.lap(times_.head);
+  clock.lap(head_time_);
   if (!finite.load())
     return not_finite("logits");
   return std::span<const float>{logits_};

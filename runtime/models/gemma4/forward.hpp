@@ -1,95 +1,136 @@
-// The forward pass: a chunk of tokens of one sequence through all layers, or of several sequences
-// at once.
+// The forward pass: rows of one or of several sequences through all layers.
+//
+// A pass is taken through each layer in two steps, so that other passes can use the time in which
+// the experts of one are computed elsewhere: start_layer() ends with the experts under way, and
+// finish_layer() waits for them.
 //
 // Shapes    hidden rows: [rows][hidden]; logits: [rows][vocab].
 // Numerics  docs/numerics.md. Logits depend on the tokens and the weights only: not on the
-//           chunking, the other sequences of a pass, the number of threads, the instruction set, or
-//           where experts are computed.
+//           chunking, the other sequences of a pass, other passes, the number of threads, the
+//           instruction set, or where experts are computed.
 // Threads   One caller; the work inside spreads over the compute pool.
-// Errors    Experts that cannot be reached, or numbers that stop being finite, end the chunk. In
+// Errors    Experts that cannot be reached, or numbers that stop being finite, end the pass. In
 //           the second case all dense matrices are searched, and the error names the one at fault.
-//           The sequence is then as before: positions written by a failed chunk are overwritten by
-//           the next one.
+//           What a failed pass has written into a cache is written again by the next one.
 
 #pragma once
 
 #include "runtime/experts/expert_port.hpp"
 #include "runtime/models/gemma4/attention.hpp"
 #include "runtime/models/gemma4/dense_mlp.hpp"
-#include "runtime/models/gemma4/kv_cache.hpp"
 #include "runtime/models/gemma4/model.hpp"
 #include "runtime/models/gemma4/moe_router.hpp"
-#include "runtime/models/gemma4/phase_times.hpp"
+#include "runtime/models/gemma4/pass_rows.hpp"
+#include "runtime/models/gemma4/pass_stats.hpp"
 #include "runtime/models/gemma4/rope.hpp"
-#include "runtime/models/gemma4/sequence_part.hpp"
 
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <stop_token>
 #include <vector>
 
 namespace larql::gemma4 {
 
 class forward {
 public:
+  /// What belongs to one pass: its rows, their numbers on the way through the layers, and the
+  /// experts that are under way for it. Its memory is used again by the next pass.
+  class pass {
+  public:
+    explicit pass(const vindex::model_config& config);
+
+    [[nodiscard]] std::uint32_t rows() const noexcept { return rows_.size(); }
+    /// Layers that have been started, or finished as well if none is under way.
+    [[nodiscard]] std::uint32_t layers_started() const noexcept {
+      return layer_ + (ticket_ ? 1 : 0);
+    }
+    /// The experts of a layer are under way.
+    [[nodiscard]] bool is_waiting() const noexcept { return static_cast<bool>(ticket_); }
+    /// finish_layer() would not block on another machine. @pre is_waiting()
+    [[nodiscard]] bool is_ready() const noexcept { return ticket_->is_ready(); }
+
+    /// Final hidden row. @pre all layers are finished
+    [[nodiscard]] std::span<const float> hidden_row(std::uint32_t row) const;
+    /// Final hidden rows, [rows][hidden]. @pre all layers are finished
+    [[nodiscard]] std::span<const float> hidden_rows() const noexcept { return x_; }
+
+    /// Cancels what is under way. The pass can begin anew.
+    void cancel() noexcept { ticket_.drop(); }
+
+    /// Of this pass since it began.
+    [[nodiscard]] const pass_stats& stats() const noexcept { return stats_; }
+
+  private:
+    friend class forward;
+
+    std::uint32_t hidden_;
+    pass_rows rows_;
+    std::uint32_t layer_ = 0; // the next one, or the one whose experts are under way
+    rope_table rope_sliding_;
+    rope_table rope_full_;
+    std::vector<float> x_;      // the residual stream
+    std::vector<float> branch_; // attention or dense output
+    std::vector<float> moe_out_;
+    std::vector<std::int64_t> sums_;
+    experts::expert_ticket ticket_;
+    pass_stats stats_;
+  };
+
   forward(const model& model, kernels::compute compute, experts::expert_port& experts);
 
-  /// Runs tokens at positions first, first + 1, ... and keeps their final hidden rows.
-  /// `cancelled` is asked once per layer; true ends the chunk with errc::cancelled.
-  /// @pre every token is below the vocabulary size; tokens.size() <= cache.max_chunk() and
-  ///      first + tokens.size() <= cache.max_context()
-  [[nodiscard]] result<void> run(std::span<const std::uint32_t> tokens, std::uint32_t first,
-                                 kv_cache& cache, const std::function<bool()>& cancelled = {});
+  /// Puts rows into a pass. @pre as pass_rows::set; every token is below the vocabulary size; the
+  /// caches have memory for the rows
+  void begin(pass& p, std::span<const sequence_part> parts);
+  [[nodiscard]] bool is_done(const pass& p) const noexcept {
+    return p.layer_ == model_.config.layers;
+  }
+  /// Attention, choice of experts and dense branch of the next layer. Rows of a sequence that
+  /// another pass is reading may enter a layer after the earlier rows' attention there.
+  /// @pre !is_done(p), and no experts are under way
+  [[nodiscard]] result<void> start_layer(pass& p, const std::stop_token& stop);
+  /// Waits for the experts of the layer and finishes it. @pre p.is_waiting()
+  [[nodiscard]] result<void> finish_layer(pass& p, const std::stop_token& stop);
 
-  /// The same for parts of several sequences, whose rows follow each other. @pre not empty; no two
-  /// parts are of the same sequence
-  [[nodiscard]] result<void> run(std::span<const sequence_part> parts,
-                                 const std::function<bool()>& cancelled = {});
+  /// All of that: `parts` through all layers.
+  [[nodiscard]] result<void> run(pass& p, std::span<const sequence_part> parts,
+                                 const std::stop_token& stop = {});
 
-  /// Logits of rows [begin, end) of the last run, soft cap applied. @pre the run succeeded
-  [[nodiscard]] result<std::span<const float>> logits(std::uint32_t begin, std::uint32_t end);
-
-  /// Final hidden row of the last run, for logits_of() at any later time. @pre the run succeeded
-  [[nodiscard]] std::span<const float> hidden_row(std::uint32_t row) const;
-  /// Logits of [n][hidden] final hidden rows.
+  /// Logits of [n][hidden] final hidden rows, soft cap applied, from one product with the output
+  /// head. Valid until the next call.
   [[nodiscard]] result<std::span<const float>> logits_of(std::span<const float> hidden_rows);
 
-  /// Called after each layer of a run with its index and the residual stream [rows][hidden]; for
+  /// Called after each layer of a pass with its index and the residual stream [rows][hidden]; for
   /// tests that look for the first layer that departs.
   std::function<void(std::uint32_t, std::span<const float>)> on_layer;
 
+  /// Of the layer that was started last.
   [[nodiscard]] const moe_router& router() const noexcept { return router_; }
 
-  /// Time spent in all calls so far.
-  [[nodiscard]] const phase_times& times() const noexcept { return times_; }
+  /// Time spent in logits_of() so far.
+  [[nodiscard]] std::chrono::nanoseconds head_time() const noexcept { return head_time_; }
 
 private:
-  void embed(std::span<const sequence_part> parts);
-  [[nodiscard]] result<void> layer(std::uint32_t l);
-  [[nodiscard]] result<void> check_finite(std::uint32_t l) const;
+  void embed(pass& p, std::span<const sequence_part> parts);
+  [[nodiscard]] result<void> run_layers(pass& p, const std::stop_token& stop);
+  [[nodiscard]] result<void> check_finite(const pass& p) const;
   [[nodiscard]] failure not_finite(const std::string& what) const;
-  void norm_rows(const float* in, std::span<const float> weight, float* out);
+  void norm_rows(std::uint32_t rows, const float* in, std::span<const float> weight, float* out);
 
   const model& model_;
   kernels::compute compute_;
   experts::expert_port& experts_;
-  rope_table rope_sliding_;
-  rope_table rope_full_;
+
+  // Scratch of the step that runs.
   attention attention_;
   dense_mlp dense_;
   moe_router router_;
-
-  std::uint32_t rows_ = 0;
-  std::vector<row_position> row_positions_; // of the rows
+  std::vector<experts::assignment> assignments_;
   std::vector<float> embedding_;
-  std::vector<float> x_;      // the residual stream
-  std::vector<float> normed_; // scratch rows
-  std::vector<float> branch_; // attention or dense output
-  std::vector<float> moe_in_;
-  std::vector<float> moe_out_;
+  std::vector<float> normed_; // [rows][hidden]
   kernels::quantized_inputs head_input_;
   std::vector<float> logits_;
-  phase_times times_;
+  std::chrono::nanoseconds head_time_{0};
 };
 
 } // namespace larql::gemma4

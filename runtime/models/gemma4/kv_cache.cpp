@@ -1,54 +1,202 @@
 #include "runtime/models/gemma4/kv_cache.hpp"
 
+#include "runtime/base/check.hpp"
+
 #include <algorithm>
+#include <cstring>
 
 namespace larql::gemma4 {
 
-result<kv_cache> kv_cache::create(const vindex::model_config& model, kv_format format,
-                                  std::uint32_t max_context, std::uint32_t max_chunk) {
-  auto out = kv_cache{};
-  out.format_ = format;
-  out.max_context_ = max_context;
-  out.max_chunk_ = std::min(max_chunk, max_context);
+namespace {
+
+constexpr std::uint32_t block_of(std::uint32_t position) noexcept {
+  return position / kv_block_positions;
+}
+
+constexpr std::uint32_t blocks_for(std::uint32_t positions) noexcept {
+  return (positions + kv_block_positions - 1) / kv_block_positions;
+}
+
+} // namespace
+
+kv_cache::kv_cache(const vindex::model_config& model, kv_format format, std::uint32_t max_context,
+                   std::shared_ptr<kv_pool> pool)
+    : format_(format), window_(model.window), max_context_(max_context), pool_(std::move(pool)) {
   for (auto l = 0u; l < model.layers; ++l) {
-    auto store = layer_store{};
-    const auto ring = std::uint64_t{model.window} + out.max_chunk_ - 1;
-    store.slots = model.sliding[l]
-                      ? static_cast<std::uint32_t>(std::min<std::uint64_t>(ring, max_context))
-                      : max_context;
-    store.row_bytes = model.head_dim_of(l) * (format == kv_format::f16 ? 2u : 4u);
-    const auto bytes = store.row_bytes * store.slots * model.kv_heads_of(l);
-    for (auto* part : {&store.keys, &store.values}) {
-      auto memory = reserved_memory::reserve(bytes);
-      if (!memory)
-        return std::move(memory).error().in(fmt::format("KV cache of layer {}", l));
-      *part = *std::move(memory);
-      out.reserved_bytes_ += bytes;
-    }
-    out.layers_.push_back(std::move(store));
+    auto& s = layers_.emplace_back();
+    s.sliding = model.sliding[l];
+    s.heads = model.kv_heads_of(l);
+    s.row_bytes = model.head_dim_of(l) * (format == kv_format::f16 ? 2u : 4u);
   }
-  return out;
+}
+
+// The first position that a sliding layer's row at `position` sees.
+std::uint32_t kv_cache::first_visible(std::uint32_t position) const noexcept {
+  return position + 1 - std::min(window_, position + 1);
+}
+
+// ---- positions ----------------------------------------------------------------------------------
+
+result<void> kv_cache::prepare(std::uint32_t first, std::uint32_t end) {
+  LARQL_CHECK(first <= end && end <= max_context_);
+  for (auto& s : layers_)
+    LARQL_TRY_VOID(prepare(s, first, end));
+  return {};
+}
+
+result<void> kv_cache::prepare(layer_store& s, std::uint32_t first, std::uint32_t end) {
+  if (s.blocks.empty())
+    s.first_block = block_of(first);
+  for (auto b = block_of(first); b < blocks_for(end); ++b) {
+    const auto i = b - s.first_block;
+    LARQL_CHECK(i <= s.blocks.size());
+    if (i == s.blocks.size()) {
+      LARQL_TRY(auto block, pool_->take(s.block_bytes()));
+      s.blocks.push_back(std::move(block));
+    } else if (s.blocks[i].use_count() > 1) {
+      LARQL_TRY(auto block, pool_->take(s.block_bytes()));
+      std::memcpy(block->data(), s.blocks[i]->data(), s.block_bytes());
+      s.blocks[i] = std::move(block);
+    }
+  }
+  return {};
 }
 
 kv_cache::slot kv_cache::at(std::uint32_t layer, std::uint32_t head,
                             std::uint32_t position) noexcept {
   auto& s = layers_[layer];
-  const auto offset = (std::size_t{head} * s.slots + position % s.slots) * s.row_bytes;
-  return {s.keys.data() + offset, s.values.data() + offset};
+  auto* block = s.blocks[block_of(position) - s.first_block]->data();
+  const auto offset =
+      (std::size_t{head} * kv_block_positions + position % kv_block_positions) * s.row_bytes;
+  return {block + offset, block + s.block_bytes() / 2 + offset};
 }
 
-kv_cache::runs kv_cache::read(std::uint32_t layer, std::uint32_t head, std::uint32_t first,
-                              std::uint32_t last) const noexcept {
+void kv_cache::read(std::uint32_t layer, std::uint32_t first, std::uint32_t end,
+                    std::vector<kv_run>& out) const {
   const auto& s = layers_[layer];
-  auto out = runs{};
-  while (first <= last) {
-    const auto in_ring = first % s.slots;
-    const auto count = std::min(last - first + 1, s.slots - in_ring);
-    const auto offset = (std::size_t{head} * s.slots + in_ring) * s.row_bytes;
-    out.part[out.count++] = {first, count, s.keys.data() + offset, s.values.data() + offset};
+  while (first < end) {
+    const auto* block = s.blocks[block_of(first) - s.first_block]->data();
+    const auto in_block = first % kv_block_positions;
+    const auto count = std::min(end - first, kv_block_positions - in_block);
+    const auto offset = in_block * s.row_bytes;
+    out.push_back({first, count, block + offset, block + s.block_bytes() / 2 + offset,
+                   kv_block_positions * s.row_bytes});
     first += count;
   }
+}
+
+void kv_cache::forget_from(std::uint32_t end) noexcept {
+  for (auto& s : layers_) {
+    const auto blocks = blocks_for(end);
+    const auto kept = blocks > s.first_block ? std::size_t{blocks - s.first_block} : 0;
+    s.blocks.resize(std::min(s.blocks.size(), kept));
+  }
+}
+
+void kv_cache::forget_before(std::uint32_t end) noexcept {
+  const auto needed = first_visible(end);
+  const auto keep_from = block_of(needed - std::min(needed, slack_positions));
+  for (auto& s : layers_) {
+    if (!s.sliding || keep_from <= s.first_block)
+      continue;
+    const auto gone = std::min<std::size_t>(keep_from - s.first_block, s.blocks.size());
+    s.blocks.erase(s.blocks.begin(), s.blocks.begin() + static_cast<std::ptrdiff_t>(gone));
+    s.first_block += static_cast<std::uint32_t>(gone);
+  }
+}
+
+bool kv_cache::has_window(std::uint32_t end) const noexcept {
+  return std::all_of(layers_.begin(), layers_.end(), [&](const layer_store& s) {
+    return !s.sliding || end == 0 ||
+           (s.first_block * kv_block_positions <= first_visible(end) &&
+            s.first_block + s.blocks.size() >= blocks_for(end));
+  });
+}
+
+kv_window kv_cache::window(std::uint32_t end) const {
+  LARQL_CHECK(has_window(end));
+  auto out = kv_window{};
+  out.end = end;
+  // A block more than needed: a later text may part from this one a few positions before the end.
+  const auto needed = first_visible(end);
+  const auto from = block_of(needed - std::min(needed, slack_positions));
+  out.layers.resize(layers_.size());
+  for (auto l = std::size_t{0}; l < layers_.size(); ++l) {
+    const auto& s = layers_[l];
+    if (!s.sliding)
+      continue;
+    const auto first = std::max(from, s.first_block);
+    out.first = first * kv_block_positions;
+    out.layers[l].assign(s.blocks.begin() + (first - s.first_block),
+                         s.blocks.begin() + (blocks_for(end) - s.first_block));
+  }
   return out;
+}
+
+bool kv_cache::fits(const kv_window& w, std::uint32_t end) const noexcept {
+  return end <= w.end && w.first <= first_visible(end);
+}
+
+void kv_cache::restore(const kv_window& w, std::uint32_t end) {
+  LARQL_CHECK(fits(w, end));
+  for (auto l = std::size_t{0}; l < layers_.size(); ++l) {
+    auto& s = layers_[l];
+    if (!s.sliding)
+      continue;
+    s.first_block = block_of(w.first);
+    s.blocks = w.layers[l];
+  }
+  forget_from(end);
+}
+
+// ---- drafts -------------------------------------------------------------------------------------
+
+result<void> kv_cache::prepare_drafts() {
+  for (auto& s : layers_) {
+    if (s.drafts.size_bytes() != 0)
+      continue;
+    LARQL_TRY(s.drafts, reserved_memory::reserve(2 * s.row_bytes * s.heads * max_drafts));
+  }
+  return {};
+}
+
+kv_cache::slot kv_cache::draft_at(std::uint32_t layer, std::uint32_t head,
+                                  std::uint32_t draft) noexcept {
+  auto& s = layers_[layer];
+  auto* keys = s.drafts.data() + (std::size_t{head} * max_drafts + draft) * s.row_bytes;
+  return {keys, keys + s.drafts.size_bytes() / 2};
+}
+
+kv_run kv_cache::read_draft(std::uint32_t layer, std::uint32_t draft,
+                            std::uint32_t position) const noexcept {
+  const auto& s = layers_[layer];
+  const auto* keys = s.drafts.data() + draft * s.row_bytes;
+  return {position, 1, keys, keys + s.drafts.size_bytes() / 2, max_drafts * s.row_bytes};
+}
+
+void kv_cache::accept(std::uint32_t draft, std::uint32_t position) noexcept {
+  for (auto l = 0u; l < layers_.size(); ++l)
+    for (auto h = 0u; h < layers_[l].heads; ++h) {
+      const auto from = draft_at(l, h, draft);
+      const auto to = at(l, h, position);
+      std::memcpy(to.key, from.key, layers_[l].row_bytes);
+      std::memcpy(to.value, from.value, layers_[l].row_bytes);
+    }
+}
+
+// ---- memory -------------------------------------------------------------------------------------
+
+std::uint64_t kv_cache::size_bytes() const noexcept {
+  auto sum = std::uint64_t{0};
+  for (const auto& s : layers_)
+    sum += s.blocks.size() * s.block_bytes() + s.drafts.size_bytes();
+  return sum;
+}
+
+void kv_cache::list_blocks(std::vector<const kv_block*>& out) const {
+  for (const auto& s : layers_)
+    for (const auto& block : s.blocks)
+      out.push_back(block.get());
 }
 
 } // namespace larql::gemma4

@@ -1,76 +1,135 @@
-// Keys and values of the positions seen so far. Full layers keep all of them; sliding layers keep a
-// ring that is just long enough for the window and one prefill chunk.
+// Keys and values of one sequence. Full layers keep every position; sliding layers keep the window
+// and a little more. Drafts, tokens that may turn out to be wrong, have slots of their own.
 //
-// Shapes    Per layer and KV head: [slots][head_dim], half precision by default, float by option.
-// Memory    Reserved at construction for `max_context` positions, but used (and charged) only as
-//           positions are written.
+// Shapes    A block holds 64 positions of a layer: keys [kv heads][64][head_dim], then values, in
+//           half precision by default, float by option. A draft slot is a block of one position.
+// Memory    Blocks come from a kv_pool as positions are written and go back when no sequence and no
+//           snapshot needs them. A block that is shared is copied before it is written.
 // Owner     One sequence. Threads: one writer; readers between writes.
 
 #pragma once
 
 #include "runtime/base/reserved_memory.hpp"
 #include "runtime/base/result.hpp"
+#include "runtime/models/gemma4/kv_block.hpp"
 #include "runtime/vindex/index_json.hpp"
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 namespace larql::gemma4 {
 
 enum class kv_format { f16, f32 };
 
-/// A run of consecutive positions of one KV head, contiguous in memory.
+/// Consecutive positions of one layer, contiguous in memory for each head.
 struct kv_run {
   std::uint32_t first = 0; ///< position of element 0
   std::uint32_t count = 0;
-  const std::byte* keys = nullptr;   ///< [count][head_dim]
-  const std::byte* values = nullptr; ///< [count][head_dim]
+  const std::byte* keys = nullptr;   ///< of head 0: [count][head_dim]
+  const std::byte* values = nullptr; ///< of head 0: [count][head_dim]
+  std::size_t head_stride = 0;       ///< bytes from a head's keys or values to the next head's
+};
+
+/// What sliding layers need to go on from a position, shared with the sequence it was taken from.
+struct kv_window {
+  std::uint32_t end = 0;   ///< the sequence can go on at this position, or a little before
+  std::uint32_t first = 0; ///< first position that is here, in every sliding layer
+  std::vector<std::vector<kv_block_ptr>> layers; ///< by layer; none for full ones
 };
 
 class kv_cache {
 public:
-  /// `max_chunk` is the most positions ever written between two reads.
-  [[nodiscard]] static result<kv_cache> create(const vindex::model_config& model, kv_format format,
-                                               std::uint32_t max_context, std::uint32_t max_chunk);
+  /// Drafts that a sequence may have at a time.
+  static constexpr std::uint32_t max_drafts = 32;
+  /// Sliding layers keep at least so many positions more than the window: the sequence can go back
+  /// by as many without a snapshot.
+  static constexpr std::uint32_t slack_positions = kv_block_positions;
+
+  kv_cache(const vindex::model_config& model, kv_format format, std::uint32_t max_context,
+           std::shared_ptr<kv_pool> pool);
 
   [[nodiscard]] kv_format format() const noexcept { return format_; }
   [[nodiscard]] std::uint32_t max_context() const noexcept { return max_context_; }
-  [[nodiscard]] std::uint32_t max_chunk() const noexcept { return max_chunk_; }
 
-  /// Where the key and value of `head` at `position` are written.
+  /// Where the key and value of a head at a position, or of a draft, are written.
   struct slot {
     std::byte* key;
     std::byte* value;
   };
-  /// @pre position < max_context()
+
+  // ---- positions --------------------------------------------------------------------------------
+
+  /// Gets memory for positions [first, end) of all layers, and copies of shared blocks. After a
+  /// failure (no memory) everything that was written before is still there.
+  /// @pre first is at most the end of what was prepared before; end <= max_context()
+  [[nodiscard]] result<void> prepare(std::uint32_t first, std::uint32_t end);
+  /// @pre position was prepared
   [[nodiscard]] slot at(std::uint32_t layer, std::uint32_t head, std::uint32_t position) noexcept;
 
-  /// The runs that hold positions [first, last] of a head, in ascending order: one, or two where
-  /// the ring wraps. @pre the positions are in the cache
-  struct runs {
-    kv_run part[2];
-    int count = 0;
-  };
-  [[nodiscard]] runs read(std::uint32_t layer, std::uint32_t head, std::uint32_t first,
-                          std::uint32_t last) const noexcept;
+  /// Appends the runs that hold positions [first, end) of a layer, in ascending order.
+  /// @pre the positions are in the cache
+  void read(std::uint32_t layer, std::uint32_t first, std::uint32_t end,
+            std::vector<kv_run>& out) const;
 
-  /// Bytes reserved, for reports.
-  [[nodiscard]] std::uint64_t reserved_bytes() const noexcept { return reserved_bytes_; }
+  /// Forgets the positions from `end` on.
+  void forget_from(std::uint32_t end) noexcept;
+  /// Forgets what no position from `end` on can see, but for slack_positions.
+  void forget_before(std::uint32_t end) noexcept;
+
+  /// Whether a sequence that has positions [0, end) can go on there: sliding layers hold the
+  /// window.
+  [[nodiscard]] bool has_window(std::uint32_t end) const noexcept;
+  /// The sliding layers' state at `end`. @pre has_window(end)
+  [[nodiscard]] kv_window window(std::uint32_t end) const;
+  /// Whether `w` lets a sequence go on at `end`.
+  [[nodiscard]] bool fits(const kv_window& w, std::uint32_t end) const noexcept;
+  /// Puts a window in the place of the sliding layers' positions. @pre fits(w, end)
+  void restore(const kv_window& w, std::uint32_t end);
+
+  // ---- drafts -----------------------------------------------------------------------------------
+
+  /// Gets memory for the draft slots, once.
+  [[nodiscard]] result<void> prepare_drafts();
+  /// @pre prepare_drafts() succeeded; draft < max_drafts
+  [[nodiscard]] slot draft_at(std::uint32_t layer, std::uint32_t head,
+                              std::uint32_t draft) noexcept;
+  /// A draft as a run of one position.
+  [[nodiscard]] kv_run read_draft(std::uint32_t layer, std::uint32_t draft,
+                                  std::uint32_t position) const noexcept;
+  /// Copies a draft to a position. @pre the position was prepared
+  void accept(std::uint32_t draft, std::uint32_t position) noexcept;
+
+  // ---- memory -----------------------------------------------------------------------------------
+
+  /// Of the blocks that this sequence holds, shared ones included.
+  [[nodiscard]] std::uint64_t size_bytes() const noexcept;
+  /// Appends the blocks of this sequence, for counting what it shares with windows.
+  void list_blocks(std::vector<const kv_block*>& out) const;
 
 private:
   struct layer_store {
-    reserved_memory keys;
-    reserved_memory values;
-    std::uint32_t slots = 0;
-    std::size_t row_bytes = 0; ///< of one head at one position
+    bool sliding = false;
+    std::uint32_t heads = 0;
+    std::size_t row_bytes = 0;     ///< of one head at one position
+    std::uint32_t first_block = 0; ///< index of blocks[0], counted from position 0
+    std::vector<kv_block_ptr> blocks;
+    reserved_memory drafts; ///< [heads][max_drafts] keys, then values
+
+    [[nodiscard]] std::size_t block_bytes() const noexcept {
+      return 2 * row_bytes * heads * kv_block_positions;
+    }
   };
 
+  [[nodiscard]] result<void> prepare(layer_store& s, std::uint32_t first, std::uint32_t end);
+  [[nodiscard]] std::uint32_t first_visible(std::uint32_t position) const noexcept;
+
   std::vector<layer_store> layers_;
-  kv_format format_ = kv_format::f16;
-  std::uint32_t max_context_ = 0;
-  std::uint32_t max_chunk_ = 0;
-  std::uint64_t reserved_bytes_ = 0;
+  kv_format format_;
+  std::uint32_t window_;
+  std::uint32_t max_context_;
+  std::shared_ptr<kv_pool> pool_;
 };
 
 } // namespace larql::gemma4

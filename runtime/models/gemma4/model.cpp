@@ -65,6 +65,10 @@ result<void> check_layer_vectors(const vindex::layer_tensors& t) {
   return {};
 }
 
+std::uint64_t bytes_of(const matrix_view& w) {
+  return w.rows * w.stride_bytes();
+}
+
 } // namespace
 
 result<model> model::load(const std::filesystem::path& dir) {
@@ -88,6 +92,17 @@ result<void> model::check_matrices(const compute& c) const {
   if (weights.head.data != weights.embeddings.data)
     LARQL_TRY_VOID(check_matrix(c, weights, weights.head, "output head"));
   return {};
+}
+
+std::uint64_t dense_bytes_per_token(const vindex::dense_weights& weights) {
+  auto sum = bytes_of(weights.head);
+  for (const auto& t : weights.layers) {
+    for (const auto* w : {&t.q, &t.k, &t.o, &t.router, &t.gate, &t.up, &t.down})
+      sum += bytes_of(*w);
+    if (t.v.data != t.k.data)
+      sum += bytes_of(t.v);
+  }
+  return sum;
 }
 
 } // namespace larql::gemma4

@@ -28,4 +28,7 @@ struct model {
   [[nodiscard]] result<void> check_matrices(const kernels::compute& compute) const;
 };
 
+/// Bytes of dense weights that decoding one token reads, output head included.
+[[nodiscard]] std::uint64_t dense_bytes_per_token(const vindex::dense_weights& weights);
+
 } // namespace larql::gemma4

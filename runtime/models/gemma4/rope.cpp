@@ -22,7 +22,7 @@ void rope_table::set_positions(std::uint32_t first, std::uint32_t rows) {
     set_row(r, first + r);
 }
 
-void rope_table::set_positions(std::span<const row_position> rows) {
+void rope_table::set_positions(std::span<const pass_row> rows) {
   resize(rows.size());
   for (auto r = std::size_t{0}; r < rows.size(); ++r)
     set_row(r, rows[r].position);

@@ -8,7 +8,7 @@
 
 #pragma once
 
-#include "runtime/models/gemma4/sequence_part.hpp"
+#include "runtime/models/gemma4/pass_rows.hpp"
 #include "runtime/vindex/index_json.hpp"
 
 #include <cstdint>
@@ -27,7 +27,7 @@ public:
   /// Computes the rows for positions first, first + 1, ...
   void set_positions(std::uint32_t first, std::uint32_t rows);
   /// Computes a row for each of these.
-  void set_positions(std::span<const row_position> rows);
+  void set_positions(std::span<const pass_row> rows);
 
   [[nodiscard]] const float* cos(std::size_t row) const { return cos_.data() + row * pairs(); }
   [[nodiscard]] const float* sin(std::size_t row) const { return sin_.data() + row * pairs(); }

@@ -1,7 +1,7 @@
 // The committed demo model, as a user meets it: it knows capitals, in plain text and through the
 // chat template, and stops where its answer ends (tests/demo_model/README.md).
 
-#include "runtime/generate/generator.hpp"
+#include "runtime/generate/answer.hpp"
 #include "runtime/import/gguf_checkpoint.hpp"
 #include "runtime/text/chat_template.hpp"
 #include "runtime/text/generation_config.hpp"
@@ -38,25 +38,21 @@ protected:
     tokens.emplace(*std::move(loaded));
     auto config = text::read_generation_config(dir / "generation_config.json", *tokens);
     ASSERT_TRUE(succeeds(config));
-    limits.stop_tokens = {config->stop.begin(), config->stop.end()};
-    limits.max_tokens = 24;
+    options.stop_tokens = {config->stop.begin(), config->stop.end()};
+    options.max_tokens = 24;
   }
 
   /// The greedy continuation as text, and whether the model ended it itself.
   std::string answer(std::span<const std::uint32_t> prompt) {
-    const auto s = model->new_session();
-    auto greedy = sampler{model->compute().k, {}};
-    auto stream = text::utf8_stream{*tokens, text::special_tokens::skip};
+    const auto s = model->new_sequence();
+    auto g = generation{options, text::utf8_stream{*tokens, text::special_tokens::skip}};
+    auto scratch = sampling_scratch{model->compute().k};
     auto out = std::string{};
-    const auto done = generate(
-        *s, prompt, greedy, limits,
-        [&](std::uint32_t token) {
-          out += stream.append(token);
-          return true;
-        },
-        stats);
+    const auto done = generate::answer(
+        model->executor(), *s, {prompt}, g, scratch,
+        [&](const generation::step_result& step) { out += step.text; }, {}, stats);
     EXPECT_TRUE(succeeds(done));
-    return out + stream.flush();
+    return out + g.flush();
   }
   std::string continue_text(const std::string& text) {
     return answer(*tokens->encode(text, true, text::control_text::becomes_tokens));
@@ -85,8 +81,8 @@ protected:
   fs::path dir;
   std::unique_ptr<test::running_model> model;
   std::optional<text::tokenizer> tokens;
-  generation_limits limits;
-  generation_stats stats;
+  generation_options options;
+  answer_stats stats;
 };
 
 TEST_F(DemoModel, ContinuesTheCapitalOfFranceIsWithParis) {
@@ -95,12 +91,12 @@ TEST_F(DemoModel, ContinuesTheCapitalOfFranceIsWithParis) {
 
 TEST_F(DemoModel, AnswersThroughTheChatTemplateAndEndsItsTurn) {
   EXPECT_EQ(chat("What is the capital of France?"), "The capital of France is Paris.");
-  EXPECT_EQ(stats.reason, stop_reason::stop_token);
+  EXPECT_EQ(stats.reason, end_reason::stop_token);
   EXPECT_EQ(chat("The capital of France is"), "The capital of France is Paris.");
 }
 
 TEST_F(DemoModel, KnowsAtLeast150Capitals) {
-  limits.max_tokens = 12;
+  options.max_tokens = 12;
   const auto all = capitals();
   ASSERT_EQ(all.size(), 195u);
   auto plain = 0, asked = 0;

@@ -32,10 +32,11 @@ std::vector<float> logits_of(const std::vector<double>& p) {
 }
 
 std::map<std::uint32_t, int> draw(const std::vector<float>& logits, sampling_options o, int n) {
-  auto s = sampler{kernels_here(), o};
+  const auto s = sampler{o};
+  auto scratch = sampling_scratch{kernels_here()};
   auto out = std::map<std::uint32_t, int>{};
   for (auto i = 0; i < n; ++i)
-    ++out[s.choose(logits)];
+    ++out[s.choose(logits, static_cast<std::uint64_t>(i), scratch)];
   return out;
 }
 
@@ -57,12 +58,15 @@ using set = std::set<std::uint32_t>;
 // ---- greedy -------------------------------------------------------------------------------------
 
 TEST(Sampler, TemperatureZeroTakesTheLargestAndTheLowestOnTies) {
-  auto s = sampler{kernels_here(), {}};
-  EXPECT_EQ(s.choose(std::vector<float>{1, 3, 2}), 1u);
-  EXPECT_EQ(s.choose(std::vector<float>{1, 3, 2, 3, 3}), 1u);
-  EXPECT_EQ(s.choose(std::vector<float>{-5}), 0u);
-  EXPECT_EQ(s.choose(std::vector<float>{-INFINITY, -INFINITY}), 0u);
-  EXPECT_EQ(s.choose(std::vector<float>(1000, 0.25f)), 0u);
+  auto scratch = sampling_scratch{kernels_here()};
+  const auto choose = [&](const std::vector<float>& x) {
+    return sampler{{}}.choose(x, 0, scratch);
+  };
+  EXPECT_EQ(choose({1, 3, 2}), 1u);
+  EXPECT_EQ(choose({1, 3, 2, 3, 3}), 1u);
+  EXPECT_EQ(choose({-5}), 0u);
+  EXPECT_EQ(choose({-INFINITY, -INFINITY}), 0u);
+  EXPECT_EQ(choose(std::vector<float>(1000, 0.25f)), 0u);
 }
 
 // ---- which tokens can come ----------------------------------------------------------------------
@@ -172,10 +176,11 @@ TEST(Sampler, ASeedFixesTheSequence) {
   const auto sequence = [&](std::uint64_t seed, const kernels::kernel_set& k) {
     auto o = at_temperature(1);
     o.seed = seed;
-    auto s = sampler{k, o};
+    const auto s = sampler{o};
+    auto scratch = sampling_scratch{k};
     auto out = std::vector<std::uint32_t>{};
-    for (auto i = 0; i < 40; ++i)
-      out.push_back(s.choose(logits));
+    for (auto i = 0u; i < 40; ++i)
+      out.push_back(s.choose(logits, i, scratch));
     return out;
   };
   const auto want = sequence(42, kernels_here());
@@ -185,6 +190,71 @@ TEST(Sampler, ASeedFixesTheSequence) {
   // Written down once; a change would change every user's seeded output.
   EXPECT_EQ(std::vector<std::uint32_t>(want.begin(), want.begin() + 12),
             (std::vector<std::uint32_t>{4, 1, 1, 1, 1, 0, 1, 4, 1, 3, 1, 3}));
+}
+
+TEST(Sampler, TheIndexAloneSaysWhichNumberIsDrawn) {
+  auto o = at_temperature(1);
+  o.seed = 7;
+  const auto s = sampler{o};
+  auto scratch = sampling_scratch{kernels_here()};
+  const auto logits = logits_of(five);
+  auto forwards = std::vector<std::uint32_t>{}, backwards = forwards;
+  for (auto i = 0u; i < 50; ++i)
+    forwards.push_back(s.choose(logits, i, scratch));
+  for (auto i = 50u; i-- > 0;)
+    backwards.insert(backwards.begin(), s.choose(logits, i, scratch));
+  EXPECT_EQ(forwards, backwards);
+}
+
+// ---- bias and penalties -------------------------------------------------------------------------
+
+TEST(Sampler, ABiasIsAddedToALogitAndMinusInfinityForbidsAToken) {
+  auto o = sampling_options{};
+  auto scratch = sampling_scratch{kernels_here()};
+  const auto logits = std::vector<float>{1, 3, 2};
+  o.bias = {{0, 2.5f}, {9, 100.0f}}; // one is no token of this vocabulary
+  EXPECT_EQ(sampler{o}.choose(logits, 0, scratch), 0u);
+  o.bias = {{1, -INFINITY}};
+  EXPECT_EQ(sampler{o}.choose(logits, 0, scratch), 2u);
+  o.temperature = 1;
+  for (auto i = 0u; i < 200; ++i)
+    EXPECT_NE(sampler{o}.choose(logits, i, scratch), 1u);
+}
+
+TEST(Sampler, PenaltiesLowerTheLogitsOfTokensThatCameBefore) {
+  auto scratch = sampling_scratch{kernels_here()};
+  const auto chosen_after = [&](auto edit, std::initializer_list<std::uint32_t> seen,
+                                const std::vector<float>& logits) {
+    auto o = sampling_options{};
+    edit(o);
+    auto s = sampler{o};
+    for (const auto token : seen)
+      s.add(token);
+    return s.choose(logits, 0, scratch);
+  };
+  const auto repetition = [](auto& o) { o.repetition_penalty = 2; };
+  EXPECT_EQ(chosen_after(repetition, {}, {4, 3, 1}), 0u);
+  EXPECT_EQ(chosen_after(repetition, {0}, {4, 3, 1}), 1u);
+  EXPECT_EQ(chosen_after(repetition, {0}, {-1, -1.5f, -3}), 1u) << "-1 becomes -2";
+  const auto presence = [](auto& o) { o.presence_penalty = 1.5f; };
+  EXPECT_EQ(chosen_after(presence, {0, 0, 0}, {4, 3, 2}), 1u);
+  EXPECT_EQ(chosen_after(presence, {0, 0, 0}, {4, 2, 2}), 0u) << "counted once";
+  const auto frequency = [](auto& o) { o.frequency_penalty = 1; };
+  EXPECT_EQ(chosen_after(frequency, {0}, {4, 2, 2}), 0u);
+  EXPECT_EQ(chosen_after(frequency, {0, 0, 0}, {4, 2, 2}), 1u);
+}
+
+TEST(Sampler, IsAValue) {
+  auto o = at_temperature(1);
+  o.frequency_penalty = 0.5f;
+  auto a = sampler{o};
+  a.add(3);
+  const auto kept = a;
+  EXPECT_EQ(a, kept);
+  a.add(3);
+  EXPECT_FALSE(a == kept);
+  a = kept;
+  EXPECT_EQ(a, kept);
 }
 
 TEST(Sampler, ExtremeTemperaturesAreStillTokens) {
@@ -214,6 +284,13 @@ TEST(SamplingOptions, NumbersThatMakeNoSenseAreNamed) {
     EXPECT_TRUE(fails(check([&](auto& o) { o.top_p = p; }), errc::usage, {"top-p"}));
   for (const auto p : {-0.1f, 1.1f, nan})
     EXPECT_TRUE(fails(check([&](auto& o) { o.min_p = p; }), errc::usage, {"min-p"}));
+  for (const auto p : {0.0f, -1.0f, 101.0f, nan})
+    EXPECT_TRUE(fails(check([&](auto& o) { o.repetition_penalty = p; }), errc::usage,
+                      {"repetition penalty"}));
+  EXPECT_TRUE(fails(check([&](auto& o) { o.presence_penalty = nan; }), errc::usage, {"presence"}));
+  EXPECT_TRUE(
+      fails(check([&](auto& o) { o.frequency_penalty = 200; }), errc::usage, {"frequency"}));
+  EXPECT_TRUE(fails(check([&](auto& o) { o.bias = {{17, INFINITY}}; }), errc::usage, {"token 17"}));
   EXPECT_TRUE(succeeds(check([](auto& o) {
     o.temperature = 100;
     o.top_p = 1;

@@ -1,4 +1,5 @@
-// Mirrors runtime/models/gemma4/kv_cache.hpp: rings, runs and sizes.
+// Mirrors runtime/models/gemma4/kv_cache.hpp and kv_block.hpp: what positions read back, what is
+// forgotten, shared and given back.
 
 #include "runtime/models/gemma4/kv_cache.hpp"
 
@@ -14,140 +15,219 @@ namespace {
 
 using test::succeeds;
 
-// Window 8, head sizes 32 and 64; layer 2 is full.
-vindex::model_config config() {
-  return test::config_of({});
+// Head sizes 32 and 64; layers 0 and 1 slide, layer 2 is full.
+vindex::model_config config(std::uint32_t window = 100) {
+  auto o = test::tiny_options{};
+  o.window = window;
+  return test::config_of(o);
 }
 constexpr auto full_layer = 2u;
-
-kv_cache make(std::uint32_t context, std::uint32_t chunk, kv_format format = kv_format::f32) {
-  auto cache = kv_cache::create(config(), format, context, chunk);
-  EXPECT_TRUE(succeeds(cache));
-  return *std::move(cache);
-}
+constexpr auto context = 2000u;
 
 // Marks a position: its key holds the number, its value the negative.
-void write(kv_cache& cache, std::uint32_t layer, std::uint32_t head, std::uint32_t position) {
-  const auto slot = cache.at(layer, head, position);
-  const auto x = static_cast<float>(position + 1000 * head);
+void write(const kv_cache::slot& slot, float x) {
   const auto y = -x;
   std::memcpy(slot.key, &x, 4);
   std::memcpy(slot.value, &y, 4);
 }
+float mark_of(std::uint32_t head, std::uint32_t position) {
+  return static_cast<float>(position + 10000 * head);
+}
 
-// The marks of positions [first, last], in order.
+struct marked_cache {
+  kv_cache cache;
+
+  explicit marked_cache(std::shared_ptr<kv_pool> pool = kv_pool::create(),
+                        std::uint32_t window = 100)
+      : cache(config(window), kv_format::f32, context, std::move(pool)) {}
+
+  // Writes [first, end) as one chunk.
+  void chunk(std::uint32_t first, std::uint32_t end, float shift = 0) {
+    ASSERT_TRUE(succeeds(cache.prepare(first, end)));
+    const auto c = config();
+    for (auto l = 0u; l < c.layers; ++l)
+      for (auto h = 0u; h < c.kv_heads_of(l); ++h)
+        for (auto p = first; p < end; ++p)
+          write(cache.at(l, h, p), mark_of(h, p) + shift);
+  }
+  // Writes and commits chunks up to `end`.
+  void fill(std::uint32_t end, std::uint32_t size = 37) {
+    for (auto first = 0u; first < end; first += size) {
+      chunk(first, std::min(first + size, end));
+      cache.forget_before(std::min(first + size, end));
+    }
+  }
+};
+
+// The marks that a head's runs hold.
 std::vector<float> read(const kv_cache& cache, std::uint32_t layer, std::uint32_t head,
-                        std::uint32_t first, std::uint32_t last) {
+                        std::uint32_t first, std::uint32_t end) {
   auto out = std::vector<float>{};
   const auto row = config().head_dim_of(layer) * sizeof(float);
-  const auto runs = cache.read(layer, head, first, last);
+  auto runs = std::vector<kv_run>{};
+  cache.read(layer, first, end, runs);
   auto next = first;
-  for (auto i = 0; i < runs.count; ++i) {
-    EXPECT_EQ(runs.part[i].first, next);
-    for (auto j = 0u; j < runs.part[i].count; ++j) {
+  for (const auto& run : runs) {
+    EXPECT_EQ(run.first, next);
+    for (auto j = 0u; j < run.count; ++j) {
       float key, value;
-      std::memcpy(&key, runs.part[i].keys + j * row, 4);
-      std::memcpy(&value, runs.part[i].values + j * row, 4);
+      std::memcpy(&key, run.keys + head * run.head_stride + j * row, 4);
+      std::memcpy(&value, run.values + head * run.head_stride + j * row, 4);
       EXPECT_EQ(key, -value);
       out.push_back(key);
     }
-    next += runs.part[i].count;
+    next += run.count;
   }
-  EXPECT_EQ(next, last + 1);
+  EXPECT_EQ(next, end);
   return out;
 }
 
-std::vector<float> counting(std::uint32_t first, std::uint32_t last, std::uint32_t head = 0) {
+std::vector<float> counting(std::uint32_t first, std::uint32_t end, std::uint32_t head = 0) {
   auto out = std::vector<float>{};
-  for (auto p = first; p <= last; ++p)
-    out.push_back(static_cast<float>(p + 1000 * head));
+  for (auto p = first; p < end; ++p)
+    out.push_back(mark_of(head, p));
   return out;
 }
 
 TEST(KvCache, FullLayersKeepEverything) {
-  auto cache = make(100, 4);
-  for (auto p = 0u; p < 100; ++p)
-    write(cache, full_layer, 0, p);
-  EXPECT_EQ(cache.read(full_layer, 0, 0, 99).count, 1);
-  EXPECT_EQ(read(cache, full_layer, 0, 0, 99), counting(0, 99));
+  auto c = marked_cache{};
+  c.fill(500);
+  EXPECT_EQ(read(c.cache, full_layer, 0, 0, 500), counting(0, 500));
 }
 
-TEST(KvCache, ARingKeepsAWindowForEveryRowOfAChunk) {
-  // Window 8 and chunk 4: eleven slots.
-  auto cache = make(100, 4);
-  for (auto p = 0u; p < 100; ++p)
-    write(cache, 0, 0, p);
-  // Rows 96..99 were one chunk; the first of them sees 89..96, the last 92..99.
-  EXPECT_EQ(read(cache, 0, 0, 89, 96), counting(89, 96));
-  EXPECT_EQ(read(cache, 0, 0, 92, 99), counting(92, 99));
-}
-
-TEST(KvCache, AWrappedRangeComesInTwoRunsInAscendingOrder) {
-  auto cache = make(100, 4);
-  for (auto p = 0u; p < 25; ++p)
-    write(cache, 1, 1, p);
-  const auto wrapped = cache.read(1, 1, 15, 24); // slot 22 of 11 is slot 0
-  ASSERT_EQ(wrapped.count, 2);
-  EXPECT_EQ(wrapped.part[0].first, 15u);
-  EXPECT_EQ(wrapped.part[0].count, 7u);
-  EXPECT_EQ(wrapped.part[1].first, 22u);
-  EXPECT_EQ(wrapped.part[1].count, 3u);
-  EXPECT_EQ(read(cache, 1, 1, 15, 24), counting(15, 24, 1));
-  EXPECT_EQ(cache.read(1, 1, 14, 21).count, 1);
-  EXPECT_EQ(cache.read(1, 1, 21, 22).count, 2);
-  EXPECT_EQ(cache.read(1, 1, 22, 24).count, 1);
-  EXPECT_EQ(cache.read(1, 1, 24, 24).count, 1);
-}
-
-TEST(KvCache, EveryWindowAtEveryPositionIsWhole) {
-  for (const auto chunk : {1u, 2u, 3u, 8u, 13u}) {
-    auto cache = make(60, chunk);
-    for (auto first = 0u; first < 60; first += chunk) {
-      const auto end = std::min(first + chunk, 60u);
-      for (auto p = first; p < end; ++p)
-        for (const auto head : {0u, 1u})
-          write(cache, 0, head, p);
+TEST(KvCache, SlidingLayersHaveTheWindowOfEveryRowOfAChunk) {
+  for (const auto size : {1u, 7u, 64u, 150u}) {
+    auto c = marked_cache{};
+    for (auto first = 0u; first < 600; first += size) {
+      const auto end = std::min(first + size, 600u);
+      c.chunk(first, end);
       for (auto p = first; p < end; ++p)
         for (const auto head : {0u, 1u}) {
-          const auto oldest = p < 7 ? 0 : p - 7;
-          ASSERT_EQ(read(cache, 0, head, oldest, p), counting(oldest, p, head))
-              << "chunk " << chunk << " position " << p;
+          const auto oldest = p < 99 ? 0 : p - 99;
+          ASSERT_EQ(read(c.cache, 0, head, oldest, p + 1), counting(oldest, p + 1, head))
+              << "chunk " << size << " position " << p;
         }
+      c.cache.forget_before(end);
     }
   }
 }
 
-TEST(KvCache, HeadsAndLayersDoNotShareSlots) {
-  auto cache = make(16, 16);
-  for (const auto layer : {0u, 1u})
-    for (const auto head : {0u, 1u})
-      for (auto p = 0u; p < 16; ++p)
-        write(cache, layer, head, p);
-  for (const auto layer : {0u, 1u})
-    for (const auto head : {0u, 1u})
-      EXPECT_EQ(read(cache, layer, head, 0, 15), counting(0, 15, head));
+TEST(KvCache, RunsEndWithBlocksAndAscend) {
+  auto c = marked_cache{};
+  c.fill(300);
+  auto runs = std::vector<kv_run>{};
+  c.cache.read(0, 250, 300, runs);
+  ASSERT_EQ(runs.size(), 2u);
+  EXPECT_EQ(runs[0].first, 250u);
+  EXPECT_EQ(runs[0].count, 6u);
+  EXPECT_EQ(runs[1].first, 256u);
+  EXPECT_EQ(runs[1].count, 44u);
 }
 
-TEST(KvCache, ReservesWhatTheContextNeedsInBothFormats) {
-  // Two sliding layers of 2 heads of 32 with 11 slots, one full layer of 1 head of 64 with 100.
-  const auto numbers = std::uint64_t{2} * 2 * 32 * 11 + 64 * 100;
-  EXPECT_EQ(make(100, 4, kv_format::f32).reserved_bytes(), 2 * numbers * 4);
-  EXPECT_EQ(make(100, 4, kv_format::f16).reserved_bytes(), 2 * numbers * 2);
+TEST(KvCache, AShortContextTakesMemoryForWhatIsWritten) {
+  const auto pool = kv_pool::create();
+  auto c = marked_cache{pool};
+  EXPECT_EQ(pool->used_bytes(), 0u);
+  c.fill(10);
+  // One block of 64 positions in each layer: two of 2 heads of 32, one of 1 head of 64.
+  EXPECT_EQ(pool->used_bytes(), std::uint64_t{2} * 4 * 64 * (2 * 2 * 32 + 64));
+  EXPECT_EQ(pool->used_bytes(), c.cache.size_bytes());
 }
 
-TEST(KvCache, AShortContextNeedsNoRing) {
-  const auto cache = make(5, 100);
-  EXPECT_EQ(cache.max_chunk(), 5u);
-  EXPECT_EQ(cache.max_context(), 5u);
-  EXPECT_EQ(cache.reserved_bytes(), 2u * 4 * 5 * (2 * 2 * 32 + 64));
+TEST(KvCache, SlidingLayersTakeBoundedMemory) {
+  const auto pool = kv_pool::create();
+  auto c = marked_cache{pool};
+  c.fill(1900);
+  const auto sliding_block = std::uint64_t{2} * 4 * 64 * 2 * 32;
+  const auto full = std::uint64_t{2} * 4 * 64 * 64 * 30;
+  // The window, the slack, and up to a block at each end.
+  EXPECT_LE(pool->used_bytes() - full, 2 * sliding_block * (100 / 64 + 4));
 }
 
-TEST(KvCache, MoreThanTheAddressSpaceHoldsIsAnErrorThatNamesTheLayer) {
-  auto c = config();
-  c.q_heads = c.kv_heads = c.global_kv_heads = 1024;
-  c.head_dim = c.global_head_dim = 131072;
-  EXPECT_TRUE(test::fails(kv_cache::create(c, kv_format::f32, 1u << 24, 256), errc::io,
-                          {"KV cache of layer", "bytes"}));
+TEST(KvCache, SaysWhereItCanGoOn) {
+  auto c = marked_cache{};
+  c.fill(500);
+  EXPECT_TRUE(c.cache.has_window(500));
+  EXPECT_TRUE(c.cache.has_window(500 - kv_cache::slack_positions));
+  EXPECT_FALSE(c.cache.has_window(300));
+  EXPECT_TRUE(c.cache.has_window(0));
+  EXPECT_FALSE(c.cache.has_window(600)) << "not written yet";
+}
+
+TEST(KvCache, AWindowBringsBackWhatSlidingLayersNeed) {
+  auto c = marked_cache{};
+  c.fill(500);
+  const auto w = c.cache.window(500);
+  c.chunk(500, 700);
+  c.cache.forget_before(700);
+  for (auto first = 700u; first < 1000; first += 50) {
+    c.chunk(first, first + 50);
+    c.cache.forget_before(first + 50);
+  }
+  EXPECT_FALSE(c.cache.has_window(500));
+  for (const auto end : {500u, 470u, 436u}) {
+    ASSERT_TRUE(c.cache.fits(w, end)) << end;
+    c.cache.restore(w, end);
+    c.cache.forget_from(end);
+    EXPECT_TRUE(c.cache.has_window(end));
+    EXPECT_EQ(read(c.cache, 1, 1, end - 99, end), counting(end - 99, end, 1));
+  }
+  EXPECT_FALSE(c.cache.fits(w, 501));
+  EXPECT_FALSE(c.cache.fits(w, 300));
+}
+
+TEST(KvCache, WritingBesideAWindowDoesNotChangeIt) {
+  auto c = marked_cache{};
+  c.fill(150);
+  const auto w = c.cache.window(150);
+  c.chunk(150, 200, 0.5f); // in the block that the window shares
+  c.cache.restore(w, 150);
+  c.chunk(150, 160);
+  EXPECT_EQ(read(c.cache, 0, 0, 60, 160), counting(60, 160));
+}
+
+TEST(KvCache, DraftsHaveSlotsOfTheirOwnUntilTheyAreAccepted) {
+  auto c = marked_cache{};
+  c.fill(130);
+  ASSERT_TRUE(succeeds(c.cache.prepare_drafts()));
+  for (auto l = 0u; l < 3; ++l)
+    for (auto h = 0u; h < config().kv_heads_of(l); ++h)
+      for (auto d = 0u; d < kv_cache::max_drafts; ++d)
+        write(c.cache.draft_at(l, h, d), mark_of(h, 130) + static_cast<float>(1000 * d));
+  const auto run = c.cache.read_draft(1, 3, 131);
+  EXPECT_EQ(run.first, 131u);
+  EXPECT_EQ(run.count, 1u);
+  float key;
+  std::memcpy(&key, run.keys + run.head_stride, 4);
+  EXPECT_EQ(key, mark_of(1, 130) + 3000);
+  EXPECT_EQ(read(c.cache, 0, 1, 40, 130), counting(40, 130, 1));
+  ASSERT_TRUE(succeeds(c.cache.prepare(130, 131)));
+  c.cache.accept(0, 130);
+  for (auto l = 0u; l < 3; ++l)
+    EXPECT_EQ(read(c.cache, l, 0, 100, 131), counting(100, 131)) << l;
+}
+
+TEST(KvPool, BoundsWhatIsInUseAndTakesBlocksBack) {
+  const auto pool = kv_pool::create(300'000);
+  auto a = pool->take(100'000), b = pool->take(100'000), c = pool->take(100'000);
+  ASSERT_TRUE(a && b && c);
+  EXPECT_TRUE(test::fails(pool->take(1), errc::unavailable,
+                          {"KV memory: 300000 of 300000 bytes are in use"}));
+  *a = nullptr;
+  EXPECT_EQ(pool->used_bytes(), 200'000u);
+  EXPECT_TRUE(pool->take(100'000));
+}
+
+TEST(KvPool, BlocksOutliveThePoolsOwner) {
+  auto pool = kv_pool::create();
+  auto block = *pool->take(4096);
+  pool.reset();
+  std::memset(block->data(), 1, block->size_bytes());
+  block.reset();
+}
+
+TEST(KvPool, MoreThanTheAddressSpaceHoldsIsAnError) {
+  EXPECT_TRUE(test::fails(kv_pool::create()->take(std::size_t{1} << 60), errc::io, {"bytes"}));
 }
 
 } // namespace

@@ -135,8 +135,9 @@ TEST_F(Oracle, F32HasTheExactStreamAndExpertsAfterEveryLayer) {
   const auto experts = test::read_numbers<std::int32_t>(golden() / "tiny-F32.exact-experts.i32");
   ASSERT_EQ(want.size(), layers * positions * hidden);
   ASSERT_EQ(experts.size(), layers * positions * top_k);
-  auto cache = kv_cache::create((*m)->model().config, kv_format::f32, positions, positions);
-  ASSERT_TRUE(succeeds(cache));
+  auto cache = kv_cache{(*m)->model().config, kv_format::f32, positions, (*m)->kv()};
+  ASSERT_TRUE(succeeds(cache.prepare(0, positions)));
+  auto pass = forward::pass{(*m)->model().config};
   auto f = forward{(*m)->model(), (*m)->compute(), (*m)->port()};
   auto layers_seen = 0u;
   f.on_layer = [&](std::uint32_t l, std::span<const float> x) {
@@ -151,7 +152,9 @@ TEST_F(Oracle, F32HasTheExactStreamAndExpertsAfterEveryLayer) {
       ASSERT_EQ(ids[i], experts[l * positions * top_k + i])
           << "layer " << l << " position " << i / top_k << " choice " << i % top_k;
   };
-  ASSERT_TRUE(succeeds(f.run(stored_ids(), 0, *cache)));
+  const auto all = stored_ids();
+  const auto part = sequence_part{all, 0, &cache};
+  ASSERT_TRUE(succeeds(f.run(pass, {&part, 1})));
   EXPECT_EQ(layers_seen, layers);
 }
 

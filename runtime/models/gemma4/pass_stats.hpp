@@ -1,8 +1,10 @@
-// Where the time of the forward pass went, summed over calls.
+// What passes cost: where their time went, and what was sent to nodes and back.
 //
 // Numerics  Reading the clock changes no result.
 
 #pragma once
+
+#include "runtime/experts/expert_port.hpp"
 
 #include <chrono>
 
@@ -21,6 +23,40 @@ struct phase_times {
   return {a.attention - b.attention, a.router - b.router,   a.dense - b.dense,
           a.experts - b.experts,     a.combine - b.combine, a.head - b.head};
 }
+[[nodiscard]] inline phase_times operator+(const phase_times& a, const phase_times& b) {
+  return {a.attention + b.attention, a.router + b.router,   a.dense + b.dense,
+          a.experts + b.experts,     a.combine + b.combine, a.head + b.head};
+}
+
+/// Sums over the layers of passes.
+struct pass_stats {
+  phase_times times;
+  std::uint64_t layers = 0;
+  experts::call_stats calls; ///< slowest and its kernels: of the slowest call of all
+
+  void add_layer(const experts::call_stats& c) {
+    ++layers;
+    add(c);
+  }
+  void add(const pass_stats& s) {
+    times = times + s.times;
+    layers += s.layers;
+    add(s.calls);
+  }
+
+private:
+  void add(const experts::call_stats& c) {
+    calls.calls += c.calls;
+    calls.retries += c.retries;
+    calls.hedges += c.hedges;
+    calls.bytes_sent += c.bytes_sent;
+    calls.bytes_received += c.bytes_received;
+    if (c.slowest >= calls.slowest) {
+      calls.slowest = c.slowest;
+      calls.slowest_compute = c.slowest_compute;
+    }
+  }
+};
 
 /// Adds the time since the last lap to one of the sums.
 class phase_clock {

@@ -1,0 +1,43 @@
+// What the rows of each layer are rounded to before they are sent: what the layer's weights want,
+// as the nodes that own them say (the supervisor admits only nodes that agree), or plain floats,
+// which every node rounds itself to the same bits.
+//
+// Threads   Any. Changes of the cluster are published as a new list.
+
+#pragma once
+
+#include "actors/core/cluster_view.hpp"
+#include "runtime/quant/encoding.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace larql::actors {
+
+class layer_formats {
+public:
+  using list = std::vector<quant::activation_format>;
+
+  /// With `always_f32` rows are never rounded here.
+  layer_formats(std::uint32_t layers, bool always_f32)
+      : always_f32_(always_f32),
+        list_(std::make_shared<list>(layers, quant::activation_format::f32)) {}
+
+  /// @pre layer < layers
+  [[nodiscard]] quant::activation_format of(std::uint32_t layer) const {
+    const auto lock = std::scoped_lock{mutex_};
+    return (*list_)[layer];
+  }
+
+  /// The nodes are these now.
+  void set(const cluster_view& view);
+
+private:
+  bool always_f32_;
+  mutable std::mutex mutex_;
+  std::shared_ptr<const list> list_;
+};
+
+} // namespace larql::actors

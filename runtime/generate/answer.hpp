@@ -1,0 +1,46 @@
+// One whole answer of one sequence: reads the prompt, then takes generation steps until the answer
+// ends. What `run` and `chat` do; a scheduler of many requests takes the steps itself.
+//
+// Threads   One caller; on_step runs in its thread.
+// Errors    A failure of a pass (experts that cannot be reached, no memory) ends the answer; the
+//           sequence keeps what was complete, and `stats` tells how far it came.
+
+#pragma once
+
+#include "runtime/generate/executor.hpp"
+#include "runtime/generate/generation.hpp"
+
+#include <chrono>
+#include <functional>
+#include <span>
+#include <stop_token>
+#include <vector>
+
+namespace larql::generate {
+
+struct answer_stats {
+  std::size_t prompt_tokens = 0;       ///< read by this call, without those that were cached
+  std::chrono::nanoseconds prefill{0}; ///< of the prompt
+  std::chrono::nanoseconds to_first_token{0};
+  std::vector<std::chrono::nanoseconds> token_times; ///< of each further token
+  std::size_t tokens = 0;                            ///< given
+  end_reason reason = end_reason::none;
+};
+
+/// What an answer begins with.
+struct prompt_input {
+  std::span<const std::uint32_t> tokens; ///< to append; not empty
+  /// Positions of the whole sequence to be marked once they have been read, ascending.
+  std::span<const marked_position> marks = {};
+};
+
+/// Appends the prompt to the sequence and answers. `on_step` gets what each step gave.
+/// The answer ends with reason `stopped` soon after `stop` is requested, wherever it is; that is no
+/// failure. `stats` is valid on failure as well.
+[[nodiscard]] result<void>
+answer(executor& run, sequence& to, const prompt_input& prompt, generation& g,
+       sampling_scratch& scratch,
+       const std::function<void(const generation::step_result&)>& on_step,
+       const std::stop_token& stop, answer_stats& stats);
+
+} // namespace larql::generate

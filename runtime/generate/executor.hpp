@@ -1,0 +1,102 @@
+// Runs passes: batches of parts of several sequences, prompt chunks and decoded tokens mixed. One
+// executor serves a process; it owns the forward pass and its scratch memory.
+//
+// A prompt goes through in chunks. With experts on other machines several chunks of it may be under
+// way at a time: while the experts of one are computed elsewhere, the next one is in an earlier
+// layer here.
+//
+// Numerics  A sequence gets the bits that it gets alone, in one chunk or in many.
+// Owner     Borrows model, compute, port and, during a call, the sequences.
+// Threads   One caller.
+// Errors    A failed or cancelled pass leaves its sequences as they were before it; chunks that
+//           were complete stay.
+
+#pragma once
+
+#include "runtime/generate/sequence.hpp"
+#include "runtime/models/gemma4/forward.hpp"
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <vector>
+
+namespace larql::generate {
+
+struct executor_options {
+  std::uint32_t chunk = 256;          ///< prompt tokens per pass
+  std::uint32_t chunks_in_flight = 1; ///< of one prompt
+};
+
+class executor {
+public:
+  /// What a pass does for one sequence: appends tokens, or tries a tree of drafts behind its end
+  /// (parents as in gemma4::sequence_part).
+  struct part {
+    sequence* to = nullptr;
+    std::span<const std::uint32_t> tokens;
+    std::span<const std::int32_t> parents = {};
+  };
+  /// Where a row of logits comes from.
+  struct row {
+    const sequence* of = nullptr;
+    std::uint32_t position = 0; ///< of a token, or the number of a draft
+    bool is_draft = false;
+  };
+
+  /// Fails with `usage` if the options make no sense.
+  [[nodiscard]] static result<std::unique_ptr<executor>> create(const gemma4::model& model,
+                                                                kernels::compute compute,
+                                                                experts::expert_port& experts,
+                                                                const executor_options& options);
+
+  [[nodiscard]] const executor_options& options() const noexcept { return options_; }
+
+  /// One pass. Fails with `usage` if a token is outside the vocabulary or does not fit a context,
+  /// and with `unavailable` if there is no memory for keys and values.
+  /// @pre parts are not empty and of different sequences
+  [[nodiscard]] result<void> run(std::span<const part> parts, const std::stop_token& stop = {});
+
+  /// Appends any number of tokens to a sequence, in chunks.
+  [[nodiscard]] result<void> append(sequence& to, std::span<const std::uint32_t> tokens,
+                                    const std::stop_token& stop = {});
+
+  /// Logits [rows][vocab] of rows that their sequences still keep, from one product with the output
+  /// head. Valid until the next call.
+  [[nodiscard]] result<std::span<const float>> logits(std::span<const row> rows);
+  /// Of a sequence's last token. @pre its row is kept
+  [[nodiscard]] result<std::span<const float>> last_logits(const sequence& of);
+
+  /// Of all passes so far.
+  [[nodiscard]] gemma4::pass_stats stats() const;
+
+private:
+  /// A chunk of a prompt that is under way.
+  struct chunk {
+    std::unique_ptr<gemma4::forward::pass> pass;
+    std::span<const std::uint32_t> tokens;
+  };
+
+  executor(const gemma4::model& model, kernels::compute compute, experts::expert_port& experts,
+           const executor_options& options);
+
+  [[nodiscard]] result<void> check(const part& p) const;
+  [[nodiscard]] result<void> begin_chunk(sequence& to, std::uint32_t first,
+                                         std::span<const std::uint32_t> tokens);
+  [[nodiscard]] result<void> advance_chunks(const std::stop_token& stop);
+  void drop_chunks();
+
+  const gemma4::model& model_;
+  executor_options options_;
+  gemma4::forward forward_;
+  gemma4::forward::pass pass_; // of run()
+  std::vector<gemma4::sequence_part> parts_;
+  std::deque<chunk> chunks_; // of append(), in the order of their tokens
+  std::vector<std::unique_ptr<gemma4::forward::pass>> spare_passes_;
+  std::vector<float> rows_; // gathered for logits()
+  gemma4::pass_stats stats_;
+};
+
+} // namespace larql::generate

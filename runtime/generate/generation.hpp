@@ -1,0 +1,92 @@
+// The making of one answer, step by step: logits in, tokens and text out, until it ends.
+//
+// A step takes the logits of one row, or of several when drafts were tried: row 0 belongs to the
+// next token, row j to the one after drafts 0 to j - 1. It returns the tokens that plain decoding
+// would give, as far as the drafts agree with them.
+//
+// Numerics  The i-th token of a request draws the i-th random number of its seed, however many
+//           tokens a step returned; a request that goes on elsewhere begins with the index it has
+//           reached.
+// Owner     A value: it can be copied, put back and compared. Refers to a tokenizer that must live
+//           longer, if it makes text.
+// Threads   One at a time.
+
+#pragma once
+
+#include "runtime/generate/sampler.hpp"
+#include "runtime/text/stop_matcher.hpp"
+#include "runtime/text/utf8_stream.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace larql::generate {
+
+enum class end_reason : std::uint8_t {
+  none,         ///< it goes on, or a failure has ended it
+  stop_token,   ///< the model ended its answer
+  stop_text,    ///< a stop text came
+  max_tokens,   ///< the limit of tokens
+  context_full, ///< no token fits the context any more
+  stopped       ///< the caller's stop token
+};
+
+struct generation_options {
+  sampling_options sampling;
+  std::size_t max_tokens = 64;
+  std::vector<std::uint32_t> stop_tokens;
+  std::vector<std::string> stop_texts; ///< need a reader
+  std::uint64_t first_index = 0;       ///< of the first token, for a request that was resumed
+
+  friend bool operator==(const generation_options&, const generation_options&) = default;
+};
+
+class generation {
+public:
+  /// `reader` makes the text; without one there is none. @pre check_options(options.sampling)
+  explicit generation(generation_options options,
+                      std::optional<text::utf8_stream> reader = std::nullopt);
+
+  /// What a step has given.
+  struct step_result {
+    std::vector<std::uint32_t> tokens; ///< neither a stop token nor anything behind a stop
+    std::string text;                  ///< what is certain to be shown
+  };
+  /// @pre not ended(); logits are [drafts.size() + 1][vocab]
+  [[nodiscard]] step_result step(std::span<const float> logits,
+                                 std::span<const std::uint32_t> drafts, sampling_scratch& scratch);
+
+  /// At most `tokens` more fit the context: the last of them is not read again.
+  void set_room(std::size_t tokens);
+  /// The answer ends here, because of the caller.
+  void stop() noexcept;
+  /// Text that was held back; once, after the end.
+  [[nodiscard]] std::string flush();
+
+  [[nodiscard]] bool ended() const noexcept { return reason_ != end_reason::none; }
+  [[nodiscard]] end_reason reason() const noexcept { return reason_; }
+  /// Tokens given so far.
+  [[nodiscard]] std::size_t tokens() const noexcept { return count_; }
+  /// Of the next token.
+  [[nodiscard]] std::uint64_t index() const noexcept { return options_.first_index + count_; }
+  [[nodiscard]] const generation_options& options() const noexcept { return options_; }
+
+  friend bool operator==(const generation&, const generation&) = default;
+
+private:
+  void check_limits() noexcept;
+  [[nodiscard]] bool is_stop_token(std::uint32_t token) const noexcept;
+
+  generation_options options_;
+  sampler sampler_;
+  std::optional<text::utf8_stream> reader_;
+  text::stop_matcher matcher_;
+  std::size_t room_ = ~std::size_t{0};
+  std::size_t count_ = 0;
+  end_reason reason_ = end_reason::none;
+};
+
+} // namespace larql::generate

@@ -1,0 +1,151 @@
+#include "runtime/generate/ranking.hpp"
+
+#include "runtime/base/check.hpp"
+#include "runtime/base/portable_math.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace larql::generate {
+
+namespace {
+
+// Beyond this, e^-x * 2^44 is below one.
+constexpr float deepest = 31;
+
+// Few enough to be sorted.
+constexpr std::size_t few = 32;
+
+} // namespace
+
+std::uint64_t ranking::mass_of(float weight) noexcept {
+  return static_cast<std::uint64_t>(static_cast<std::int64_t>(weight * 0x1p44f));
+}
+
+void ranking::set(std::span<const float> logits, float temperature) {
+  const auto n = logits.size();
+  logits_ = logits;
+  scaled_.resize(n);
+  weights_.resize(n);
+  bucket_of_.resize(n);
+  const auto top = kernels_->maximum(logits.data(), n);
+  LARQL_CHECK(std::isfinite(top));
+  kernels_->softmax_terms(logits.data(), n, top, temperature, scaled_.data(), weights_.data());
+  counts_.fill(0);
+  masses_.fill(0);
+  // Buckets are equal steps of the scaled logit, from the top down to where masses are zero; the
+  // last one holds everything below.
+  constexpr auto per_unit = static_cast<float>(buckets - 1) / deepest;
+  constexpr auto last = static_cast<float>(buckets - 1);
+  auto below = std::uint32_t{0};
+  for (auto i = std::size_t{0}; i < n; ++i) {
+    const auto step = std::min(scaled_[i] * -per_unit, last);
+    const auto b = static_cast<std::uint16_t>(step);
+    bucket_of_[i] = b;
+    if (b == buckets - 1) {
+      ++below; // counted here: adding to one bucket again and again is slow
+      continue;
+    }
+    ++counts_[b];
+    masses_[b] += mass_of(weights_[i]);
+  }
+  counts_[buckets - 1] = below;
+  total_ = 0;
+  for (const auto m : masses_)
+    total_ += m;
+  collected_ = buckets;
+}
+
+void ranking::collect(std::size_t bucket) {
+  if (collected_ == bucket)
+    return;
+  collected_ = bucket;
+  entries_.clear();
+  const auto last = bucket == buckets - 1;
+  for (auto i = std::size_t{0}; i < bucket_of_.size(); ++i)
+    if (bucket_of_[i] == bucket)
+      entries_.push_back(
+          {logits_[i], static_cast<std::uint32_t>(i), last ? 0 : mass_of(weights_[i])});
+}
+
+// The tokens are told apart by ever finer steps of their logits, until few are left or all are
+// alike.
+ranking::located ranking::locate(std::size_t bucket, measure by, std::uint64_t target) {
+  constexpr std::size_t steps = 64;
+  collect(bucket);
+  auto& left = narrowed_;
+  left = entries_;
+  auto out = located{};
+  for (;;) {
+    const auto [low, high] = std::minmax_element(
+        left.begin(), left.end(), [](const entry& a, const entry& b) { return a.logit < b.logit; });
+    const auto bottom = low->logit, top = high->logit;
+    if (left.size() <= few || bottom == top)
+      break;
+    const auto step_of = [&](const entry& e) {
+      return static_cast<std::size_t>((top - e.logit) / (top - bottom) * float{steps - 1});
+    };
+    std::uint64_t tokens[steps] = {}, masses[steps] = {};
+    for (const auto& e : left) {
+      ++tokens[step_of(e)];
+      masses[step_of(e)] += e.mass;
+    }
+    const auto* const measured = by == measure::tokens ? tokens : masses;
+    auto s = std::size_t{0};
+    for (; measured[s] <= target; ++s) {
+      target -= measured[s];
+      out.mass_before += masses[s];
+    }
+    std::erase_if(left, [&](const entry& e) { return step_of(e) != s; });
+  }
+  if (left.size() <= few) // else all logits are equal, and in the order of their ids
+    std::sort(left.begin(), left.end(), [](const entry& a, const entry& b) {
+      return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
+    });
+  for (const auto& e : left) {
+    const auto measured = by == measure::tokens ? std::uint64_t{1} : e.mass;
+    if (target < measured) {
+      out.at = e;
+      return out;
+    }
+    target -= measured;
+    out.mass_before += e.mass;
+  }
+  LARQL_CHECK(false); // the bucket has what is looked for
+  return out;
+}
+
+std::uint64_t ranking::mass_of_first(std::size_t k) {
+  LARQL_CHECK(k != 0);
+  auto mass = std::uint64_t{0};
+  for (auto b = std::size_t{0}; b < buckets; ++b) {
+    if (counts_[b] > k)
+      return k == 0 || masses_[b] == 0 ? mass : mass + locate(b, measure::tokens, k).mass_before;
+    k -= counts_[b];
+    mass += masses_[b];
+  }
+  return mass;
+}
+
+std::uint64_t ranking::mass_above(float share) const {
+  if (share == 0)
+    return total_;
+  const auto least = static_cast<float>(portable_log(share));
+  auto mass = std::uint64_t{0};
+  for (auto i = std::size_t{0}; i < scaled_.size(); ++i)
+    if (scaled_[i] >= least && bucket_of_[i] != buckets - 1)
+      mass += mass_of(weights_[i]);
+  return mass;
+}
+
+ranking::place ranking::find(std::uint64_t mass) {
+  LARQL_CHECK(mass < total_);
+  auto before = std::uint64_t{0};
+  auto b = std::size_t{0};
+  for (; before + masses_[b] <= mass; ++b)
+    before += masses_[b];
+  const auto found = locate(b, measure::mass, mass - before);
+  return {found.at.id, before + found.mass_before + found.at.mass};
+}
+
+} // namespace larql::generate

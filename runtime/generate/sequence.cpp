@@ -1,0 +1,175 @@
+#include "runtime/generate/sequence.hpp"
+
+#include "runtime/base/check.hpp"
+
+#include <algorithm>
+
+namespace larql::generate {
+
+sequence::sequence(gemma4::kv_cache cache, std::uint32_t hidden, std::uint64_t snapshot_bytes)
+    : cache_(std::move(cache)), hidden_(hidden), snapshot_bytes_(snapshot_bytes) {}
+
+result<std::unique_ptr<sequence>> sequence::create(const gemma4::model& model,
+                                                   std::shared_ptr<gemma4::kv_pool> pool,
+                                                   const sequence_options& options) {
+  if (options.max_context == 0 || options.max_context > 1u << 24)
+    return fail(errc::usage, "context is {}, expected 1 to 16777216", options.max_context);
+  return std::unique_ptr<sequence>{
+      new sequence{gemma4::kv_cache{model.config, options.kv, options.max_context, std::move(pool)},
+                   model.config.hidden, options.snapshot_bytes}};
+}
+
+// ---- going back ---------------------------------------------------------------------------------
+
+std::uint32_t sequence::truncate(std::uint32_t count) {
+  if (count >= size())
+    return size();
+  const gemma4::kv_window* from = nullptr;
+  auto reached = count;
+  if (!cache_.has_window(count)) {
+    // The latest position before `count` from which a snapshot lets the sequence go on.
+    reached = 0;
+    for (const auto& s : snapshots_)
+      if (const auto end = std::min(count, s.window.end);
+          end > reached && cache_.fits(s.window, end)) {
+        reached = end;
+        from = &s.window;
+      }
+  }
+  if (from != nullptr)
+    cache_.restore(*from, reached);
+  cache_.forget_from(reached);
+  tokens_.resize(reached);
+  // Later positions of the snapshots are of the text that is forgotten.
+  for (auto& s : snapshots_)
+    s.window.end = std::min(s.window.end, reached);
+  std::erase_if(snapshots_, [&](const snapshot& s) {
+    return s.window.end == 0 || !cache_.fits(s.window, s.window.end);
+  });
+  const auto rows = reached > first_row_ ? reached - first_row_ : 0;
+  rows_.resize(std::min(rows_.size(), std::size_t{rows} * hidden_));
+  draft_tokens_.clear();
+  return reached;
+}
+
+void sequence::mark(boundary kind, std::uint32_t position) {
+  LARQL_CHECK(position <= size());
+  if (position == 0 || !cache_.has_window(position))
+    return;
+  std::erase_if(snapshots_, [&](const snapshot& s) {
+    return s.window.end == position || (kind == boundary::system && s.kind == boundary::system);
+  });
+  const auto after = std::find_if(snapshots_.begin(), snapshots_.end(),
+                                  [&](const snapshot& s) { return s.window.end > position; });
+  snapshots_.insert(after, {kind, cache_.window(position)});
+  drop_snapshots();
+}
+
+// The oldest turns go first; the system's boundary is of use as long as the conversation lasts.
+void sequence::drop_snapshots() {
+  const auto turns = [&] {
+    return static_cast<std::size_t>(
+        std::count_if(snapshots_.begin(), snapshots_.end(),
+                      [](const snapshot& s) { return s.kind == boundary::turn; }));
+  };
+  while (turns() > kept_turns || (!snapshots_.empty() && bytes_of_snapshots() > snapshot_bytes_)) {
+    auto oldest = std::find_if(snapshots_.begin(), snapshots_.end(),
+                               [](const snapshot& s) { return s.kind == boundary::turn; });
+    snapshots_.erase(oldest != snapshots_.end() ? oldest : snapshots_.begin());
+  }
+}
+
+// ---- rows ---------------------------------------------------------------------------------------
+
+std::optional<std::span<const float>> sequence::row_at(std::uint32_t position) const noexcept {
+  const auto i = std::size_t{position} - first_row_;
+  if (position < first_row_ || position >= size() || (i + 1) * hidden_ > rows_.size())
+    return std::nullopt;
+  return std::span{rows_}.subspan(i * hidden_, hidden_);
+}
+
+std::span<const float> sequence::draft_row(std::uint32_t draft) const {
+  LARQL_CHECK(draft < drafts());
+  return std::span{draft_rows_}.subspan(std::size_t{draft} * hidden_, hidden_);
+}
+
+void sequence::keep_rows(std::uint32_t first, std::span<const float> rows) {
+  first_row_ = first;
+  rows_.assign(rows.begin(), rows.end());
+}
+
+void sequence::commit(std::span<const std::uint32_t> tokens, std::span<const float> rows) {
+  LARQL_CHECK(rows.size() == tokens.size() * hidden_);
+  keep_rows(size(), rows);
+  tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
+  draft_tokens_.clear();
+  cache_.forget_before(size());
+}
+
+void sequence::commit_drafts(std::span<const std::uint32_t> tokens,
+                             std::span<const std::int32_t> parents, std::span<const float> rows) {
+  LARQL_CHECK(parents.size() == tokens.size() && rows.size() == tokens.size() * hidden_);
+  draft_tokens_.assign(tokens.begin(), tokens.end());
+  draft_parents_.assign(parents.begin(), parents.end());
+  draft_rows_.assign(rows.begin(), rows.end());
+}
+
+result<void> sequence::accept(std::span<const std::uint32_t> branch) {
+  auto parent = std::int32_t{-1};
+  for (const auto draft : branch) {
+    LARQL_CHECK(draft < drafts() && draft_parents_[draft] == parent);
+    parent = static_cast<std::int32_t>(draft);
+  }
+  const auto first = size();
+  const auto count = static_cast<std::uint32_t>(branch.size());
+  if (count == 0) {
+    draft_tokens_.clear();
+    return {};
+  }
+  LARQL_TRY_VOID(cache_.prepare(first, first + count));
+  first_row_ = first;
+  rows_.clear();
+  for (auto i = 0u; i < count; ++i) {
+    cache_.accept(branch[i], first + i);
+    const auto row = draft_row(branch[i]);
+    rows_.insert(rows_.end(), row.begin(), row.end());
+    tokens_.push_back(draft_tokens_[branch[i]]);
+  }
+  draft_tokens_.clear();
+  cache_.forget_before(size());
+  return {};
+}
+
+// ---- memory -------------------------------------------------------------------------------------
+
+namespace {
+
+// Bytes of distinct blocks.
+std::uint64_t bytes_of(std::vector<const gemma4::kv_block*>& blocks) {
+  std::sort(blocks.begin(), blocks.end());
+  blocks.erase(std::unique(blocks.begin(), blocks.end()), blocks.end());
+  auto sum = std::uint64_t{0};
+  for (const auto* b : blocks)
+    sum += b->size_bytes();
+  return sum;
+}
+
+} // namespace
+
+std::uint64_t sequence::kv_bytes() const {
+  return cache_.size_bytes() + bytes_of_snapshots();
+}
+
+// Of blocks that only snapshots hold.
+std::uint64_t sequence::bytes_of_snapshots() const {
+  auto all = std::vector<const gemma4::kv_block*>{};
+  cache_.list_blocks(all);
+  const auto own = bytes_of(all);
+  for (const auto& s : snapshots_)
+    for (const auto& layer : s.window.layers)
+      for (const auto& block : layer)
+        all.push_back(block.get());
+  return bytes_of(all) - own;
+}
+
+} // namespace larql::generate

@@ -1,0 +1,118 @@
+// One conversation: its tokens, their keys and values, and the final hidden rows of its last pass.
+//
+// A sequence can go back: to any of its last positions, or to a boundary that was marked, where a
+// snapshot keeps what sliding layers need. The logits of a row that is still kept cost one product
+// with the output head and no layer.
+//
+// Owner     Its conversation. Snapshots share memory with the cache (gemma4/kv_block.hpp).
+// Threads   One at a time; passes over it belong to an executor (executor.hpp).
+
+#pragma once
+
+#include "runtime/models/gemma4/kv_cache.hpp"
+#include "runtime/models/gemma4/model.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace larql::generate {
+
+struct sequence_options {
+  gemma4::kv_format kv = gemma4::kv_format::f16;
+  std::uint32_t max_context = 8192;                 ///< tokens
+  std::uint64_t snapshot_bytes = ~std::uint64_t{0}; ///< most that snapshots may hold on their own
+};
+
+/// What a marked boundary is.
+enum class boundary : std::uint8_t {
+  system, ///< the end of what stays the same in the whole conversation
+  turn    ///< the end of a prompt, where an answer begins
+};
+
+struct marked_position {
+  boundary kind = boundary::turn;
+  std::uint32_t position = 0;
+};
+
+class sequence {
+public:
+  /// Snapshots of turns that are kept.
+  static constexpr std::size_t kept_turns = 2;
+
+  /// Blocks come from `pool`. Fails with `usage` if the options make no sense.
+  [[nodiscard]] static result<std::unique_ptr<sequence>>
+  create(const gemma4::model& model, std::shared_ptr<gemma4::kv_pool> pool,
+         const sequence_options& options);
+
+  /// Tokens whose keys and values are in the cache.
+  [[nodiscard]] std::span<const std::uint32_t> tokens() const noexcept { return tokens_; }
+  [[nodiscard]] std::uint32_t size() const noexcept {
+    return static_cast<std::uint32_t>(tokens_.size());
+  }
+  [[nodiscard]] std::uint32_t max_context() const noexcept { return cache_.max_context(); }
+
+  /// Goes back to `count` tokens, or to fewer where sliding layers have lost what is needed to go
+  /// on from there. Returns how many are kept; a count of size() or more changes nothing.
+  std::uint32_t truncate(std::uint32_t count);
+
+  /// Keeps what is needed to go back to `position`, and to a few positions before it. The last
+  /// kept_turns turns and the last system boundary are kept, as far as snapshot_bytes allow.
+  /// Ignored if sliding layers have moved on. @pre position <= size()
+  void mark(boundary kind, std::uint32_t position);
+
+  // ---- final hidden rows ------------------------------------------------------------------------
+
+  /// The final hidden row of the token at a position, if it is kept: those of the last pass are.
+  [[nodiscard]] std::optional<std::span<const float>> row_at(std::uint32_t position) const noexcept;
+  /// The same of a draft of the last pass. @pre draft < drafts()
+  [[nodiscard]] std::span<const float> draft_row(std::uint32_t draft) const;
+  [[nodiscard]] std::uint32_t drafts() const noexcept {
+    return static_cast<std::uint32_t>(draft_tokens_.size());
+  }
+
+  /// Appends drafts of the last pass as if they had been appended one after the other. `branch`
+  /// names them from the first to the last; each must be the parent of the next. Other drafts are
+  /// forgotten. Fails, and changes nothing, if there is no memory.
+  [[nodiscard]] result<void> accept(std::span<const std::uint32_t> branch);
+
+  // ---- for the executor -------------------------------------------------------------------------
+
+  [[nodiscard]] gemma4::kv_cache& cache() noexcept { return cache_; }
+  /// A pass over `tokens` at the end is complete; `rows` are its final hidden rows.
+  void commit(std::span<const std::uint32_t> tokens, std::span<const float> rows);
+  /// A pass over a tree of drafts is complete.
+  void commit_drafts(std::span<const std::uint32_t> tokens, std::span<const std::int32_t> parents,
+                     std::span<const float> rows);
+
+  // ---- memory -----------------------------------------------------------------------------------
+
+  /// Keys and values of the sequence and of its snapshots; shared blocks count once.
+  [[nodiscard]] std::uint64_t kv_bytes() const;
+
+private:
+  struct snapshot {
+    boundary kind;
+    gemma4::kv_window window;
+  };
+
+  sequence(gemma4::kv_cache cache, std::uint32_t hidden, std::uint64_t snapshot_bytes);
+  void keep_rows(std::uint32_t first, std::span<const float> rows);
+  void drop_snapshots();
+  [[nodiscard]] std::uint64_t bytes_of_snapshots() const;
+
+  gemma4::kv_cache cache_;
+  std::uint32_t hidden_;
+  std::uint64_t snapshot_bytes_;
+  std::vector<std::uint32_t> tokens_;
+  std::vector<snapshot> snapshots_; // in order of position
+  std::vector<float> rows_; // final hidden rows of positions first_row_, first_row_ + 1, ...
+  std::uint32_t first_row_ = 0;
+  std::vector<std::uint32_t> draft_tokens_;
+  std::vector<std::int32_t> draft_parents_;
+  std::vector<float> draft_rows_;
+};
+
+} // namespace larql::generate
