@@ -251,6 +251,10 @@ cluster_status_ptr cluster::status() const {
   return watcher_->get();
 }
 
+supervisor_actor cluster::supervisor() const {
+  return supervisor_->get();
+}
+
 cluster::~cluster() {
   join_listener_.reset();
   connector_.reset();

@@ -45,6 +45,8 @@ public:
   [[nodiscard]] std::shared_ptr<const layer_formats> formats() const noexcept { return formats_; }
   /// As of now.
   [[nodiscard]] cluster_status_ptr status() const;
+  /// The supervisor of now.
+  [[nodiscard]] supervisor_actor supervisor() const;
 
 private:
   class watcher;

@@ -89,7 +89,6 @@ public:
 
 private:
   result<void> answer();
-  [[nodiscard]] std::span<const std::uint32_t> reuse(std::span<const std::uint32_t> prompt);
   [[nodiscard]] std::vector<generate::marked_position>
   marks(std::span<const std::uint32_t> prompt) const;
   [[nodiscard]] text::chat_template format() const {
@@ -107,15 +106,6 @@ private:
   generate::answer_stats stats_;
   const interrupt_scope& signals_;
 };
-
-// Keeps what the cache has in common with the prompt; returns the rest, at least one token.
-std::span<const std::uint32_t> conversation::reuse(std::span<const std::uint32_t> prompt) {
-  const auto have = sequence_.tokens();
-  const auto common = static_cast<std::size_t>(
-      std::mismatch(prompt.begin(), prompt.end(), have.begin(), have.end()).first - prompt.begin());
-  const auto keep = std::min(common, prompt.size() - 1);
-  return prompt.subspan(sequence_.truncate(static_cast<std::uint32_t>(keep)));
-}
 
 // Where later turns may go on from: the end of the system's turn, and the end of this prompt. A
 // past answer is rendered without the thoughts that the prompt invites, which parts the next prompt
@@ -152,7 +142,8 @@ result<void> conversation::answer() {
   auto with_control = text::utf8_stream{text_.tokens};
   auto answer_text = std::string{};
   const auto done = generate::answer(
-      runtime_.executor(), sequence_, {reuse(prompt), positions}, generation, scratch_,
+      runtime_.executor(), sequence_, {generate::reuse(sequence_, prompt), positions}, generation,
+      scratch_,
       [&](const generate::generation::step_result& step) {
         print_now(step.text);
         for (const auto token : step.tokens)

@@ -1,5 +1,7 @@
 #include "runtime/generate/answer.hpp"
 
+#include <algorithm>
+
 namespace larql::generate {
 
 namespace {
@@ -57,6 +59,14 @@ result<void> decode(executor& run, sequence& to, generation& g, sampling_scratch
 }
 
 } // namespace
+
+std::span<const std::uint32_t> reuse(sequence& s, std::span<const std::uint32_t> prompt) {
+  const auto have = s.tokens();
+  const auto common = static_cast<std::size_t>(
+      std::mismatch(prompt.begin(), prompt.end(), have.begin(), have.end()).first - prompt.begin());
+  const auto keep = std::min(common, prompt.size() - 1);
+  return prompt.subspan(s.truncate(static_cast<std::uint32_t>(keep)));
+}
 
 result<void> answer(executor& run, sequence& to, const prompt_input& prompt, generation& g,
                     sampling_scratch& scratch,

@@ -34,6 +34,11 @@ struct prompt_input {
   std::span<const marked_position> marks = {};
 };
 
+/// Goes back to what the sequence has in common with a whole prompt, and returns the tokens that
+/// are to be appended then: at least the last one. @pre prompt is not empty
+[[nodiscard]] std::span<const std::uint32_t> reuse(sequence& s,
+                                                   std::span<const std::uint32_t> prompt);
+
 /// Appends the prompt to the sequence and answers. `on_step` gets what each step gave.
 /// The answer ends with reason `stopped` soon after `stop` is requested, wherever it is; that is no
 /// failure. `stats` is valid on failure as well.

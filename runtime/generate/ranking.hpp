@@ -36,7 +36,7 @@ public:
   [[nodiscard]] std::uint64_t mass_of_first(std::size_t k);
   /// Of the tokens whose probability is at least `share` times the first one's. @pre 0 <= share <=
   /// 1
-  [[nodiscard]] std::uint64_t mass_above(float share) const;
+  [[nodiscard]] std::uint64_t mass_above(float share);
 
   /// The first token with which the mass of a prefix exceeds `mass`.
   struct place {
@@ -48,6 +48,7 @@ public:
 
 private:
   static constexpr std::size_t buckets = 4096;
+  static constexpr float last_bucket = buckets - 1;
 
   /// A token of the bucket that is looked into.
   struct entry {
@@ -64,6 +65,7 @@ private:
     entry at{};
   };
 
+  [[nodiscard]] std::uint16_t bucket_at(float scaled) const noexcept;
   void collect(std::size_t bucket);
   /// The first token of `bucket` with which `target` is exceeded.
   [[nodiscard]] located locate(std::size_t bucket, measure by, std::uint64_t target);
@@ -72,6 +74,7 @@ private:
   const kernels::kernel_set* kernels_;
   std::span<const float> logits_;
   std::uint64_t total_ = 0;
+  float per_unit_ = 0;         // buckets in a unit of the scaled logit; 0: all logits are equal
   std::vector<float> scaled_;  // (logit - top) / temperature
   std::vector<float> weights_; // e^scaled
   std::vector<std::uint16_t> bucket_of_;

@@ -177,26 +177,25 @@ public:
     auto shards = take(topology::parse_shard_map("0-15=caf://" + address));
     cluster_ = take(actors::cluster::connect(
         sys_, {topology::cluster_of(shards), actors::identity_of(model, weights), "bench"}));
-    port_ = std::make_unique<actors::remote_experts>(sys_, cluster_->router(),
+    port_ = std::make_unique<actors::remote_experts>(sys_, cluster_->router(), cluster_->formats(),
                                                      kernels::compute{*kernels_, pool_},
-                                                     cluster_->formats(), cluster_->limits());
+                                                     cluster_->limits());
     auto random = random_source{1};
     x_.resize(hidden);
     for (auto& v : x_)
       v = static_cast<float>(random.below(2000)) / 1000 - 1;
     out_.resize(hidden);
-    for (auto i = std::uint16_t{0}; i < 8; ++i) {
-      ids_.push_back(static_cast<std::uint16_t>(2 * i));
-      weights_.push_back(0.125f);
-    }
+    for (auto i = 0u; i < 8; ++i)
+      assignments_.push_back({0, 2 * i, 0.125f});
   }
 
   /// Microseconds of a layer, without the node's kernels.
   double once() {
     const auto hidden = static_cast<std::uint32_t>(x_.size());
     const auto begin = steady::now();
-    const auto ok = port_->start({0, 1, hidden, 8, x_, ids_, weights_});
-    const auto done = ok ? port_->wait(out_) : ok;
+    std::fill(out_.begin(), out_.end(), 0);
+    const auto ticket = take(port_->start({0, 1, hidden, x_, assignments_}));
+    const auto done = ticket->wait(out_, {});
     const auto total = std::chrono::duration<double, std::micro>(steady::now() - begin).count();
     if (!done)
       give_up(done.error().text);
@@ -226,8 +225,9 @@ private:
   compute_pool pool_{1};
   std::unique_ptr<actors::cluster> cluster_;
   std::unique_ptr<actors::remote_experts> port_;
-  std::vector<float> x_, out_, weights_;
-  std::vector<std::uint16_t> ids_;
+  std::vector<float> x_;
+  std::vector<std::int64_t> out_;
+  std::vector<experts::assignment> assignments_;
 };
 
 int bench(std::size_t calls, std::size_t rounds, std::uint32_t hidden) {

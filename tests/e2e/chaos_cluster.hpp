@@ -46,17 +46,18 @@ struct generation {
 using token_watcher = std::function<void(std::size_t)>;
 
 /// Always takes the most likely token.
-inline generation generate_over(generate::session& session, std::span<const std::uint32_t> prompt,
+inline generation generate_over(generate::executor& run, generate::sequence& sequence,
+                                std::span<const std::uint32_t> prompt,
                                 std::size_t tokens, const token_watcher& on_token = {}) {
   auto out = generation{};
   out.at.push_back(steady::now());
   auto next = std::vector<std::uint32_t>{prompt.begin(), prompt.end()};
   while (out.ids.size() < tokens) {
-    if (const auto ok = session.append(next); !ok) {
+    if (const auto ok = run.append(sequence, next); !ok) {
       out.error = ok.error().text;
       return out;
     }
-    const auto row = *session.last_logits();
+    const auto row = *run.last_logits(sequence);
     out.logits.insert(out.logits.end(), row.begin(), row.end());
     const auto best =
         static_cast<std::uint32_t>(std::max_element(row.begin(), row.end()) - row.begin());
@@ -85,18 +86,19 @@ public:
     LARQL_TRY(cluster_, actors::cluster::connect(
                             sys_, {std::move(c),
                                    actors::identity_of(model_->model().config, weights), "chaos"}));
-    port_ = std::make_unique<actors::remote_experts>(sys_, cluster_->router(), model_->compute(),
-                                                     cluster_->formats(), cluster_->limits());
+    port_ = std::make_unique<actors::remote_experts>(sys_, cluster_->router(), cluster_->formats(),
+                                                     model_->compute(), cluster_->limits());
+    run_ = model_->new_executor(*port_);
     return {};
   }
 
   /// Over the nodes, or with this machine's experts.
   generation generate(std::span<const std::uint32_t> prompt, std::size_t tokens,
                       const token_watcher& on_token = {}) {
-    return generate_over(*model_->new_session(*port_), prompt, tokens, on_token);
+    return generate_over(*run_, *model_->new_sequence(), prompt, tokens, on_token);
   }
   generation generate_locally(std::span<const std::uint32_t> prompt, std::size_t tokens) {
-    return generate_over(*model_->new_session(), prompt, tokens);
+    return generate_over(model_->executor(), *model_->new_sequence(), prompt, tokens);
   }
 
   [[nodiscard]] const actors::remote_experts& port() const { return *port_; }
@@ -110,6 +112,7 @@ private:
   caf::actor_system sys_{config_};
   std::unique_ptr<actors::cluster> cluster_;
   std::unique_ptr<actors::remote_experts> port_;
+  std::unique_ptr<generate::executor> run_;
 };
 
 /// Nodes alpha and gamma own experts 0-3, beta and delta 4-7; TLS by a secret.

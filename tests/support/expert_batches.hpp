@@ -15,9 +15,7 @@ struct batch_data {
   std::vector<float> x;
   std::vector<experts::assignment> assignments;
 
-  [[nodiscard]] std::uint32_t rows() const {
-    return static_cast<std::uint32_t>(x.size()) / hidden;
-  }
+  [[nodiscard]] std::uint32_t rows() const { return static_cast<std::uint32_t>(x.size()) / hidden; }
   [[nodiscard]] experts::expert_batch batch(std::uint32_t layer) const {
     return {layer, rows(), hidden, x, assignments};
   }

@@ -1,5 +1,5 @@
-// Expert ports for tests of the forward pass: one that fails when told to, and one whose batches are
-// ready when the test says so, each around a real one.
+// Expert ports for tests of the forward pass: one that fails when told to, and one whose batches
+// are ready when the test says so, each around a real one.
 
 #pragma once
 

@@ -24,6 +24,7 @@ public:
   handle::behavior_type make_behavior() {
     return {
         [](start_atom) {},
+        [](router_atom, const router_actor&) {},
         [](dialled_atom, std::uint64_t, const connect_result_ptr&) {},
         [](found_atom, const std::string&, const address_list_ptr&) {},
         [](announce_atom, const announce_ptr&) { return accepted_ptr{}; },

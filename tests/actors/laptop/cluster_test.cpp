@@ -60,20 +60,19 @@ TEST_F(Cluster, ConnectsToNodesThatTogetherOwnEverything) {
   const auto b = live_node{model, {{0, 2}, {5, 7}}, "beta"};
   const auto c = connect({entry(a.port(), {0, 4}), entry(b.port(), {5, 7})});
   ASSERT_TRUE(test::succeeds(c));
-  EXPECT_TRUE((*c)->router());
-  EXPECT_EQ((*c)->formats(), std::vector(3, quant::activation_format::q8_32));
-  EXPECT_EQ((*c)->max_rows(), schema::max_call_rows);
+  EXPECT_TRUE((*c)->router()->get().first);
+  for (auto layer = 0u; layer < 3; ++layer)
+    EXPECT_EQ((*c)->formats()->of(layer), quant::activation_format::q8_32);
 }
 
-TEST_F(Cluster, TakesTheSmallestNumberOfRowsThatANodeTakes) {
-  auto d = honest();
-  d.max_rows = 17;
-  d.owned.experts = {4, 7};
-  const auto a = live_node{model, {{0, 2}, {0, 3}}, "alpha"};
-  const auto b = fake_node{welcome_with(d)};
-  const auto c = connect({entry(a.port(), {0, 3}), entry(b.port(), {4, 7})});
-  ASSERT_TRUE(test::succeeds(c));
-  EXPECT_EQ((*c)->max_rows(), 17u);
+TEST_F(Cluster, ConnectingEndsWhenItIsStopped) {
+  const auto silent = fake_node{[](raw_peer&) {}};
+  auto stop = std::stop_source{};
+  auto c = topology::cluster_of(std::vector<topology::shard_entry>{entry(silent.port(), {0, 7})});
+  c.limits.connect = std::chrono::minutes{10};
+  auto stopper = std::jthread{[&] { stop.request_stop(); }};
+  EXPECT_TRUE(fails(cluster::connect(sys, {std::move(c), honest().model, "test", stop.get_token()}),
+                    errc::cancelled, {"stopped while connecting"}));
 }
 
 TEST_F(Cluster, RefusesNodesThatHoldAnotherModel) {

@@ -47,7 +47,7 @@ protected:
     c.route(job);
     if (!c.run_until_finished(job, limit, false) || !job->outcome()) {
       ADD_FAILURE() << "seed " << seed << ": the cluster has not healed: "
-                    << (job->wait({}) ? job->outcome().error().text : "hangs");
+                    << (job->has_ended() ? job->outcome().error().text : "hangs");
       return false;
     }
     return check(seed, 10, *job, t);

@@ -5,8 +5,11 @@
 #include "actors/net/model_match.hpp"
 
 #include "actors/laptop/cluster.hpp"
+#include "runtime/experts/combined_experts.hpp"
 #include "tests/actors/node/live_node.hpp"
+#include "tests/support/expert_batches.hpp"
 #include "tests/support/fake_node.hpp"
+#include "tests/support/process_facts.hpp"
 #include "tests/support/run_model.hpp"
 
 namespace larql::actors {
@@ -47,15 +50,25 @@ protected:
       return nullptr;
     }
     nodes = *std::move(connected);
-    return std::make_unique<remote_experts>(sys, nodes->router(), laptop->compute(),
-                                            nodes->formats(), nodes->limits());
+    return std::make_unique<remote_experts>(sys, nodes->router(), nodes->formats(),
+                                            laptop->compute(), nodes->limits());
   }
 
+  static std::vector<float> all_logits(generate::executor& run, const generate::sequence& s) {
+    auto rows = std::vector<generate::executor::row>{};
+    for (auto p = 0u; p < s.size(); ++p)
+      rows.push_back({&s, p});
+    const auto logits = run.logits(rows);
+    EXPECT_TRUE(test::succeeds(logits));
+    return {logits->begin(), logits->end()};
+  }
   std::vector<float> logits_over(experts::expert_port& port) {
     auto out = std::vector<float>{};
-    const auto session = laptop->new_session(port);
-    EXPECT_TRUE(test::succeeds(session->append(
-        ids, [&](std::span<const float> row) { out.insert(out.end(), row.begin(), row.end()); })));
+    const auto run = laptop->new_executor(port);
+    const auto sequence = laptop->new_sequence();
+    EXPECT_TRUE(test::succeeds(run->append(*sequence, ids)));
+    const auto logits = all_logits(*run, *sequence);
+    out.assign(logits.begin(), logits.end());
     return out;
   }
 
@@ -94,15 +107,16 @@ TEST_F(RemoteExperts, ALostNodeLeavesTheSessionAsItWas) {
   auto b = std::make_unique<live_node>(model, experts::ownership{layers, {4, 7}}, "beta");
   const auto port = connect({{a.port(), {0, 3}}, {b->port(), {4, 7}}});
   ASSERT_TRUE(port);
-  const auto session = laptop->new_session(*port);
-  ASSERT_TRUE(test::succeeds(session->append(std::span{ids}.first(10))));
+  const auto run = laptop->new_executor(*port);
+  const auto sequence = laptop->new_sequence();
+  ASSERT_TRUE(test::succeeds(run->append(*sequence, std::span{ids}.first(10))));
   b.reset();
-  const auto failed = session->append(std::span{ids}.subspan(10));
+  const auto failed = run->append(*sequence, std::span{ids}.subspan(10));
   EXPECT_TRUE(test::fails(failed, errc::unavailable, {"node beta", "experts 4-7"}));
-  EXPECT_EQ(session->tokens().size(), 10u);
+  EXPECT_EQ(sequence->size(), 10u);
   // And again: a node that is gone fails at once, not at a deadline.
   const auto begin = std::chrono::steady_clock::now();
-  EXPECT_FALSE(session->append(std::span{ids}.subspan(10)));
+  EXPECT_FALSE(run->append(*sequence, std::span{ids}.subspan(10)));
   EXPECT_LT(std::chrono::steady_clock::now() - begin, 5s);
 }
 
@@ -133,10 +147,11 @@ TEST_F(RemoteExperts, AFailedCallLeavesThePortReadyForTheNext) {
   }};
   const auto port = connect({{node.port(), {0, 7}}});
   ASSERT_TRUE(port);
-  const auto session = laptop->new_session(*port);
-  EXPECT_TRUE(
-      test::fails(session->append(ids), errc::unavailable, {"layer 2", "node moody", "not today"}));
-  EXPECT_EQ(session->tokens().size(), 0u);
+  const auto run = laptop->new_executor(*port);
+  const auto sequence = laptop->new_sequence();
+  EXPECT_TRUE(test::fails(run->append(*sequence, ids), errc::unavailable,
+                          {"layer 2", "node moody", "not today"}));
+  EXPECT_EQ(sequence->size(), 0u);
   EXPECT_EQ(logits_over(*port), logits_over(laptop->port()));
   port.get();
   nodes.reset(); // ends the fake node's loop
@@ -151,8 +166,9 @@ TEST_F(RemoteExperts, ASilentNodeEndsTheWaitAtTheDeadline) {
   const auto node = fake_node{[&](raw_peer& peer) { peer.welcome(d); }};
   const auto port = connect({{node.port(), {0, 7}}}, 100ms);
   ASSERT_TRUE(port);
-  const auto session = laptop->new_session(*port);
-  EXPECT_TRUE(test::fails(session->append(ids), errc::deadline,
+  const auto run = laptop->new_executor(*port);
+  const auto sequence = laptop->new_sequence();
+  EXPECT_TRUE(test::fails(run->append(*sequence, ids), errc::deadline,
                           {"layer 0", "node mute: no answer within 100 ms"}));
 }
 
@@ -163,21 +179,151 @@ TEST_F(RemoteExperts, SessionsOfOneProcessShareANode) {
   ASSERT_TRUE(first);
   // Both ports hand their jobs to the same router.
   auto second =
-      remote_experts{sys, nodes->router(), laptop->compute(), nodes->formats(), nodes->limits()};
+      remote_experts{sys, nodes->router(), nodes->formats(), laptop->compute(), nodes->limits()};
   auto other_laptop = test::running_model::open(model.path());
   ASSERT_TRUE(test::succeeds(other_laptop));
   auto got = std::vector<float>{};
   auto other = std::thread{[&] {
-    const auto session = (*other_laptop)->new_session(second);
-    for (const auto id : ids)
-      (void) session->append({&id, 1}, [&](std::span<const float> row) {
-        got.insert(got.end(), row.begin(), row.end());
-      });
+    const auto run = (*other_laptop)->new_executor(second);
+    const auto sequence = (*other_laptop)->new_sequence();
+    for (const auto id : ids) {
+      (void) run->append(*sequence, {&id, 1});
+      const auto row = run->last_logits(*sequence);
+      got.insert(got.end(), row->begin(), row->end());
+    }
   }};
   for (auto i = 0; i < 3; ++i)
     EXPECT_EQ(logits_over(*first), expected);
   other.join();
   EXPECT_EQ(got, expected);
+}
+
+// ---- tickets ------------------------------------------------------------------------------------
+
+class RemoteTickets : public RemoteExperts {
+protected:
+  void SetUp() override {
+    RemoteExperts::SetUp();
+    alpha = std::make_unique<live_node>(model, experts::ownership{layers, {0, 3}}, "alpha");
+    beta = std::make_unique<live_node>(model, experts::ownership{layers, {4, 7}}, "beta");
+    port = connect({{alpha->port(), {0, 3}}, {beta->port(), {4, 7}}});
+    ASSERT_TRUE(port);
+  }
+  test::batch_data data(std::uint64_t seed, std::uint32_t rows = 2) const {
+    const auto& c = model.config();
+    return test::random_batch(rows, c.hidden, c.experts, c.top_k, seed);
+  }
+  std::vector<std::int64_t> local(const test::batch_data& d, std::uint32_t layer) {
+    return *test::sums_of(laptop->port(), d.batch(layer));
+  }
+
+  experts::index_range layers{0, model.config().layers - 1};
+  std::unique_ptr<live_node> alpha, beta;
+  std::unique_ptr<remote_experts> port;
+};
+
+TEST_F(RemoteTickets, ManyBatchesAreUnderWayAndMayBeWaitedForInAnyOrder) {
+  constexpr auto count = 12u;
+  auto tickets = std::vector<experts::expert_ticket>{};
+  for (auto i = 0u; i < count; ++i)
+    tickets.push_back(*port->start(data(i).batch(i % 3)));
+  for (const auto i : {11u, 3u, 0u, 7u, 1u, 2u, 10u, 9u, 4u, 5u, 6u, 8u}) {
+    auto sums = std::vector<std::int64_t>(2 * model.config().hidden);
+    ASSERT_TRUE(test::succeeds(tickets[i]->wait(sums, {})));
+    EXPECT_EQ(sums, local(data(i), i % 3)) << i;
+    EXPECT_GE(tickets[i]->stats().calls, 1u);
+    EXPECT_GT(tickets[i]->stats().bytes_received, 0u);
+    tickets[i].drop();
+  }
+}
+
+TEST_F(RemoteTickets, SayWhenTheyAreReady) {
+  auto ready = std::atomic<int>{0};
+  const auto ticket = *port->start(data(1).batch(0), [&] { ++ready; });
+  EXPECT_TRUE(test::eventually([&] { return ready.load() == 1; }));
+  EXPECT_TRUE(ticket->is_ready());
+  auto sums = std::vector<std::int64_t>(2 * model.config().hidden);
+  EXPECT_TRUE(test::succeeds(ticket->wait(sums, {})));
+  EXPECT_EQ(ready.load(), 1);
+}
+
+TEST_F(RemoteTickets, MayBeDroppedWhileOthersGoOn) {
+  for (auto round = 0u; round < 20; ++round) {
+    auto dropped = *port->start(data(round).batch(0));
+    const auto kept = *port->start(data(round + 100).batch(1));
+    dropped.drop();
+    auto sums = std::vector<std::int64_t>(2 * model.config().hidden);
+    ASSERT_TRUE(test::succeeds(kept->wait(sums, {})));
+    EXPECT_EQ(sums, local(data(round + 100), 1));
+  }
+}
+
+TEST_F(RemoteTickets, AStopEndsAWaitForANodeThatDoesNotAnswer) {
+  const auto silent = fake_node{[&](raw_peer& peer) { peer.welcome(alpha->description()); }};
+  port = connect({{silent.port(), {0, 3}}, {beta->port(), {4, 7}}}, 10min);
+  ASSERT_TRUE(port);
+  auto stop = std::stop_source{};
+  const auto ticket = *port->start(data(1, 8).batch(2));
+  auto stopper = std::jthread{[&] { stop.request_stop(); }};
+  auto sums = std::vector<std::int64_t>(8 * model.config().hidden);
+  EXPECT_TRUE(
+      test::fails(ticket->wait(sums, stop.get_token()), errc::cancelled, {"while layer 2 waited"}));
+}
+
+TEST_F(RemoteTickets, ExpertsOfThisMachineAndOfNodesAddUpToTheSameBits) {
+  const auto expected = logits_over(laptop->port());
+  // A third of the experts are here as well; only the others are asked for.
+  const auto owned = experts::ownership{layers, {0, 2}};
+  const auto bank = experts::expert_bank::open(model.path(), model.config(), owned);
+  ASSERT_TRUE(test::succeeds(bank));
+  auto near = experts::local_experts{laptop->compute(), *bank};
+  auto both = experts::combined_experts{near, owned, *port};
+  EXPECT_EQ(logits_over(both), expected);
+  const auto alone = port->stats().bytes_sent;
+  EXPECT_EQ(logits_over(*port), expected);
+  EXPECT_GT(port->stats().bytes_sent - alone, alone) << "without experts here more is sent";
+}
+
+TEST_F(RemoteTickets, ChunksInFlightOverNodesGiveTheSameBits) {
+  const auto expected = logits_over(laptop->port());
+  const auto run = *generate::executor::create(laptop->model(), laptop->compute(), *port, {3, 4});
+  const auto sequence = laptop->new_sequence();
+  ASSERT_TRUE(test::succeeds(run->append(*sequence, ids)));
+  const auto last = *run->last_logits(*sequence);
+  EXPECT_EQ(std::vector<float>(last.begin(), last.end()),
+            std::vector<float>(expected.end() - static_cast<std::ptrdiff_t>(last.size()),
+                               expected.end()));
+}
+
+// ---- a router or a supervisor that fails --------------------------------------------------------
+
+TEST_F(RemoteTickets, ARouterThatFailsIsReplacedAndItsJobsAreDoneAgain) {
+  for (auto round = 0u; round < 5; ++round) {
+    const auto before = nodes->router()->generation();
+    auto tickets = std::vector<experts::expert_ticket>{};
+    for (auto i = 0u; i < 4; ++i)
+      tickets.push_back(*port->start(data(i).batch(i % 3)));
+    caf::anon_send_exit(nodes->router()->get().first, caf::exit_reason::unhandled_exception);
+    for (auto i = 0u; i < 4; ++i) {
+      auto sums = std::vector<std::int64_t>(2 * model.config().hidden);
+      ASSERT_TRUE(test::succeeds(tickets[i]->wait(sums, {}))) << round;
+      EXPECT_EQ(sums, local(data(i), i % 3));
+    }
+    EXPECT_TRUE(test::eventually([&] { return nodes->router()->generation() > before; }));
+  }
+}
+
+TEST_F(RemoteTickets, ASupervisorThatFailsIsReplacedAndItsNodesComeBack) {
+  const auto incarnation = [&] { return nodes->status()->view->members.size(); };
+  ASSERT_EQ(incarnation(), 2u);
+  const auto supervisor = nodes->supervisor();
+  caf::anon_send_exit(supervisor, caf::exit_reason::unhandled_exception);
+  EXPECT_TRUE(test::eventually([&] { return nodes->supervisor() != supervisor; }));
+  EXPECT_TRUE(test::eventually([&] { return incarnation() == 2; }));
+  EXPECT_TRUE(test::eventually([&] {
+    const auto sums = test::sums_of(*port, data(3).batch(1));
+    return sums && *sums == local(data(3), 1);
+  }));
 }
 
 } // namespace

@@ -366,9 +366,41 @@ TEST_F(RouterFailover, AJobThatNobodyWaitsForIsDropped) {
   start({{0, 3}});
   const auto job = route(make_job(2, 2, some_picks()));
   job->abandon();
-  advance(31s);
-  EXPECT_TRUE(is_done(job));
-  EXPECT_EQ(error_of(job), "abandoned");
+  caf::anon_send(router, cancel_atom::value, job);
+  settle();
+  EXPECT_EQ(error_of(job), "the answer is not wanted any more");
+  answer_rightly(0); // nobody hears it
+  EXPECT_EQ(error_of(job), "the answer is not wanted any more");
+}
+
+TEST_F(RouterFailover, ARouterThatEndsLosesItsJobsForTheNextOne) {
+  start({{0, 3}});
+  const auto job = route(make_job(2, 2, some_picks()));
+  EXPECT_FALSE(is_done(job));
+  caf::anon_send_exit(router, caf::exit_reason::unhandled_exception);
+  settle();
+  EXPECT_TRUE(job->is_lost());
+}
+
+TEST_F(RouterFailover, ANodeGetsNoMoreRowsAtOnceThanItTakes) {
+  start({{0, 3}});
+  auto d = std::make_shared<schema::node_description>(*member(0).description);
+  d->max_rows = 2;
+  member(0).description = d;
+  publish();
+  auto assignments = std::vector<experts::assignment>{};
+  for (auto row = 0u; row < 5; ++row)
+    for (const auto expert : {0u, 2u})
+      if (row != 3) // a row without experts of this node
+        assignments.push_back({row, expert, 1});
+  const auto job = route(make_job(1, 5, assignments));
+  ASSERT_EQ(shards[0].calls().size(), 2u);
+  for (auto i = std::size_t{0}; i < 2; ++i) {
+    EXPECT_EQ(call_in(shards[0].calls()[i].body).rows, 2u);
+    answer_rightly(0, i);
+  }
+  ASSERT_EQ(error_of(job), "no error");
+  EXPECT_EQ(job->sums, expected_sums(*job));
 }
 
 // ---- hedging

@@ -168,9 +168,7 @@ protected:
     settle();
     return job;
   }
-  static bool is_done(const layer_job_ptr& job) {
-    return job->wait(std::chrono::steady_clock::time_point{});
-  }
+  static bool is_done(const layer_job_ptr& job) { return job->has_ended(); }
   static std::string error_of(const layer_job_ptr& job) {
     if (!is_done(job))
       return "not done";

@@ -88,25 +88,25 @@ protected:
     auto pool = compute_pool{1};
     auto port = remote_experts{sys,
                                (*cluster)->router(),
-                               {**kernels::kernels_by_name(""), pool},
                                (*cluster)->formats(),
+                               {**kernels::kernels_by_name(""), pool},
                                (*cluster)->limits()};
     auto random = test::random_source{1};
     const auto x = test::random_floats(random, c.hidden);
-    const auto picked = std::vector<float>(c.experts, 0.25f);
-    auto ids = std::vector<std::uint16_t>{}; // of all nodes
+    auto assignments = std::vector<experts::assignment>{}; // of all nodes
     for (auto e = 0u; e < c.experts; ++e)
-      ids.push_back(static_cast<std::uint16_t>(e));
-    auto out = std::vector<float>(c.hidden);
+      assignments.push_back({0, e, 0.25f});
+    auto out = std::vector<std::int64_t>(c.hidden);
     auto counts = layer_counts{};
     counts.laptop.reserve(layers);
     counts.nodes.reserve(layers);
     for (auto i = std::size_t{0}; i < warm_up + layers; ++i) {
       const auto laptop = allocations.of_laptop.load(), node = allocations.of_nodes.load();
-      const auto ok = port.start(
-          {static_cast<std::uint32_t>(i % c.layers), 1, c.hidden, c.experts, x, ids, picked});
-      if (!test::succeeds(ok) || !test::succeeds(port.wait(out)))
+      auto ticket =
+          port.start({static_cast<std::uint32_t>(i % c.layers), 1, c.hidden, x, assignments});
+      if (!test::succeeds(ticket) || !test::succeeds((*ticket)->wait(out, {})))
         return {};
+      ticket->drop();
       if (i < warm_up)
         continue;
       counts.laptop.push_back(allocations.of_laptop.load() - laptop);

@@ -73,7 +73,7 @@ protected:
     static constexpr const char* name = "fake-router";
     fake_router(handle::pointer, cluster_view_ptr& view) : view_(view) {}
     handle::behavior_type make_behavior() {
-      return {[](route_atom, const layer_job_ptr&) {},
+      return {[](route_atom, const layer_job_ptr&) {}, [](cancel_atom, const layer_job_ptr&) {},
               [this](view_atom, const cluster_view_ptr& v) { view_ = v; }, [](tick_atom) {}};
     }
 

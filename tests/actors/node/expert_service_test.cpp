@@ -7,6 +7,7 @@
 #include "runtime/experts/local_experts.hpp"
 #include "schema/codec.hpp"
 #include "schema/sums.hpp"
+#include "tests/support/expert_batches.hpp"
 #include "tests/support/failures.hpp"
 #include "tests/support/tiny_model.hpp"
 
@@ -93,9 +94,10 @@ struct batch {
       }
     }
     row_count = rows;
+    experts::assignments_by_expert(ids, weights, c.top_k, assignments);
   }
   [[nodiscard]] experts::expert_batch view(std::uint32_t layer) const {
-    return {layer, row_count, config.hidden, config.top_k, x, ids, weights};
+    return {layer, row_count, config.hidden, x, assignments};
   }
 
   const vindex::model_config& config;
@@ -103,6 +105,7 @@ struct batch {
   std::vector<float> x;
   std::vector<std::uint16_t> ids;
   std::vector<float> weights;
+  std::vector<experts::assignment> assignments;
 };
 
 std::vector<float> local_answer(const tiny_vindex& model, const experts::expert_batch& b) {
@@ -111,9 +114,10 @@ std::vector<float> local_answer(const tiny_vindex& model, const experts::expert_
   const auto bank =
       experts::expert_bank::open(model.path(), c, {{0, c.layers - 1}, {0, c.experts - 1}});
   auto port = experts::local_experts{compute_with(pool), *bank};
-  auto out = std::vector<float>(std::size_t{b.rows} * b.hidden);
-  EXPECT_TRUE(port.start(b));
-  EXPECT_TRUE(test::succeeds(port.wait(out)));
+  const auto sums = test::sums_of(port, b);
+  EXPECT_TRUE(test::succeeds(sums));
+  auto out = std::vector<float>(sums->size());
+  compute_with(pool).k.fixed_to_float(sums->data(), out.size(), out.data());
   return out;
 }
 
@@ -123,8 +127,6 @@ std::vector<float> served_answer(std::vector<std::unique_ptr<served>>& services,
                                  std::optional<quant::activation_format> as = std::nullopt) {
   const auto& k = **kernels::kernels_by_name("");
   auto sums = std::vector<std::int64_t>(std::size_t{b.rows} * b.hidden, 0);
-  auto assignments = std::vector<experts::assignment>{};
-  experts::assignments_by_expert(b, assignments);
   for (auto& s : services) {
     const auto& owned = s->self().owned;
     if (!owned.layers.contains(b.layer))
@@ -137,7 +139,7 @@ std::vector<float> served_answer(std::vector<std::unique_ptr<served>>& services,
     for (auto r = 0u; r < b.rows; ++r)
       job.rows.set_row(k, r, b.x.subspan(std::size_t{r} * b.hidden, b.hidden));
     auto mine = std::vector<experts::assignment>{};
-    for (const auto& p : assignments)
+    for (const auto& p : b.assignments)
       if (owned.contains(b.layer, p.expert))
         mine.push_back(p);
     if (mine.empty())

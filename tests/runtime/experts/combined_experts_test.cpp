@@ -1,5 +1,5 @@
-// Mirrors runtime/experts/combined_experts.hpp: experts of two ports add up to the sums of one. Over
-// real nodes: tests/actors/laptop/remote_experts_test.cpp.
+// Mirrors runtime/experts/combined_experts.hpp: experts of two ports add up to the sums of one.
+// Over real nodes: tests/actors/laptop/remote_experts_test.cpp.
 
 #include "runtime/experts/combined_experts.hpp"
 

@@ -129,8 +129,8 @@ TEST_F(Answer, StoppedInThePromptItIsNoFailureAndKeepsWholeChunks) {
   const auto e = model_->new_executor(port);
   auto g = generation{generation_options{}};
   auto scratch = sampling_scratch{model_->compute().k};
-  ASSERT_TRUE(succeeds(answer(*e, *sequence_, {prompt_}, g, scratch, [](const auto&) {},
-                              stop.get_token(), stats_)));
+  ASSERT_TRUE(succeeds(answer(
+      *e, *sequence_, {prompt_}, g, scratch, [](const auto&) {}, stop.get_token(), stats_)));
   EXPECT_EQ(stats_.reason, end_reason::stopped);
   EXPECT_EQ(stats_.tokens, 0u);
   EXPECT_EQ(sequence_->size(), 4u);

@@ -43,7 +43,8 @@ protected:
 
   [[nodiscard]] std::vector<std::uint32_t> branch_of(std::uint32_t draft) const {
     auto out = std::vector<std::uint32_t>{};
-    for (auto d = static_cast<std::int32_t>(draft); d >= 0; d = parents_[static_cast<std::size_t>(d)])
+    for (auto d = static_cast<std::int32_t>(draft); d >= 0;
+         d = parents_[static_cast<std::size_t>(d)])
       out.insert(out.begin(), static_cast<std::uint32_t>(d));
     return out;
   }

@@ -1,5 +1,5 @@
-// Mirrors runtime/generate/executor.hpp: appending, batches, chunks in flight, refusing, failing and
-// being stopped. Going back is in sequence_test.cpp, drafts are in draft_tree_test.cpp.
+// Mirrors runtime/generate/executor.hpp: appending, batches, chunks in flight, refusing, failing
+// and being stopped. Going back is in sequence_test.cpp, drafts are in draft_tree_test.cpp.
 
 #include "runtime/generate/executor.hpp"
 
@@ -78,8 +78,9 @@ TEST_F(Executor, GivesTheLogitsOfAllRowsOfTheLastPassFromOneProduct) {
     rows.push_back({s.get(), position});
   const auto logits = copy(*run().logits(rows));
   for (auto i = std::size_t{0}; i < rows.size(); ++i) {
-    const auto got = std::vector<float>(logits.begin() + static_cast<std::ptrdiff_t>(i * 128),
-                                        logits.begin() + static_cast<std::ptrdiff_t>((i + 1) * 128));
+    const auto got =
+        std::vector<float>(logits.begin() + static_cast<std::ptrdiff_t>(i * 128),
+                           logits.begin() + static_cast<std::ptrdiff_t>((i + 1) * 128));
     EXPECT_EQ(got, want({all.begin(), all.begin() + rows[i].position + 1})) << rows[i].position;
   }
 }

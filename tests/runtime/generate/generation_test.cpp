@@ -73,7 +73,8 @@ TEST_F(Generation, AStopTokenIsNeitherGivenNorCounted) {
   auto o = sampled(20);
   o.stop_tokens = {all[6]};
   auto g = generation{o};
-  const auto first = static_cast<std::size_t>(std::find(all.begin(), all.end(), all[6]) - all.begin());
+  const auto first =
+      static_cast<std::size_t>(std::find(all.begin(), all.end(), all[6]) - all.begin());
   EXPECT_EQ(decode(g), ids(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(first)));
   EXPECT_EQ(g.reason(), end_reason::stop_token);
   EXPECT_EQ(g.tokens(), first);

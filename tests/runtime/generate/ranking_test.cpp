@@ -25,8 +25,7 @@ struct full_sort {
 
   full_sort(const std::vector<float>& logits, float temperature) : ids(logits.size()) {
     std::iota(ids.begin(), ids.end(), 0u);
-    std::stable_sort(ids.begin(), ids.end(),
-                     [&](auto a, auto b) { return logits[a] > logits[b]; });
+    std::stable_sort(ids.begin(), ids.end(), [&](auto a, auto b) { return logits[a] > logits[b]; });
     auto scaled = logits, weights = logits;
     kernels_here().softmax_terms(logits.data(), logits.size(), logits[ids[0]], temperature,
                                  scaled.data(), weights.data());
@@ -99,7 +98,8 @@ TEST(Ranking, EveryMassFallsOnTheTokenOfTheFullSort) {
       for (const auto k : {std::size_t{1}, std::size_t{2}, std::size_t{64}, s.logits.size() / 2,
                            s.logits.size(), s.logits.size() + 5}) {
         const auto count = std::min(std::max<std::size_t>(k, 1), through.size());
-        ASSERT_EQ(r.mass_of_first(std::max<std::size_t>(k, 1)), through[count - 1]) << "first " << k;
+        ASSERT_EQ(r.mass_of_first(std::max<std::size_t>(k, 1)), through[count - 1])
+            << "first " << k;
       }
     }
 }

@@ -3,7 +3,9 @@
 
 #include "runtime/generate/sampler.hpp"
 
+#include "runtime/generate/random.hpp"
 #include "tests/support/failures.hpp"
+#include "tests/support/random_weights.hpp"
 #include "tests/support/run_model.hpp"
 
 #include <gtest/gtest.h>
@@ -11,7 +13,9 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <numeric>
 #include <set>
+#include <tuple>
 
 namespace larql::generate {
 namespace {
@@ -204,6 +208,53 @@ TEST(Sampler, TheIndexAloneSaysWhichNumberIsDrawn) {
   for (auto i = 50u; i-- > 0;)
     backwards.insert(backwards.begin(), s.choose(logits, i, scratch));
   EXPECT_EQ(forwards, backwards);
+}
+
+// The definition with a full sort and sums of floats. It differs from ours by rounding only, which
+// decides about one draw in a million.
+std::uint32_t by_full_sort(const std::vector<float>& logits, const sampling_options& o,
+                           std::uint64_t index) {
+  auto ids = std::vector<std::uint32_t>(logits.size());
+  std::iota(ids.begin(), ids.end(), 0u);
+  std::sort(ids.begin(), ids.end(),
+            [&](auto a, auto b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; });
+  if (o.top_k != 0)
+    ids.resize(std::min<std::size_t>(o.top_k, ids.size()));
+  auto p = std::vector<double>{};
+  auto total = 0.0;
+  for (const auto id : ids)
+    total += p.emplace_back(std::exp(double{(logits[id] - logits[ids[0]]) / o.temperature}));
+  auto kept = std::size_t{0};
+  auto mass = 0.0;
+  while (kept < p.size() &&
+         (kept == 0 || (mass < o.top_p * total && p[kept] >= double{o.min_p} * p[0])))
+    mass += p[kept++];
+  const auto target = static_cast<double>(random_bits(o.seed, index)) * 0x1p-53 * mass;
+  auto sum = 0.0;
+  for (auto i = std::size_t{0}; i < kept; ++i)
+    if (target < (sum += p[i]))
+      return ids[i];
+  return ids[kept - 1];
+}
+
+TEST(Sampler, ChoosesTheTokensOfTheFullSort) {
+  auto scratch = sampling_scratch{kernels_here()};
+  auto random = test::random_source{2};
+  for (const auto spread : {0.5f, 2.0f, 6.0f})
+    for (const auto& [temperature, top_k, top_p, min_p] :
+         std::vector<std::tuple<float, std::uint32_t, float, float>>{{1.0f, 0, 1.0f, 0.0f},
+                                                                     {0.7f, 64, 0.95f, 0.0f},
+                                                                     {1.3f, 0, 0.9f, 0.05f},
+                                                                     {2.0f, 700, 1.0f, 0.01f},
+                                                                     {100.0f, 0, 0.99f, 0.0f}}) {
+      const auto logits = test::random_floats(random, 3000, spread);
+      auto o = sampling_options{};
+      o.temperature = temperature, o.top_k = top_k, o.top_p = top_p, o.min_p = min_p, o.seed = 11;
+      const auto s = sampler{o};
+      for (auto i = 0u; i < 40; ++i)
+        ASSERT_EQ(s.choose(logits, i, scratch), by_full_sort(logits, o, i))
+            << spread << " " << temperature << " " << top_k << " " << top_p << " " << i;
+    }
 }
 
 // ---- bias and penalties -------------------------------------------------------------------------

@@ -1,5 +1,6 @@
-// Mirrors runtime/generate/sequence.hpp: going back, snapshots at boundaries, and rows that are kept.
-// Going on from wherever a sequence went back to gives the bits of one that never saw the rest.
+// Mirrors runtime/generate/sequence.hpp: going back, snapshots at boundaries, and rows that are
+// kept. Going on from wherever a sequence went back to gives the bits of one that never saw the
+// rest.
 
 #include "runtime/generate/sequence.hpp"
 

@@ -23,7 +23,8 @@ TEST(StopMatcher, ShowsTheTextBeforeTheFirstStopHoweverItIsCut) {
     EXPECT_EQ(shown({"is Par"}, "The capital is Paris.", size), "The capital ");
     EXPECT_EQ(shown({"Paris", "capital"}, "The capital is Paris.", size), "The ");
     EXPECT_EQ(shown({"aab"}, "aaaab", size), "aa");
-    EXPECT_EQ(shown({"none"}, "The capital is Paris. no non", size), "The capital is Paris. no non");
+    EXPECT_EQ(shown({"none"}, "The capital is Paris. no non", size),
+              "The capital is Paris. no non");
     EXPECT_EQ(shown({"x"}, "x", size), "");
     EXPECT_EQ(shown({}, "all of it", size), "all of it");
     EXPECT_EQ(shown({"", "is"}, "this", size), "th");
