@@ -47,8 +47,8 @@ using token_watcher = std::function<void(std::size_t)>;
 
 /// Always takes the most likely token.
 inline generation generate_over(generate::executor& run, generate::sequence& sequence,
-                                std::span<const std::uint32_t> prompt,
-                                std::size_t tokens, const token_watcher& on_token = {}) {
+                                std::span<const std::uint32_t> prompt, std::size_t tokens,
+                                const token_watcher& on_token = {}) {
   auto out = generation{};
   out.at.push_back(steady::now());
   auto next = std::vector<std::uint32_t>{prompt.begin(), prompt.end()};
