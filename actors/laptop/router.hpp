@@ -1,14 +1,21 @@
 // The router: splits a layer's rows by the owners of the chosen experts, asks all owners at once,
-// adds their fixed-point sums, and does not give up while somebody may still answer.
+// adds their fixed-point sums, and does not give up while a node may still answer.
 //
-// A call that fails, or whose connection is lost, is made again at once with whoever else owns its
-// experts. A call that misses its deadline is made again as well, and the first answer counts; with
-// nobody else to ask, its late answer is still welcome. Experts that nobody owns just now wait for
-// the next view of the cluster. A job that is in trouble for longer than the failover deadline
-// fails, with an error that names the experts and why nobody has them. Calls are pure functions of
-// weights and rows, so a repeated call changes nothing but the time.
+//     a job's experts                 a node call (several nodes once it was repeated)
+//     ───────────────                 ─────────────────────────────────────────────────
+//     chosen owner ──────────────────► sent ──answer──► added to the sums ──► all: job finished
+//        ▲    no owner now               │
+//        │        │                      ├─ failed, connection lost ─► another owner, else parked
+//        │        ▼                      ├─ deadline missed ─► another owner as well; first answer
+//        └───── parked ◄─────────────────┤                     counts, a late one is still welcome
+//     new view, or back-off over         └─ slow ─► hedged: another owner as well
 //
-// Owner     The cluster (cluster.hpp). One router serves all sessions of the process.
+//     parked or late for longer than the failover deadline ─► the job fails, naming the experts
+//
+// Calls are pure functions of weights and rows, so a repeated call changes nothing but the time.
+//
+// Owner     The laptop guard, which replaces a router that fails (laptop_guard.hpp); its jobs are
+//           then lost and start again. One router serves all ports of the process.
 // Blocking  Never.
 // Failure   Of a node: as above. The router itself goes on.
 

@@ -25,7 +25,11 @@ void end(const expert_shard_actor& shard) {
 } // namespace
 
 supervisor_state::supervisor_state(pointer self, supervisor_options options)
-    : self_(self), options_(std::move(options)), formats_(options_.model.layers) {}
+    : self_(self),
+      options_(std::move(options)),
+      targets_({options_.cluster.limits.reconnect_first, options_.cluster.limits.reconnect_max},
+               options_.uniform),
+      formats_(options_.model.layers) {}
 
 supervisor_state::~supervisor_state() {
   for (const auto& [incarnation, m] : members_)
@@ -59,96 +63,44 @@ supervisor_state::handle::behavior_type supervisor_state::make_behavior() {
   };
 }
 
+// ---- targets ------------------------------------------------------------------------------------
+
 void supervisor_state::on_start() {
-  for (const auto& n : options_.cluster.nodes) {
-    add_target(n.address, {});
-    auto& t = targets_.rbegin()->second;
-    t.expected_name = n.name;
-    t.experts = n.experts;
-    t.layers = n.layers;
-    t.narrow = options_.cluster.source.empty();
-  }
-  for (auto& [id, t] : targets_)
+  targets_.add_static(options_.cluster);
+  for (const auto id : targets_.ids())
     dial(id);
   for (const auto& d : options_.cluster.find.dns)
     options_.network.resolve(d);
 }
 
-// ---- targets ------------------------------------------------------------------------------------
-
-const std::string& supervisor_state::known_name(const target& t) {
-  return t.expected_name.empty() ? t.last_name : t.expected_name;
-}
-
-// "node alpha (10.0.0.1:9470): Connection refused". Whoever found the error may have begun with the
-// address, or knows more of the node than its address.
-std::string supervisor_state::about(const target& t, const std::string& what) {
-  const auto& name = known_name(t);
-  if (name.empty() || what.find("node " + name) != std::string::npos)
-    return what;
-  const auto at = host_port(t.url);
-  auto rest = std::string_view{what};
-  for (const auto& begin : {at + ": ", to_string(t.url) + ": "})
-    if (rest.starts_with(begin))
-      rest.remove_prefix(begin.size());
-  return fmt::format("node {} ({}): {}", name, at, rest);
-}
-
-void supervisor_state::add_target(topology::shard_url url, const std::string& found_by) {
-  auto& t = targets_[next_target_++];
-  t.url = std::move(url);
-  t.from_name = found_by;
-}
-
 void supervisor_state::dial(std::uint64_t id) {
-  const auto it = targets_.find(id);
-  if (it == targets_.end() || it->second.dialling || it->second.incarnation != 0)
-    return;
-  it->second.dialling = true;
-  options_.network.dial(id, it->second.url);
+  if (targets_.begin(id))
+    options_.network.dial(id, targets_.find(id)->url);
 }
 
-void supervisor_state::dial_later(std::uint64_t id, target& t) {
-  const auto& limits = options_.cluster.limits;
-  const auto delay =
-      backoff_delay({limits.reconnect_first, limits.reconnect_max}, t.attempts, options_.uniform());
-  self_->delayed_send(self_, delay, dial_atom::value, id);
-}
-
-void supervisor_state::failed(std::uint64_t id, target& t, const failure& why) {
-  t.refused = why.code == errc::mismatch || why.code == errc::corrupt || why.code == errc::usage;
-  const auto text = about(t, why.text);
-  if (t.last_error != text) // once per reason, not once per attempt
-    log_warning("cluster", "{}", text);
-  t.last_error = text;
-  t.last_code = why.code;
-  if (!t.listed) { // the name does not stand for it any more
-    targets_.erase(id);
-    return publish();
-  }
-  dial_later(id, t);
-  ++t.attempts;
+void supervisor_state::failed(std::uint64_t id, dial_target& t, const failure& why) {
+  if (const auto delay = targets_.failed(id, t, why))
+    self_->delayed_send(self_, *delay, dial_atom::value, id);
   publish();
 }
 
 void supervisor_state::on_dialled(std::uint64_t id, const connect_result_ptr& outcome) {
-  const auto it = targets_.find(id);
-  if (it == targets_.end())
+  auto* t = targets_.find(id);
+  if (t == nullptr)
     return;
-  auto& t = it->second;
-  t.dialling = false;
+  t->dialling = false;
   if (!outcome->node)
-    return failed(id, t, outcome->node.error());
+    return failed(id, *t, outcome->node.error());
   const auto& node = **outcome->node;
-  if (const auto ok = check(node, &t); !ok)
-    return failed(id, t, ok.error());
-  if (t.narrow && t.experts) { // the map may use less than the node has
+  if (const auto ok = check(node, t); !ok)
+    return failed(id, *t, ok.error());
+  if (t->narrow && t->experts) { // the map may use less than the node has
     auto used = node;
-    used.owned.experts = *t.experts;
+    used.owned.experts = *t->experts;
     outcome->node = description_ptr{std::make_shared<node_description>(std::move(used))};
   }
   if (const auto ok = admit(outcome, id); !ok)
-    return failed(id, t, ok.error());
+    return failed(id, *t, ok.error());
   publish();
 }
 
@@ -156,24 +108,14 @@ void supervisor_state::on_found(const std::string& asked, const address_list_ptr
   self_->delayed_send(self_, options_.cluster.find.interval, found_atom::value, asked);
   if (!addresses) // the name server is in trouble; what it said last still holds
     return;
-  for (auto& [id, t] : targets_)
-    if (t.from_name == asked)
-      t.listed = std::find(addresses->begin(), addresses->end(), t.url) != addresses->end();
-  for (const auto& url : *addresses) {
-    const auto known = std::any_of(targets_.begin(), targets_.end(),
-                                   [&](const auto& entry) { return entry.second.url == url; });
-    if (known)
-      continue;
-    log_info("cluster", "{} names {}", asked, to_string(url));
-    add_target(url, asked);
-    dial(targets_.rbegin()->first);
-  }
+  for (const auto id : targets_.update(asked, *addresses))
+    dial(id);
 }
 
 // ---- members ------------------------------------------------------------------------------------
 
 // What the topology promises must be what the node holds.
-result<void> supervisor_state::check(const node_description& node, const target* t) const {
+result<void> supervisor_state::check(const node_description& node, const dial_target* t) const {
   const auto where = t != nullptr ? to_string(t->url) : std::string{"announced"};
   if (const auto differs = model_difference(options_.model, node.model); !differs.empty())
     return fail(errc::mismatch, "{}: node {} serves another model: {}", where, node.node, differs);
@@ -200,25 +142,15 @@ result<void> supervisor_state::check(const node_description& node, const target*
   return {};
 }
 
-void supervisor_state::now_connected(target& t, const node_description& node) {
-  t.incarnation = node.incarnation;
-  t.attempts = 0;
-  t.refused = false;
-  t.last_error.clear();
-  t.last_name = node.node;
-  t.last_owned = node.owned;
-  t.was_there = true;
-}
-
 result<void> supervisor_state::admit(const connect_result_ptr& outcome, std::uint64_t target_id) {
   const auto node = *outcome->node;
   const auto incarnation = node->incarnation;
-  const auto via = targets_.find(target_id);
+  auto* const via = targets_.find(target_id);
   if (const auto same = members_.find(incarnation); same != members_.end()) {
     // The same node by another way, an IPv4 and an IPv6 address for example: one connection is
     // enough.
-    if (via != targets_.end())
-      now_connected(via->second, *node);
+    if (via != nullptr)
+      targets_.connected(*via, *node);
     return {};
   }
   for (const auto& [old_incarnation, m] : members_)
@@ -236,8 +168,8 @@ result<void> supervisor_state::admit(const connect_result_ptr& outcome, std::uin
   m.target = target_id;
   m.shard = options_.link(self_->system(), *outcome, caf::actor_cast<supervisor_actor>(self_));
   self_->monitor(m.shard);
-  if (via != targets_.end())
-    now_connected(via->second, *node);
+  if (via != nullptr)
+    targets_.connected(*via, *node);
   for (auto l = node->owned.layers.first; l <= node->owned.layers.last; ++l)
     formats_[l] = node->formats[l - node->owned.layers.first];
   std::erase_if(promises_, [&](const promise& p) { return p.owned == node->owned; });
@@ -255,13 +187,8 @@ void supervisor_state::remove(std::uint64_t incarnation, const std::string& why)
   log_warning("cluster", "{}", text);
   self_->demonitor(it->second.shard.address());
   end(it->second.shard);
-  for (auto& [id, t] : targets_)
-    if (t.incarnation == incarnation) {
-      t.incarnation = 0;
-      t.last_error = text;
-      dial_later(id, t);
-      ++t.attempts;
-    }
+  for (const auto& [id, delay] : targets_.lost(incarnation, text))
+    self_->delayed_send(self_, delay, dial_atom::value, id);
   members_.erase(it);
 }
 
@@ -339,18 +266,7 @@ void supervisor_state::publish() {
             [](const cluster_member& a, const cluster_member& b) {
               return a.description->node < b.description->node;
             });
-  const auto& shape = options_.model;
-  for (const auto& [id, t] : targets_)
-    if (t.incarnation == 0 && !t.last_error.empty()) {
-      auto owned = experts::ownership{{0, shape.layers - 1}, {0, shape.experts - 1}};
-      if (t.was_there)
-        owned = t.last_owned;
-      if (t.experts)
-        owned.experts = *t.experts;
-      if (t.layers)
-        owned.layers = *t.layers;
-      view->missing.push_back({known_name(t), host_port(t.url), owned, t.last_error});
-    }
+  view->missing = targets_.missing(options_.model);
   view_ = std::move(view);
   if (options_.router)
     self_->send(options_.router, view_atom::value, view_);
@@ -358,12 +274,7 @@ void supervisor_state::publish() {
 }
 
 cluster_status_ptr supervisor_state::status() const {
-  auto out = std::make_shared<cluster_status>();
-  for (const auto& [id, t] : targets_)
-    out->targets.push_back({known_name(t), to_string(t.url), t.incarnation != 0, t.refused,
-                            t.attempts, t.last_error, t.last_code});
-  out->view = view_;
-  return out;
+  return std::make_shared<cluster_status>(cluster_status{targets_.status(), view_});
 }
 
 } // namespace larql::actors

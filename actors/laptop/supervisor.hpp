@@ -1,14 +1,24 @@
 // The supervisor: finds the nodes of a cluster, connects to them, watches the connections, comes
 // back to lost ones with back-off, and tells the router who is there.
 //
+//     addresses (dial_targets.hpp)          members of the view
+//     ────────────────────────────          ───────────────────
+//     static list ─┐
+//     DNS names ───┼─ dial ─► greeted ─► check ─► admit ─► serving ◄─► draining, degraded
+//     announced ───┘ (join)               │                  │ connection lost, or restarted
+//                                         ▼                  ▼
+//                                     refused, with      removed; dialled again
+//                                     the reason         after a back-off
+//
 // A node is who it says it is: name and incarnation. A name is in the view once; when it comes back
 // with another incarnation it has restarted, and the old connection is given up. Two nodes that
 // call themselves alike are told apart by the connection that still lives, and the second is
 // refused. What the view shows is what a call would reach.
 //
-// Owner     The cluster (cluster.hpp).
+// Owner     The laptop guard, which replaces a supervisor that fails (laptop_guard.hpp).
 // Blocking  Never: dialling and resolving happen elsewhere (connector.hpp).
-// Failure   A target that cannot be reached, or is not what we need, is tried again for as long as
+// Failure   A target that cannot be reached, or is not what is needed, is tried again for as long
+// as
 //           the supervisor lives; its last error is part of every report.
 
 #pragma once
@@ -16,6 +26,7 @@
 #include "actors/core/interfaces.hpp"
 #include "actors/core/state_actor.hpp"
 #include "actors/laptop/connector.hpp"
+#include "actors/laptop/dial_targets.hpp"
 #include "runtime/base/backoff.hpp"
 #include "runtime/topology/topology.hpp"
 
@@ -53,27 +64,6 @@ public:
 private:
   using time = caf::actor_clock::time_point;
 
-  /// Something to dial.
-  struct target {
-    topology::shard_url url;
-    std::string expected_name;                   ///< empty: any
-    std::optional<experts::index_range> experts; ///< what it must own; absent: whatever it owns
-    std::optional<experts::index_range> layers;
-    bool narrow = false;   ///< use no more of it than `experts` (the short form)
-    std::string from_name; ///< found by resolving this; empty: static
-    bool listed = true;    ///< the name still stands for it
-
-    bool dialling = false;
-    std::uint64_t incarnation = 0; ///< of the node that is connected through it; 0: none
-    unsigned attempts = 0;
-    bool refused = false;
-    std::string last_error;
-    errc last_code = errc::unavailable;
-    std::string last_name;
-    experts::ownership last_owned; ///< of the node that was there
-    bool was_there = false;
-  };
-
   struct member {
     description_ptr description;
     std::string address;
@@ -96,26 +86,21 @@ private:
   void on_notice(std::uint64_t incarnation, schema::node_state state);
   void on_down(const caf::down_msg& m);
 
-  void add_target(topology::shard_url url, const std::string& found_by);
   void dial(std::uint64_t id);
-  void dial_later(std::uint64_t id, target& t);
-  void failed(std::uint64_t id, target& t, const failure& why);
-  [[nodiscard]] result<void> check(const schema::node_description& node, const target* t) const;
+  void failed(std::uint64_t id, dial_target& t, const failure& why);
+  [[nodiscard]] result<void> check(const schema::node_description& node,
+                                   const dial_target* t) const;
   [[nodiscard]] result<void> admit(const connect_result_ptr& outcome, std::uint64_t target);
-  void now_connected(target& t, const schema::node_description& node);
   void remove(std::uint64_t incarnation, const std::string& why);
   void publish();
   [[nodiscard]] cluster_status_ptr status() const;
-  [[nodiscard]] static const std::string& known_name(const target& t);
-  [[nodiscard]] static std::string about(const target& t, const std::string& what);
 
   pointer self_;
   supervisor_options options_;
-  std::map<std::uint64_t, target> targets_;
+  dial_targets targets_;
   std::map<std::uint64_t, member> members_; // by incarnation
   std::vector<promise> promises_;           // ranges that nodes were told to load
   std::vector<std::optional<quant::activation_format>> formats_; // per layer, as first seen
-  std::uint64_t next_target_ = 1;
   cluster_view_ptr view_ = std::make_shared<cluster_view>();
 };
 
