@@ -141,17 +141,17 @@ result<void> conversation::answer() {
   // Thoughts are told apart by their control tokens, which are not shown.
   auto with_control = text::utf8_stream{text_.tokens};
   auto answer_text = std::string{};
+  auto printer = answer_printer{};
   const auto done = generate::answer(
       runtime_.executor(), sequence_, {generate::reuse(sequence_, prompt), positions}, generation,
       scratch_,
       [&](const generate::generation::step_result& step) {
-        print_now(step.text);
+        printer.print(step.text);
         for (const auto token : step.tokens)
           answer_text += with_control.append(token);
       },
       signals_.token(), stats_);
-  print_now(generation.flush());
-  print_now("\n");
+  printer.finish(generation.flush());
   answer_text += with_control.flush();
   if (!done)
     return done;

@@ -5,6 +5,7 @@
 
 #include <cstdio>
 #include <future>
+#include <unistd.h>
 
 namespace larql::cli {
 
@@ -60,6 +61,17 @@ result<chat_model> start_model(const runtime_options& options, const std::stop_t
     return fail(errc::mismatch, "{}: the tokenizer has {} tokens, the model {}",
                 options.vindex.string(), out.text.tokens.size(), out.compute->model().config.vocab);
   return out;
+}
+
+answer_printer::answer_printer() : terminal_(::isatty(STDOUT_FILENO) == 1) {}
+
+void answer_printer::print(std::string_view piece) {
+  print_now(terminal_ ? filter_.append(piece) : std::string{piece});
+}
+
+void answer_printer::finish(std::string_view piece) {
+  print(piece);
+  print_now(filter_.flush() + "\n");
 }
 
 void print_now(std::string_view text) {

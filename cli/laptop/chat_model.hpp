@@ -6,6 +6,7 @@
 #include "runtime/generate/answer.hpp"
 #include "runtime/text/chat_template.hpp"
 #include "runtime/text/generation_config.hpp"
+#include "runtime/text/terminal_text.hpp"
 #include "runtime/text/tokenizer.hpp"
 
 #include <CLI/CLI.hpp>
@@ -51,6 +52,19 @@ struct chat_model {
 
 /// Prints to standard output at once.
 void print_now(std::string_view text);
+
+/// Prints the text of a model as it comes: on a terminal without what would change the terminal.
+class answer_printer {
+public:
+  answer_printer();
+  void print(std::string_view piece);
+  /// The last piece, and the end of the line.
+  void finish(std::string_view piece);
+
+private:
+  bool terminal_;
+  text::terminal_text filter_;
+};
 
 inline constexpr std::uint32_t default_context = 8192;
 

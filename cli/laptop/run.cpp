@@ -57,6 +57,7 @@ result<void> run(options o) {
                                                                      : text::special_tokens::skip};
   auto generation = generate::generation{std::move(options), reader};
   auto scratch = generate::sampling_scratch{e->compute().k};
+  auto printer = answer_printer{};
   auto stats = generate::answer_stats{};
   const auto done = generate::answer(
       e->executor(), *sequence, {prompt}, generation, scratch,
@@ -65,11 +66,11 @@ result<void> run(options o) {
           for (const auto token : step.tokens)
             print_now(fmt::format("{}\n", token));
         else
-          print_now(step.text);
+          printer.print(step.text);
       },
       signals.token(), stats);
   if (!o.token_ids)
-    print_now(generation.flush() + "\n");
+    printer.finish(generation.flush());
   if (!o.answer.quiet)
     print_report(stats, e->remote());
   return done; // Ctrl-C is how a user ends an answer that is long enough
