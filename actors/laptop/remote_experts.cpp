@@ -21,10 +21,6 @@ constexpr auto longest_poll = std::chrono::milliseconds{2};
 constexpr auto margin = std::chrono::seconds{10};
 constexpr std::size_t most_kept_jobs = 16;
 
-float microseconds(std::chrono::nanoseconds t) {
-  return static_cast<float>(t.count()) * 1e-3f;
-}
-
 } // namespace
 
 /// A batch at the router.
@@ -51,7 +47,6 @@ public:
     port_.usual_wait_ += (clock::now() - begin - port_.usual_wait_) / 8;
     if (!job_->outcome())
       return job_->outcome().error();
-    port_.record(job_->stats);
     for (auto i = std::size_t{0}; i < sums.size(); ++i)
       sums[i] += job_->sums[i];
     return {};
@@ -185,16 +180,6 @@ void remote_experts::poll(const layer_job& job) const {
   const auto until = clock::now() + 2 * usual_wait_;
   while (!job.has_ended() && clock::now() < until)
     std::this_thread::yield();
-}
-
-void remote_experts::record(const experts::call_stats& s) {
-  ++stats_.layers;
-  stats_.calls += s.calls;
-  stats_.retries += s.retries;
-  stats_.hedges += s.hedges;
-  stats_.bytes_sent += s.bytes_sent;
-  stats_.bytes_received += s.bytes_received;
-  stats_.times.add({microseconds(s.slowest), microseconds(s.slowest_compute)});
 }
 
 } // namespace larql::actors

@@ -12,7 +12,6 @@
 #include "actors/core/pooled_message.hpp"
 #include "actors/laptop/layer_formats.hpp"
 #include "actors/laptop/layer_job.hpp"
-#include "actors/laptop/layer_times.hpp"
 #include "actors/laptop/router_slot.hpp"
 #include "runtime/experts/expert_port.hpp"
 #include "runtime/kernels/linear.hpp"
@@ -23,17 +22,6 @@
 #include <vector>
 
 namespace larql::actors {
-
-/// Totals over the life of a port, for the report.
-struct remote_stats {
-  std::uint64_t layers = 0;
-  std::uint64_t calls = 0;
-  std::uint64_t retries = 0;
-  std::uint64_t hedges = 0;
-  std::uint64_t bytes_sent = 0;
-  std::uint64_t bytes_received = 0;
-  layer_times times; ///< of the last layers
-};
 
 class remote_experts final : public experts::expert_port {
 public:
@@ -46,8 +34,6 @@ public:
   result<experts::expert_ticket> start(const experts::expert_batch& batch,
                                        experts::ready_fn on_ready = {}) override;
 
-  [[nodiscard]] const remote_stats& stats() const noexcept { return stats_; }
-
 private:
   class work;
 
@@ -57,7 +43,6 @@ private:
   void poll(const layer_job& job) const;
   void check_thread() const;
   void batch_under_way(bool begins);
-  void record(const experts::call_stats& s);
 
   caf::actor_system& sys_;
   std::shared_ptr<router_slot> router_;
@@ -69,7 +54,6 @@ private:
   std::vector<layer_job_ptr> jobs_;          // used again
   std::vector<std::unique_ptr<work>> works_; // used again
   message_pool<caf::atom_value, layer_job_ptr> messages_;
-  remote_stats stats_;
 };
 
 } // namespace larql::actors

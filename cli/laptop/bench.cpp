@@ -49,11 +49,10 @@ private:
   std::uint64_t state_ = 1;
 };
 
-bench_wire wire_of(const local_runtime& e) {
-  if (e.remote() == nullptr)
-    return {};
-  const auto& s = e.remote()->stats();
-  return {s.layers, s.calls, s.bytes_sent, s.bytes_received};
+bench_wire wire_of(local_runtime& e) {
+  const auto s = e.executor().stats();
+  return {s.calls.calls == 0 ? 0 : s.layers, s.calls.calls, s.calls.bytes_sent,
+          s.calls.bytes_received};
 }
 
 result<bench_prefill> prefill(local_runtime& e, const options& o, std::uint32_t tokens,
@@ -104,6 +103,7 @@ result<bench_decode> decode(local_runtime& e, const options& o, std::uint32_t co
   LARQL_TRY_VOID(pass()); // buffers get their size
   const auto before = e.executor().stats().times;
   out.wire_before = wire_of(e);
+  const auto layers_before = e.executor().layer_times().added();
   for (auto i = 0u; i < o.gen_tokens; ++i) {
     const auto begin = clock::now();
     LARQL_TRY_VOID(pass());
@@ -111,11 +111,10 @@ result<bench_decode> decode(local_runtime& e, const options& o, std::uint32_t co
   }
   out.phases = e.executor().stats().times - before;
   out.wire_after = wire_of(e);
-  if (e.remote() != nullptr)
-    for (const auto& t : e.remote()->stats().times.since(out.wire_before.layers)) {
-      out.round_trip_us.push_back(t.round_trip_us);
-      out.round_trip_compute_us.push_back(t.compute_us);
-    }
+  for (const auto& t : e.executor().layer_times().since(layers_before)) {
+    out.round_trip_us.push_back(t.round_trip_us);
+    out.round_trip_compute_us.push_back(t.compute_us);
+  }
   return out;
 }
 

@@ -82,7 +82,7 @@ public:
     return answer();
   }
 
-  void print_stats() const { print_report(stats_, runtime_.remote()); }
+  void print_stats() const { print_report(stats_); }
   void print_speed() const {
     fmt::print(stderr, "({} tokens, {:.1f} tokens/s)\n", stats_.tokens, tokens_per_second(stats_));
   }

@@ -53,8 +53,6 @@ public:
   /// Bytes of expert weights that one token reads here; 0 when experts are on nodes.
   [[nodiscard]] std::uint64_t expert_bytes_per_token() const;
 
-  /// Null when all experts are local.
-  [[nodiscard]] const actors::remote_experts* remote() const noexcept { return remote_.get(); }
   /// Who is connected; null when all experts are local.
   [[nodiscard]] const actors::cluster* nodes() const noexcept { return cluster_.get(); }
   [[nodiscard]] const std::filesystem::path& vindex() const noexcept { return options_.vindex; }

@@ -44,18 +44,18 @@ double tokens_per_second(const generate::answer_stats& s) {
   return time.count() == 0 ? 0.0 : static_cast<double>(s.token_times.size()) / seconds(time);
 }
 
-void print_report(const generate::answer_stats& s, const actors::remote_experts* remote) {
+void print_report(const generate::answer_stats& s) {
   fmt::print(stderr, "\n{} tokens, {:.1f} tokens/s ({})\n", s.tokens, tokens_per_second(s),
              text_of(s.reason));
   fmt::print(stderr, "time to first token: {:.0f} ms (prompt: {} tokens, {:.1f} tokens/s)\n",
              seconds(s.to_first_token) * 1e3, s.prompt_tokens,
              s.prefill.count() == 0 ? 0.0
                                     : static_cast<double>(s.prompt_tokens) / seconds(s.prefill));
-  if (remote == nullptr)
+  const auto& calls = s.passes.calls;
+  if (calls.calls == 0)
     return;
-  const auto& r = remote->stats();
   auto round_trips = std::vector<float>{}, network = std::vector<float>{};
-  for (const auto& t : r.times.since(0)) {
+  for (const auto& t : s.layer_times) {
     round_trips.push_back(t.round_trip_us);
     network.push_back(t.round_trip_us - t.compute_us);
   }
@@ -63,10 +63,11 @@ void print_report(const generate::answer_stats& s, const actors::remote_experts*
              "per-layer round trip: p50 {:.0f} us, p99 {:.0f} us; of that outside the kernels: p50 "
              "{:.0f} us\n",
              quantile(round_trips, 0.5), quantile(round_trips, 0.99), quantile(network, 0.5));
-  fmt::print(stderr, "experts: {} layers in {} calls; bytes sent: {}, received: {}\n", r.layers,
-             r.calls, format_bytes(r.bytes_sent), format_bytes(r.bytes_received));
-  if (r.retries + r.hedges != 0)
-    fmt::print(stderr, "calls made again: {}, hedged: {}\n", r.retries, r.hedges);
+  fmt::print(stderr, "experts: {} layers in {} calls; bytes sent: {}, received: {}\n",
+             s.passes.layers, calls.calls, format_bytes(calls.bytes_sent),
+             format_bytes(calls.bytes_received));
+  if (calls.retries + calls.hedges != 0)
+    fmt::print(stderr, "calls made again: {}, hedged: {}\n", calls.retries, calls.hedges);
 }
 
 } // namespace larql::cli

@@ -2,13 +2,12 @@
 
 #pragma once
 
-#include "actors/laptop/remote_experts.hpp"
 #include "runtime/generate/answer.hpp"
 
 namespace larql::cli {
 
-/// Prints to stderr. `remote` is null when all experts are local.
-void print_report(const generate::answer_stats& stats, const actors::remote_experts* remote);
+/// Prints to stderr.
+void print_report(const generate::answer_stats& stats);
 
 /// Of the decoded tokens behind the first; 0 without any.
 [[nodiscard]] double tokens_per_second(const generate::answer_stats& stats);

@@ -72,7 +72,7 @@ result<void> run(options o) {
   if (!o.token_ids)
     printer.finish(generation.flush());
   if (!o.answer.quiet)
-    print_report(stats, e->remote());
+    print_report(stats);
   return done; // Ctrl-C is how a user ends an answer that is long enough
 }
 

@@ -40,9 +40,9 @@ struct expert_batch {
 
 /// What the calls to nodes for one batch cost; all zero for experts of this process.
 struct call_stats {
-  std::uint32_t calls = 0;
-  std::uint32_t retries = 0; ///< calls made again after a failure or a deadline
-  std::uint32_t hedges = 0;  ///< calls made twice because the first was slow
+  std::uint64_t calls = 0;
+  std::uint64_t retries = 0; ///< calls made again after a failure or a deadline
+  std::uint64_t hedges = 0;  ///< calls made twice because the first was slow
   std::uint64_t bytes_sent = 0;
   std::uint64_t bytes_received = 0;
   std::chrono::nanoseconds slowest{0};         ///< round trip of the slowest call

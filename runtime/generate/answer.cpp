@@ -73,6 +73,8 @@ result<void> answer(executor& run, sequence& to, const prompt_input& prompt, gen
                     const std::function<void(const generation::step_result&)>& on_step,
                     const std::stop_token& stop, answer_stats& stats) {
   const auto begin = clock::now();
+  const auto before = run.stats();
+  const auto layers_before = run.layer_times().added();
   stats = {};
   stats.prompt_tokens = prompt.tokens.size();
   if (prompt.tokens.empty())
@@ -84,6 +86,8 @@ result<void> answer(executor& run, sequence& to, const prompt_input& prompt, gen
     done = decode(run, to, g, scratch, on_step, stop, begin, stats);
   }
   stats.reason = g.reason();
+  stats.passes = run.stats().since(before);
+  stats.layer_times = run.layer_times().since(layers_before);
   return done;
 }
 

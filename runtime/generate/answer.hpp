@@ -24,6 +24,8 @@ struct answer_stats {
   std::chrono::nanoseconds to_first_token{0};
   std::vector<std::chrono::nanoseconds> token_times; ///< of each further token
   std::size_t tokens = 0;                            ///< given
+  gemma4::pass_stats passes;                         ///< of this answer
+  std::vector<experts::layer_time> layer_times;      ///< of this answer's layers with nodes
   end_reason reason = end_reason::none;
 };
 

@@ -8,7 +8,12 @@ namespace larql::generate {
 
 executor::executor(const gemma4::model& model, kernels::compute compute,
                    experts::expert_port& experts, const executor_options& options)
-    : model_(model), options_(options), forward_(model, compute, experts), pass_(model.config) {}
+    : model_(model), options_(options), forward_(model, compute, experts), pass_(model.config) {
+  const auto us = [](std::chrono::nanoseconds t) { return static_cast<float>(t.count()) * 1e-3f; };
+  forward_.on_calls = [this, us](const experts::call_stats& layer) {
+    layer_times_.add({us(layer.slowest), us(layer.slowest_compute)});
+  };
+}
 
 result<std::unique_ptr<executor>> executor::create(const gemma4::model& model,
                                                    kernels::compute compute,

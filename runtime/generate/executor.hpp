@@ -13,6 +13,7 @@
 
 #pragma once
 
+#include "runtime/experts/layer_times.hpp"
 #include "runtime/generate/sequence.hpp"
 #include "runtime/models/gemma4/forward.hpp"
 
@@ -71,6 +72,8 @@ public:
 
   /// Of all passes so far.
   [[nodiscard]] gemma4::pass_stats stats() const;
+  /// Of the last layers whose experts were on nodes.
+  [[nodiscard]] const experts::layer_times& layer_times() const noexcept { return layer_times_; }
 
 private:
   /// A chunk of a prompt that is under way.
@@ -97,6 +100,7 @@ private:
   std::vector<std::unique_ptr<gemma4::forward::pass>> spare_passes_;
   std::vector<float> rows_; // gathered for logits()
   gemma4::pass_stats stats_;
+  experts::layer_times layer_times_;
 };
 
 } // namespace larql::generate

@@ -199,22 +199,19 @@ public:
     const auto total = std::chrono::duration<double, std::micro>(steady::now() - begin).count();
     if (!done)
       give_up(done.error().text);
-    return total - port_->stats().times.since(port_->stats().layers - 1).back().compute_us;
+    const auto stats = ticket->stats();
+    sent_ += stats.bytes_sent;
+    received_ += stats.bytes_received;
+    calls_ += stats.calls;
+    compute_us_.push_back(static_cast<double>(stats.slowest_compute.count()) * 1e-3);
+    return total - compute_us_.back();
   }
 
   /// Of the node's kernels, per layer.
-  [[nodiscard]] double compute_us() const {
-    auto all = std::vector<double>{};
-    for (const auto& t : port_->stats().times.since(0))
-      all.push_back(t.compute_us);
-    return quantiles_of(std::move(all)).p50;
-  }
+  [[nodiscard]] double compute_us() const { return quantiles_of(compute_us_).p50; }
 
   /// Of one call and its answer, frames included.
-  [[nodiscard]] sizes bytes() const {
-    const auto& s = port_->stats();
-    return {s.bytes_sent / s.calls, s.bytes_received / s.calls};
-  }
+  [[nodiscard]] sizes bytes() const { return {sent_ / calls_, received_ / calls_}; }
 
 private:
   temporary_directory scratch_;
@@ -228,6 +225,8 @@ private:
   std::vector<float> x_;
   std::vector<std::int64_t> out_;
   std::vector<experts::assignment> assignments_;
+  std::vector<double> compute_us_;
+  std::size_t sent_ = 0, received_ = 0, calls_ = 0;
 };
 
 int bench(std::size_t calls, std::size_t rounds, std::uint32_t hidden) {

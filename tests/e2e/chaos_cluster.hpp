@@ -101,7 +101,8 @@ public:
     return generate_over(model_->executor(), *model_->new_sequence(), prompt, tokens);
   }
 
-  [[nodiscard]] const actors::remote_experts& port() const { return *port_; }
+  /// Calls made again so far.
+  [[nodiscard]] std::uint64_t retries() const { return run_->stats().calls.retries; }
   [[nodiscard]] const actors::cluster& nodes() const { return *cluster_; }
   [[nodiscard]] const actors::mailbox_gauge& mailboxes() const { return *config_.mailboxes; }
 

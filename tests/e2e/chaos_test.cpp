@@ -67,7 +67,7 @@ protected:
         if (!g.error.empty() || !g.same_bits(expected[p]))
           break;
       }
-      out.retries = laptop.port().stats().retries;
+      out.retries = laptop.retries();
       over.set();
       return out;
     });

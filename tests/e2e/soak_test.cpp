@@ -122,7 +122,7 @@ TEST_F(Soak, NothingGrows) {
   std::printf(
       "%llu generations, %llu kills, %llu calls made again, at most %llu messages waited on "
       "the laptop\n",
-      generations, kills, static_cast<unsigned long long>(laptop.port().stats().retries),
+      generations, kills, static_cast<unsigned long long>(laptop.retries()),
       static_cast<unsigned long long>(most_messages.load()));
 }
 

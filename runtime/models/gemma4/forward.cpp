@@ -142,7 +142,10 @@ result<void> forward::finish_layer(pass& p, const std::stop_token& stop) {
   LARQL_CHECK(p.is_waiting());
   p.sums_.assign(x.size(), 0);
   auto summed = p.ticket_->wait(p.sums_, stop);
-  p.stats_.add_layer(p.ticket_->stats());
+  const auto calls = p.ticket_->stats();
+  p.stats_.add_layer(calls);
+  if (on_calls && calls.calls != 0)
+    on_calls(calls);
   p.ticket_.drop();
   LARQL_TRY_VOID(std::move(summed));
   k.fixed_to_float(p.sums_.data(), x.size(), moe_out.data());

@@ -100,6 +100,8 @@ public:
   /// head. Valid until the next call.
   [[nodiscard]] result<std::span<const float>> logits_of(std::span<const float> hidden_rows);
 
+  /// Called after each layer with what its calls to nodes cost.
+  std::function<void(const experts::call_stats&)> on_calls;
   /// Called after each layer of a pass with its index and the residual stream [rows][hidden]; for
   /// tests that look for the first layer that departs.
   std::function<void(std::uint32_t, std::span<const float>)> on_layer;

@@ -44,6 +44,19 @@ struct pass_stats {
     add(s.calls);
   }
 
+  /// What was added since `before`; the slowest call is that of all time.
+  [[nodiscard]] pass_stats since(const pass_stats& before) const {
+    auto out = *this;
+    out.times = times - before.times;
+    out.layers -= before.layers;
+    out.calls.calls -= before.calls.calls;
+    out.calls.retries -= before.calls.retries;
+    out.calls.hedges -= before.calls.hedges;
+    out.calls.bytes_sent -= before.calls.bytes_sent;
+    out.calls.bytes_received -= before.calls.bytes_received;
+    return out;
+  }
+
 private:
   void add(const experts::call_stats& c) {
     calls.calls += c.calls;

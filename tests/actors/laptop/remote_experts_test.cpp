@@ -69,12 +69,14 @@ protected:
     EXPECT_TRUE(test::succeeds(run->append(*sequence, ids)));
     const auto logits = all_logits(*run, *sequence);
     out.assign(logits.begin(), logits.end());
+    last_run = run->stats();
     return out;
   }
 
   test::tiny_vindex model{test::mixed_options()};
   std::vector<std::uint32_t> ids = test::random_ids(24, model.config().vocab);
   std::unique_ptr<test::running_model> laptop;
+  gemma4::pass_stats last_run; // of logits_over()
   system_config config;
   caf::actor_system sys{config};
   std::unique_ptr<cluster> nodes;
@@ -95,8 +97,8 @@ TEST_F(RemoteExperts, GiveTheBitsOfLocalExperts) {
     const auto port = connect(owners);
     ASSERT_TRUE(port);
     EXPECT_EQ(logits_over(*port), expected) << split.size() << " nodes";
-    EXPECT_EQ(port->stats().layers, model.config().layers); // one chunk
-    EXPECT_EQ(port->stats().times.added(), model.config().layers);
+    EXPECT_EQ(last_run.layers, model.config().layers); // one chunk
+    EXPECT_GE(last_run.calls.calls, model.config().layers);
     nodes.reset();
   }
 }
@@ -279,9 +281,9 @@ TEST_F(RemoteTickets, ExpertsOfThisMachineAndOfNodesAddUpToTheSameBits) {
   auto near = experts::local_experts{laptop->compute(), *bank};
   auto both = experts::combined_experts{near, owned, *port};
   EXPECT_EQ(logits_over(both), expected);
-  const auto alone = port->stats().bytes_sent;
+  const auto alone = last_run.calls.bytes_sent;
   EXPECT_EQ(logits_over(*port), expected);
-  EXPECT_GT(port->stats().bytes_sent - alone, alone) << "without experts here more is sent";
+  EXPECT_GT(last_run.calls.bytes_sent, alone) << "without experts here more is sent";
 }
 
 TEST_F(RemoteTickets, ChunksInFlightOverNodesGiveTheSameBits) {

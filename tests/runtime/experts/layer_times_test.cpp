@@ -1,10 +1,10 @@
-// Mirrors actors/laptop/layer_times.hpp: what is kept of a long life, and in which order.
+// Mirrors runtime/experts/layer_times.hpp: what is kept of a long life, and in which order.
 
-#include "actors/laptop/layer_times.hpp"
+#include "runtime/experts/layer_times.hpp"
 
 #include <gtest/gtest.h>
 
-namespace larql::actors {
+namespace larql::experts {
 namespace {
 
 std::vector<float> round_trips(const std::vector<layer_time>& times) {
@@ -40,4 +40,4 @@ TEST(LayerTimes, KeepsTheLastOfALongLifeAndNoMore) {
 }
 
 } // namespace
-} // namespace larql::actors
+} // namespace larql::experts

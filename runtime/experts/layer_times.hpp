@@ -1,5 +1,5 @@
-// How long the last layers took that nodes computed, for reports about a port that may live for
-// days.
+// How long the last layers took whose experts nodes computed, for reports about a process that may
+// live for days.
 //
 // Units     Microseconds.
 // Memory    Grows to `capacity` layers, 512 KiB, and stays there.
@@ -12,7 +12,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace larql::actors {
+namespace larql::experts {
 
 /// One layer: its slowest call.
 struct layer_time {
@@ -50,4 +50,4 @@ private:
   std::uint64_t added_ = 0;
 };
 
-} // namespace larql::actors
+} // namespace larql::experts
