@@ -1,9 +1,8 @@
 // The laptop's side of a set of expert nodes: finds them, checks that they hold the same model and
 // together every expert, and runs router and supervisor for as long as it lives.
 //
-// Blocking  connect() waits until every expert has an owner, or until it is clear that some will
-// not
-//           get one in time. Nothing else waits.
+// Blocking  connect() waits until every expert has an owner, or until it is clear that some expert
+//           will not get one in time. Nothing else waits.
 // Owner     Owns router, supervisor and connections; destruction ends them. Outlived by its
 //           actor_system.
 // Errors    Name the nodes' addresses, what they hold and what was expected, and missing experts.

@@ -18,8 +18,7 @@
 // Owner     The laptop guard, which replaces a supervisor that fails (laptop_guard.hpp).
 // Blocking  Never: dialling and resolving happen elsewhere (connector.hpp).
 // Failure   A target that cannot be reached, or is not what is needed, is tried again for as long
-// as
-//           the supervisor lives; its last error is part of every report.
+//           as the supervisor lives; its last error is part of every report.
 
 #pragma once
 

@@ -6,9 +6,8 @@
 // tokens have, and which token is the first with which a mass is exceeded.
 //
 // Numerics  mass = floor(2^44 * e^((logit - top) / temperature)), by the kernels' exp.
-// Memory    Scratch of 10 bytes a token, and of 32 for the tokens that are looked into; kept
-// between
-//           uses.
+// Memory    Scratch of 10 bytes per token of the vocabulary, and of 32 per token of the bucket that
+//           is looked into; kept between uses.
 // Threads   Plain state; one owner.
 
 #pragma once
@@ -34,8 +33,8 @@ public:
 
   /// Of the first `k` tokens. @pre k > 0
   [[nodiscard]] std::uint64_t mass_of_first(std::size_t k);
-  /// Of the tokens whose probability is at least `share` times the first one's. @pre 0 <= share <=
-  /// 1
+  /// Of the tokens whose probability is at least `share` times the first one's.
+  /// @pre 0 <= share <= 1
   [[nodiscard]] std::uint64_t mass_above(float share);
 
   /// The first token with which the mass of a prefix exceeds `mass`.
