@@ -42,7 +42,7 @@ public:
 
 private:
   std::vector<int> chosen_;
-  std::vector<float> given_us_; // by this layer; 0: not asked yet
+  std::vector<float> given_us_; // by node: time of this layer's experts; 0: none was given yet
   std::vector<std::size_t> order_;
 };
 
