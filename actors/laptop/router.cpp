@@ -73,7 +73,7 @@ bool router_state::is_suspect(const cluster_member& m) const {
 // Jobs and parts keep the memory of their predecessors.
 router_state::job_ptr router_state::new_job() {
   for (const auto& job : spare_jobs_)
-    if (job.use_count() == 1) { // nobody looks at what it was
+    if (job.use_count() == 1) { // no other holder: it can be changed
       job->reset();
       return job;
     }

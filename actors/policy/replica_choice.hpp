@@ -2,7 +2,7 @@
 //
 // Each expert goes to the owner that would be finished with it first, given what that owner has
 // been given already: one node alone while that is fastest, several where their time together is
-// shorter. Nodes to be avoided are used only for experts that nobody else owns.
+// shorter. Nodes to be avoided are used only for experts without another owner.
 //
 // Numerics  The same input gives the same choice.
 // Memory    A node_choice keeps nothing but its scratch.

@@ -5,7 +5,7 @@
 // Numerics  docs/numerics.md, "Sum over experts": addition of integers, so neither the order of
 //           assignments nor their spread over nodes changes a bit.
 // Threads   One caller at a time; uses the pool of its `compute`.
-// Memory    Scratch grows with the largest batch, at most max_assignments_per_wave picks at once.
+// Memory    Scratch grows with the largest batch, at most for max_assignments_per_wave.
 
 #pragma once
 
@@ -62,9 +62,9 @@ private:
   std::vector<group> groups_;
   std::vector<bool> announced_;      // per owned layer and expert
   task_rows task_rows_;              // of the wave
-  kernels::activation_rows inputs_;  // one row per pick
+  kernels::activation_rows inputs_;  // one row per assignment
   kernels::activation_rows rounded_; // the hidden rows, rounded for down
-  std::vector<float> hidden_;        // [picks][width]
+  std::vector<float> hidden_;        // [assignments][width]
   std::vector<float> scratch_;       // per worker
 };
 
