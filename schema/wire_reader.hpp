@@ -1,8 +1,7 @@
 // Cap'n Proto readers into structs, with every limit applied. Included by codec.cpp only.
 //
 // Errors    errc::corrupt with the field named. Readers may throw kj::Exception on damaged
-// pointers;
-//           codec.cpp catches it.
+//           pointers; codec.cpp catches it.
 
 #pragma once
 

@@ -1,5 +1,6 @@
 #!/bin/sh
-# What CI checks beside the tests: direction of includes, shape of files, formatting, scripts. Seconds.
+# What CI checks beside the tests: direction of includes, shape of files, references, formatting,
+# scripts. Seconds.
 #
 #   tests/check.sh          all of that
 #   tests/check.sh format   formats the sources instead of checking them
@@ -20,6 +21,8 @@ tidy)
 check)
   python3 tests/lint/layers.py
   python3 tests/lint/files.py
+  python3 -B tests/lint/pages_test.py --quiet
+  python3 -B tests/lint/pages.py
   python3 tests/deploy/dockerfile.py deploy/fly/Dockerfile
   sources | xargs clang-format-14 --dry-run -Werror
   for script in $(git ls-files -co --exclude-standard -- '*.sh') .ci/run; do

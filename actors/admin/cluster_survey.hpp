@@ -17,7 +17,7 @@ struct surveyed_node {
   std::string expected_name; ///< as the topology calls it; may be empty
   topology::shard_url at;
   result<node_report> report = node_report{};
-  bool announced = false; ///< it dialled us, or the laptop that was asked
+  bool announced = false; ///< the node opened the connection, to us or to the laptop that was asked
 
   /// What the node calls itself, else what the topology calls it, else its address.
   [[nodiscard]] std::string name() const;
@@ -31,8 +31,8 @@ struct cluster_survey {
   std::vector<std::string> unresolved; ///< DNS names and laptops in trouble, with the reason
 };
 
-/// Static nodes, those that DNS names stand for, and those that have announced themselves, if
-/// there is somebody to ask. `pings` each.
+/// The status of static nodes, of the nodes that DNS names resolve to, and of nodes that have
+/// announced themselves to this program or to a laptop that can be asked. Sends `pings` pings each.
 [[nodiscard]] cluster_survey survey_cluster(const topology::cluster& c, const tls_context_ptr& tls,
                                             unsigned pings, node_directory* directory = nullptr);
 

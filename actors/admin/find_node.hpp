@@ -15,9 +15,9 @@
 namespace larql::actors {
 
 struct found_node {
-  /// How it is; after a restart, how its successor is.
+  /// The node's status; after a restart, that of its successor.
   std::function<result<node_report>(time_limit until)> query;
-  /// Has it drain or restart, and returns its answer when it has.
+  /// Tells the node to drain or to restart, and returns its answer when that is done.
   std::function<result<std::string>(schema::control_action, time_limit until)> control;
 };
 

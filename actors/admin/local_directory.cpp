@@ -37,7 +37,7 @@ void local_directory::take(schema::node_description node, secure_stream connecti
   const auto lock = std::scoped_lock{mutex_};
   const auto name = node.node;
   offers_.erase(name);
-  // A name stands for one node: whoever comes again has restarted or lost its connection.
+  // A name stands for one node: one that comes again has restarted or lost its connection.
   here_[name] =
       std::make_shared<connected_node>(connected_node{std::move(node), std::move(connection)});
 }

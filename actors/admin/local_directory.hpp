@@ -22,14 +22,14 @@ namespace larql::actors {
 
 class local_directory final : public node_directory {
 public:
-  /// `unavailable` or `io` if somebody else has the address: a laptop that runs a model, mostly.
+  /// `unavailable` or `io` if another program has the address, usually a laptop that runs a model.
   [[nodiscard]] static result<std::unique_ptr<local_directory>> open(const topology::shard_url& at,
                                                                      const tls_context_ptr& tls);
 
   [[nodiscard]] std::vector<std::string> names() override;
   [[nodiscard]] std::vector<std::string> offers() override;
 
-  /// Who does not answer is not here any more.
+  /// A node that does not answer is taken off the list.
   [[nodiscard]] result<std::vector<directory_entry>> query_all(unsigned pings,
                                                                time_limit until) override;
   [[nodiscard]] result<node_report> query(const std::string& node, time_limit until) override;

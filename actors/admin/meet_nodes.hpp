@@ -16,7 +16,7 @@
 
 namespace larql::actors {
 
-/// A node that finds nobody to announce itself to tries again within 10 s
+/// A node that finds no program to announce itself to tries again within 10 s
 /// (announce_options::retry), and needs a moment to be greeted.
 inline constexpr auto default_announce_wait_s = 11.0;
 

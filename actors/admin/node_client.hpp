@@ -1,5 +1,5 @@
-// Short visits to a node, for `larql status`, `drain` and `restart`: a connection that asks or
-// tells it something and ends. No actor system is needed.
+// Short connections to a node, for `larql status`, `drain` and `restart`: each carries one request
+// and its answer. No actor system is needed.
 //
 // Blocking  Each function returns by its deadline.
 // Threads   Free functions; any number at once.
@@ -23,24 +23,24 @@ struct node_report {
 /// How such a connection introduces itself. No model: it may not call.
 [[nodiscard]] schema::hello admin_hello();
 
-/// Asks a node that has been greeted how it is, and how far away; or asks a laptop that has it,
-/// which forwards the requests.
+/// Asks a node for its status and measures round trips, over a connection after its handshake. The
+/// peer may also be a laptop that has the node's connection; it forwards the requests.
 [[nodiscard]] result<node_report> query_status(const secure_stream& node,
                                                const schema::node_description& description,
                                                unsigned pings, time_limit until);
 
-/// The same of a node that is dialled for it.
+/// The same over a connection that is made for this request.
 [[nodiscard]] result<node_report> query_status(const topology::shard_url& at,
                                                const tls_context_ptr& tls, unsigned pings,
                                                time_limit until);
 
-/// Tells a node that has been greeted to drain or to restart, and returns what it says when it has.
+/// Tells a node to drain or to restart, and returns its answer when that is done.
 [[nodiscard]] result<std::string> send_control(const secure_stream& node,
                                                const schema::node_description& description,
                                                schema::control_action action, time_limit until);
 
-/// The same of a node that is dialled for it. `dial_until` bounds the connection, `until` the
-/// whole.
+/// The same over a connection that is made for this request. `dial_until` bounds connecting,
+/// `until` the whole.
 [[nodiscard]] result<std::string> send_control(const topology::shard_url& at,
                                                const tls_context_ptr& tls,
                                                schema::control_action action, time_limit dial_until,

@@ -36,7 +36,7 @@ public:
                                                                        time_limit until) = 0;
   /// The status of one node. `unavailable` if it is not connected.
   [[nodiscard]] virtual result<node_report> query(const std::string& node, time_limit until) = 0;
-  /// Has one node drain or restart, and returns its answer when it has.
+  /// Tells one node to drain or to restart, and returns its answer when that is done.
   [[nodiscard]] virtual result<std::string>
   control(const std::string& node, schema::control_action action, time_limit until) = 0;
 };

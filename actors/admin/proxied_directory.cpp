@@ -53,7 +53,7 @@ result<std::vector<directory_entry>> proxied_directory::query_all(unsigned pings
   for (auto i = std::size_t{0}; i < out.size(); ++i)
     threads.emplace_back([this, &to = out[i], &from = all.here.nodes[i], pings, until] {
       to.address = from.address;
-      // A connection each: one node that does not answer keeps nobody waiting.
+      // A connection each, so that a node that does not answer does not delay the others.
       if (const auto laptop = connect())
         to.report = query_status(laptop->connection, from.node, pings, until);
       else

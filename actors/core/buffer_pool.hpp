@@ -1,10 +1,10 @@
-// Buffers that are used again as soon as nobody else holds them, so that messages of the usual size
-// take no memory from the heap.
+// Buffers that are used again as soon as the pool is their only holder, so that messages of the
+// usual size take no memory from the heap.
 //
-// Owner     Whoever fills the buffers. They may outlive the pool.
+// Owner     The object that fills the buffers. They may outlive the pool.
 // Threads   One thread takes; others may hold buffers and let go of them.
-// Memory    At most `most_kept` buffers. One that was filled with more than `most_kept_bytes` (a
-//           prompt's rows) is not used again, if its filler calls let_go_if_large().
+// Memory    At most `most_kept` buffers. A buffer with more than `most_kept_bytes` (the rows of a
+//           prompt) is not used again if its owner calls let_go_if_large().
 
 #pragma once
 
@@ -22,7 +22,7 @@ public:
   static constexpr std::size_t most_kept = 16;
   static constexpr std::size_t most_kept_bytes = 256 * 1024;
 
-  /// One that nobody else holds. What it held last may still be in it.
+  /// A buffer without another holder. Its last content may still be in it.
   [[nodiscard]] shared_buffer take() {
     for (const auto& b : buffers_) {
       if (b.use_count() != 1)
@@ -38,7 +38,8 @@ public:
     return fresh;
   }
 
-  /// When a buffer is filled: a large one belongs to its receivers alone from now on.
+  /// To be called when a buffer is filled: the pool forgets a large one, which then belongs to its
+  /// receivers alone.
   void let_go_if_large(const shared_buffer& filled) {
     if (filled->capacity() > most_kept_bytes)
       std::erase(buffers_, filled);

@@ -28,12 +28,12 @@ struct cluster_member {
   std::string address;         ///< for messages
   caf::strong_actor_ptr shard; ///< an expert_shard_actor: the connection
   schema::node_state state = schema::node_state::serving;
-  bool announced = false; ///< it dialled this laptop
+  bool announced = false; ///< the node opened the connection (larql-node --join)
 
   [[nodiscard]] bool is_usable() const noexcept { return state == schema::node_state::serving; }
 };
 
-/// Everybody who is connected, and why others are not, for error messages.
+/// All nodes that are connected, and why other targets are not, for error messages.
 struct cluster_view {
   struct absent {
     std::string name; ///< may be empty
@@ -49,10 +49,10 @@ using cluster_view_ptr = std::shared_ptr<const cluster_view>;
 /// Counters of a shard or of a connection to one.
 struct shard_status {
   std::uint64_t served = 0;  ///< calls answered, failed ones included
-  std::uint64_t failed = 0;  ///< of those
+  std::uint64_t failed = 0;  ///< calls answered with a failure
   std::uint32_t waiting = 0; ///< accepted and not answered
   bool draining = false;
-  float round_trip_p50_us = 0; ///< of signs of life; connections only
+  float round_trip_p50_us = 0; ///< of pings; connections only
   float round_trip_p99_us = 0;
 };
 
@@ -61,9 +61,9 @@ struct target_status {
   std::string name; ///< expected or found; may be empty
   std::string address;
   bool connected = false;
-  bool refused = false;   ///< it answered, and is not what we need
-  unsigned attempts = 0;  ///< failed, since the last success
-  std::string last_error; ///< of those
+  bool refused = false;   ///< the node answered, and is not the one that is needed
+  unsigned attempts = 0;  ///< failed attempts since the last success
+  std::string last_error; ///< of the last failed attempt
   errc last_code = errc::unavailable;
 };
 struct cluster_status {

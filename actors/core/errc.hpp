@@ -1,4 +1,4 @@
-// Error codes between actors. Each says who has to act; the text for people travels along.
+// Error codes between actors. Each code says who has to act; a text for people travels with it.
 
 #pragma once
 

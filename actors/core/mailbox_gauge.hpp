@@ -1,8 +1,9 @@
-// How many messages the actors of a process have not handled yet: small while everybody keeps up,
-// growing with an actor that does not or that hangs.
+// How many messages the actors of a process have not handled yet: a small number while every actor
+// keeps up, a growing one when an actor is too slow or hangs.
 //
-// Numerics  Counted where messages come and set right whenever an actor has run, so a message that
-//           comes at that moment may be missing until the actor's next run; nothing adds up.
+// Numerics  Messages are counted when they come, and the count is corrected whenever an actor has
+//           run. A message that comes at that moment may be missing until the actor's next run;
+//           such errors do not add up.
 // Threads   Any. A share's left() belongs to the thread that runs the actor.
 
 #pragma once
@@ -26,7 +27,7 @@ private:
   alignas(64) std::atomic<std::int64_t> waiting_{0};
 };
 
-/// What one actor adds to it. Without a gauge it counts nothing.
+/// One actor's share of the count. Without a gauge it counts nothing.
 class mailbox_share {
 public:
   explicit mailbox_share(std::shared_ptr<mailbox_gauge> gauge) : gauge_(std::move(gauge)) {}
@@ -41,7 +42,7 @@ public:
     mine_.fetch_add(1, std::memory_order_relaxed);
     gauge_->add(1);
   }
-  /// The actor has run, and so many messages are left.
+  /// The actor has run; its mailbox holds this many messages.
   void left(std::size_t n) noexcept {
     if (!gauge_)
       return;

@@ -107,7 +107,7 @@ void deliver(Self* self, message_pool<T>& pool, caf::response_promise& promise, 
     promise.source()->enqueue(pool.make(self->ctrl(), promise.id().response_id(), std::move(value)),
                               self->context());
   else
-    promise.deliver(std::move(value)); // to somebody in between, or to nobody
+    promise.deliver(std::move(value)); // through other actors, or the sender has ended
 }
 
 } // namespace larql::actors

@@ -41,19 +41,20 @@ public:
   void enqueue(caf::mailbox_element_ptr message, caf::execution_unit* host) override {
     mailbox_.came();
     Base::enqueue(std::move(message), host);
-    if (this->getf(caf::abstract_actor::is_terminated_flag)) // it was dropped
+    if (this->getf(caf::abstract_actor::is_terminated_flag)) // the message was dropped
       mailbox_.left(0);
   }
 
-  /// The mailbox is this thread's only until the actor waits for messages, and empty then.
+  /// This thread may look into the mailbox only until the actor waits for messages, when the
+  /// mailbox is empty.
   caf::resumable::resume_result resume(caf::execution_unit* host, std::size_t most) override {
     const auto out = Base::resume(host, most);
     mailbox_.left(out == caf::resumable::resume_later ? this->mailbox().size() : 0);
     return out;
   }
 
-  /// CAF 0.17 leaves the mailbox of a broker that has ended open: whoever asks it afterwards would
-  /// wait for his deadline. Close it as other actors do, so that he gets an error at once.
+  /// CAF 0.17 leaves the mailbox of a broker that has ended open: a request to it would wait for
+  /// its deadline. Close the mailbox as other actors do, so that the request fails at once.
   bool cleanup(caf::error&& reason, caf::execution_unit* host) override {
     if constexpr (std::is_base_of_v<caf::io::abstract_broker, Base>) {
       this->close_all();

@@ -18,7 +18,7 @@ public:
     set("middleman.workers", std::size_t{0});      // brokers run on the network thread itself
   }
 
-  /// Of the actors of all systems with this configuration.
+  /// The gauge of the actors of all systems with this configuration.
   std::shared_ptr<mailbox_gauge> mailboxes = std::make_shared<mailbox_gauge>();
 };
 

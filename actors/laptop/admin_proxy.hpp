@@ -26,12 +26,12 @@
 namespace larql::actors {
 
 struct admin_connection {
-  pending_connection connection; ///< greeted
+  pending_connection connection; ///< after the handshake
   std::string peer;              ///< address, for messages
   peer_identity who;
   peer_identity laptop; ///< as nodes see this laptop
   supervisor_actor supervisor;
-  /// Of this laptop's connections, this one included; taken back when it ends.
+  /// Number of operators' connections on this laptop; counted down when this one ends.
   std::shared_ptr<std::atomic<unsigned>> connections = std::make_shared<std::atomic<unsigned>>(1);
 };
 
@@ -41,11 +41,11 @@ public:
   using pointer = handle::broker_base*;
   static constexpr const char* name = "admin";
 
-  /// Visitors of a laptop at the same time.
+  /// Operators' connections on a laptop at the same time.
   static constexpr unsigned max_connections = 64;
   /// Longest time that a node may take to drain, as on the node (client_connection.hpp).
   static constexpr auto control_timeout = std::chrono::minutes{10};
-  /// Longest time that it may take to say how it is.
+  /// Longest time that a node may take to answer a request for its status.
   static constexpr auto status_timeout = std::chrono::seconds{10};
   static constexpr auto max_duration = std::chrono::minutes{11};
 
@@ -57,7 +57,7 @@ public:
 private:
   void on_data(caf::io::new_data_msg& m);
   void on_frame(const std::vector<char>& body);
-  /// Why this order is not passed on; empty if it is.
+  /// Why this order is not forwarded; empty if it is.
   [[nodiscard]] std::string objection(const schema::control& c) const;
   void forward_to_node(std::uint64_t node, schema::message request);
   void send_to(const node_link_actor& node, schema::message request);

@@ -13,14 +13,14 @@
 
 namespace larql::actors {
 
-/// The distinct rows that picks name, ascending.
+/// The distinct rows that the assignments name, ascending.
 void rows_of(std::span<const experts::assignment> assignments, std::vector<std::uint32_t>& rows);
 
 class call_builder {
 public:
   /// Puts a whole frame in the place of what `frame` holds: a wire::Call with the given rows of the
   /// job, renumbered from 0.
-  /// @pre picks are sorted by expert and name only `rows`
+  /// @pre assignments are sorted by expert and name only `rows`
   void build(std::uint64_t id, const layer_job& job,
              std::span<const experts::assignment> assignments, std::span<const std::uint32_t> rows,
              std::vector<char>& frame);

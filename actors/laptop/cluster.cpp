@@ -54,7 +54,7 @@ failure incomplete(const cluster_status& s, const topology::cluster& c,
     return fail(errc::unavailable, "nodes are there for all experts, but not all of them serve");
   if (covered)
     return {code, std::move(reasons)};
-  if (reasons.empty() && c.find.enabled()) // the file is right, but nobody came
+  if (reasons.empty() && c.find.enabled()) // the file is right, but no node came
     return fail(errc::unavailable, "{}", covered.error().text);
   if (reasons.empty())
     return covered.error();
@@ -74,7 +74,7 @@ schema::node_list announced_in(const cluster_view& view) {
 
 } // namespace
 
-/// Keeps the last status, for whoever waits for it in another thread.
+/// Keeps the last status for other threads that wait for it.
 class cluster::watcher {
 public:
   void set(cluster_status_ptr s) {
@@ -112,7 +112,7 @@ result<std::unique_ptr<cluster>> cluster::connect(caf::actor_system& sys,
   return out;
 }
 
-/// The supervisor as it is now, for whoever is not replaced together with it.
+/// The supervisor at the moment, for objects that are not replaced together with it.
 class cluster::supervisor_slot {
 public:
   void set(supervisor_actor s) {
@@ -225,7 +225,7 @@ accept_admin_fn cluster::accept_admins(caf::actor_system& sys) const {
 
 result<void> cluster::wait_until_complete(const cluster_options& options) {
   const auto& c = options.topology;
-  // One round of attempts; with discovery, time to find somebody first.
+  // One round of attempts; with discovery, time to find nodes first.
   const auto time_allowed =
       limits_.connect + (c.find.enabled() ? limits_.failover : std::chrono::milliseconds{1000});
   watcher_->wait_until(steady::now() + time_allowed, options.stop, [&](const cluster_status& s) {

@@ -1,9 +1,8 @@
 // The laptop's side of a set of expert nodes: finds them, checks that they hold the same model and
 // together every expert, and runs router and supervisor for as long as it lives.
 //
-// Blocking  connect() waits until every expert has an owner, or until it is clear that some will
-// not
-//           get one in time. Nothing else waits.
+// Blocking  connect() waits until every expert has an owner, or until it is clear that some expert
+//           will not get one in time. Nothing else waits.
 // Owner     Owns router, supervisor and connections; destruction ends them. Outlived by its
 //           actor_system.
 // Errors    Name the nodes' addresses, what they hold and what was expected, and missing experts.
@@ -41,7 +40,7 @@ public:
 
   [[nodiscard]] const std::shared_ptr<router_slot>& router() const noexcept { return router_; }
   [[nodiscard]] const topology::deadlines& limits() const noexcept { return limits_; }
-  /// What each layer's rows are sent as.
+  /// The format in which each layer's rows are sent.
   [[nodiscard]] std::shared_ptr<const layer_formats> formats() const noexcept { return formats_; }
   /// As of now.
   [[nodiscard]] cluster_status_ptr status() const;
@@ -56,7 +55,7 @@ private:
   [[nodiscard]] result<void> start(caf::actor_system& sys, const cluster_options& options);
   [[nodiscard]] result<void> listen_for_nodes(const cluster_options& options,
                                               caf::actor_system& sys);
-  /// What operators hear who come to where nodes announce themselves.
+  /// Answers operators that connect to the address where nodes announce themselves.
   [[nodiscard]] accept_admin_fn accept_admins(caf::actor_system& sys) const;
   [[nodiscard]] result<void> wait_until_complete(const cluster_options& options);
 

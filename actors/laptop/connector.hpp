@@ -2,7 +2,8 @@
 // actor ever waits for a peer or a name server.
 //
 // Threads   One short-lived thread per attempt. Results go to the supervisor; after the destructor
-//           nothing is sent any more, and threads that still wait for a name server end unheard.
+//           nothing is sent any more; results of threads that still wait for a name server are
+//           lost.
 // Blocking  No function blocks; attempts end by their deadline.
 
 #pragma once
@@ -20,7 +21,7 @@ namespace larql::actors {
 
 /// What became of an attempt.
 struct connect_result {
-  result<description_ptr> node = description_ptr{}; ///< or why not
+  result<description_ptr> node = description_ptr{}; ///< or the reason of the failure
   pending_connection connection;                    ///< if there is a node
   std::string address;                              ///< of the peer, for messages
 };

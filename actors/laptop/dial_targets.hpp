@@ -1,5 +1,5 @@
-// The addresses that a laptop dials, and where each of them stands: whom it expects there, when it
-// tries again, and what went wrong last.
+// The addresses that a laptop dials, with the state of each: which node is expected there, when to
+// try again, and the last error.
 //
 //     idle ──begin()──► dialling ──connected()──► connected
 //      ▲                   │                          │
@@ -32,14 +32,14 @@ struct dial_target {
   std::string expected_name;                   ///< empty: any
   std::optional<experts::index_range> experts; ///< what it must own; absent: whatever it owns
   std::optional<experts::index_range> layers;
-  bool narrow = false;   ///< use no more of it than `experts` (the short form)
-  std::string from_name; ///< found by resolving this; empty: static
-  bool listed = true;    ///< the name still stands for it
+  bool narrow = false;   ///< use no other experts of the node than `experts` (the short form)
+  std::string from_name; ///< DNS name that was resolved to this address; empty: a static address
+  bool listed = true;    ///< the DNS name still resolves to this address
 
   bool dialling = false;
   std::uint64_t incarnation = 0; ///< of the node that is connected through it; 0: none
-  unsigned attempts = 0;         ///< failed, since the last success
-  bool refused = false;          ///< it answered, and is not what is needed
+  unsigned attempts = 0;         ///< failed attempts since the last success
+  bool refused = false;          ///< a node answered that is not the one needed
   std::string last_error;
   errc last_code = errc::unavailable;
   std::string last_name;         ///< of the node that was there

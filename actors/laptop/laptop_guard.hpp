@@ -2,8 +2,7 @@
 // throws (no memory, a bug in a library) costs a moment, not the answers under way.
 //
 //   router ends with an error      → back-off → a new router, which gets the supervisor's view;
-//   jobs
-//                                    of the old one start again (remote_experts.hpp)
+//                                    jobs of the old one start again (remote_experts.hpp)
 //   supervisor ends with an error  → back-off → a new supervisor, which connects to the nodes anew;
 //                                    calls in flight wait for them as for any lost node
 //   too often within the window    → the cluster has failed: jobs end with an error that says so

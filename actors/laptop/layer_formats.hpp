@@ -1,6 +1,6 @@
-// What the rows of each layer are rounded to before they are sent: what the layer's weights want,
-// as the nodes that own them say (the supervisor admits only nodes that agree), or plain floats,
-// which every node rounds itself to the same bits.
+// The format in which the rows of each layer are sent. Usually it is the format that the layer's
+// weights are multiplied with, which the nodes that own them say; the supervisor admits only nodes
+// that agree. Otherwise rows are sent as plain floats, and every node rounds them to the same bits.
 //
 // Threads   Any. Changes of the cluster are published as a new list.
 
@@ -31,7 +31,7 @@ public:
     return (*list_)[layer];
   }
 
-  /// The nodes are these now.
+  /// The nodes of the cluster have changed to these.
   void set(const cluster_view& view);
 
 private:

@@ -33,7 +33,7 @@ struct layer_job {
   std::vector<std::int64_t> sums; ///< [row_count][hidden]
   experts::call_stats stats;
 
-  /// Ready for another layer. @pre nobody else holds the job
+  /// Makes the job ready for another layer. @pre the caller is its only holder
   void reopen() {
     stats = {};
     on_ready = {};
@@ -44,7 +44,7 @@ struct layer_job {
 
   /// Called once by the router.
   void finish(result<void> how) { end(state::finished, std::move(how)); }
-  /// The router ends with the job unfinished; another one may do it.
+  /// Called when the router ends before the job is finished; another router may compute it.
   void lose() { end(state::lost, {}); }
 
   /// Waits until the job has ended, `until` has passed, or `stop` is requested; true if it has

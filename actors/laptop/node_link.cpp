@@ -90,7 +90,7 @@ void node_link_state::on_pong(const schema::pong& p) {
 }
 
 caf::result<payload> node_link_state::on_run(std::uint64_t id, const payload& call) {
-  // Before the promise is made: an error that is returned beside one reaches nobody.
+  // Checked before the promise is made: an error that is returned beside a promise is lost.
   if (find(id) != waiting_.end())
     return make_error(call_errc::bad_call, fmt::format("call id {} is in flight already", id));
   auto promise = self_->make_response_promise<payload>();

@@ -27,7 +27,7 @@ namespace larql::actors {
 struct link_options {
   std::chrono::milliseconds heartbeat{1000}; ///< zero: none
   unsigned misses = 5;
-  supervisor_actor supervisor; ///< hears of changes of the node's state; may be null
+  supervisor_actor supervisor; ///< is told when the node's state changes; may be null
 };
 
 class node_link_state {
@@ -57,7 +57,7 @@ private:
   /// True if `m` answers an operator's request.
   [[nodiscard]] bool answers_admin_request(schema::message& m);
 
-  // A session has one call in flight, so there are few and the newest is at the end.
+  // A decoded layer has one call in flight per node, so the list is short; the newest is last.
   struct waiting_call {
     std::uint64_t id;
     caf::typed_response_promise<payload> promise;
@@ -79,9 +79,9 @@ private:
   message_pool<payload> answers_;
   shard_status status_;
   schema::node_state state_;
-  time heard_{};              // last frame
-  time asked_{};              // last ping
-  std::uint64_t nonce_ = 0;   // of that ping
+  time heard_{};              // when the last frame came
+  time asked_{};              // when the last ping was sent
+  std::uint64_t nonce_ = 0;   // of the last ping
   recent_values round_trips_; // of pings, in microseconds
 };
 

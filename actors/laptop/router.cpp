@@ -14,7 +14,7 @@ namespace {
 constexpr auto suspect_time = std::chrono::seconds{30};
 // After this long without a call, what is known of a node's speed is old: it is asked again.
 constexpr auto idle_time = std::chrono::seconds{10};
-// Memory that is kept for the next jobs: of parts with the picks of some decoded rows.
+// Memory that is kept for the next jobs: of parts with the assignments of some decoded rows.
 constexpr std::size_t most_spare_parts = 64;
 constexpr std::size_t most_spare_picks = 4096;
 
@@ -73,7 +73,7 @@ bool router_state::is_suspect(const cluster_member& m) const {
 // Jobs and parts keep the memory of their predecessors.
 router_state::job_ptr router_state::new_job() {
   for (const auto& job : spare_jobs_)
-    if (job.use_count() == 1) { // nobody looks at what it was
+    if (job.use_count() == 1) { // no other holder: it can be changed
       job->reset();
       return job;
     }
@@ -142,7 +142,7 @@ void router_state::on_view(const cluster_view_ptr& view) {
     });
 }
 
-// For each expert that the picks name, the index of a member, or -1.
+// For each expert that the assignments name, the index of a member, or -1.
 std::span<const int> router_state::choose(const pending_job& job,
                                           std::span<const experts::assignment> assignments,
                                           std::span<const std::uint64_t> avoid) {
@@ -266,7 +266,7 @@ void router_state::finish(const job_ptr& job, result<void> how) {
   if (job->finished)
     return;
   job->finished = true;
-  while (!job->parts.empty()) { // their answers come for nobody
+  while (!job->parts.empty()) { // answers to these calls will be dropped
     for (const auto& a : job->parts.back().attempts)
       release(a);
     drop_part(*job, job->parts.back().id);
@@ -284,7 +284,7 @@ void router_state::finish_if_done(const job_ptr& job) {
 
 // ---- answers ------------------------------------------------------------------------------------
 
-// None if another attempt was faster, or the job is over.
+// Nothing if the call was given up: another attempt was faster, or the job has ended.
 std::optional<router_state::call_place> router_state::place_of(caf::message_id reply) const {
   for (const auto& job : jobs_)
     for (const auto& p : job->parts)

@@ -59,7 +59,7 @@ private:
   using clock = caf::actor_clock;
   using time = clock::time_point;
 
-  // What is known of a node, by incarnation: it survives a view without the node.
+  // What is known of a node. It is kept while the node is missing from the view.
   struct node_record {
     call_timing timing;
     float busy_us = 0;                 // expected time of the calls in flight
@@ -117,9 +117,9 @@ private:
   std::vector<job_ptr> jobs_;
   std::uint64_t next_id_ = 1;
   std::optional<time> wake_;
-  caf::behavior replies_; // of all calls
+  caf::behavior replies_; // handles the answers of all calls
 
-  // What was used for earlier layers and is used again.
+  // Memory that is used again for every layer.
   buffer_pool frames_;
   message_pool<caf::atom_value, std::uint64_t, payload> messages_;
   call_builder calls_;

@@ -11,8 +11,8 @@ namespace larql::actors {
 /// One call to one node.
 struct router_state::attempt {
   std::uint64_t id = 0;
-  caf::message_id reply; // the answer's
-  cluster_view_ptr view; // of the time it was made
+  caf::message_id reply; // id of the message that will answer the call
+  cluster_view_ptr view; // the view by which the node was chosen
   std::size_t member_index = 0;
   time sent{};
   std::chrono::microseconds allowed{0};
@@ -28,8 +28,8 @@ struct router_state::part {
   std::uint64_t id = 0;
   std::vector<experts::assignment> assignments; // rows as in the job
   std::vector<std::uint32_t> rows;              // rows of the job that the call carries, ascending
-  std::vector<attempt> attempts;                // in flight
-  std::vector<std::uint64_t> tried;             // incarnations
+  std::vector<attempt> attempts;                // calls in flight
+  std::vector<std::uint64_t> tried;             // incarnations of the nodes that were asked
 
   /// No call of it is within its deadline any more.
   [[nodiscard]] bool is_late() const {
@@ -38,12 +38,12 @@ struct router_state::part {
   }
 };
 
-/// A job with calls in flight, or with experts that nobody owns just now.
+/// A job with calls in flight, or with experts that no connected node owns.
 struct router_state::pending_job {
   layer_job_ptr job;
   std::vector<part> parts;
   std::vector<experts::assignment> parked;
-  std::optional<time> retry_at;      // for parked picks, after a back-off
+  std::optional<time> retry_at;      // for parked assignments, after a back-off
   std::optional<time> trouble_since; // the failover deadline runs from here
   std::optional<failure> last_failure;
   experts::ownership last_owned; // of the node that failed last
@@ -68,7 +68,7 @@ struct router_state::pending_job {
   }
 };
 
-/// Where an answer belongs.
+/// The call that an answer belongs to.
 struct router_state::call_place {
   job_ptr job;
   std::uint64_t part_id = 0;

@@ -35,16 +35,16 @@ void router_state::on_error(const caf::error& err) {
     text = fmt::format("node {}: the connection is lost ({})", m.description->node, m.address);
   auto why = fail(errc::unavailable, "{}", text);
   switch (code_of(err)) {
-  case call_errc::bad_call: // nobody would take it
+  case call_errc::bad_call: // no node would take it
     return finish(job, fail(errc::internal, "layer {}: {}", job->job->layer, text));
   case call_errc::node_failed: ++job->node_failures; break;
-  default: break; // overloaded, draining, restarting, lost: somebody else may do it
+  default: break; // overloaded, draining, restarting, lost: another node may do it
   }
   give_up_attempt(job, p, place->call_id, std::move(why));
 }
 
-// An attempt has ended without an answer. Others of the part may still be under way; else its picks
-// go to somebody else, or wait.
+// An attempt has ended without an answer. Other attempts of the part may still be in
+// flight; otherwise its assignments go to another node, or wait.
 void router_state::give_up_attempt(const job_ptr& job, part& p, std::uint64_t call_id,
                                    failure why) {
   const auto it = std::find_if(p.attempts.begin(), p.attempts.end(),
@@ -133,7 +133,7 @@ void router_state::on_expired(const job_ptr& job, part& p, attempt& a) {
   dispatch(job, assignments, tried);
 }
 
-// Calls that missed their deadline with nobody else to ask: perhaps now there is.
+// Calls that missed their deadline without another owner: the new view may have one.
 void router_state::ask_others(const job_ptr& job) {
   for (auto& p : job->parts) {
     if (!p.is_late())
@@ -226,7 +226,7 @@ void router_state::check_failover(const job_ptr& job, time now) {
   if (job->finished || !job->trouble_since)
     return;
   const auto end = *job->trouble_since + options_.limits.failover;
-  // Calls that were made again may be on their way; only what nobody answers counts.
+  // Calls that were made again may be in flight; only parts without an answer count.
   const auto stuck = !job->parked.empty() || std::any_of(job->parts.begin(), job->parts.end(),
                                                          [](const part& p) { return p.is_late(); });
   if (now < end)

@@ -1,5 +1,5 @@
-// The router of a process as it is now. A router that fails is replaced (laptop_guard.hpp); jobs
-// that it had are then given to the one that has taken its place.
+// The router that a process uses at the moment. A router that fails is replaced
+// (laptop_guard.hpp); the jobs that it had then go to its successor.
 //
 // Threads   Any.
 

@@ -18,8 +18,7 @@
 // Owner     The laptop guard, which replaces a supervisor that fails (laptop_guard.hpp).
 // Blocking  Never: dialling and resolving happen elsewhere (connector.hpp).
 // Failure   A target that cannot be reached, or is not what is needed, is tried again for as long
-// as
-//           the supervisor lives; its last error is part of every report.
+//           as the supervisor lives; its last error is part of every report.
 
 #pragma once
 
@@ -44,7 +43,7 @@ struct supervisor_options {
   /// Makes a connection an actor that answers as the node's shard.
   std::function<expert_shard_actor(caf::actor_system&, connect_result&, const supervisor_actor&)>
       link;
-  router_actor router; ///< hears every view
+  router_actor router; ///< is sent every view
   /// Called in the supervisor's thread with every change.
   std::function<void(const cluster_status_ptr&)> on_change = [](const cluster_status_ptr&) {};
   std::function<double()> uniform = [] { return 0.5; }; ///< random numbers in [0, 1), for jitter
@@ -69,11 +68,11 @@ private:
     std::string address;
     expert_shard_actor shard;
     schema::node_state state;
-    std::uint64_t target = 0; ///< 0: it announced itself
+    std::uint64_t target = 0; ///< 0: the node announced itself
   };
 
   struct promise {
-    std::string node; // who is to load it
+    std::string node; // the node that is to load the range
     experts::ownership owned;
     time until;
   };

@@ -1,8 +1,8 @@
 // What a node does with a call: check it, compute, pack the answer. No actors, no network.
 //
 // Errors    Whatever is wrong with a call becomes a wire::Failed that names the field and the
-// value;
-//           no input makes this throw, crash or allocate more than the call's own size implies.
+//           value; no input makes this throw, crash or allocate more than the call's own size
+//           implies.
 // Threads   One caller (the shard's thread); computing spreads over the pool.
 
 #pragma once

@@ -2,8 +2,8 @@
 // hedging and the choice between replicas.
 //
 // A call's work is counted in units: one for each distinct expert (its weights are read once) and
-// one for each pick (its arithmetic). Expected time = overhead + units × time per unit, both moving
-// averages; how far real calls stray from that is kept as a window of ratios.
+// one for each assignment (its arithmetic). Expected time = overhead + units × time per unit, both
+// moving averages. The ratios of real to expected time are kept in a window.
 //
 // Units     Microseconds.
 // Threads   Plain state; one owner.
@@ -46,7 +46,7 @@ class call_timing {
 public:
   void add(const call_sample& s);
 
-  /// Answers so few that nothing should be concluded from them.
+  /// With fewer answers than this nothing is concluded from them.
   [[nodiscard]] bool is_cold() const noexcept { return ratios_.size() < enough_samples; }
 
   [[nodiscard]] float expected_us(std::uint32_t units) const noexcept {

@@ -2,7 +2,7 @@
 //
 // Each expert goes to the owner that would be finished with it first, given what that owner has
 // been given already: one node alone while that is fastest, several where their time together is
-// shorter. Nodes to be avoided are used only for experts that nobody else owns.
+// shorter. Nodes to be avoided are used only for experts without another owner.
 //
 // Numerics  The same input gives the same choice.
 // Memory    A node_choice keeps nothing but its scratch.
@@ -42,7 +42,7 @@ public:
 
 private:
   std::vector<int> chosen_;
-  std::vector<float> given_us_; // by this layer; 0: not asked yet
+  std::vector<float> given_us_; // by node: time of this layer's experts; 0: none was given yet
   std::vector<std::size_t> order_;
 };
 

@@ -1,5 +1,6 @@
-// How long somebody waits, counted in looks: time in which this process was stopped (Ctrl-Z, a
-// suspended laptop) is not time in which nobody answered.
+// A deadline that counts only time in which this process ran: while it was stopped (Ctrl-Z, a
+// suspended laptop) no answer could have been seen. The waiting thread looks for the answer at
+// short intervals; an interval that lasted longer than planned counts as one of the planned length.
 //
 // Threads   Plain state.
 
@@ -14,14 +15,14 @@ class stall_tolerant_deadline {
 public:
   using time = std::chrono::steady_clock::time_point;
 
-  /// Waits `all` in looks of at most `look`; begins at `now`.
+  /// A deadline `all` after `now`, with looks at most `look` apart.
   stall_tolerant_deadline(std::chrono::milliseconds all, std::chrono::milliseconds look, time now)
       : left_(all), look_(look), last_(now) {}
 
   /// When to look next.
   [[nodiscard]] time next() const { return last_ + std::min<duration>(look_, left_); }
 
-  /// Counts the time since the last look, a late one as one in time. False if none is left.
+  /// Counts the time since the last look, at most one interval. False if no time is left.
   [[nodiscard]] bool look(time now) {
     left_ -= std::min<duration>(now - last_, look_);
     last_ = now;

@@ -69,7 +69,7 @@ public:
 
   result<void> say(const std::string& words) {
     if (!messages_.empty() && messages_.back().role == text::chat_role::user)
-      messages_.pop_back(); // it failed, and the user has changed his mind
+      messages_.pop_back(); // it failed, and the user did not retry it
     messages_.push_back({text::chat_role::user, words});
     return answer();
   }

@@ -30,7 +30,8 @@ result<import::checkpoint> open_source(const std::filesystem::path& path) {
                                                     : import::open_gguf(path);
 }
 
-// Sixteen-bit weights are too large to be read for every token; others were chosen by somebody.
+// Sixteen-bit weights are too large to be read for every token; other encodings were chosen by the
+// model's publisher and stay.
 vindex::quant_kind choose_quant(const options& o) {
   auto error = std::error_code{};
   const auto q4k =

@@ -29,7 +29,7 @@ struct options {
 
 struct snapshot {
   actors::cluster_survey nodes;
-  std::vector<topology::coverage_row> coverage; ///< by nodes that serve; empty if nobody answered
+  std::vector<topology::coverage_row> coverage; ///< by nodes that serve; empty if no node answered
   std::optional<schema::model_identity> model;
   std::vector<std::string> offers; ///< nodes that offer memory and own nothing yet
   std::string other_model;         ///< a node that serves another one, and what differs

@@ -17,7 +17,7 @@
 namespace larql::cli {
 
 inline constexpr std::uint16_t default_node_port = 9470;
-/// Where containers mount their volume; taken if nobody names a model.
+/// Where containers mount their volume; used if no setting names a model.
 inline constexpr std::string_view default_vindex = "/data/vindex";
 
 /// Flags as they were typed; empty where they were not.

@@ -1,5 +1,5 @@
-// How long to wait before the next attempt: exponential, with jitter, so that many who lost the
-// same peer do not come back in step.
+// How long to wait before the next attempt: exponential, with jitter, so that clients that lost the
+// same peer do not all come back at the same moment.
 //
 // Threads   Pure functions.
 

@@ -1,6 +1,6 @@
-// What happens when a mapped page cannot be read any more: the disk failed, or somebody cut the
-// file. The kernel then sends SIGBUS in the middle of a kernel of ours; there is no number to go on
-// with, and zeros would be wrong ones.
+// What happens when a mapped page cannot be read any more, because the disk failed or the file was
+// truncated. The operating system then sends SIGBUS in the middle of a computation, which cannot go
+// on without the numbers; zeros in their place would give wrong answers.
 //
 // Failure   The process says which file and where, and ends; its init system starts it again.
 

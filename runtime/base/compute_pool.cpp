@@ -16,9 +16,10 @@ namespace larql {
 namespace {
 
 // How long an idle worker polls before it sleeps: loops of one token follow each other within
-// microseconds, and a futex wake-up costs 25 to 50 of them. While it polls it lets others have the
-// core, which on a small machine are other processes that it waits for; they may also sit on
-// another core that it could not offer, hence not longer.
+// microseconds, and a futex wake-up costs 25 to 50 of them. A polling worker yields its processor,
+// because on a small machine the nodes that the loop waits for run on the same processors. It polls
+// no longer than this, because a thread that waits for another processor gains nothing by the
+// yield.
 constexpr int spins_before_sleep = 1000;
 constexpr int spins_before_yield = 16;
 
@@ -144,7 +145,7 @@ void compute_pool::give_way(bool on) noexcept {
   giving_way_.store(on, std::memory_order_relaxed);
 }
 
-// Only between jobs: nobody else looks at the parts then.
+// Only between jobs, when no worker looks at the parts.
 void compute_pool::deal_out(std::size_t grains) noexcept {
   LARQL_CHECK(grains <= max_grains);
   const auto n = parts_.size();

@@ -7,8 +7,9 @@
 //           ascending order, so that a matrix streams from memory; a thread that is done takes
 //           iterations from the end of another's part.
 // Placement A pool with a thread for every processor binds each worker to one, other than the one
-//           that the caller is on: threads that poll keep the kernel from moving those that share
-//           a processor (docs/adr/0020). Other pools go where the kernel sends them.
+//           that the caller is on: polling threads are never idle, so the operating system does not
+//           separate two that share a processor (docs/adr/0020). It places the threads of other
+//           pools.
 // Numerics  The pool decides who computes an iteration, never what it computes: loop bodies write
 //           disjoint outputs, so results do not depend on the number of threads.
 
@@ -50,9 +51,9 @@ public:
   /// until the next one. Any thread may call it.
   void rest() noexcept;
 
-  /// While on, threads that share a loop offer their processor to others after every grain. For
-  /// loops that are computed while others, perhaps on this machine, are waited for: what is left of
-  /// the loop then fills the time in which their answers travel. Any thread may call it.
+  /// While on, threads that compute a loop yield their processor after every grain. It is on while
+  /// answers of nodes are waited for: nodes on this machine get the processor first, and the rest
+  /// of the loop fills the time in which their answers travel. Any thread may call it.
   void give_way(bool on) noexcept;
 
 private:
@@ -89,7 +90,7 @@ private:
   std::atomic<bool> giving_way_{false};
   std::atomic<bool> stop_{false};
   std::vector<std::thread> workers_;
-  /// That of the caller and of each worker, if the pool fills the machine.
+  /// Processors of the caller and of each worker, if the pool fills the machine.
   std::vector<int> processors_;
 };
 

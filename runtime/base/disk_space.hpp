@@ -1,4 +1,4 @@
-// Is there room? Asked before hours of writing, not found out after them.
+// Free disk space, checked before work that writes for hours.
 
 #pragma once
 

@@ -1,5 +1,5 @@
-// Writes a file under a temporary name and gives it its real one when it is complete and on disk:
-// whoever finds the real name finds a whole file.
+// Writes a file under a temporary name and renames it when it is complete and on disk: a file with
+// the real name is always a whole file.
 //
 // Owner     Removes nothing: an unfinished temporary file stays until it is overwritten.
 // Errors    Name the file and the operation; a full disk says so.

@@ -1,6 +1,6 @@
-// A vector for large tables that are built at once and read all over: in huge pages where the
-// system gives them, which spares most page faults of building and most address translations of
-// reading.
+// A vector for large tables that are built at once and then read at random places. It uses huge
+// pages where the system gives them, which saves most page faults while the table is built and most
+// address translations while it is read.
 //
 // Memory    Rounded up to 2 MB; smaller tables take ordinary memory.
 

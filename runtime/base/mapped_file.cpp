@@ -119,7 +119,7 @@ std::span<const std::byte> prefer_huge_pages(void* base, std::uint64_t start, st
   auto* part = static_cast<std::byte*>(base) + (first - start);
   if (::madvise(part, end - first, MADV_HUGEPAGE) != 0 || !reads_them)
     return {};
-  // Read-ahead would read the next huge page too, which may be somebody else's.
+  // Read-ahead would read the next huge page too, which may hold experts of other nodes.
   (void) ::madvise(part, end - first, MADV_RANDOM);
   return {part, end - first};
 }

@@ -3,7 +3,7 @@
 // Owner     Both classes own their resource and are movable.
 // Threads   Immutable after construction; reading from several threads is fine.
 // Errors    A missing file, a directory, or a range beyond the end is an error naming the file.
-//           If somebody truncates the file later, touching the lost pages raises SIGBUS.
+//           If the file is truncated later, touching the lost pages raises SIGBUS.
 
 #pragma once
 
@@ -26,8 +26,9 @@ public:
 
   [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return bytes_; }
 
-  /// Asks the kernel to read a part of these bytes soon, and only it. Leaves out what one touch
-  /// reads as a huge page: read ahead, it would come in small pages and stay so.
+  /// Asks the operating system to read a part of these bytes soon. Huge pages are left out: one
+  /// touch reads a whole one, while reading ahead would bring its bytes into the page cache as
+  /// small pages, which stay small.
   void will_need(std::span<const std::byte> part) const noexcept;
 
 private:
@@ -35,16 +36,16 @@ private:
   void* base_ = nullptr; // page-aligned start of the mapping
   std::size_t mapped_bytes_ = 0;
   std::span<const std::byte> bytes_;
-  std::span<const std::byte> huge_; // what one touch reads as a huge page
+  std::span<const std::byte> huge_; // the part of the range that huge pages cover
 };
 
 /// How a mapped range will be read; passed on to madvise.
 enum class access_pattern { sequential, random };
 
-/// Huge pages spare page faults and address translation where large parts are read; one touch then
-/// reads 2 MB. Only whole ones inside the range are asked for, so nothing beside it is read. They
-/// stay in the page cache for the next process. Needs Linux 5.18, and a file system with large
-/// folios for more than the reading (ext4 since 6.16, XFS); elsewhere they are normal pages.
+/// Huge pages save page faults and address translations where large parts are read; one touch then
+/// reads 2 MB. Only huge pages that lie wholly inside the range are asked for, so no byte beside it
+/// is read. They stay in the page cache for the next process. This needs Linux 5.18 and a file
+/// system with large folios (ext4 since 6.16, XFS); elsewhere one touch reads 2 MB of small pages.
 enum class page_kind { normal, huge };
 
 /// A file opened for reading.

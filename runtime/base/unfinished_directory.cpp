@@ -70,7 +70,7 @@ void unfinished_directory::remove_if_empty() const {
        it.increment(error))
     if (it->path().filename() != state_file)
       return;
-  if (error) // it cannot be read, so nobody knows
+  if (error) // it cannot be read, so its content is unknown
     return;
   fs::remove(partial_ / state_file, error);
   fs::remove(partial_, error);

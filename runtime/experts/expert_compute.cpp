@@ -100,7 +100,7 @@ void expert_compute::gather(const activation_view& x, std::span<const assignment
     inputs_.copy_row(i, x, assignments[i].row);
 }
 
-// Tasks are (expert, block of hidden rows); each writes its block of the hidden rows of its picks.
+// Tasks are (expert, block of hidden rows); each writes its block of its assignments' hidden rows.
 bool expert_compute::compute_hidden(std::span<const assignment> assignments) {
   const auto width = std::size_t{groups_.front().weights.gate.rows};
   auto most = std::size_t{0};

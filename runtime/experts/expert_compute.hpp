@@ -3,9 +3,9 @@
 //
 // Shapes    sums: [rows][hidden] integers of 2^-32.
 // Numerics  docs/numerics.md, "Sum over experts": addition of integers, so neither the order of
-//           picks nor their spread over nodes changes a bit.
+//           assignments nor their spread over nodes changes a bit.
 // Threads   One caller at a time; uses the pool of its `compute`.
-// Memory    Scratch grows with the largest batch, at most max_assignments_per_wave picks at once.
+// Memory    Scratch grows with the largest batch, at most for max_assignments_per_wave.
 
 #pragma once
 
@@ -24,20 +24,20 @@ public:
   expert_compute(kernels::compute compute, const expert_bank& bank)
       : compute_(compute), bank_(bank) {}
 
-  /// Adds the picks' outputs to `sums`. `x` has the format of bank.input_format(layer).
+  /// Adds the assignments' outputs to `sums`. `x` has the format of bank.input_format(layer).
   /// Fails with `corrupt` if weights are damaged or a sum leaves the fixed-point range; `sums` is
   /// then of no use. Damage shows in the results, so weights are looked at only to name it.
-  /// @pre every pick is owned and its row exists; picks are sorted by expert
+  /// @pre every expert is owned and every row exists; assignments are sorted by expert
   [[nodiscard]] result<void> run(std::uint32_t layer, const kernels::activation_view& x,
                                  std::span<const assignment> assignments,
                                  std::span<std::int64_t> sums);
 
 private:
-  /// Consecutive picks of one expert.
+  /// Consecutive assignments of one expert.
   struct group {
     expert_weights weights;
     std::uint32_t expert;
-    std::uint32_t first; ///< index of its first pick in the wave
+    std::uint32_t first; ///< index of its first assignment in the wave
     std::uint32_t count;
   };
 
@@ -62,9 +62,9 @@ private:
   std::vector<group> groups_;
   std::vector<bool> announced_;      // per owned layer and expert
   task_rows task_rows_;              // of the wave
-  kernels::activation_rows inputs_;  // one row per pick
+  kernels::activation_rows inputs_;  // one row per assignment
   kernels::activation_rows rounded_; // the hidden rows, rounded for down
-  std::vector<float> hidden_;        // [picks][width]
+  std::vector<float> hidden_;        // [assignments][width]
   std::vector<float> scratch_;       // per worker
 };
 

@@ -1,5 +1,5 @@
-// How long the last layers took whose experts nodes computed, for reports about a process that may
-// live for days.
+// Times of the last layers whose experts were computed by nodes, for reports of a process that may
+// run for days.
 //
 // Units     Microseconds.
 // Memory    Grows to `capacity` layers, 512 KiB, and stays there.
@@ -14,7 +14,7 @@
 
 namespace larql::experts {
 
-/// One layer: its slowest call.
+/// The slowest call of one layer.
 struct layer_time {
   float round_trip_us = 0;
   float compute_us = 0; ///< of that, in the node's kernels
@@ -37,7 +37,7 @@ public:
   /// Layers added ever.
   [[nodiscard]] std::uint64_t added() const noexcept { return added_; }
 
-  /// Those after the first `n` ever, oldest first, as far as they are kept.
+  /// The layers after the first `n` that were ever added, oldest first, as far as they are kept.
   [[nodiscard]] std::vector<layer_time> since(std::uint64_t n) const {
     auto out = std::vector<layer_time>{};
     for (auto i = std::max<std::uint64_t>(n, added_ - kept_.size()); i < added_; ++i)

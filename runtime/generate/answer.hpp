@@ -20,11 +20,11 @@ namespace larql::generate {
 
 struct answer_stats {
   std::size_t prompt_tokens = 0;       ///< read by this call, without those that were cached
-  std::chrono::nanoseconds prefill{0}; ///< of the prompt
+  std::chrono::nanoseconds prefill{0}; ///< time of reading the prompt
   std::chrono::nanoseconds to_first_token{0};
   std::vector<std::chrono::nanoseconds> token_times; ///< of each further token
-  std::size_t tokens = 0;                            ///< given
-  gemma4::pass_stats passes;                         ///< of this answer
+  std::size_t tokens = 0;                            ///< tokens of the answer
+  gemma4::pass_stats passes;                         ///< what this answer's passes have cost
   std::vector<experts::layer_time> layer_times;      ///< of this answer's layers with nodes
   end_reason reason = end_reason::none;
 };

@@ -1,11 +1,11 @@
 // Runs passes: batches of parts of several sequences, prompt chunks and decoded tokens mixed. One
 // executor serves a process; it owns the forward pass and its scratch memory.
 //
-// A prompt goes through in chunks. With experts on other machines several chunks of it may be under
-// way at a time: while the experts of one are computed elsewhere, the next one is in an earlier
-// layer here.
+// A prompt is read in chunks. With experts on other machines several chunks of a prompt may be in
+// flight: while nodes compute the experts of one chunk, this machine computes an earlier layer of
+// the next one.
 //
-// Numerics  A sequence gets the bits that it gets alone, in one chunk or in many.
+// Numerics  The results of a sequence do not depend on the other sequences of a pass or on chunks.
 // Owner     Borrows model, compute, port and, during a call, the sequences.
 // Threads   One caller.
 // Errors    A failed or cancelled pass leaves its sequences as they were before it; chunks that
@@ -67,12 +67,12 @@ public:
   /// Logits [rows][vocab] of rows that their sequences still keep, from one product with the output
   /// head. Valid until the next call.
   [[nodiscard]] result<std::span<const float>> logits(std::span<const row> rows);
-  /// Of a sequence's last token. @pre its row is kept
+  /// Logits of a sequence's last token. @pre its row is kept
   [[nodiscard]] result<std::span<const float>> last_logits(const sequence& of);
 
-  /// Of all passes so far.
+  /// What all passes so far have cost.
   [[nodiscard]] gemma4::pass_stats stats() const;
-  /// Of the last layers whose experts were on nodes.
+  /// Times of the last layers whose experts were on nodes.
   [[nodiscard]] const experts::layer_times& layer_times() const noexcept { return layer_times_; }
 
 private:
@@ -94,9 +94,9 @@ private:
   const gemma4::model& model_;
   executor_options options_;
   gemma4::forward forward_;
-  gemma4::forward::pass pass_; // of run()
+  gemma4::forward::pass pass_; // used by run()
   std::vector<gemma4::sequence_part> parts_;
-  std::deque<chunk> chunks_; // of append(), in the order of their tokens
+  std::deque<chunk> chunks_; // used by append(), in the order of their tokens
   std::vector<std::unique_ptr<gemma4::forward::pass>> spare_passes_;
   std::vector<float> rows_; // gathered for logits()
   gemma4::pass_stats stats_;

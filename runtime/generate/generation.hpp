@@ -1,4 +1,4 @@
-// The making of one answer, step by step: logits in, tokens and text out, until it ends.
+// Generates one answer, step by step: logits in, tokens and text out, until the answer ends.
 //
 // A step takes the logits of one row, or of several when drafts were tried: row 0 belongs to the
 // next token, row j to the one after drafts 0 to j - 1. It returns the tokens that plain decoding
@@ -26,12 +26,12 @@
 namespace larql::generate {
 
 enum class end_reason : std::uint8_t {
-  none,         ///< it goes on, or a failure has ended it
+  none,         ///< the answer goes on, or a failure has ended it
   stop_token,   ///< the model ended its answer
   stop_text,    ///< a stop text came
-  max_tokens,   ///< the limit of tokens
+  max_tokens,   ///< the limit of tokens was reached
   context_full, ///< no token fits the context any more
-  stopped       ///< the caller's stop token
+  stopped       ///< the caller asked to stop
 };
 
 struct generation_options {
@@ -39,7 +39,7 @@ struct generation_options {
   std::size_t max_tokens = 64;
   std::vector<std::uint32_t> stop_tokens;
   std::vector<std::string> stop_texts; ///< need a reader
-  std::uint64_t first_index = 0;       ///< of the first token, for a request that was resumed
+  std::uint64_t first_index = 0;       ///< of the first token; not 0 for a request that was resumed
 
   friend bool operator==(const generation_options&, const generation_options&) = default;
 };
@@ -70,7 +70,7 @@ public:
   [[nodiscard]] end_reason reason() const noexcept { return reason_; }
   /// Tokens given so far.
   [[nodiscard]] std::size_t tokens() const noexcept { return count_; }
-  /// Of the next token.
+  /// Index of the next token in its request.
   [[nodiscard]] std::uint64_t index() const noexcept { return options_.first_index + count_; }
   [[nodiscard]] const generation_options& options() const noexcept { return options_; }
 

@@ -1,5 +1,5 @@
 // Random numbers by their index: the number that the i-th token of a request draws is a function of
-// the seed and i, whatever was computed before and wherever.
+// the seed and i alone. It does not depend on what was computed before, or on which machine.
 //
 // Source    The i-th output of splitmix64. The standard library's distributions differ between
 //           implementations.

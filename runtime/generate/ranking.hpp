@@ -1,14 +1,13 @@
-// Which token a random number falls on, among 262,144, without sorting them.
+// Finds the token that a random number falls on, among 262,144 tokens, without sorting them.
 //
 // Tokens are ranked by falling logit, equal ones by rising id. Each has a mass, its share of the
 // probability in fixed point, so that sums of masses are exact and do not depend on the order in
-// which they are added. All questions are about prefixes of the ranking: how much mass the first k
-// tokens have, and which token is the first with which a mass is exceeded.
+// which they are added. All questions are about the first tokens of the ranking: how much mass the
+// first k tokens have together, and with which token the mass of the first tokens exceeds a number.
 //
 // Numerics  mass = floor(2^44 * e^((logit - top) / temperature)), by the kernels' exp.
-// Memory    Scratch of 10 bytes a token, and of 32 for the tokens that are looked into; kept
-// between
-//           uses.
+// Memory    Scratch of 10 bytes per token of the vocabulary, and of 32 per token of the bucket that
+//           is looked into; kept between uses.
 // Threads   Plain state; one owner.
 
 #pragma once
@@ -32,16 +31,16 @@ public:
 
   [[nodiscard]] std::uint64_t total_mass() const noexcept { return total_; }
 
-  /// Of the first `k` tokens. @pre k > 0
+  /// Mass of the first `k` tokens. @pre k > 0
   [[nodiscard]] std::uint64_t mass_of_first(std::size_t k);
-  /// Of the tokens whose probability is at least `share` times the first one's. @pre 0 <= share <=
-  /// 1
+  /// Mass of the tokens whose probability is at least `share` times the first one's.
+  /// @pre 0 <= share <= 1
   [[nodiscard]] std::uint64_t mass_above(float share);
 
-  /// The first token with which the mass of a prefix exceeds `mass`.
+  /// The first token with which the mass of the ranking so far exceeds `mass`.
   struct place {
     std::uint32_t id = 0;
-    std::uint64_t mass_through = 0; ///< of the prefix that ends with it
+    std::uint64_t mass_through = 0; ///< of the tokens up to and with this one
   };
   /// @pre mass < total_mass()
   [[nodiscard]] place find(std::uint64_t mass);
@@ -50,7 +49,7 @@ private:
   static constexpr std::size_t buckets = 4096;
   static constexpr float last_bucket = buckets - 1;
 
-  /// A token of the bucket that is looked into.
+  /// A token of the bucket that is examined.
   struct entry {
     float logit;
     std::uint32_t id;
@@ -59,7 +58,7 @@ private:
 
   /// What counts towards a place: tokens, or their masses.
   enum class measure : std::uint8_t { tokens, mass };
-  /// Of the tokens that rank before a place, and of the token there.
+  /// What is known of a place in the ranking.
   struct located {
     std::uint64_t mass_before = 0;
     entry at{};
@@ -67,7 +66,7 @@ private:
 
   [[nodiscard]] std::uint16_t bucket_at(float scaled) const noexcept;
   void collect(std::size_t bucket);
-  /// The first token of `bucket` with which `target` is exceeded.
+  /// The first token of `bucket` with which the count or mass of its tokens exceeds `target`.
   [[nodiscard]] located locate(std::size_t bucket, measure by, std::uint64_t target);
   [[nodiscard]] static std::uint64_t mass_of(float weight) noexcept;
 

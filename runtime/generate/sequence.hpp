@@ -67,7 +67,7 @@ public:
 
   /// The final hidden row of the token at a position, if it is kept: those of the last pass are.
   [[nodiscard]] std::optional<std::span<const float>> row_at(std::uint32_t position) const noexcept;
-  /// The same of a draft of the last pass. @pre draft < drafts()
+  /// The final hidden row of a draft of the last pass. @pre draft < drafts()
   [[nodiscard]] std::span<const float> draft_row(std::uint32_t draft) const;
   [[nodiscard]] std::uint32_t drafts() const noexcept {
     return static_cast<std::uint32_t>(draft_tokens_.size());

@@ -1,5 +1,5 @@
-// Where the Hub is and who we are there, as the environment says it: the same variables and files
-// as Hugging Face's own tools.
+// The Hub's address and the user's token, from the same environment variables and files as Hugging
+// Face's own tools use.
 
 #pragma once
 
@@ -14,7 +14,7 @@ namespace larql::hub {
 struct access {
   std::string endpoint;     ///< "https://huggingface.co", without a slash at the end
   std::string origin;       ///< of the endpoint (url.hpp): who may see the token
-  std::string token;        ///< empty: nobody
+  std::string token;        ///< empty: none, requests are anonymous
   std::string token_source; ///< "HF_TOKEN", or the file; for messages
 };
 

@@ -31,7 +31,7 @@ std::string_view reason(long status) noexcept {
   }
 }
 
-// The Hub says it in a header and in JSON; storage hosts send XML, which helps nobody.
+// The Hub says it in a header and in JSON; storage hosts send XML, which is left out.
 std::string server_words(const http_answer& a) {
   auto words = std::string{a.header("x-error-message")};
   if (words.empty() && a.body.starts_with("{")) {

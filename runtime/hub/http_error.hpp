@@ -1,4 +1,4 @@
-// An answer that is not success, in words that tell the user what to do.
+// Error texts for answers that are not success; they tell the user what to do.
 
 #pragma once
 

@@ -56,7 +56,7 @@ struct upload {
   // Of an upload that goes on: what the server offers if that one fails, and bytes it has.
   std::optional<lfs_object> fresh;
   std::uint64_t had_bytes = 0;
-  unsigned beginnings = 0; // parts of an earlier one are nobody's
+  unsigned beginnings = 0; // parts of an earlier upload are dropped
 
   [[nodiscard]] bool in_parts() const noexcept { return !object.part_urls.empty(); }
 };
@@ -221,7 +221,7 @@ private:
     }
     if (--u.open_parts != 0)
       return {};
-    lock.unlock(); // nobody else works on it now
+    lock.unlock(); // no other thread works on it now
     auto done = complete(client, u, refused);
     lock.lock();
     if (done)

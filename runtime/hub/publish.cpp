@@ -107,7 +107,7 @@ private:
                         {"private", options_.is_private}}
                        .dump();
     LARQL_TRY(const auto answer, hub_.http().exchange(std::move(request)));
-    constexpr auto exists_already = 409; // made by somebody since we looked
+    constexpr auto exists_already = 409; // made by another client since we looked
     if (!answer.ok() && answer.status != exists_already)
       return answer_error(answer, options_.http.access).in("create " + to_.id());
     LARQL_TRY(parent_, hub_.commit_of(to_));

@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 // A process that was killed holds the lock until the kernel is through with its last writes.
 constexpr auto last_writes = std::chrono::seconds{5};
 
-// A directory with files in it that no pull made is somebody else's.
+// A directory with files that no pull made belongs to something else.
 result<void> check_destination_is_ours(const pull_layout& layout) {
   auto error = std::error_code{};
   if (fs::exists(layout.own(), error) || !fs::exists(layout.dir(), error))
@@ -141,7 +141,7 @@ private:
   // What is asked for, and what is here already: a pull adds.
   result<void> choose() {
     LARQL_TRY(selection_, select(request_, model_));
-    // Of a slice, whoever names no experts gets all that it has.
+    // Of a slice, a request that names no experts gets all experts that it has.
     if (remote_presence_.sliced && !request_.experts && !request_.layers) {
       if (!selection_.blocks.empty())
         selection_.blocks = remote_presence_.holds;

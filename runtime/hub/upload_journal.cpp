@@ -100,7 +100,7 @@ void upload_journal::begin(const begun_upload& u) const {
     return;
   auto error = std::error_code{};
   std::filesystem::create_directories(dir_, error);
-  if (error || ::chmod(dir_.c_str(), 0700) != 0) // the addresses are for nobody else
+  if (error || ::chmod(dir_.c_str(), 0700) != 0) // the addresses are secrets
     return;
   static_cast<void>(write_text_file(path(u.object.oid), write_upload_journal(u, repository_),
                                     file_access::owner_only));

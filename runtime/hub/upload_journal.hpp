@@ -2,7 +2,7 @@
 // the parts it took. So an upload that was stopped goes on at the parts that are missing.
 //
 // The server knows an upload by those addresses only. Asked anew it begins another one, so they are
-// kept. They are signed, and whoever has them may write: the directory is its owner's alone.
+// kept. They are signed and let their holder write, so only the user may read the directory.
 //
 // A file for each content, of lines:
 //   {"version": 1, "repository": …, "objects": [{…}]}    as the server answered, but for `verify`

@@ -1,8 +1,8 @@
 // The last step of a pull: complete and checked files get their real names, and the directory says
 // what it holds (larql_slice.json, checksums.json).
 //
-// index.json comes last: a directory without it is no vindex, so nobody opens a half-changed one.
-// Killed in between, the next pull finds every file and ends the step.
+// index.json comes last: a directory without it is no vindex, so a half-changed one is never
+// opened. Killed in between, the next pull finds every file and ends the step.
 
 #pragma once
 

@@ -46,7 +46,7 @@ public:
 private:
   using shape = std::vector<std::uint64_t>;
 
-  // Without its directories: whoever gets the vindex need not learn of them.
+  // Without its directories, which the vindex should not give away.
   std::string source_name() const {
     const auto path = std::filesystem::path{source_.description}.lexically_normal();
     return (path.has_filename() ? path : path.parent_path()).filename().string();

@@ -3,8 +3,7 @@
 //
 // Shapes    rows × cols; `cols` includes the zero padding up to a whole block.
 // Numerics  Block of n values: scale = max|x| / 127; q = x * (127 / max|x|) rounded to nearest,
-// ties
-//           to even; a block whose max|x| is below 2^-100 becomes zeros. q stays within ±127.
+//           ties to even; a block whose max|x| is below 2^-100 becomes zeros. q stays within ±127.
 //           Rounding happens here and nowhere else, so a row that was rounded on the laptop and
 //           sent to a node gives the bits that local computation gives.
 // Owner     activation_rows owns its buffers and keeps them between uses; no allocation once it has

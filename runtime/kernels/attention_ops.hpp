@@ -3,7 +3,7 @@
 //
 // Shapes    q, out: [heads][dim]; keys, values: [count][dim] in half or single precision;
 //           scores: [heads][score_stride]. dim is a multiple of 16.
-// Numerics  A score is a 16-lane dot product (ops_rows.hpp). The mix adds p[j] * value[j] by fma in
+// Numerics  A score is a 16-lane dot product (row_ops.hpp). The mix adds p[j] * value[j] by fma in
 //           ascending j, so a run may be split anywhere (ring buffer) without changing a bit.
 
 #pragma once

@@ -1,6 +1,6 @@
 // Every function that has one version per instruction set, as a table of pointers.
 //
-// kernels_ref.cpp is the normative version in plain C++; kernels_avx2.cpp and kernels_avx512.cpp
+// ref/kernels.cpp is the normative version in plain C++; avx2/kernels.cpp and avx512/kernels.cpp
 // return the same bits (docs/numerics.md; tests/runtime/kernels compare them).
 //
 // Threads   All entries are pure functions over caller-owned memory; none allocates.
@@ -19,7 +19,7 @@ namespace larql::kernels {
 
 enum class simd_level : std::uint8_t { scalar, avx2, avx512 };
 
-/// Keys and values of one KV head over a span of positions (attention_span in gemma4/kv_cache.hpp).
+/// One version of every kernel.
 struct kernel_set {
   simd_level level;
 
@@ -30,7 +30,7 @@ struct kernel_set {
                              std::size_t input_end, float* out, std::size_t out_stride) noexcept;
   std::array<matmul_fn, quant::encoding_count> matmul;
 
-  // Row operations: see ops_rows.hpp and ops_quantize.hpp for each definition.
+  // Row operations: see row_ops.hpp and quantize_ops.hpp for each definition.
   using quantize_fn = void (*)(const float* x, std::size_t n, std::int8_t* q, float* scale,
                                std::int16_t* sums);
   quantize_fn quantize_q8_32;
@@ -50,7 +50,7 @@ struct kernel_set {
   bool (*accumulate_fixed)(std::int64_t* sum, const float* y, float weight, std::size_t n);
   void (*fixed_to_float)(const std::int64_t* sum, std::size_t n, float* out);
 
-  // Attention over one contiguous run of cached positions: see ops_attention.hpp.
+  // Attention over one contiguous run of cached positions: see attention_ops.hpp.
   using scores_fn = void (*)(const float* q, std::size_t heads, std::size_t dim, const void* keys,
                              std::size_t count, float* scores, std::size_t score_stride);
   using mix_fn = void (*)(const float* p, std::size_t score_stride, std::size_t heads,

@@ -15,7 +15,7 @@ extern const kernel_set kernels_ref;
 extern const kernel_set kernels_avx2;
 extern const kernel_set kernels_avx512;
 #endif
-// NEON: kernels_neon would stand here, from lanes_neon.hpp and kernels_neon.cpp.
+// Other instruction sets stand beside these: docs/extending.md, "An instruction set".
 
 template <class L>
 constexpr kernel_set

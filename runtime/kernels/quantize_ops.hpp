@@ -1,5 +1,5 @@
 // Rounds a float row to 8 bits; the rule is in activations.hpp. Written once for all instruction
-// sets, like ops_rows.hpp.
+// sets, like row_ops.hpp.
 
 #pragma once
 

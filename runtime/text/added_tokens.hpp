@@ -24,7 +24,7 @@ namespace larql::text {
 
 /// What a text that spells a control token means.
 enum class control_text : unsigned char {
-  becomes_tokens, ///< The token: text of a template, or a raw prompt by somebody who means it.
+  becomes_tokens, ///< The token: for text of a template, and for raw prompts that may use them.
   stays_text,     ///< Its characters: whatever comes from a user, a file or a peer.
 };
 

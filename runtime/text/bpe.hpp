@@ -10,7 +10,8 @@
 //
 // Errors    A missing byte or unknown token, a merge listed twice, too many merges.
 // Threads   Immutable after building.
-// Source    facts: HF tokenizers, models/bpe; the rank is the place in the list of merges.
+// Source    The BPE model of the Hugging Face tokenizers library; the rank is the place in the list
+//           of merges.
 
 #pragma once
 

@@ -1,8 +1,9 @@
 // UTF-8: one scalar at a time, and bytes made valid.
 //
 // Errors    None. What is not UTF-8 is reported as such (next_utf8) or becomes U+FFFD
-// (utf8_repair). Threads   Plain values. Source    The Unicode Standard, table 3-7; U+FFFD stands
-// for each maximal subpart, as in WHATWG.
+//           (utf8_repair).
+// Threads   Plain values.
+// Source    The Unicode Standard, table 3-7; U+FFFD stands for each maximal subpart, as in WHATWG.
 
 #pragma once
 

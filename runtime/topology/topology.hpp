@@ -81,7 +81,7 @@ struct deadlines {
   milliseconds call_floor{50};      ///< a layer's call is never given less
   milliseconds call_ceiling{10000}; ///< nor more; also what a call gets before anything is measured
   double call_factor = 4;           ///< times the slowest percent measured
-  milliseconds failover{30000};     ///< how long a generation waits for experts that nobody has
+  milliseconds failover{30000};     ///< how long an answer waits for experts that no node has
   milliseconds heartbeat{1000};     ///< between signs of life on a quiet connection
   unsigned heartbeat_misses = 5;    ///< as many unanswered: the connection is given up
   milliseconds reconnect_first{100};

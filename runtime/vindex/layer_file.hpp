@@ -1,6 +1,6 @@
 // layers/layer_LL.weights: the experts of one layer. Header and entry table, checked.
 //
-// Only the header is read; expert bytes are mapped by whoever owns them (experts/expert_bank.hpp).
+// Only the header is read; the experts' bytes are mapped by experts/expert_bank.hpp.
 //
 // Shapes    gate_up: [2 * width][hidden], gate rows first; down: [hidden][down_cols], where
 //           down_cols is `width` plus zero padding.

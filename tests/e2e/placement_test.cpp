@@ -1,5 +1,5 @@
-// Mirrors docs/numerics.md and design section 2, promise 1: where experts are computed, by how many
-// threads, with which instructions and in which portions changes speed and never a bit.
+// Placement changes speed, never tokens (README.md, docs/numerics.md): where experts are computed,
+// by how many threads, with which instructions and in which portions never changes a bit.
 
 #include "runtime/kernels/kernel_set.hpp"
 #include "tests/e2e/programs.hpp"

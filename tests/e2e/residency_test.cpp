@@ -1,5 +1,5 @@
-// Mirrors runtime/experts/expert_bank.hpp and design section 2, promise 3: a node touches only what
-// it owns. What the kernel says counts: page cache, mappings, resident memory.
+// A node touches only what it owns (README.md, runtime/experts/expert_bank.hpp). What the kernel
+// says counts: page cache, mappings, resident memory.
 
 #include "runtime/vindex/index_json.hpp"
 #include "runtime/vindex/layer_file.hpp"

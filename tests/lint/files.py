@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks the shape of files: length, the comment that opens a header, tests beside their code, unfinished marks.
+"""Checks the shape of files: length, the comment that opens a header, unfinished marks.
 
     files.py [ROOT]         exit 0 when clean; 1 with one line per offence
 """

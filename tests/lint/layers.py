@@ -22,7 +22,7 @@ ALLOWED = {
     "runtime/experts": ["runtime/base", "runtime/quant", "runtime/kernels", "runtime/vindex"],
     "runtime/topology": ["runtime/base", "runtime/experts"],
     "runtime/models/gemma4": ["runtime/base", "runtime/quant", "runtime/kernels", "runtime/vindex", "runtime/experts"],
-    "runtime/generate": ["runtime/base", "runtime/kernels", "runtime/models", "runtime/text"],
+    "runtime/generate": ["runtime/base", "runtime/kernels", "runtime/experts", "runtime/models", "runtime/text"],
     "runtime/hub": ["runtime/base", "runtime/vindex", "runtime/vindex/package", "runtime/experts"],
     "schema": ["runtime"],
     # Rooms by the process that runs them: laptop, node and admin do not see each other.

@@ -1,4 +1,4 @@
-// kernels_ref.cpp with AVX2, FMA and F16C. Same bits.
+// ref/kernels.cpp with AVX2, FMA and F16C. Same bits.
 
 #include "runtime/kernels/avx2/matmul.hpp"
 #include "runtime/kernels/avx2/simd16.hpp"

@@ -1,4 +1,4 @@
-// Matrix products with AVX2. Included by kernels_avx2.cpp only. Same plan as matmul_avx512.hpp:
+// Matrix products with AVX2. Included by avx2/kernels.cpp only. Same plan as dot_block256.hpp:
 // integer sums of a block are exact, so the order of the float operations is all there is to keep.
 
 #pragma once

@@ -1,4 +1,4 @@
-// simd16_ref.hpp in two 256-bit registers. Same bits. Needs AVX2, FMA and F16C.
+// ref/simd16.hpp in two 256-bit registers. Same bits. Needs AVX2, FMA and F16C.
 
 #pragma once
 

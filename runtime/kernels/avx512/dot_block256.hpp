@@ -1,7 +1,7 @@
-// Matrix products with AVX-512 (VNNI, VBMI). Included by kernels_avx512.cpp only.
+// Matrix products with AVX-512 (VNNI, VBMI). Included by avx512/kernels.cpp only.
 //
 // One weight row at a time, its codes unpacked once for up to eight inputs. A block's products are
-// exact integers, so only the few float operations per block follow the order that kernels_ref.cpp
+// exact integers, so only the few float operations per block follow the order that ref/kernels.cpp
 // defines.
 
 #pragma once

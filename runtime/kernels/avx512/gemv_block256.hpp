@@ -1,5 +1,5 @@
 // Products of many weight rows with one to three inputs, AVX-512, for Q4_K and Q5_K: the kernel of
-// decoding, which must be faster than memory. Included by kernels_avx512.cpp only.
+// decoding, which must be faster than memory. Included by avx512/kernels.cpp only.
 //
 // Four blocks at a time: their scales are taken apart together, and their integer sums are added
 // up together. The inputs' codes are put in the order in which whole registers of weights come
@@ -14,7 +14,7 @@ namespace larql::kernels::avx512 {
 
 /// Inputs of at most so many codes, for the stack's sake; longer ones go through dot_256.
 inline constexpr std::size_t row_kernel_cols = 16384;
-/// From four inputs on, turning sixteen rows (panel256_avx512.hpp) is faster.
+/// From four inputs on, turning sixteen rows (tile_block256.hpp) is faster.
 inline constexpr std::size_t row_kernel_inputs = 3;
 
 template <encoding E>

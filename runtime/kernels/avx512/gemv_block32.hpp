@@ -1,5 +1,5 @@
 // Products of many weight rows with a few inputs, AVX-512, for blocks of 32. Included by
-// kernels_avx512.cpp only.
+// avx512/kernels.cpp only.
 //
 // Four blocks at a time, one in each quarter of a register: the first halves of their codes in one
 // register, the second halves in another. The inputs' codes are put in that order once for a task.

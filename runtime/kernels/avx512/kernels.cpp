@@ -1,4 +1,4 @@
-// kernels_ref.cpp with AVX-512 F, BW, DQ, VL, VNNI and VBMI. Same bits.
+// ref/kernels.cpp with AVX-512 F, BW, DQ, VL, VNNI and VBMI. Same bits.
 
 #include "runtime/kernels/avx512/dot_block256.hpp"
 #include "runtime/kernels/avx512/gemv_block256.hpp"

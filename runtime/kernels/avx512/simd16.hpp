@@ -1,4 +1,4 @@
-// simd16_ref.hpp in one 512-bit register. Same bits. Needs AVX-512 F, BW, DQ and VL.
+// ref/simd16.hpp in one 512-bit register. Same bits. Needs AVX-512 F, BW, DQ and VL.
 
 #pragma once
 

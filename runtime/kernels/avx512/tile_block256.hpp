@@ -1,9 +1,9 @@
 // Products of sixteen or 32 weight rows with several inputs, AVX-512, blocks of 256. Included by
-// kernels_avx512.cpp only.
+// avx512/kernels.cpp only.
 //
 // Rows are turned so that each 32-bit lane holds one row: the integer sums of a block then need no
 // horizontal step, and one broadcast input serves all rows. The float operations per block keep the
-// order of kernels_ref.cpp, with a register per accumulator lane.
+// order of ref/kernels.cpp, with a register per accumulator lane.
 
 #pragma once
 

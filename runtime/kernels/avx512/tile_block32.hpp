@@ -1,5 +1,5 @@
 // Products of sixteen or 32 weight rows with several inputs, AVX-512, blocks of 32. Included by
-// kernels_avx512.cpp only. Same plan as panel256_avx512.hpp: rows are turned, four blocks at a
+// avx512/kernels.cpp only. Same plan as tile_block256.hpp: rows are turned, four blocks at a
 // time, so that each 32-bit lane holds one row.
 
 #pragma once

@@ -1,5 +1,5 @@
 // Products of several weight rows, a panel, with several inputs, AVX-512. Included by
-// kernels_avx512.cpp only.
+// avx512/kernels.cpp only.
 
 #pragma once
 

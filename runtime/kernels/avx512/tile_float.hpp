@@ -1,4 +1,4 @@
-// What the kernels for panels of rows share: panel256_avx512.hpp, panel32_avx512.hpp. Included by
+// What the kernels for panels of rows share: tile_block256.hpp, tile_block32.hpp. Included by
 // the AVX-512 kernels only.
 
 #pragma once

@@ -1,5 +1,5 @@
 // Sixteen weight rows turned so that each 32-bit lane holds one row. Included by
-// panel256_avx512.hpp and panel32_avx512.hpp only.
+// tile_block256.hpp and tile_block32.hpp only.
 //
 // Sixteen registers of sixteen dwords take 64 shuffles, which with few inputs is as much as the
 // products; so what can be is turned while codes are packed, and as it is loaded, sixteen bytes at

@@ -2,7 +2,7 @@
 //
 // Numerics  IEEE single precision, round to nearest even; `fma` rounds once; `max(a, b)` is
 //           `a > b ? a : b` and `min` likewise, so a NaN in `a` gives `b`, as x86 does.
-//           simd16_avx2.hpp and simd16_avx512.hpp return the same bits for every operation.
+//           avx2/simd16.hpp and avx512/simd16.hpp return the same bits for every operation.
 // Threads   Pure functions.
 
 #pragma once
@@ -87,7 +87,7 @@ struct simd16_ref {
   static f32x16 copy_sign(f32x16 a, f32x16 sign) {
     return each([&](int i) { return std::copysign(a.v[i], sign.v[i]); });
   }
-  /// a * 2^n, where `n` holds integers in its low mantissa bits (see ops_math.hpp, exp).
+  /// a * 2^n, where `n` holds integers in its low mantissa bits (see math_ops.hpp, exp).
   /// @pre the result is a normal number
   static f32x16 add_exponent(f32x16 a, f32x16 n) {
     return each([&](int i) {

@@ -1,8 +1,7 @@
 // The forward pass: rows of one or of several sequences through all layers.
 //
-// A pass is taken through each layer in two steps, so that other passes can use the time in which
-// the experts of one are computed elsewhere: start_layer() ends with the experts under way, and
-// finish_layer() waits for them.
+// A layer has two steps: start_layer() ends when the experts have been started, and finish_layer()
+// waits for them. Other passes can be computed in between, while nodes compute the experts.
 //
 // Shapes    hidden rows: [rows][hidden]; logits: [rows][vocab].
 // Numerics  docs/numerics.md. Logits depend on the tokens and the weights only: not on the
@@ -58,7 +57,7 @@ public:
     /// Cancels what is under way. The pass can begin anew.
     void cancel() noexcept { ticket_.drop(); }
 
-    /// Of this pass since it began.
+    /// What this pass has cost since it began.
     [[nodiscard]] const pass_stats& stats() const noexcept { return stats_; }
 
   private:
@@ -92,7 +91,7 @@ public:
   /// Waits for the experts of the layer and finishes it. @pre p.is_waiting()
   [[nodiscard]] result<void> finish_layer(pass& p, const std::stop_token& stop);
 
-  /// All of that: `parts` through all layers.
+  /// Takes `parts` through all layers.
   [[nodiscard]] result<void> run(pass& p, std::span<const sequence_part> parts,
                                  const std::stop_token& stop = {});
 
@@ -106,7 +105,7 @@ public:
   /// tests that look for the first layer that departs.
   std::function<void(std::uint32_t, std::span<const float>)> on_layer;
 
-  /// Of the layer that was started last.
+  /// The router's choice in the layer that was started last.
   [[nodiscard]] const moe_router& router() const noexcept { return router_; }
 
   /// Time spent in logits_of() so far.

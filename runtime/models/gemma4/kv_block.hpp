@@ -1,10 +1,11 @@
 // Memory for keys and values, in blocks of 64 positions of one layer. Sequences and snapshots that
 // have a prefix in common share its blocks; a block that several hold is never written.
 //
-// Owner     A block goes back to its pool with its last holder; blocks keep their pool alive.
+// Owner     A block goes back to its pool when its last holder releases it; blocks keep their pool
+//           alive.
 // Threads   Any thread may take blocks and let them go.
-// Memory    Blocks are cut from slabs of up to 8 MiB; a slab without used blocks is given back to
-//           the system, but for one of each size.
+// Memory    Blocks are cut from slabs of up to 8 MiB. A slab without used blocks is given back to
+//           the system; one slab per size of block is kept.
 
 #pragma once
 
@@ -59,7 +60,7 @@ public:
   /// with `io` if the system has no address space.
   [[nodiscard]] result<kv_block_ptr> take(std::size_t bytes);
 
-  /// Of all blocks in use.
+  /// Bytes of all blocks in use.
   [[nodiscard]] std::uint64_t used_bytes() const;
 
 private:

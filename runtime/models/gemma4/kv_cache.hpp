@@ -32,19 +32,20 @@ struct kv_run {
   std::size_t head_stride = 0;       ///< bytes from a head's keys or values to the next head's
 };
 
-/// What sliding layers need to go on from a position, shared with the sequence it was taken from.
+/// A snapshot of the sliding layers: what they need to continue from a position. Its blocks are
+/// shared with the sequence it was taken from.
 struct kv_window {
-  std::uint32_t end = 0;   ///< the sequence can go on at this position, or a little before
-  std::uint32_t first = 0; ///< first position that is here, in every sliding layer
+  std::uint32_t end = 0;   ///< the sequence can continue at this position, or a little before it
+  std::uint32_t first = 0; ///< first position that the snapshot holds, in every sliding layer
   std::vector<std::vector<kv_block_ptr>> layers; ///< by layer; none for full ones
 };
 
 class kv_cache {
 public:
-  /// Drafts that a sequence may have at a time.
+  /// Most drafts of a sequence at a time.
   static constexpr std::uint32_t max_drafts = 32;
-  /// Sliding layers keep at least so many positions more than the window: the sequence can go back
-  /// by as many without a snapshot.
+  /// Positions that sliding layers keep at least in addition to the window, so that the sequence
+  /// can go back by this many without a snapshot.
   static constexpr std::uint32_t slack_positions = kv_block_positions;
 
   kv_cache(const vindex::model_config& model, kv_format format, std::uint32_t max_context,
@@ -75,15 +76,15 @@ public:
 
   /// Forgets the positions from `end` on.
   void forget_from(std::uint32_t end) noexcept;
-  /// Forgets what no position from `end` on can see, but for slack_positions.
+  /// Forgets the positions of sliding layers that no position from `end` on can see, but keeps
+  /// slack_positions of them.
   void forget_before(std::uint32_t end) noexcept;
 
-  /// Whether a sequence that has positions [0, end) can go on there: sliding layers hold the
-  /// window.
+  /// Whether a sequence of positions [0, end) can continue: its sliding layers hold the window.
   [[nodiscard]] bool has_window(std::uint32_t end) const noexcept;
   /// The sliding layers' state at `end`. @pre has_window(end)
   [[nodiscard]] kv_window window(std::uint32_t end) const;
-  /// Whether `w` lets a sequence go on at `end`.
+  /// Whether a sequence can continue at `end` with the snapshot `w`.
   [[nodiscard]] bool fits(const kv_window& w, std::uint32_t end) const noexcept;
   /// Puts a window in the place of the sliding layers' positions. @pre fits(w, end)
   void restore(const kv_window& w, std::uint32_t end);
@@ -103,7 +104,7 @@ public:
 
   // ---- memory -----------------------------------------------------------------------------------
 
-  /// Of the blocks that this sequence holds, shared ones included.
+  /// Bytes of the blocks that this sequence holds, shared ones included.
   [[nodiscard]] std::uint64_t size_bytes() const noexcept;
   /// Appends the blocks of this sequence, for counting what it shares with windows.
   void list_blocks(std::vector<const kv_block*>& out) const;

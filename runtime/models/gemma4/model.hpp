@@ -20,8 +20,8 @@ struct model {
   vindex::model_config config;
   vindex::dense_weights weights;
 
-  /// Opens a vindex and checks that its vectors are finite. Matrices are not read: what is computed
-  /// with one shows whether it is finite (forward.hpp).
+  /// Opens a vindex and checks that its vectors are finite. Matrices are not read: a matrix that is
+  /// not finite shows in the products with it (forward.hpp).
   [[nodiscard]] static result<model> load(const std::filesystem::path& dir);
 
   /// Reads every dense matrix; fails with `corrupt` and the first one that holds a NaN or infinity.

@@ -4,7 +4,7 @@
 //           norm); ids, weights: [rows][top_k], by falling probability.
 // Numerics  softmax over all experts, then the top_k largest (lowest index first on ties),
 //           renormalised to sum 1, times per_expert_scale.
-// Source    docs/numerics.md, "Router".
+// Source    docs/numerics.md, "The model".
 
 #pragma once
 

@@ -1,5 +1,5 @@
-// The rows of one pass through the model: which token of which sequence each row is, and what it
-// sees.
+// The rows of one pass through the model: which token of which sequence each row is, and which
+// positions it attends to.
 //
 // A part of a pass is either tokens that follow each other at the end of a sequence, or a tree of
 // drafts there: several guesses of how it goes on. A draft sees the sequence and the drafts on its

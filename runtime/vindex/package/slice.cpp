@@ -164,7 +164,7 @@ private:
     if (known != nullptr)
       LARQL_TRY_VOID(same(f, "the header", layer.head, known->head));
     auto at = h.table_bytes;
-    // What lies between matrices belongs to nobody; a whole file keeps it.
+    // Bytes between matrices belong to no expert; a whole file keeps them.
     const auto pass = [&](std::uint64_t to) {
       const auto from = std::exchange(at, to);
       return whole ? copy(in, {from, to - from}, out) : out.skip(to - from);
