@@ -3,19 +3,23 @@
 MODEL := build/demo/larql-demo.vindex
 BIN   := build/release/bin
 
-.PHONY: help deps build demo test check install package clean
+.PHONY: help deps programs build demo test check check-deep install package clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
 deps: ## install what building needs (Debian 12 packages; root or sudo)
 	@deploy/install-deps.sh build
 
-build: deps ## build larql and larql-node into build/release/bin
+programs: deps ## build larql and larql-node into build/release/bin
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release --target larql larql-node
+
+build: deps ## build everything: programs, tests, manual pages
 	@cmake --preset release >/dev/null
 	@cmake --build --preset release
 
-demo: build ## two expert nodes on loopback and a prompt
+demo: programs ## two expert nodes on loopback and a prompt
 	@deploy/local/demo.sh
 
 test: build ## all tests
@@ -23,6 +27,9 @@ test: build ## all tests
 
 check: build ## what .ci/run checks beside the tests: lint, formatting
 	@tests/check.sh
+
+check-deep: ## sanitizers, clang, clang-tidy, fuzzing, Debian 13: an hour or more (tests/check_deep.sh)
+	@tests/check_deep.sh
 
 PREFIX := /usr/local
 
