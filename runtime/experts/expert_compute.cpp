@@ -160,7 +160,7 @@ bool expert_compute::compute_sums(std::span<const assignment> assignments,
       for (const auto& g : groups_) {
         const auto& down = g.weights.down;
         compute_.k.matmul[static_cast<std::size_t>(down.format)](
-            down, row, row + n, slice(all, g.first, g.count), 0, g.count, y - row, n);
+            down, row, row + n, slice(all, g.first, g.count), 0, g.count, y, n);
         for (auto i = 0u; i < g.count; ++i) {
           const auto& p = assignments[g.first + i];
           if (!compute_.k.accumulate_fixed(sums.data() + p.row * hidden + row, y + i * n, p.weight,

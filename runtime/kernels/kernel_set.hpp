@@ -23,8 +23,8 @@ enum class simd_level : std::uint8_t { scalar, avx2, avx512 };
 struct kernel_set {
   simd_level level;
 
-  /// out[(a - first_input) * out_stride + r] = w.row(r) · x.row(a) for rows [row_begin, row_end)
-  /// and inputs [input_begin, input_end). The first output row belongs to input_begin.
+  /// out[(a - input_begin) * out_stride + r - row_begin] = w.row(r) · x.row(a) for rows
+  /// [row_begin, row_end) and inputs [input_begin, input_end): `out` begins with the first product.
   using matmul_fn = void (*)(const quant::matrix_view& w, std::size_t row_begin,
                              std::size_t row_end, const activation_view& x, std::size_t input_begin,
                              std::size_t input_end, float* out, std::size_t out_stride) noexcept;

@@ -79,8 +79,8 @@ void matmul(const compute& c, quantized_inputs& x, std::span<const linear_job> j
       const auto row = (task - first[p]) * grain;
       const auto view = x.view(job.w);
       c.k.matmul[static_cast<std::size_t>(job.w.format)](
-          job.w, row, std::min<std::size_t>(row + grain, job.w.rows), view, 0, view.rows, job.out,
-          job.out_stride);
+          job.w, row, std::min<std::size_t>(row + grain, job.w.rows), view, 0, view.rows,
+          job.out + row, job.out_stride);
     }
   });
 }
@@ -92,10 +92,8 @@ bool gated_rows(const kernel_set& k, const quant::matrix_view& gate, const quant
   const auto inputs = x_gate.rows;
   auto* g = scratch;
   auto* u = scratch + n * inputs;
-  // The kernels index their output by row number, so it starts `begin` before the buffer.
-  k.matmul[static_cast<std::size_t>(gate.format)](gate, begin, end, x_gate, 0, inputs, g - begin,
-                                                  n);
-  k.matmul[static_cast<std::size_t>(up.format)](up, begin, end, x_up, 0, inputs, u - begin, n);
+  k.matmul[static_cast<std::size_t>(gate.format)](gate, begin, end, x_gate, 0, inputs, g, n);
+  k.matmul[static_cast<std::size_t>(up.format)](up, begin, end, x_up, 0, inputs, u, n);
   auto finite = true;
   for (auto i = std::size_t{0}; i < inputs; ++i)
     finite &= k.gelu_mul(g + i * n, u + i * n, n, out + i * out_stride + begin);

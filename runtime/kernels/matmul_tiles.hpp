@@ -19,7 +19,8 @@ void matmul_tiles(const quant::matrix_view& w, std::size_t row_begin, std::size_
     for (; a + Inputs <= input_end; a += Inputs)
       for (auto r = row_begin; r < row_end; ++r)
         Isa::template dot<E, Inputs>(base + r * stride, x, a,
-                                     out + (a - input_begin) * out_stride + r, out_stride);
+                                     out + (a - input_begin) * out_stride + (r - row_begin),
+                                     out_stride);
   };
   rows.template operator()<8>();
   rows.template operator()<4>();
@@ -45,7 +46,7 @@ std::size_t panel_tiles(const quant::matrix_view& w, std::size_t row_begin, std:
     for (auto i = input_begin; i < input_end; i += inputs)
       Isa::template panel<E>(base + r * stride, stride, rows, x, i,
                              input_end - i < inputs ? input_end - i : inputs,
-                             out + (i - input_begin) * out_stride + r, out_stride);
+                             out + (i - input_begin) * out_stride + (r - row_begin), out_stride);
   }
   return r;
 }

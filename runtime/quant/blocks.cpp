@@ -151,7 +151,8 @@ bool exponents_are_finite(const std::byte* row, std::size_t blocks) noexcept {
   auto bad = false;
   for (const auto* end = row + blocks * BlockBytes; row != end; row += BlockBytes) {
     if constexpr (BlockBytes > 16)
-      __builtin_prefetch(row + ahead);
+      __builtin_prefetch( // as a number, because a pointer may not leave the row
+          reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(row) + ahead));
     bad |= (((u16_at(row, Offsets) & Exponent) == Exponent) | ...);
   }
   return !bad;

@@ -32,6 +32,13 @@ static inline std::uint32_t load_u32(const std::uint8_t* p) {
   return x;
 }
 
+// Asks for the cache line `ahead` bytes after p. That may lie behind the end of the weights, where
+// a pointer would not be defined.
+static inline void prefetch(const std::uint8_t* p, std::size_t ahead) {
+  _mm_prefetch(reinterpret_cast<const char*>(reinterpret_cast<std::uintptr_t>(p) + ahead),
+               _MM_HINT_T0);
+}
+
 // ---- horizontal sums of integers --------------------------------------------------------------
 
 // Per 128-bit half: lane i is the sum of that half of argument i.
@@ -166,7 +173,7 @@ static void dot_256(const std::uint8_t* row, const activation_view& x, std::size
         continue;
       const auto* p = row + (first + b) * traits::bytes;
       for (std::size_t line = 0; line < traits::bytes; line += 64)
-        _mm_prefetch(reinterpret_cast<const char*>(p) + 4096 + line, _MM_HINT_T0);
+        prefetch(p, 4096 + line);
       const auto shared = traits{p};
       bits[b] = traits::d_bits(p);
       const auto* q = x.q + input * x.cols + (first + b) * 256;
@@ -308,7 +315,7 @@ static void dot_32(const std::uint8_t* row, const activation_view& x, std::size_
           sum[n][b] = _mm256_setzero_si256();
         continue;
       }
-      _mm_prefetch(reinterpret_cast<const char*>(p + b * traits::bytes) + 4096, _MM_HINT_T0);
+      prefetch(p + b * traits::bytes, 4096);
       const auto code = traits::unpack(p + b * traits::bytes);
       for (int n = 0; n < Inputs; ++n)
         sum[n][b] = products32<E>(

@@ -20,12 +20,19 @@ using quant::encoding;
 /// the time that memory takes to answer.
 inline constexpr std::size_t row_prefetch_bytes = 4096;
 
-// Asks for `Bytes` bytes from p on, rounded up to cache lines.
+// The address `ahead` bytes after p. It may lie behind the end of the weights, where a pointer
+// would not be defined.
+static inline std::uintptr_t address(const std::uint8_t* p, std::size_t ahead) {
+  return reinterpret_cast<std::uintptr_t>(p) + ahead;
+}
+
+// Asks for the `Bytes` bytes at an address, rounded up to cache lines. What is not mapped is
+// ignored.
 template <std::size_t Bytes>
-[[gnu::always_inline]] static inline void prefetch(const std::uint8_t* p) {
+[[gnu::always_inline]] static inline void prefetch(std::uintptr_t first) {
 #pragma GCC unroll 32
   for (std::size_t at = 0; at < Bytes; at += 64)
-    _mm_prefetch(reinterpret_cast<const char*>(p) + at, _MM_HINT_T0);
+    _mm_prefetch(reinterpret_cast<const char*>(first + at), _MM_HINT_T0);
 }
 
 static inline const __m128i* as128(const void* p) {

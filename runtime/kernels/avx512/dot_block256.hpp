@@ -69,7 +69,7 @@ static void dot_256(const std::uint8_t* row, const activation_view& x, std::size
         continue;
       }
       const auto* p = row + (first + b) * traits::bytes;
-      prefetch<traits::bytes>(p + row_prefetch_bytes);
+      prefetch<traits::bytes>(address(p, row_prefetch_bytes));
       block256 w;
       for (int g = 0; g < 4; ++g)
         w.code[g] = traits::unpack_codes(p, g);

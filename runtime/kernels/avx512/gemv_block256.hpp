@@ -130,7 +130,7 @@ template <encoding E, int Count, int Inputs>
 static inline void add_blocks(const std::uint8_t* p, const row_input* x, std::size_t first,
                               __m128* acc) {
   constexpr auto bytes = traits256<E>::bytes;
-  prefetch<Count * bytes>(p + row_prefetch_bytes);
+  prefetch<Count * bytes>(address(p, row_prefetch_bytes));
   const auto heads = load_heads<E, Count>(p);
   __m512i sum[Inputs][4];
   for (int b = 0; b < 4; ++b) {

@@ -191,7 +191,7 @@ rows_of_inputs32(const std::uint8_t* base, std::size_t row_stride, std::size_t r
     for (std::size_t r = 0; r < some; ++r) {
       const auto* row = base + (first + r) * row_stride;
       for (std::size_t line = 0; line < row_stride; line += 64)
-        _mm_prefetch(reinterpret_cast<const char*>(row) + row_prefetch_bytes + line, _MM_HINT_T0);
+        prefetch<1>(address(row, row_prefetch_bytes + line));
       add_row32<E, Inputs>(row, q, stride, x, input, acc[r]);
     }
     LARQL_UNROLL

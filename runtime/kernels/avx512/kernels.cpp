@@ -51,8 +51,7 @@ void matmul(const quant::matrix_view& w, std::size_t row_begin, std::size_t row_
     if (inputs <= avx512::row_kernel_inputs && x.cols <= avx512::row_kernel_cols) {
       const auto run = [&]<int Inputs>() {
         avx512::rows_of_few_inputs<E, Inputs>(base + row_begin * stride, stride,
-                                              row_end - row_begin, x, input_begin, out + row_begin,
-                                              out_stride);
+                                              row_end - row_begin, x, input_begin, out, out_stride);
       };
       switch (inputs) {
       case 1: return run.template operator()<1>();
@@ -62,16 +61,19 @@ void matmul(const quant::matrix_view& w, std::size_t row_begin, std::size_t row_
       }
     }
   }
-  if (inputs >= least_panel_inputs<E>)
-    row_begin =
+  if (inputs >= least_panel_inputs<E>) {
+    const auto rest =
         panel_tiles<isa, E>(w, row_begin, row_end, x, input_begin, input_end, out, out_stride);
+    out += rest - row_begin;
+    row_begin = rest;
+  }
   if (row_begin == row_end)
     return;
   if constexpr (quant::shape_of(E).weights != 32)
     matmul_tiles<isa, E>(w, row_begin, row_end, x, input_begin, input_end, out, out_stride);
   else if (avx512::row32_width(x.cols) <= avx512::row32_bytes)
     avx512::rows_32<E>(base + row_begin * stride, stride, row_end - row_begin, x, input_begin,
-                       inputs, out + row_begin, out_stride);
+                       inputs, out, out_stride);
   else
     kernels_avx2.matmul[static_cast<std::size_t>(E)](w, row_begin, row_end, x, input_begin,
                                                      input_end, out, out_stride);

@@ -23,7 +23,7 @@ inline constexpr std::size_t panel256_inputs = 64;
 // are its own.
 template <encoding E, int Panels, int Inputs, int Prefetch>
 [[gnu::noinline]] static void block_step256(const panel256<E>* w, const block_inputs& x,
-                                            __m512 (*acc)[step_panels], const std::uint8_t* next) {
+                                            __m512 (*acc)[step_panels], std::uintptr_t next) {
   constexpr int pairs = panel256<E>::groups / 2;
   constexpr int dwords = 64 / panel256<E>::groups; // of a group
   const auto* q = x.q;
@@ -98,7 +98,7 @@ template <encoding E, int Panels, int Inputs, int Prefetch>
 
 template <encoding E, int Panels, int Prefetch>
 static void step256(const panel256<E>* w, const block_inputs& x, __m512 (*acc)[step_panels],
-                    std::size_t inputs, const std::uint8_t* next) {
+                    std::size_t inputs, std::uintptr_t next) {
   switch (inputs) {
   case 1: return block_step256<E, Panels, 1, Prefetch>(w, x, acc, next);
   case 2: return block_step256<E, Panels, 2, Prefetch>(w, x, acc, next);
@@ -122,7 +122,7 @@ static void panels_256(const std::uint8_t* base, std::size_t stride, const activ
     for (std::size_t s = 0; s < Panels; ++s)
       turn_block256<E>(at + s * lane_rows * stride, stride, w[s]);
     // Of the rows behind these, as many bytes as this block has here, in the order of memory.
-    const auto* next = base + Panels * lane_rows * (stride + b * traits256<E>::bytes);
+    auto next = address(base, Panels * lane_rows * (stride + b * traits256<E>::bytes));
     for (std::size_t n = 0; n < inputs; n += step_inputs) {
       const auto in = inputs_at<256, 16>(x, input + n, b);
       auto* sums = acc[b % 4] + n;

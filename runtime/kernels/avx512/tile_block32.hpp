@@ -110,7 +110,7 @@ static inline void turn_blocks32(const std::uint8_t* base, std::size_t stride, s
 template <encoding E, int Panels, int Inputs, int Prefetch>
 [[gnu::noinline]] static void block_step32(const panel32* w, const block_inputs& x,
                                            __m512 (*acc)[step_panels], std::size_t count,
-                                           const std::uint8_t* next) {
+                                           std::uintptr_t next) {
   using traits = traits32<E>;
   const auto* q = x.q;
   const auto cols = x.cols;
@@ -159,7 +159,7 @@ template <encoding E, int Panels, int Inputs, int Prefetch>
 
 template <encoding E, int Panels, int Prefetch>
 static void step32(const panel32* w, const block_inputs& x, __m512 (*acc)[step_panels],
-                   std::size_t count, std::size_t inputs, const std::uint8_t* next) {
+                   std::size_t count, std::size_t inputs, std::uintptr_t next) {
   switch (inputs) {
   case 1: return block_step32<E, Panels, 1, Prefetch>(w, x, acc, count, next);
   case 2: return block_step32<E, Panels, 2, Prefetch>(w, x, acc, count, next);
@@ -183,7 +183,7 @@ static void panels_32(const std::uint8_t* base, std::size_t stride, const activa
     const auto count = std::min(blocks - b, panel32_blocks);
     for (std::size_t s = 0; s < Panels; ++s)
       turn_blocks32<E>(at + s * lane_rows * stride, stride, count, w[s]);
-    const auto* next = base + Panels * lane_rows * (stride + b * traits32<E>::bytes);
+    const auto next = address(base, Panels * lane_rows * (stride + b * traits32<E>::bytes));
     for (std::size_t n = 0; n < inputs; n += step_inputs) {
       const auto in = inputs_at<32, 1>(x, input + n, b);
       auto* sums = acc[b % 16] + n;

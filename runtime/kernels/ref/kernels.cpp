@@ -76,7 +76,7 @@ void matmul(const matrix_view& w, std::size_t row_begin, std::size_t row_end,
             std::size_t out_stride) noexcept {
   for (auto a = input_begin; a < input_end; ++a)
     for (auto r = row_begin; r < row_end; ++r) {
-      auto& y = out[(a - input_begin) * out_stride + r];
+      auto& y = out[(a - input_begin) * out_stride + r - row_begin];
       if constexpr (quant::shape_of(E).weights == 1)
         y = dot_float<E>(w.row(r), x, a);
       else if constexpr (quant::shape_of(E).weights == 32)
