@@ -39,6 +39,7 @@ private:
     std::uint32_t expert;
     std::uint32_t first; ///< index of its first assignment in the wave
     std::uint32_t count;
+    kernels::activation_view inputs; ///< one row per pick
   };
 
   /// Rows of weights per task: multiples of 16, because tasks split sums at lanes.
@@ -51,7 +52,7 @@ private:
                         std::span<const assignment> assignments, std::span<std::int64_t> sums);
   void announce(std::uint32_t layer, std::span<const assignment> assignments);
   void find_groups(std::uint32_t layer, std::span<const assignment> assignments);
-  void gather(const kernels::activation_view& x, std::span<const assignment> assignments);
+  void find_inputs(const kernels::activation_view& x, std::span<const assignment> assignments);
   [[nodiscard]] bool compute_hidden(std::span<const assignment> assignments);
   [[nodiscard]] bool compute_sums(std::span<const assignment> assignments,
                                   std::span<std::int64_t> sums);
@@ -62,7 +63,7 @@ private:
   std::vector<group> groups_;
   std::vector<bool> announced_;      // per owned layer and expert
   task_rows task_rows_;              // of the wave
-  kernels::activation_rows inputs_;  // one row per assignment
+  kernels::activation_rows copied_;  // rows of groups whose rows do not stand together
   kernels::activation_rows rounded_; // the hidden rows, rounded for down
   std::vector<float> hidden_;        // [assignments][width]
   std::vector<float> scratch_;       // per worker

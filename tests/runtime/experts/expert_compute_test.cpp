@@ -230,6 +230,24 @@ TEST(ExpertEngine, TheOrderOfARowsPicksDoesNotMatter) {
   EXPECT_EQ(s.run(x, assignments), want);
 }
 
+TEST(ExpertEngine, RowsOfAnExpertMayStandTogetherOrApart) {
+  // Rows that stand together are read in place, others are copied.
+  for (const auto& options : {one_layer(), one_layer(test::k_quant_options())}) {
+    auto s = setup{options};
+    const auto x = s.rows(6);
+    const auto assignments = std::vector<assignment>{{1, 0, 0.5f}, {2, 0, 0.25f}, {3, 0, 1.0f},
+                                                     {0, 1, 0.5f}, {4, 1, 0.75f}, {5, 2, 1.0f},
+                                                     {2, 3, 0.5f}, {5, 3, 0.5f},  {3, 3, 2.0f}};
+    auto want = std::vector<std::int64_t>(6 * std::size_t{options.hidden});
+    for (const auto& one : assignments) {
+      const auto sums = s.run(x, {one});
+      for (auto i = std::size_t{0}; i < want.size(); ++i)
+        want[i] += sums[i];
+    }
+    EXPECT_EQ(s.run(x, assignments), want);
+  }
+}
+
 TEST(ExpertEngine, ASplitOverNodesAddsUpToTheWhole) {
   auto s = setup{one_layer()};
   const auto x = s.rows(30);
