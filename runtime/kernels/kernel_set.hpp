@@ -1,6 +1,6 @@
 // Every function that has one version per instruction set, as a table of pointers.
 //
-// ref/kernels.cpp is the normative version in plain C++; avx2/kernels.cpp and avx512/kernels.cpp
+// ref/ is the normative version in plain C++; avx2/ and avx512/
 // return the same bits (docs/numerics.md; tests/runtime/kernels compare them).
 //
 // Threads   All entries are pure functions over caller-owned memory; none allocates.
@@ -14,12 +14,13 @@
 
 #include <array>
 #include <string_view>
+#include <vector>
 
 namespace larql::kernels {
 
+/// In no order: what a processor has is asked for, never compared.
 enum class simd_level : std::uint8_t { scalar, avx2, avx512 };
 
-/// One version of every kernel.
 struct kernel_set {
   simd_level level;
 
@@ -62,7 +63,8 @@ struct kernel_set {
   void (*store_f16)(const float* x, std::size_t n, std::uint16_t* out);
 };
 
-/// The best level that this CPU and this build support.
+/// Those that this CPU and this build support: the reference first, the best one last.
+[[nodiscard]] std::vector<simd_level> simd_levels();
 [[nodiscard]] simd_level best_simd_level() noexcept;
 
 /// The table of a level. Fails with `unsupported` where the CPU or the build lacks it.

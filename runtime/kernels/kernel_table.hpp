@@ -8,6 +8,8 @@
 #include "runtime/kernels/quantize_ops.hpp"
 #include "runtime/kernels/row_ops.hpp"
 
+#include <utility>
+
 namespace larql::kernels {
 
 extern const kernel_set kernels_ref;
@@ -15,7 +17,27 @@ extern const kernel_set kernels_ref;
 extern const kernel_set kernels_avx2;
 extern const kernel_set kernels_avx512;
 #endif
-// Other instruction sets stand beside these: docs/extending.md, "An instruction set".
+
+/// The products of all encodings, in the order of the enum. Products provides `matmul<E>()`, the
+/// function for one of them: an encoding that it leaves out does not compile.
+template <class Products>
+consteval auto matmul_table() {
+  return []<std::size_t... I>(std::index_sequence<I...>) {
+    return std::array<kernel_set::matmul_fn, quant::encoding_count>{
+        Products::template matmul<static_cast<quant::encoding>(I)>()...};
+  }
+  (std::make_index_sequence<quant::encoding_count>{});
+}
+
+/// The product of an encoding for which an instruction set has no version of its own: that of Next,
+/// the instruction set that this one includes.
+template <const kernel_set& Next, quant::encoding E>
+static void matmul_of(const quant::matrix_view& w, std::size_t row_begin, std::size_t row_end,
+                      const activation_view& x, std::size_t input_begin, std::size_t input_end,
+                      float* out, std::size_t out_stride) noexcept {
+  Next.matmul[static_cast<std::size_t>(E)](w, row_begin, row_end, x, input_begin, input_end, out,
+                                           out_stride);
+}
 
 template <class L>
 constexpr kernel_set

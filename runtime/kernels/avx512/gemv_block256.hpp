@@ -17,8 +17,14 @@ inline constexpr std::size_t row_kernel_cols = 16384;
 /// From four inputs on, turning sixteen rows (tile_block256.hpp) is faster.
 inline constexpr std::size_t row_kernel_inputs = 3;
 
+/// The kernel reads d, d_min and the packed scales as the first sixteen bytes of a block.
+constexpr bool is_for_rows(const block_facts& f) {
+  return f.weights == 256 && f.scales == scale_layout::six_bit && f.d_at == 0 && f.min_at == 2 &&
+         f.scales_at == 4 &&
+         (f.codes == code_layout::k_nibbles || f.codes == code_layout::k_nibbles_fifth);
+}
 template <encoding E>
-inline constexpr bool has_row_kernel = E == encoding::q4_k || E == encoding::q5_k;
+inline constexpr bool has_row_kernel = is_for_rows(block_traits<E>);
 
 // Groups of 32 in the order 0 2 1 3 4 6 5 7 of every block.
 static inline void order_groups(const std::int8_t* q, std::size_t cols, std::int8_t* out) {
@@ -38,7 +44,7 @@ struct four_heads {
 // The first sixteen bytes of a block are d, d_min and twelve bytes of six-bit numbers.
 template <encoding E, int Count>
 static inline four_heads load_heads(const std::uint8_t* p) {
-  constexpr auto bytes = traits256<E>::bytes;
+  constexpr auto bytes = block_traits<E>.bytes;
   auto h = _mm512_zextsi128_si512(_mm_loadu_si128(as128(p)));
   if constexpr (Count > 1)
     h = _mm512_inserti32x4(h, _mm_loadu_si128(as128(p + bytes)), 1);
@@ -77,14 +83,14 @@ static inline __m512i spread_minima(__m512i scales, char first) {
 // Codes of groups [0 2], [1 3], [4 6], [5 7].
 template <encoding E>
 static inline void unpack_groups(const std::uint8_t* p, __m512i* code) {
-  constexpr std::size_t codes = E == encoding::q4_k ? 16 : 48;
+  constexpr auto& facts = block_traits<E>;
   for (int h = 0; h < 2; ++h) {
-    const auto halves = split_nibbles(_mm512_loadu_si512(p + codes + 64 * h));
+    const auto halves = split_nibbles(_mm512_loadu_si512(p + facts.codes_at + 64 * h));
     code[2 * h] = halves.first;
     code[2 * h + 1] = halves.second;
   }
-  if constexpr (E == encoding::q5_k) {
-    const auto fifth = _mm512_broadcast_i64x4(_mm256_loadu_si256(as256(p + 16)));
+  if constexpr (facts.codes == code_layout::k_nibbles_fifth) {
+    const auto fifth = _mm512_broadcast_i64x4(_mm256_loadu_si256(as256(p + facts.high_at)));
     const auto pick = [](int first, int second) { // bit g of byte i belongs to element i of group g
       return _mm512_inserti64x4(
           _mm512_castsi256_si512(_mm256_set1_epi8(static_cast<char>(1 << first))),
@@ -96,6 +102,10 @@ static inline void unpack_groups(const std::uint8_t* p, __m512i* code) {
                                      _mm512_set1_epi8(16));
   }
 }
+
+// Sums of four products are packed to sixteen bits.
+template <encoding E>
+inline constexpr bool products_fit = 4 * block_traits<E>.max_code * 127 <= 32767;
 
 // Sum over groups of scale * (codes · inputs), still spread over sixteen lanes. Packing takes turns
 // between its arguments in every quarter: groups 0 1 | 0 1 | 2 3 | 2 3.
@@ -129,8 +139,9 @@ struct row_input {
 template <encoding E, int Count, int Inputs>
 static inline void add_blocks(const std::uint8_t* p, const row_input* x, std::size_t first,
                               __m128* acc) {
-  constexpr auto bytes = traits256<E>::bytes;
+  constexpr auto bytes = block_traits<E>.bytes;
   prefetch<Count * bytes>(address(p, row_prefetch_bytes));
+  static_assert(products_fit<E>);
   const auto heads = load_heads<E, Count>(p);
   __m512i sum[Inputs][4];
   for (int b = 0; b < 4; ++b) {
@@ -170,7 +181,7 @@ static inline void add_blocks(const std::uint8_t* p, const row_input* x, std::si
 template <encoding E, int Inputs>
 static inline void row_products(const std::uint8_t* p, std::size_t blocks, const row_input* x,
                                 float* out, std::size_t out_stride) {
-  constexpr auto bytes = traits256<E>::bytes;
+  constexpr auto bytes = block_traits<E>.bytes;
   __m128 acc[Inputs];
   for (int n = 0; n < Inputs; ++n)
     acc[n] = _mm_setzero_ps();

@@ -95,12 +95,12 @@ template <encoding E, int Inputs, int Quads, bool Whole>
 [[gnu::always_inline]] static inline void
 add_blocks32(const std::uint8_t* p, std::size_t count, const std::int8_t* q, std::size_t stride,
              const activation_view& x, std::size_t input, std::size_t first, __m512* acc) {
-  using traits = traits32<E>;
+  constexpr auto& facts = block_traits<E>;
   __m512i sum[Inputs][4] = {};
   LARQL_UNROLL
   for (int j = 0; j < Quads; ++j) {
-    const auto codes = traits::unpack(p + 4 * j * traits::bytes,
-                                      Whole ? 4 : std::min<std::size_t>(count - 4 * j, 4));
+    const auto codes = unpack_blocks32<E>(p + 4 * j * facts.bytes,
+                                          Whole ? 4 : std::min<std::size_t>(count - 4 * j, 4));
     LARQL_UNROLL
     for (int n = 0; n < Inputs; ++n) {
       const auto* at = q + n * stride + first * 32 + 128 * j;
@@ -111,16 +111,16 @@ add_blocks32(const std::uint8_t* p, std::size_t count, const std::int8_t* q, std
   }
   const auto halves = [&]<std::size_t Offset>() {
     const auto rest = static_cast<std::ptrdiff_t>(count);
-    const auto low = eight_halves<traits::bytes, Offset, Whole>(p, rest);
-    const auto high =
-        Quads > 2 ? eight_halves<traits::bytes, Offset, Whole>(p + 8 * traits::bytes, rest - 8)
-                  : _mm_setzero_si128();
+    const auto low = eight_halves<facts.bytes, Offset, Whole>(p, rest);
+    const auto high = Quads > 2
+                          ? eight_halves<facts.bytes, Offset, Whole>(p + 8 * facts.bytes, rest - 8)
+                          : _mm_setzero_si128();
     return _mm512_cvtph_ps(_mm256_set_m128i(high, low));
   };
-  const auto d = halves.template operator()<0>();
+  const auto d = halves.template operator()<facts.d_at>();
   auto min = _mm512_setzero_ps();
-  if constexpr (traits::has_min)
-    min = halves.template operator()<2>();
+  if constexpr (facts.has_min)
+    min = halves.template operator()<facts.min_at>();
   LARQL_UNROLL
   for (int n = 0; n < Inputs; ++n) { // behind the last block, scales and sums are zeros
     const auto i = input + static_cast<std::size_t>(n);
@@ -128,10 +128,10 @@ add_blocks32(const std::uint8_t* p, std::size_t count, const std::int8_t* q, std
     const auto sums =
         _mm512_cvtepi16_epi32(_mm256_loadu_si256(as256(x.sums + i * x.sum_stride + first)));
     auto total = sum_blocks(sum[n]);
-    if constexpr (traits::offset_shift >= 0)
-      total = _mm512_sub_epi32(total, _mm512_slli_epi32(sums, traits::offset_shift));
+    if constexpr (facts.offset != 0)
+      total = _mm512_sub_epi32(total, _mm512_slli_epi32(sums, facts.offset_shift()));
     acc[n] = _mm512_fmadd_ps(_mm512_mul_ps(d, scale), _mm512_cvtepi32_ps(total), acc[n]);
-    if constexpr (traits::has_min)
+    if constexpr (facts.has_min)
       acc[n] = _mm512_fmadd_ps(_mm512_mul_ps(min, scale), _mm512_cvtepi32_ps(sums), acc[n]);
   }
 }
@@ -156,7 +156,7 @@ template <encoding E, int Inputs>
 [[gnu::always_inline]] static inline void add_row32(const std::uint8_t* row, const std::int8_t* q,
                                                     std::size_t stride, const activation_view& x,
                                                     std::size_t input, __m512* acc) {
-  constexpr auto bytes = traits32<E>::bytes;
+  constexpr auto bytes = block_traits<E>.bytes;
   const std::size_t blocks = x.cols / 32;
   std::size_t b = 0;
   for (; b + 16 <= blocks; b += 16)

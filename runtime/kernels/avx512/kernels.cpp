@@ -38,7 +38,7 @@ using quant::encoding;
 
 // From so many inputs on, panels of rows are faster than rows.
 template <encoding E>
-constexpr std::size_t least_panel_inputs = quant::shape_of(E).weights == 32 ? 5 : 2;
+constexpr std::size_t least_panel_inputs = quant::block_traits<E>.weights == 32 ? 5 : 2;
 
 template <encoding E>
 void matmul(const quant::matrix_view& w, std::size_t row_begin, std::size_t row_end,
@@ -69,23 +69,29 @@ void matmul(const quant::matrix_view& w, std::size_t row_begin, std::size_t row_
   }
   if (row_begin == row_end)
     return;
-  if constexpr (quant::shape_of(E).weights != 32)
+  if constexpr (quant::block_traits<E>.weights != 32)
     matmul_tiles<isa, E>(w, row_begin, row_end, x, input_begin, input_end, out, out_stride);
   else if (avx512::row32_width(x.cols) <= avx512::row32_bytes)
     avx512::rows_32<E>(base + row_begin * stride, stride, row_end - row_begin, x, input_begin,
                        inputs, out, out_stride);
   else
-    kernels_avx2.matmul[static_cast<std::size_t>(E)](w, row_begin, row_end, x, input_begin,
-                                                     input_end, out, out_stride);
+    matmul_of<kernels_avx2, E>(w, row_begin, row_end, x, input_begin, input_end, out, out_stride);
 }
+
+struct products {
+  template <encoding E>
+  static consteval kernel_set::matmul_fn matmul() {
+    if constexpr (avx512::is_supported(quant::block_traits<E>))
+      return kernels::matmul<E>;
+    else
+      return matmul_of<kernels_avx2, E>;
+  }
+};
 
 } // namespace
 
-constinit const kernel_set kernels_avx512 = make_table<simd16_avx512>(
-    simd_level::avx512, {matmul<encoding::f32>, matmul<encoding::f16>, matmul<encoding::bf16>,
-                         matmul<encoding::q8_0>, matmul<encoding::q4_0>, matmul<encoding::q5_0>,
-                         matmul<encoding::q5_1>, matmul<encoding::iq4_nl>, matmul<encoding::q4_k>,
-                         matmul<encoding::q5_k>, matmul<encoding::q6_k>});
+constinit const kernel_set kernels_avx512 =
+    make_table<simd16_avx512>(simd_level::avx512, matmul_table<products>());
 
 } // namespace larql::kernels
 

@@ -18,7 +18,7 @@ namespace larql::kernels::avx512 {
 inline constexpr std::size_t panel256_inputs = 64;
 
 // One block of Panels panels and Inputs inputs: exact sums, then the float step. Each load of codes
-// serves all inputs, each of inputs all panels. Two groups at a time, because two of Q4_K share a
+// serves all inputs, each of inputs all panels. Two groups at a time, because two nibbles share a
 // byte. Prefetches as much as Prefetch blocks from `next` on. Not inlined, so that its registers
 // are its own.
 template <encoding E, int Panels, int Inputs, int Prefetch>
@@ -35,7 +35,7 @@ template <encoding E, int Panels, int Inputs, int Prefetch>
     // second only, some layouts of rows and stack came late from memory, and eight inputs took half
     // as long again.
     if constexpr (Prefetch > 0) {
-      constexpr auto bytes = Prefetch * traits256<E>::bytes / pairs;
+      constexpr auto bytes = Prefetch * block_traits<E>.bytes / pairs;
       prefetch<bytes>(next);
       next += bytes;
     }
@@ -84,12 +84,13 @@ template <encoding E, int Panels, int Inputs, int Prefetch>
     for (int s = 0; s < Panels; ++s) {
       auto& lane = acc[n][s];
       const auto d = _mm512_mul_ps(w[s].d, scale);
-      if constexpr (traits256<E>::has_min) {
+      if constexpr (block_traits<E>.has_min) {
         lane = _mm512_fmadd_ps(d, _mm512_cvtepi32_ps(total[n][s]), lane);
         lane = _mm512_fnmadd_ps(_mm512_mul_ps(w[s].d_min, scale), _mm512_cvtepi32_ps(offset[n][s]),
                                 lane);
-      } else { // codes are offset by 32
-        const auto exact = _mm512_sub_epi32(total[n][s], _mm512_slli_epi32(offset[n][s], 5));
+      } else {
+        const auto exact = _mm512_sub_epi32(
+            total[n][s], _mm512_slli_epi32(offset[n][s], block_traits<E>.offset_shift()));
         lane = _mm512_fmadd_ps(d, _mm512_cvtepi32_ps(exact), lane);
       }
     }
@@ -118,11 +119,11 @@ static void panels_256(const std::uint8_t* base, std::size_t stride, const activ
         panel = _mm512_setzero_ps();
   for (std::size_t b = 0; b < blocks; ++b) {
     panel256<E> w[Panels];
-    const auto* at = base + b * traits256<E>::bytes;
+    const auto* at = base + b * block_traits<E>.bytes;
     for (std::size_t s = 0; s < Panels; ++s)
       turn_block256<E>(at + s * lane_rows * stride, stride, w[s]);
     // Of the rows behind these, as many bytes as this block has here, in the order of memory.
-    auto next = address(base, Panels * lane_rows * (stride + b * traits256<E>::bytes));
+    auto next = address(base, Panels * lane_rows * (stride + b * block_traits<E>.bytes));
     for (std::size_t n = 0; n < inputs; n += step_inputs) {
       const auto in = inputs_at<256, 16>(x, input + n, b);
       auto* sums = acc[b % 4] + n;
@@ -132,7 +133,7 @@ static void panels_256(const std::uint8_t* base, std::size_t stride, const activ
         step256<E, Panels, rows>(w, in, sums, count, next);
       } else if (n <= step_inputs) { // the first two steps share the prefetching
         step256<E, Panels, rows / 2>(w, in, sums, count, next);
-        next += rows / 2 * traits256<E>::bytes;
+        next += rows / 2 * block_traits<E>.bytes;
       } else {
         step256<E, Panels, 0>(w, in, sums, count, next);
       }

@@ -18,7 +18,7 @@ inline constexpr std::size_t panel32_blocks = 4;
 struct panel32 {
   __m512i code[panel32_blocks][8]; ///< code[b][k]: weights 4k..4k+3
   __m512 d[panel32_blocks];
-  __m512 min[panel32_blocks]; ///< Q5_1 only
+  __m512 min[panel32_blocks]; ///< only if has_min
 };
 
 /// Inputs that share one turned panel: their accumulators stay in the first-level cache.
@@ -75,19 +75,19 @@ static inline void turn_fifth_bits(const std::uint8_t* base, std::size_t stride,
 
 template <encoding E>
 static inline void turn_block32(const std::uint8_t* base, std::size_t stride, __m512i* code) {
-  constexpr auto bytes = traits32<E>::bytes;
-  if constexpr (E == encoding::q8_0) {
-    turn_sixteen_bytes(base + 2, stride, code);
-    turn_sixteen_bytes(base + 18, stride, code + 4);
+  constexpr auto& facts = block_traits<E>;
+  if constexpr (facts.codes == code_layout::signed_bytes) {
+    turn_sixteen_bytes(base + facts.codes_at, stride, code);
+    turn_sixteen_bytes(base + facts.codes_at + 16, stride, code + 4);
   } else {
-    turn_nibbles(base + bytes - 16, stride, code);
+    turn_nibbles(base + facts.codes_at, stride, code);
   }
-  if constexpr (E == encoding::q5_0 || E == encoding::q5_1)
-    turn_fifth_bits(base + bytes - 20, stride, code);
+  if constexpr (facts.codes == code_layout::nibbles_fifth)
+    turn_fifth_bits(base + facts.high_at, stride, code);
   for (int k = 0; k < 8; ++k) {
-    if constexpr (E == encoding::q8_0)
+    if constexpr (facts.codes == code_layout::signed_bytes)
       code[k] = _mm512_xor_si512(code[k], _mm512_set1_epi8(static_cast<char>(0x80)));
-    if constexpr (E == encoding::iq4_nl)
+    if constexpr (facts.codes == code_layout::nibbles_iq4_nl)
       code[k] = _mm512_shuffle_epi8(iq4_nl_table(), code[k]);
   }
 }
@@ -96,12 +96,12 @@ static inline void turn_block32(const std::uint8_t* base, std::size_t stride, __
 template <encoding E>
 static inline void turn_blocks32(const std::uint8_t* base, std::size_t stride, std::size_t count,
                                  panel32& out) {
-  using traits = traits32<E>;
+  constexpr auto& facts = block_traits<E>;
   for (std::size_t b = 0; b < count; ++b)
-    turn_block32<E>(base + b * traits::bytes, stride, out.code[b]);
-  turn_halves<traits::bytes>(base, stride, count, out.d);
-  if constexpr (traits::has_min)
-    turn_halves<traits::bytes>(base + 2, stride, count, out.min);
+    turn_block32<E>(base + b * facts.bytes, stride, out.code[b]);
+  turn_halves<facts.bytes>(base + facts.d_at, stride, count, out.d);
+  if constexpr (facts.has_min)
+    turn_halves<facts.bytes>(base + facts.min_at, stride, count, out.min);
 }
 
 // `count` blocks of Panels panels and Inputs inputs; the accumulators of each block are
@@ -111,21 +111,20 @@ template <encoding E, int Panels, int Inputs, int Prefetch>
 [[gnu::noinline]] static void block_step32(const panel32* w, const block_inputs& x,
                                            __m512 (*acc)[step_panels], std::size_t count,
                                            std::uintptr_t next) {
-  using traits = traits32<E>;
+  constexpr auto& facts = block_traits<E>;
   const auto* q = x.q;
   const auto cols = x.cols;
   for (std::size_t b = 0; b < count; ++b, q += 32) {
     if constexpr (Prefetch > 0) {
-      prefetch<Prefetch * traits::bytes>(next);
-      next += Prefetch * traits::bytes;
+      prefetch<Prefetch * facts.bytes>(next);
+      next += Prefetch * facts.bytes;
     }
     __m512i total[Inputs][Panels];
     LARQL_UNROLL
     for (int n = 0; n < Inputs; ++n) {
-      const auto start =
-          traits::offset_shift >= 0
-              ? _mm512_set1_epi32(-(x.sums[n * x.sum_stride + b] << (traits::offset_shift & 31)))
-              : _mm512_setzero_si512();
+      const auto start = facts.offset != 0
+                             ? _mm512_set1_epi32(-(x.sums[n * x.sum_stride + b] * facts.offset))
+                             : _mm512_setzero_si512();
       LARQL_UNROLL
       for (int s = 0; s < Panels; ++s)
         total[n][s] = start;
@@ -148,7 +147,7 @@ template <encoding E, int Panels, int Inputs, int Prefetch>
         auto& lane = acc[b * panel32_inputs + n][s];
         lane =
             _mm512_fmadd_ps(_mm512_mul_ps(w[s].d[b], scale), _mm512_cvtepi32_ps(total[n][s]), lane);
-        if constexpr (traits::has_min)
+        if constexpr (facts.has_min)
           lane = _mm512_fmadd_ps(_mm512_mul_ps(w[s].min[b], scale),
                                  _mm512_set1_ps(static_cast<float>(x.sums[n * x.sum_stride + b])),
                                  lane);
@@ -179,11 +178,11 @@ static void panels_32(const std::uint8_t* base, std::size_t stride, const activa
         lane[n][s] = _mm512_setzero_ps();
   for (std::size_t b = 0; b < blocks; b += panel32_blocks) {
     panel32 w[Panels];
-    const auto* at = base + b * traits32<E>::bytes;
+    const auto* at = base + b * block_traits<E>.bytes;
     const auto count = std::min(blocks - b, panel32_blocks);
     for (std::size_t s = 0; s < Panels; ++s)
       turn_blocks32<E>(at + s * lane_rows * stride, stride, count, w[s]);
-    const auto next = address(base, Panels * lane_rows * (stride + b * traits32<E>::bytes));
+    const auto next = address(base, Panels * lane_rows * (stride + b * block_traits<E>.bytes));
     for (std::size_t n = 0; n < inputs; n += step_inputs) {
       const auto in = inputs_at<32, 1>(x, input + n, b);
       auto* sums = acc[b % 16] + n;

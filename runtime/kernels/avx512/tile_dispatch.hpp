@@ -12,16 +12,16 @@ namespace larql::kernels::avx512 {
 
 /// Rows of one panel: a lane each, or four for plain floats.
 template <encoding E>
-inline constexpr std::size_t panel_rows = quant::shape_of(E).weights == 1 ? 4 : lane_rows;
+inline constexpr std::size_t panel_rows = block_traits<E>.weights == 1 ? 4 : lane_rows;
 /// Rows that are multiplied together if there are so many.
 template <encoding E>
 inline constexpr std::size_t
-    most_panel_rows = (quant::shape_of(E).weights == 1 ? 1 : step_panels) * panel_rows<E>;
+    most_panel_rows = (block_traits<E>.weights == 1 ? 1 : step_panels) * panel_rows<E>;
 /// Most inputs of one call.
 template <encoding E>
-inline constexpr std::size_t panel_inputs = quant::shape_of(E).weights == 1    ? 4
-                                            : quant::shape_of(E).weights == 32 ? panel32_inputs
-                                                                               : panel256_inputs;
+inline constexpr std::size_t panel_inputs = block_traits<E>.weights == 1    ? 4
+                                            : block_traits<E>.weights == 32 ? panel32_inputs
+                                                                            : panel256_inputs;
 
 // Four rows and up to four inputs in registers, so that each load serves several products.
 template <encoding E, int Inputs>
@@ -62,12 +62,12 @@ template <encoding E>
 static inline void panel(const std::uint8_t* base, std::size_t stride, std::size_t rows,
                          const activation_view& x, std::size_t input, std::size_t inputs,
                          float* out, std::size_t out_stride) {
-  if constexpr (quant::shape_of(E).weights == 32) {
+  if constexpr (block_traits<E>.weights == 32) {
     if (rows == most_panel_rows<E>)
       panels_32<E, 2>(base, stride, x, input, inputs, out, out_stride);
     else
       panels_32<E, 1>(base, stride, x, input, inputs, out, out_stride);
-  } else if constexpr (quant::shape_of(E).weights == 256) {
+  } else if constexpr (block_traits<E>.weights == 256) {
     if (rows == most_panel_rows<E>)
       panels_256<E, 2>(base, stride, x, input, inputs, out, out_stride);
     else

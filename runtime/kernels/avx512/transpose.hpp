@@ -53,18 +53,18 @@ static inline void turn_sixteen_bytes(const std::uint8_t* base, std::size_t stri
   out[3] = _mm512_unpackhi_epi64(ab2, cd2);
 }
 
-/// One block of sixteen rows, turned: lanes are rows. Q4_K stays packed, the first group of each
-/// pair in the low halves of bytes.
+/// One block of sixteen rows, turned: lanes are rows. Codes of a nibble stay packed, the first
+/// group of each pair in the low halves of bytes.
 template <encoding E>
 struct panel256 {
-  static constexpr int groups = traits256<E>::has_min ? 8 : 16; ///< that share a scale
-  static constexpr bool packed = E == encoding::q4_k;
+  static constexpr int groups = block_traits<E>.groups;
+  static constexpr bool packed = block_traits<E>.codes == code_layout::k_nibbles;
 
   __m512i code[packed ? 32 : 64]; ///< code[k]: weights 4k..4k+3 if not packed
   __m512i scale[groups];
   __m512i offset[8]; ///< what sums of 16 inputs are multiplied with, two of 16 bits per lane
   __m512 d;
-  __m512 d_min; ///< Q4_K and Q5_K only
+  __m512 d_min; ///< only if has_min
 
   /// Dword k of the groups 2p and 2p + 1.
   [[nodiscard]] code_pair pair(int p, int k) const {
@@ -76,12 +76,14 @@ struct panel256 {
   }
 };
 
-// Q4_K and Q5_K begin with d, d_min and the twelve bytes of k_scale_bytes(): four dwords, which are
-// taken apart for all rows at once.
+// d, d_min and the twelve bytes of k_scale_bytes() are four dwords, which are taken apart for all
+// rows at once.
 template <encoding E>
 static inline void turn_k_header(const std::uint8_t* base, std::size_t stride, panel256<E>& out) {
+  constexpr auto& facts = block_traits<E>;
+  static_assert(facts.min_at == facts.d_at + 2 && facts.scales_at == facts.d_at + 4);
   __m512i head[4]; // lanes are rows from here on
-  turn_sixteen_bytes(base, stride, head);
+  turn_sixteen_bytes(base + facts.d_at, stride, head);
   const auto both = head[0], a = head[1], b = head[2], c = head[3];
   out.d = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(both));
   out.d_min = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_srli_epi32(both, 16)));
@@ -105,18 +107,19 @@ static inline void turn_k_header(const std::uint8_t* base, std::size_t stride, p
   }
 }
 
-// Q6_K: a scale for each group of 16 at byte 192, d behind them.
-static inline void turn_q6_scales(const std::uint8_t* base, std::size_t stride,
-                                  panel256<encoding::q6_k>& out) {
+// A scale of one byte for each group of 16.
+template <encoding E>
+static inline void turn_byte_scales(const std::uint8_t* base, std::size_t stride,
+                                    panel256<E>& out) {
   alignas(64) std::uint32_t bits[16];
   for (std::size_t r = 0; r < lane_rows; ++r)
-    bits[r] = traits256<encoding::q6_k>::d_bits(base + r * stride);
+    bits[r] = d_bits<E>(base + r * stride);
   out.d = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_load_si512(bits)));
   __m512i four[4]; // signed bytes
-  turn_sixteen_bytes(base + 192, stride, four);
+  turn_sixteen_bytes(base + block_traits<E>.scales_at, stride, four);
   for (unsigned g = 0; g < 16; ++g)
     out.scale[g] = _mm512_srai_epi32(_mm512_slli_epi32(four[g / 4], 24 - 8 * (g % 4)), 24);
-  for (int g = 0; g < 8; ++g) // the scales themselves: codes are offset by 32 times them
+  for (int g = 0; g < 8; ++g) // the scales themselves: the offset is taken later
     out.offset[g] = _mm512_mask_blend_epi16(0xaaaaaaaa, out.scale[2 * g],
                                             _mm512_slli_epi32(out.scale[2 * g + 1], 16));
 }
@@ -127,19 +130,19 @@ static inline void turn_codes(const std::uint8_t* base, std::size_t stride, int 
                               __m512i* code) {
   __m512i rows[16];
   for (std::size_t r = 0; r < lane_rows; ++r)
-    rows[r] = traits256<E>::unpack_codes(base + r * stride, quarter);
+    rows[r] = unpack_codes<E>(base + r * stride, quarter);
   transpose_dwords(rows, code);
 }
 
 template <encoding E>
 static inline void turn_block256(const std::uint8_t* base, std::size_t stride, panel256<E>& out) {
-  if constexpr (traits256<E>::has_min)
+  if constexpr (block_traits<E>.scales == scale_layout::six_bit)
     turn_k_header(base, stride, out);
   else
-    turn_q6_scales(base, stride, out);
+    turn_byte_scales(base, stride, out);
   if constexpr (panel256<E>::packed) { // two nibbles go on sharing a byte
     for (int i = 0; i < 8; ++i)
-      turn_sixteen_bytes(base + 16 + 16 * i, stride, out.code + 4 * i);
+      turn_sixteen_bytes(base + block_traits<E>.codes_at + 16 * i, stride, out.code + 4 * i);
   } else {
     for (int part = 0; part < 4; ++part)
       turn_codes<E>(base, stride, part, out.code + 16 * part);

@@ -175,11 +175,6 @@ void expect_the_definition(const test::tiny_options& o) {
   EXPECT_GT(largest, 0.01);
 }
 
-constexpr encoding all_encodings[] = {encoding::f32,  encoding::f16,    encoding::bf16,
-                                      encoding::q8_0, encoding::q4_0,   encoding::q5_0,
-                                      encoding::q5_1, encoding::iq4_nl, encoding::q4_k,
-                                      encoding::q5_k, encoding::q6_k};
-
 class ExpertPair : public testing::TestWithParam<std::tuple<encoding, encoding>> {};
 
 TEST_P(ExpertPair, GivesTheNumbersOfTheDefinition) {
@@ -189,8 +184,8 @@ TEST_P(ExpertPair, GivesTheNumbersOfTheDefinition) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Encodings, ExpertPair,
-                         testing::Combine(testing::ValuesIn(all_encodings),
-                                          testing::ValuesIn(all_encodings)),
+                         testing::Combine(testing::ValuesIn(quant::all_encodings),
+                                          testing::ValuesIn(quant::all_encodings)),
                          [](const auto& p) {
                            return fmt::format("{}_{}", quant::name_of(std::get<0>(p.param)),
                                               quant::name_of(std::get<1>(p.param)));
@@ -211,7 +206,7 @@ TEST(ExpertEngine, LevelsAndThreadsDoNotChangeASum) {
   const auto assignments = random_picks(40, 8, 3);
   auto first = setup{o, 1, kernels::simd_level::scalar};
   const auto want = first.run(first.rows(40), assignments);
-  for (const auto level : test::simd_levels())
+  for (const auto level : kernels::simd_levels())
     for (const auto threads : {1u, 2u, 3u}) {
       auto s = setup{o, threads, level};
       EXPECT_EQ(s.run(s.rows(40), assignments), want) << name_of(level) << " " << threads;

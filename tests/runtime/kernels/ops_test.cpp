@@ -26,7 +26,7 @@ const kernel_set& reference() {
 template <class T>
 void expect_same_bits(const char* what, const std::function<std::vector<T>(const kernel_set&)>& f) {
   const auto want = f(reference());
-  for (const auto level : {simd_level::avx2, simd_level::avx512})
+  for (const auto level : simd_levels())
     if (const auto k = kernels_for(level)) {
       const auto got = f(**k);
       ASSERT_EQ(got.size(), want.size());
@@ -39,7 +39,7 @@ void expect_same_bits(const char* what, const std::function<std::vector<T>(const
 const auto lengths = {1u, 7u, 16u, 31u, 64u, 96u, 257u, 2816u};
 
 TEST(RowOps, AllFiniteSeesEveryElementInEveryInstructionSet) {
-  for (const auto level : {simd_level::scalar, simd_level::avx2, simd_level::avx512}) {
+  for (const auto level : simd_levels()) {
     const auto k = kernels_for(level);
     if (!k)
       continue;
@@ -169,7 +169,7 @@ TEST(RowOps, QuantisingRoundsToNearestAndKeepsNaNInRange) {
   EXPECT_EQ(sum, 130);
   x[7] = std::numeric_limits<float>::quiet_NaN();
   x[8] = std::numeric_limits<float>::infinity();
-  for (const auto level : {simd_level::scalar, simd_level::avx2, simd_level::avx512})
+  for (const auto level : simd_levels())
     if (const auto k = kernels_for(level))
       (*k)->quantize_q8_32(x.data(), 32, q.data(), &scale, &sum); // must not trap
 }
@@ -263,7 +263,7 @@ TEST(RowOps, FixedPointSumsDoNotDependOnTheOrder) {
 TEST(RowOps, FixedPointRefusesWhatItCannotHold) {
   const auto bad = {0x1p22f, -0x1p30f, std::numeric_limits<float>::infinity(),
                     std::numeric_limits<float>::quiet_NaN()};
-  for (const auto level : {simd_level::scalar, simd_level::avx2, simd_level::avx512})
+  for (const auto level : simd_levels())
     if (const auto k = kernels_for(level))
       for (const auto value : bad)
         for (const auto position : {0u, 20u, 32u}) {

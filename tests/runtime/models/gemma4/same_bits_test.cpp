@@ -38,7 +38,7 @@ void expect_nothing_changes_bits(const test::tiny_options& options) {
     ASSERT_EQ(want.size(), ids.size() * options.vocab);
     // Every level with every number of threads, each with another chunk.
     auto chunks = std::vector<std::uint32_t>{1, 7, 256};
-    for (const auto level : test::simd_levels()) {
+    for (const auto level : kernels::simd_levels()) {
       std::rotate(chunks.begin(), chunks.begin() + 1, chunks.end());
       for (const auto threads : {1u, 2u, 3u}) {
         run.simd = level;
