@@ -149,8 +149,9 @@ bool expert_compute::compute_hidden(std::span<const assignment> assignments) {
           const auto& g = groups_[task / blocks];
           const auto row = task % blocks * task_rows_.hidden;
           const auto end_row = std::min(row + task_rows_.hidden, width);
-          if (!kernels::gated_rows(compute_.k, g.weights.gate, g.weights.up, g.inputs, g.inputs,
-                                   row, end_row, hidden_.data() + g.first * width, width,
+          if (!kernels::gated_rows(compute_.k, bank_.activation(), g.weights.gate, g.weights.up,
+                                   g.inputs, g.inputs, row, end_row,
+                                   hidden_.data() + g.first * width, width,
                                    scratch_.data() + worker * scratch))
             finite.store(false, std::memory_order_relaxed);
         }

@@ -1,4 +1,4 @@
-// Computes owned experts for a batch of rows: gelu(gate · x) * (up · x), rounded, times down, times
+// Computes owned experts for a batch of rows: act(gate · x) * (up · x), rounded, times down, times
 // the routing weight, summed per row in fixed point.
 //
 // Shapes    sums: [rows][hidden] integers of 2^-32.

@@ -10,6 +10,7 @@
 
 #include "runtime/base/result.hpp"
 #include "runtime/kernels/activations.hpp"
+#include "runtime/quant/activation_function.hpp"
 #include "runtime/quant/encoding.hpp"
 
 #include <array>
@@ -40,7 +41,9 @@ struct kernel_set {
   void (*add)(float* x, const float* y, std::size_t n);
   void (*scale)(float* x, float factor, std::size_t n);
   void (*multiply)(const float* x, const float* y, std::size_t n, float* out);
-  bool (*gelu_mul)(const float* gate, const float* up, std::size_t n, float* out);
+  /// By activation function.
+  using gated_mul_fn = bool (*)(const float* gate, const float* up, std::size_t n, float* out);
+  std::array<gated_mul_fn, quant::activation_function_count> gated_mul;
   bool (*all_finite)(const float* x, std::size_t n);
   void (*softcap)(float* x, float cap, std::size_t n);
   float (*maximum)(const float* x, std::size_t n);

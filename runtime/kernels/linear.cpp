@@ -85,18 +85,20 @@ void matmul(const compute& c, quantized_inputs& x, std::span<const linear_job> j
   });
 }
 
-bool gated_rows(const kernel_set& k, const quant::matrix_view& gate, const quant::matrix_view& up,
-                const activation_view& x_gate, const activation_view& x_up, std::size_t begin,
-                std::size_t end, float* out, std::size_t out_stride, float* scratch) {
+bool gated_rows(const kernel_set& k, quant::activation_function f, const quant::matrix_view& gate,
+                const quant::matrix_view& up, const activation_view& x_gate,
+                const activation_view& x_up, std::size_t begin, std::size_t end, float* out,
+                std::size_t out_stride, float* scratch) {
   const auto n = end - begin;
   const auto inputs = x_gate.rows;
   auto* g = scratch;
   auto* u = scratch + n * inputs;
   k.matmul[static_cast<std::size_t>(gate.format)](gate, begin, end, x_gate, 0, inputs, g, n);
   k.matmul[static_cast<std::size_t>(up.format)](up, begin, end, x_up, 0, inputs, u, n);
+  const auto gated_mul = k.gated_mul[static_cast<std::size_t>(f)];
   auto finite = true;
   for (auto i = std::size_t{0}; i < inputs; ++i)
-    finite &= k.gelu_mul(g + i * n, u + i * n, n, out + i * out_stride + begin);
+    finite &= gated_mul(g + i * n, u + i * n, n, out + i * out_stride + begin);
   return finite;
 }
 

@@ -107,8 +107,15 @@ struct answer {
   double tolerance = 0;
 };
 
-// The definition: gelu(gate x) * (up x), rounded as `down` wants it, times down.
-std::vector<answer> reference(const expert_weights& w, const doubles& x) {
+double activate(quant::activation_function f, double x) {
+  if (f == quant::activation_function::silu)
+    return x / (1 + std::exp(-x));
+  return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+}
+
+// The definition: f(gate x) * (up x), rounded as `down` wants it, times down.
+std::vector<answer> reference(const expert_weights& w, const doubles& x,
+                              quant::activation_function f) {
   auto hidden = doubles(w.down.cols), doubt = doubles(w.down.cols);
   for (auto r = 0u; r < w.gate.rows; ++r) {
     const auto g = row_of(w.gate, r), u = row_of(w.up, r);
@@ -117,8 +124,7 @@ std::vector<answer> reference(const expert_weights& w, const doubles& x) {
       gate += g[i] * x[i], up += u[i] * x[i];
       size += std::fabs(g[i] * x[i]) + std::fabs(u[i] * x[i]);
     }
-    hidden[r] = 0.5 * gate *
-                (1 + std::tanh(std::sqrt(2 / M_PI) * (gate + 0.044715 * gate * gate * gate))) * up;
+    hidden[r] = activate(f, gate) * up;
     // Float sums of up to 256 terms in 16 lanes and a tree: 20 roundings of 2^-24 at most, times
     // what the other factor makes of it.
     doubt[r] =
@@ -158,7 +164,7 @@ void expect_the_definition(const test::tiny_options& o) {
   const auto sums = s.run(x, assignments);
   auto want = std::vector<answer>(3 * std::size_t{o.hidden});
   for (const auto& p : assignments) {
-    const auto y = reference(s.bank.get(0, p.expert), input_of(x.view(), p.row));
+    const auto y = reference(s.bank.get(0, p.expert), input_of(x.view(), p.row), o.activation);
     for (auto i = 0u; i < o.hidden; ++i) {
       auto& to = want[p.row * o.hidden + i];
       to.value += double{p.weight} * y[i].value;
@@ -197,6 +203,15 @@ TEST(ExpertEngine, RaggedWidthsGiveTheNumbersOfTheDefinition) {
   expect_the_definition(o);
   o.hidden = 100, o.expert_width = 37; // F32
   expect_the_definition(o);
+}
+
+TEST(ExpertEngine, ComputesTheActivationFunctionOfTheModel) {
+  for (const auto activation :
+       {quant::activation_function::gelu, quant::activation_function::silu}) {
+    auto o = one_layer(test::k_quant_options());
+    o.gate_up = encoding::q4_k, o.down = encoding::q6_k, o.activation = activation;
+    expect_the_definition(o);
+  }
 }
 
 // ---- what must not matter -----------------------------------------------------------------------

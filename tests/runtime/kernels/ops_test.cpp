@@ -74,11 +74,12 @@ TEST(RowOps, AllInstructionSetsReturnTheSameBits) {
       k.rms_norm(x.data(), nullptr, n, 1e-6f, out.data());
       return out;
     });
-    expect_same_bits<float>("gelu_mul", [&](const kernel_set& k) {
-      auto out = floats(n);
-      k.gelu_mul(x.data(), y.data(), n, out.data());
-      return out;
-    });
+    for (const auto f : {quant::activation_function::gelu, quant::activation_function::silu})
+      expect_same_bits<float>("gated_mul", [&](const kernel_set& k) {
+        auto out = floats(n);
+        k.gated_mul[static_cast<std::size_t>(f)](x.data(), y.data(), n, out.data());
+        return out;
+      });
     expect_same_bits<float>("softcap", [&](const kernel_set& k) {
       auto out = x;
       k.softcap(out.data(), 2.5f, n);
@@ -212,18 +213,24 @@ TEST(RowOps, AttentionHasTheSameBitsEverywhereAndForEverySplitOfARun) {
     }
 }
 
-TEST(RowOps, GeluAndSoftcapAndSoftmaxAreAccurate) {
+TEST(RowOps, ActivationsAndSoftcapAndSoftmaxAreAccurate) {
+  constexpr auto gelu = static_cast<std::size_t>(quant::activation_function::gelu);
+  constexpr auto silu = static_cast<std::size_t>(quant::activation_function::silu);
   const auto n = 4001u;
   auto x = std::vector<float>(n), ones = std::vector<float>(n, 1.0f), out = x;
   for (auto i = 0u; i < n; ++i)
     x[i] = (static_cast<float>(i) - 2000.0f) * 0.01f;
-  reference().gelu_mul(x.data(), ones.data(), n, out.data());
+  reference().gated_mul[gelu](x.data(), ones.data(), n, out.data());
   for (auto i = 0u; i < n; ++i) {
     const auto v = double{x[i]};
     const auto exact =
         0.5 * v * (1 + std::tanh(std::sqrt(2 / std::acos(-1.0)) * (v + 0.044715 * v * v * v)));
     EXPECT_NEAR(out[i], exact, 3e-7 * (1 + std::fabs(v))) << "x = " << v;
   }
+  reference().gated_mul[silu](x.data(), ones.data(), n, out.data());
+  for (auto i = 0u; i < n; ++i)
+    EXPECT_NEAR(out[i], x[i] / (1 + std::exp(-double{x[i]})), 3e-7 * (1 + std::fabs(x[i])))
+        << "x = " << x[i];
   out = x;
   reference().softcap(out.data(), 30.0f, n);
   for (auto i = 0u; i < n; ++i)
