@@ -126,7 +126,8 @@ void expert_compute::find_inputs(const activation_view& x,
   }
 }
 
-// Tasks are (expert, block of hidden rows); each writes its block of its assignments' hidden rows.
+// Tasks are (expert, block of hidden rows); each writes its block of the hidden rows of its
+// assignments.
 bool expert_compute::compute_hidden(std::span<const assignment> assignments) {
   const auto width = std::size_t{groups_.front().weights.gate.rows};
   auto most = std::size_t{0};

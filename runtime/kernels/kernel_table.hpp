@@ -43,9 +43,9 @@ template <class L>
 constexpr kernel_set
 make_table(simd_level level,
            const std::array<kernel_set::matmul_fn, quant::encoding_count>& matmul) {
-  using rows = ops_rows<L>;
-  using quantize = ops_quantize<L>;
-  using attention = ops_attention<L>;
+  using rows = row_ops<L>;
+  using quantize = quantize_ops<L>;
+  using attention = attention_ops<L>;
   return {.level = level,
           .matmul = matmul,
           .quantize_q8_32 = quantize::template row<32, 32>,

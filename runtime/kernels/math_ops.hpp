@@ -12,7 +12,7 @@
 namespace larql::kernels {
 
 template <class L>
-struct ops_math {
+struct math_ops {
   using vec = typename L::f32x16;
 
   /// e^x. Arguments are clamped to [-87, 88], where the result is a normal number.

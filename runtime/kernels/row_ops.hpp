@@ -16,9 +16,9 @@
 namespace larql::kernels {
 
 template <class L>
-struct ops_rows {
+struct row_ops {
   using vec = typename L::f32x16;
-  using math = ops_math<L>;
+  using math = math_ops<L>;
   static constexpr std::size_t w = L::width;
 
   static vec load_tail(const float* p, std::size_t n) {

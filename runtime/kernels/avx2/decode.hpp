@@ -137,7 +137,7 @@ static inline __m256i nibbles32(const std::uint8_t* p) {
   return _mm256_and_si256(_mm256_set_m128i(_mm_srli_epi16(bytes, 4), bytes), _mm256_set1_epi8(15));
 }
 static inline __m256i fifth_bits(__m256i codes, const std::uint8_t* p) {
-  // Byte i of a quarter looks at bit i%8 of the i/8-th byte of the 32 bits.
+  // Byte i of eight looks at bit i%8 of the i/8-th byte of the 32 bits.
   const auto bits = _mm256_shuffle_epi8(
       _mm256_set1_epi32(static_cast<int>(load_u32(p))),
       _mm256_set_epi64x(0x0303030303030303, 0x0202020202020202, 0x0101010101010101, 0));

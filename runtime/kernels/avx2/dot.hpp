@@ -201,17 +201,17 @@ static inline simd16_avx2::f32x16 load_weights(const std::uint8_t* p, std::size_
 template <encoding E, int Inputs>
 static void dot_float(const std::uint8_t* row, const activation_view& x, std::size_t input,
                       float* out, std::size_t out_stride) {
-  using lanes = simd16_avx2;
+  using simd = simd16_avx2;
   constexpr auto bytes = block_traits<E>.bytes;
-  lanes::f32x16 acc[Inputs];
+  simd::f32x16 acc[Inputs];
   for (int n = 0; n < Inputs; ++n)
-    acc[n] = lanes::zero();
+    acc[n] = simd::zero();
   const auto* a = x.f32 + input * x.cols;
   const std::size_t whole = x.cols / 16 * 16;
   for (std::size_t i = 0; i < whole; i += 16) {
     const auto w = load_weights<E>(row, i);
     for (int n = 0; n < Inputs; ++n)
-      acc[n] = lanes::fma(w, lanes::load(a + n * x.cols + i), acc[n]);
+      acc[n] = simd::fma(w, simd::load(a + n * x.cols + i), acc[n]);
   }
   if (const auto rest = x.cols - whole; rest != 0) {
     alignas(32) std::uint8_t padded_row[64] = {};
@@ -220,11 +220,11 @@ static void dot_float(const std::uint8_t* row, const activation_view& x, std::si
     for (int n = 0; n < Inputs; ++n) {
       alignas(32) float padded[16] = {};
       std::memcpy(padded, a + n * x.cols + whole, rest * sizeof(float));
-      acc[n] = lanes::fma(w, lanes::load(padded), acc[n]);
+      acc[n] = simd::fma(w, simd::load(padded), acc[n]);
     }
   }
   for (int n = 0; n < Inputs; ++n)
-    out[n * out_stride] = lanes::reduce_add(acc[n]);
+    out[n * out_stride] = simd::reduce_add(acc[n]);
 }
 
 template <encoding E, int Inputs>

@@ -54,7 +54,7 @@ static inline std::uint32_t load_u32(const std::uint8_t* p) {
 }
 
 // Sixteen bytes from each of `count` (1 to 4) places `step` bytes apart; zeros for the others.
-static inline __m512i quarters(const std::uint8_t* p, std::size_t step, std::size_t count) {
+static inline __m512i load_lanes128(const std::uint8_t* p, std::size_t step, std::size_t count) {
   const auto load = [&](std::size_t i) { return _mm_loadu_si128(as128(p + i * step)); };
   auto z = _mm512_zextsi128_si512(load(0));
   if (count > 1)
@@ -170,11 +170,11 @@ static inline __m512i unpack_codes(const std::uint8_t* p, int g) {
     const auto low_mask = _mm512_set1_epi8(15);
     const auto high_mask = _mm512_set1_epi8(0x30);
     // Byte j of a dword takes the bits 2j.. of that dword, placed at bits 4 and 5.
-    const auto pick = _mm512_set1_epi64(0x2220'1e1c'0200'3e3c);
+    const auto select = _mm512_set1_epi64(0x2220'1e1c'0200'3e3c);
     const auto pairs = _mm512_cvtepu8_epi16(_mm256_loadu_si256(as256(codes + 32 * g)));
     const auto both = _mm512_or_si512(pairs, _mm512_slli_epi16(pairs, 4));
     const auto high = _mm512_multishift_epi64_epi8(
-        pick, _mm512_cvtepu8_epi32(_mm_loadu_si128(as128(high_bits + 16 * g))));
+        select, _mm512_cvtepu8_epi32(_mm_loadu_si128(as128(high_bits + 16 * g))));
     return _mm512_or_si512(_mm512_and_si512(both, low_mask), _mm512_and_si512(high, high_mask));
   }
 }
@@ -198,8 +198,8 @@ static inline std::uint32_t d_bits(const std::uint8_t* p) {
 // Bit i of the four bytes at p belongs to element i; sixteen bytes from p on may be read.
 static inline code_pair nibbles_and_fifth_bits(const std::uint8_t* p, std::size_t step,
                                                std::size_t count) {
-  auto codes = split_nibbles(quarters(p + 4, step, count));
-  const auto bits = quarters(p, step, count);
+  auto codes = split_nibbles(load_lanes128(p + 4, step, count));
+  const auto bits = load_lanes128(p, step, count);
   const auto bit = _mm512_set1_epi64(static_cast<long long>(0x8040201008040201u));
   const auto spread = _mm512_broadcast_i32x4(_mm_set_epi64x(0x0101010101010101, 0));
   const auto set = [&](char first) {
@@ -216,24 +216,24 @@ static inline __m512i iq4_nl_table() {
   return _mm512_broadcast_i32x4(_mm_load_si128(as128(quant::iq4_nl_codes.data())));
 }
 
-// Up to four blocks taken apart: a quarter of each register per block, elements 0-15 in the first
-// register and 16-31 in the second. Codes have their offset.
+// Up to four blocks taken apart: a 128-bit lane of each register per block, elements 0-15 in the
+// first register and 16-31 in the second. Codes have their offset.
 template <encoding E>
 static inline code_pair unpack_blocks32(const std::uint8_t* p, std::size_t count) {
   constexpr auto& facts = block_traits<E>;
   const auto* codes = p + facts.codes_at;
   if constexpr (facts.codes == code_layout::signed_bytes) {
     const auto sign = _mm512_set1_epi8(static_cast<char>(0x80));
-    return {_mm512_xor_si512(quarters(codes, facts.bytes, count), sign),
-            _mm512_xor_si512(quarters(codes + 16, facts.bytes, count), sign)};
+    return {_mm512_xor_si512(load_lanes128(codes, facts.bytes, count), sign),
+            _mm512_xor_si512(load_lanes128(codes + 16, facts.bytes, count), sign)};
   } else if constexpr (facts.codes == code_layout::nibbles) {
-    return split_nibbles(quarters(codes, facts.bytes, count));
+    return split_nibbles(load_lanes128(codes, facts.bytes, count));
   } else if constexpr (facts.codes == code_layout::nibbles_fifth) {
     static_assert(facts.codes_at == facts.high_at + 4);
     return nibbles_and_fifth_bits(p + facts.high_at, facts.bytes, count);
   } else {
     static_assert(facts.codes == code_layout::nibbles_iq4_nl);
-    const auto index = split_nibbles(quarters(codes, facts.bytes, count));
+    const auto index = split_nibbles(load_lanes128(codes, facts.bytes, count));
     const auto table = iq4_nl_table();
     return {_mm512_shuffle_epi8(table, index.first), _mm512_shuffle_epi8(table, index.second)};
   }

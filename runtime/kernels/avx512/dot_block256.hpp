@@ -1,4 +1,4 @@
-// Matrix products with AVX-512 (VNNI, VBMI). Included by avx512/kernels.cpp only.
+// Matrix products with AVX-512 (VNNI, VBMI). Included by kernels.cpp only.
 //
 // One weight row at a time, its codes unpacked once for up to eight inputs. A block's products are
 // exact integers, so only the few float operations per block follow the order that ref/kernels.cpp
@@ -31,8 +31,8 @@ consteval bool is_supported(const block_facts& f) {
 
 // ---- horizontal sums of integers --------------------------------------------------------------
 
-// In each quarter, lane i of the result is the sum of that quarter of the i-th argument.
-static inline __m512i sum_quarters(__m512i a, __m512i b, __m512i c, __m512i d) {
+// In each 128-bit lane, dword i of the result is the sum of that lane of the i-th argument.
+static inline __m512i sum_lanes128(__m512i a, __m512i b, __m512i c, __m512i d) {
   const auto ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
   const auto cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
   return _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
@@ -40,7 +40,7 @@ static inline __m512i sum_quarters(__m512i a, __m512i b, __m512i c, __m512i d) {
 
 // Lane i of the result is the sum of all lanes of the i-th argument.
 static inline __m128i sum_each(__m512i a, __m512i b, __m512i c, __m512i d) {
-  const auto all = sum_quarters(a, b, c, d);
+  const auto all = sum_lanes128(a, b, c, d);
   const auto half =
       _mm256_add_epi32(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64(all, 1));
   return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
