@@ -17,7 +17,7 @@
 
 namespace larql::quant {
 
-/// Values are internal; files and messages use names or their own codes.
+/// Values are internal; files and messages use the names and codes of the table below.
 enum class encoding : std::uint8_t {
   f32,
   f16,
@@ -60,8 +60,10 @@ enum class scale_layout : std::uint8_t {
 /// What a block of one encoding is. Places are in bytes from the block's first byte.
 struct block_facts {
   encoding format;
-  std::string_view name; ///< in manifests and messages
-  std::uint32_t weights; ///< 1, 32 or 256
+  std::string_view name;    ///< in manifests and messages; never change, as the two below
+  std::uint32_t layer_code; ///< in layer files; below 64 as the reference has it, 7 is its fp4
+  std::uint32_t ggml_type;  ///< in GGUF files
+  std::uint32_t weights;    ///< 1, 32 or 256
   std::uint32_t bytes;
   code_layout codes;
   std::uint32_t codes_at = 0;
@@ -85,21 +87,29 @@ struct block_facts {
 inline constexpr block_facts block_table[] = {
     {.format = encoding::f32,
      .name = "F32",
+     .layer_code = 0,
+     .ggml_type = 0,
      .weights = 1,
      .bytes = 4,
      .codes = code_layout::plain_f32},
     {.format = encoding::f16,
      .name = "F16",
+     .layer_code = 1,
+     .ggml_type = 1,
      .weights = 1,
      .bytes = 2,
      .codes = code_layout::plain_f16},
     {.format = encoding::bf16,
      .name = "BF16",
+     .layer_code = 2,
+     .ggml_type = 30,
      .weights = 1,
      .bytes = 2,
      .codes = code_layout::plain_bf16},
     {.format = encoding::q8_0,
      .name = "Q8_0",
+     .layer_code = 6,
+     .ggml_type = 8,
      .weights = 32,
      .bytes = 34,
      .codes = code_layout::signed_bytes,
@@ -108,6 +118,8 @@ inline constexpr block_facts block_table[] = {
      .max_code = 255},
     {.format = encoding::q4_0,
      .name = "Q4_0",
+     .layer_code = 3,
+     .ggml_type = 2,
      .weights = 32,
      .bytes = 18,
      .codes = code_layout::nibbles,
@@ -116,6 +128,8 @@ inline constexpr block_facts block_table[] = {
      .max_code = 15},
     {.format = encoding::q5_0,
      .name = "Q5_0",
+     .layer_code = 64,
+     .ggml_type = 6,
      .weights = 32,
      .bytes = 22,
      .codes = code_layout::nibbles_fifth,
@@ -125,6 +139,8 @@ inline constexpr block_facts block_table[] = {
      .max_code = 31},
     {.format = encoding::q5_1,
      .name = "Q5_1",
+     .layer_code = 65,
+     .ggml_type = 7,
      .weights = 32,
      .bytes = 24,
      .codes = code_layout::nibbles_fifth,
@@ -135,6 +151,8 @@ inline constexpr block_facts block_table[] = {
      .max_code = 31},
     {.format = encoding::iq4_nl,
      .name = "IQ4_NL",
+     .layer_code = 66,
+     .ggml_type = 20,
      .weights = 32,
      .bytes = 18,
      .codes = code_layout::nibbles_iq4_nl,
@@ -143,6 +161,8 @@ inline constexpr block_facts block_table[] = {
      .max_code = 241},
     {.format = encoding::q4_k,
      .name = "Q4_K",
+     .layer_code = 4,
+     .ggml_type = 12,
      .weights = 256,
      .bytes = 144,
      .codes = code_layout::k_nibbles,
@@ -155,6 +175,8 @@ inline constexpr block_facts block_table[] = {
      .groups = 8},
     {.format = encoding::q5_k,
      .name = "Q5_K",
+     .layer_code = 67,
+     .ggml_type = 13,
      .weights = 256,
      .bytes = 176,
      .codes = code_layout::k_nibbles_fifth,
@@ -168,6 +190,8 @@ inline constexpr block_facts block_table[] = {
      .groups = 8},
     {.format = encoding::q6_k,
      .name = "Q6_K",
+     .layer_code = 5,
+     .ggml_type = 14,
      .weights = 256,
      .bytes = 210,
      .codes = code_layout::linear_six,
@@ -214,6 +238,10 @@ consteval bool table_is_sound() {
       return false;
     if ((f.scales != scale_layout::none) != (f.weights == 256))
       return false;
+    for (auto j = std::size_t{0}; j < i; ++j)
+      if (f.name == block_table[j].name || f.layer_code == block_table[j].layer_code ||
+          f.ggml_type == block_table[j].ggml_type)
+        return false;
     if (f.offset != 0 && !std::has_single_bit(static_cast<unsigned>(f.offset)))
       return false;
   }
