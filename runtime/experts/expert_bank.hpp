@@ -56,7 +56,7 @@ public:
   /// Of one expert of a layer. @pre the layer is owned
   [[nodiscard]] std::uint64_t expert_bytes(std::uint32_t layer) const;
 
-  /// Bytes of owned experts whose pages are in memory now, as the kernel says.
+  /// Bytes of owned experts whose pages are in memory now and mapped by this process.
   [[nodiscard]] std::uint64_t resident_bytes() const;
 
   /// Reads all owned pages into memory. `on_progress` gets the bytes done; false stops.
