@@ -1,7 +1,7 @@
 // Every function that has one version per instruction set, as a table of pointers.
 //
-// ref/ is the normative version in plain C++; avx2/ and avx512/
-// return the same bits (docs/numerics.md; tests/runtime/kernels compare them).
+// ref/ is the normative version in plain C++; avx2/ and avx512/ return the same bits
+// (docs/numerics.md; tests/runtime/kernels compare them).
 //
 // Threads   All entries are pure functions over caller-owned memory; none allocates.
 // Errors    None at run time; sizes that disagree are bugs of the caller.
@@ -22,6 +22,7 @@ namespace larql::kernels {
 /// In no order: what a processor has is asked for, never compared.
 enum class simd_level : std::uint8_t { scalar, avx2, avx512 };
 
+/// One version of every kernel.
 struct kernel_set {
   simd_level level;
 

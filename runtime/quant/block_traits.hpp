@@ -29,7 +29,7 @@ enum class encoding : std::uint8_t {
   iq4_nl,
   q4_k,
   q5_k,
-  q6_k, ///< Elements in linear order, unlike ggml's Q6_K (docs/vindex-format.md, "Q6_K").
+  q6_k, ///< Elements in linear order, unlike ggml's (docs/vindex-format.md, "Block encodings").
 };
 
 /// How the codes of a block lie in its bytes.

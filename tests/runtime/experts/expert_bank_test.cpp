@@ -141,8 +141,7 @@ TEST_P(ExpertBankNaN, CheckNamesAnyScaleThatIsNotFinite) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Encodings, ExpertBankNaN,
-                         testing::ValuesIn(quant::all_encodings),
+INSTANTIATE_TEST_SUITE_P(Encodings, ExpertBankNaN, testing::ValuesIn(quant::all_encodings),
                          [](const auto& p) { return std::string{quant::name_of(p.param)}; });
 
 TEST(ExpertBank, TheMinimumOfQ51AndKQuantsIsLookedAtToo) {

@@ -50,8 +50,7 @@ std::vector<float> decoded(const std::vector<std::byte>& bytes, const target& to
 }
 
 class Convert : public testing::TestWithParam<encoding> {};
-INSTANTIATE_TEST_SUITE_P(Encodings, Convert,
-                         testing::ValuesIn(quant::all_encodings),
+INSTANTIATE_TEST_SUITE_P(Encodings, Convert, testing::ValuesIn(quant::all_encodings),
                          [](const auto& p) { return std::string{quant::name_of(p.param)}; });
 
 TEST_P(Convert, TheSameEncodingIsACopyOfTheRowsAskedFor) {

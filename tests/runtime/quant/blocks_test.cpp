@@ -197,8 +197,7 @@ TEST(Blocks, Q6KIsInLinearOrder) {
 // ---- rows and checks ----------------------------------------------------------------------------
 
 class BlockRow : public testing::TestWithParam<encoding> {};
-INSTANTIATE_TEST_SUITE_P(Encodings, BlockRow,
-                         testing::ValuesIn(all_encodings),
+INSTANTIATE_TEST_SUITE_P(Encodings, BlockRow, testing::ValuesIn(all_encodings),
                          [](const auto& p) { return std::string{name_of(p.param)}; });
 
 TEST_P(BlockRow, ARowIsItsBlocksOneAfterTheOther) {

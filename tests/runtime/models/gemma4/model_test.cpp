@@ -136,8 +136,7 @@ TEST_P(NotFiniteMatrix, IsNamedIfItIsTheHead) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Encodings, NotFiniteMatrix,
-                         testing::ValuesIn(quant::all_encodings),
+INSTANTIATE_TEST_SUITE_P(Encodings, NotFiniteMatrix, testing::ValuesIn(quant::all_encodings),
                          [](const auto& p) { return std::string{quant::name_of(p.param)}; });
 
 TEST(NotFinite, AnEmbeddingOfAnUntiedModelIsFoundWhenItIsUsed) {

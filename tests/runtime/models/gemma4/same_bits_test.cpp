@@ -65,8 +65,7 @@ TEST_P(SameBitsOf, AModelOfOneEncoding) {
       test::all_in(e, wide ? test::k_quant_options() : test::tiny_options{}));
 }
 
-INSTANTIATE_TEST_SUITE_P(Encodings, SameBitsOf,
-                         testing::ValuesIn(quant::all_encodings),
+INSTANTIATE_TEST_SUITE_P(Encodings, SameBitsOf, testing::ValuesIn(quant::all_encodings),
                          [](const auto& p) { return std::string{quant::name_of(p.param)}; });
 
 TEST(SameBits, WidthsThatAreNoMultiplesOfAnything) {
