@@ -69,8 +69,7 @@ result<void> end_interrupted_finish(const fs::path& destination, const fs::path&
   LARQL_TRY(const auto exists, path_exists(destination));
   if (old_exists && !exists)
     return rename_path(old, destination);
-  if (old_exists)
-    LARQL_TRY_VOID(remove_tree(old));
+  LARQL_TRY_VOID(remove_tree(old)); // nothing to do where there is none
   LARQL_TRY(const auto has_state, path_exists(destination / state_file));
   if (!has_state)
     return {};
@@ -136,10 +135,8 @@ result<void> unfinished_directory::finish(result<void> made) {
   }
   // The state file goes last: until then the next run knows what this one was about to do.
   LARQL_TRY(const auto exists, path_exists(destination_));
-  if (exists && replace_)
-    LARQL_TRY_VOID(replace_path(partial_, destination_));
-  else
-    LARQL_TRY_VOID(rename_path(partial_, destination_));
+  LARQL_TRY_VOID(exists && replace_ ? replace_path(partial_, destination_)
+                                    : rename_path(partial_, destination_));
   LARQL_TRY_VOID(sync_directory(destination_.parent_path()));
   return remove_tree(destination_ / state_file);
 }
