@@ -1,12 +1,12 @@
 #include "runtime/import/gguf_checkpoint.hpp"
 
+#include "runtime/base/parse_number.hpp"
 #include "runtime/import/gguf.hpp"
 #include "runtime/import/gguf_tokenizer.hpp"
 #include "runtime/vindex/format.hpp"
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 
 namespace larql::import {
@@ -31,15 +31,12 @@ std::optional<split_name> parse_split_name(const fs::path& path) {
   if (name.size() <= tail.size())
     return std::nullopt;
   const auto t = std::string_view{name}.substr(name.size() - tail.size());
-  auto part = 0u, parts = 0u;
-  const auto number = [](std::string_view s, unsigned& out) {
-    const auto [end, error] = std::from_chars(s.data(), s.data() + s.size(), out);
-    return error == std::errc{} && end == s.data() + s.size();
-  };
-  if (t[0] != '-' || t.substr(6, 4) != "-of-" || t.substr(15) != ".gguf" ||
-      !number(t.substr(1, 5), part) || !number(t.substr(10, 5), parts) || part == 0 || part > parts)
+  const auto part = parse_number<unsigned>(t.substr(1, 5));
+  const auto parts = parse_number<unsigned>(t.substr(10, 5));
+  if (t[0] != '-' || t.substr(6, 4) != "-of-" || t.substr(15) != ".gguf" || !part || !parts ||
+      *part == 0 || *part > *parts)
     return std::nullopt;
-  return split_name{name.substr(0, name.size() - tail.size()), parts};
+  return split_name{name.substr(0, name.size() - tail.size()), *parts};
 }
 
 result<std::vector<gguf_file>> open_parts(const fs::path& path) {
