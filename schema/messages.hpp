@@ -5,6 +5,7 @@
 #pragma once
 
 #include "runtime/experts/ownership.hpp"
+#include "runtime/quant/activation_function.hpp"
 #include "runtime/quant/encoding.hpp"
 
 #include <array>
@@ -49,6 +50,7 @@ struct model_identity {
   std::uint32_t expert_width = 0;
   /// Of the weights of all experts; none: unknown to that peer, and not compared.
   std::optional<fingerprint> weights_digest;
+  quant::activation_function activation = quant::activation_function::gelu;
 
   friend bool operator==(const model_identity&, const model_identity&) = default;
 };

@@ -55,6 +55,8 @@ struct Hello {
 
   weightsDigest @8 :Data;
   # As in Welcome.
+
+  activation @9 :Activation;
 }
 
 struct Welcome {
@@ -95,6 +97,14 @@ struct Welcome {
   weightsDigest @16 :Data;
   # 32 bytes: the digest of every expert of the model (docs/vindex-format.md, "checksums.json").
   # Empty: not known here, and then not compared.
+
+  activation @17 :Activation;
+  # What the model's experts compute between gate and up. Peers that do not send it mean gelu.
+}
+
+enum Activation {
+  gelu @0;  # the tanh form
+  silu @1;
 }
 
 enum NodeState {

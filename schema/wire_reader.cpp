@@ -46,6 +46,12 @@ result<model_identity> get_model(Reader r, std::string_view where) {
   out.hidden = r.getHidden();
   out.experts = r.getExperts();
   out.expert_width = r.getExpertWidth();
+  const auto activation = static_cast<std::size_t>(r.getActivation());
+  if (activation >= quant::activation_function_count)
+    return bad_message(field("activation"), fmt::format("is {}, which is no activation function "
+                                                        "that this version knows",
+                                                        activation));
+  out.activation = static_cast<quant::activation_function>(activation);
   if (const auto digest = span_of(r.getWeightsDigest()); !digest.empty()) {
     LARQL_TRY(out.weights_digest, get_digest(digest, field("weightsDigest")));
   }

@@ -20,6 +20,7 @@ void put_model(Builder out, const model_identity& m) {
   out.setHidden(m.hidden);
   out.setExperts(m.experts);
   out.setExpertWidth(m.expert_width);
+  out.setActivation(static_cast<wire::Activation>(m.activation));
   if (m.weights_digest)
     out.setWeightsDigest(bytes_of(*m.weights_digest));
 }

@@ -29,6 +29,10 @@ std::string model_difference(const schema::model_identity& here,
     if (a != b)
       return fmt::format("{} {} here (\"{}\"), {} there (\"{}\")", what, a, here.name, b,
                          there.name);
+  if (here.activation != there.activation)
+    return fmt::format("activation function {} here (\"{}\"), {} there (\"{}\")",
+                       quant::name_of(here.activation), here.name, quant::name_of(there.activation),
+                       there.name);
   if (here.weights != there.weights)
     return fmt::format("another model of the same shape (\"{}\" here, \"{}\" there): its "
                        "norms and routers have other fingerprints",
@@ -49,7 +53,8 @@ schema::model_identity identity_of(const vindex::model_config& model,
           model.hidden,
           model.experts,
           model.expert_width,
-          weights.digest};
+          weights.digest,
+          model.activation};
 }
 
 } // namespace larql::actors

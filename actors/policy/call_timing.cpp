@@ -1,5 +1,7 @@
 #include "actors/policy/call_timing.hpp"
 
+#include "runtime/base/quantile.hpp"
+
 #include <algorithm>
 
 namespace larql::actors {
@@ -21,13 +23,8 @@ void recent_values::add(float x) {
 }
 
 float recent_values::quantile(double share) const {
-  if (size_ == 0)
-    return 0;
-  auto sorted = values_;
-  const auto at = static_cast<std::size_t>(share * static_cast<double>(size_ - 1) + 0.5);
-  std::nth_element(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(at),
-                   sorted.begin() + static_cast<std::ptrdiff_t>(size_));
-  return sorted[at];
+  auto numbers = values_;
+  return larql::quantile(std::span{numbers}.first(size_), share);
 }
 
 void call_timing::add(const call_sample& s) {

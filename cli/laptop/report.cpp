@@ -1,11 +1,12 @@
 #include "cli/laptop/report.hpp"
 
 #include "cli/support/progress.hpp"
+#include "runtime/base/quantile.hpp"
 
-#include <algorithm>
 #include <cstdio>
 #include <fmt/format.h>
 #include <numeric>
+#include <span>
 
 namespace larql::cli {
 
@@ -30,12 +31,7 @@ const char* text_of(generate::end_reason reason) {
 } // namespace
 
 float quantile(std::vector<float> numbers, double share) {
-  if (numbers.empty())
-    return 0;
-  const auto last = numbers.size() - 1;
-  const auto at = static_cast<std::ptrdiff_t>(share * static_cast<double>(last) + 0.5);
-  std::nth_element(numbers.begin(), numbers.begin() + at, numbers.end());
-  return numbers[static_cast<std::size_t>(at)];
+  return larql::quantile(std::span{numbers}, share);
 }
 
 double tokens_per_second(const generate::answer_stats& s) {

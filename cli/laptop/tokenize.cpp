@@ -2,12 +2,12 @@
 
 #include "cli/support/command.hpp"
 #include "cli/support/model_path.hpp"
+#include "runtime/base/parse_number.hpp"
 #include "runtime/text/tokenizer.hpp"
 #include "runtime/vindex/format.hpp"
 
 #include <fmt/ranges.h>
 
-#include <charconv>
 #include <sstream>
 
 namespace larql::cli {
@@ -44,11 +44,10 @@ result<std::vector<std::uint32_t>> parse_ids(const std::string& text, std::strin
   auto in = std::istringstream{text};
   auto word = std::string{};
   while (in >> word) {
-    auto id = std::uint32_t{0};
-    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), id);
-    if (error != std::errc{} || end != word.data() + word.size())
+    const auto id = parse_number<std::uint32_t>(word);
+    if (!id)
       return fail(errc::usage, "{}: \"{}\" is not a token id", option, word);
-    out.push_back(id);
+    out.push_back(*id);
   }
   if (out.empty())
     return fail(errc::usage, "{}: no token ids", option);

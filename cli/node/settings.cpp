@@ -2,6 +2,7 @@
 
 #include "actors/net/socket.hpp"
 #include "runtime/base/log.hpp"
+#include "runtime/base/parse_number.hpp"
 #include "runtime/hub/repo.hpp"
 #include "runtime/vindex/presence.hpp"
 #include "schema/messages.hpp"
@@ -24,19 +25,17 @@ result<bool> parse_switch(std::string_view text, std::string_view what) {
 }
 
 result<unsigned> parse_threads(std::string_view text, std::string_view what) {
-  auto n = 0u;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
-  if (error != std::errc{} || end != text.data() + text.size() || n == 0 || n > max_threads)
+  const auto n = parse_number<unsigned>(text);
+  if (!n || *n == 0 || *n > max_threads)
     return fail(errc::usage, "{} is \"{}\", expected 1 to {}", what, text, max_threads);
-  return n;
+  return *n;
 }
 
 result<std::uint16_t> parse_port(std::string_view text, std::string_view what) {
-  auto port = 0u;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-  if (error != std::errc{} || end != text.data() + text.size() || port > 65535)
+  const auto port = parse_number<std::uint16_t>(text);
+  if (!port)
     return fail(errc::usage, "{} is \"{}\", expected 0 to 65535", what, text);
-  return static_cast<std::uint16_t>(port);
+  return *port;
 }
 
 // What the cluster file says of this node.

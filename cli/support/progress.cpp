@@ -18,18 +18,6 @@ constexpr auto longest_left = std::chrono::hours{99}; // more is not known, only
 
 } // namespace
 
-std::string format_bytes(std::uint64_t bytes) {
-  constexpr const char* units[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
-  auto x = static_cast<double>(bytes);
-  auto unit = 0;
-  while (x >= 999.5 && unit < 6) {
-    x /= 1000;
-    ++unit;
-  }
-  return unit == 0 ? fmt::format("{} B", bytes)
-                   : fmt::format("{:.{}f} {}", x, x < 9.95 ? 2 : 1, units[unit]);
-}
-
 std::string format_duration(std::chrono::seconds time) {
   const auto s = time.count();
   return s >= 3600 ? fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)

@@ -3,6 +3,8 @@
 
 #pragma once
 
+#include "runtime/base/format_bytes.hpp"
+
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -11,8 +13,6 @@
 
 namespace larql::cli {
 
-/// "1.5 GB"
-[[nodiscard]] std::string format_bytes(std::uint64_t bytes);
 /// "1:02:03" or "2:03"
 [[nodiscard]] std::string format_duration(std::chrono::seconds time);
 

@@ -1,21 +1,12 @@
 #include "runtime/base/disk_space.hpp"
 
+#include "runtime/base/format_bytes.hpp"
 #include "runtime/base/mapped_file.hpp"
 
 #include <cerrno>
 #include <sys/statvfs.h>
 
 namespace larql {
-
-namespace {
-
-std::string readable(std::uint64_t bytes) {
-  const auto x = static_cast<double>(bytes);
-  return bytes < 1'000'000'000 ? fmt::format("{:.2f} MB", x / 1e6)
-                               : fmt::format("{:.2f} GB", x / 1e9);
-}
-
-} // namespace
 
 result<std::uint64_t> free_space_bytes(const std::filesystem::path& path) {
   auto at = path;
@@ -33,7 +24,7 @@ result<void> check_free_space(const std::filesystem::path& path, std::uint64_t n
   LARQL_TRY(const auto free_bytes, free_space_bytes(path));
   if (free_bytes < needed_bytes)
     return fail(errc::io, "{}: needs {}, its file system has {} free", path.string(),
-                readable(needed_bytes), readable(free_bytes));
+                format_bytes(needed_bytes), format_bytes(free_bytes));
   return {};
 }
 

@@ -75,6 +75,21 @@ result<void> file_writer::commit() {
     return error("close");
   if (std::rename(temporary_.c_str(), path_.c_str()) != 0)
     return error("rename");
+  return sync_directory(path_.parent_path());
+}
+
+result<void> sync_directory(const std::filesystem::path& path) {
+  const auto name = path.empty() ? std::string{"."} : path.string();
+  const auto fd = ::open(name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0 && errno == EACCES)
+    return {}; // one may write in it, but not read it: flushing is not possible
+  if (fd < 0)
+    return fail(errc::io, "{}: open: {}", name, errno_text(errno));
+  const auto failed = ::fsync(fd) != 0 && errno != EINVAL; // some file systems have nothing to do
+  const auto code = errno;
+  ::close(fd);
+  if (failed)
+    return fail(errc::io, "{}: fsync: {}", name, errno_text(code));
   return {};
 }
 

@@ -34,7 +34,8 @@ public:
   [[nodiscard]] result<void> skip(std::uint64_t bytes);
   [[nodiscard]] std::uint64_t size_bytes() const noexcept { return written_; }
 
-  /// Flushes to disk and renames. The writer is finished afterwards.
+  /// Flushes to disk, renames, and flushes the directory, so that the name survives a loss of
+  /// power. The writer is finished afterwards.
   [[nodiscard]] result<void> commit();
 
 private:
@@ -46,6 +47,10 @@ private:
   int fd_ = -1;
   std::uint64_t written_ = 0;
 };
+
+/// Flushes the names in a directory to disk: what was renamed or created in it stays so after a
+/// loss of power.
+[[nodiscard]] result<void> sync_directory(const std::filesystem::path& path);
 
 /// Writes a small file in one go, the same way.
 [[nodiscard]] result<void> write_text_file(const std::filesystem::path& path, std::string_view text,

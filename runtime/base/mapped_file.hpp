@@ -85,7 +85,11 @@ private:
 /// Reads mapped bytes into memory now and maps their pages. Fails if a page cannot be read.
 [[nodiscard]] result<void> populate(std::span<const std::byte> bytes);
 
-/// How many of these mapped bytes are in memory; whole pages count as they are.
+/// Reads one byte of every page, which does the same on kernels before Linux 5.14.
+void touch_pages(std::span<const std::byte> bytes);
+
+/// How many of these mapped bytes are in memory and mapped by this process: populate() or a touch
+/// does that, and the kernel takes them away when memory is short. Whole pages count as they are.
 [[nodiscard]] std::uint64_t resident_bytes(std::span<const std::byte> bytes);
 
 /// Keeps mapped bytes in memory.

@@ -3,6 +3,10 @@
 #include "runtime/base/file_writer.hpp"
 #include "runtime/base/mapped_file.hpp"
 
+#include <cerrno>
+#include <cstdio>
+#include <fcntl.h>
+
 namespace larql {
 
 namespace {
@@ -25,6 +29,54 @@ result<void> remove_tree(const fs::path& path) {
   return {};
 }
 
+fs::path with_suffix(fs::path path, std::string_view suffix) {
+  path += suffix;
+  return path;
+}
+
+result<void> rename_path(const fs::path& from, const fs::path& to) {
+  auto error = std::error_code{};
+  fs::rename(from, to, error);
+  if (error)
+    return fail(errc::io, "{}: rename to {}: {}", from.string(), to.string(), error.message());
+  return {};
+}
+
+// Where the old destination stands while it is replaced in two steps.
+fs::path replaced_path(const fs::path& destination) {
+  return with_suffix(destination, ".replaced");
+}
+
+// Gives `from` the name of `to`, which goes away only when `from` has its name. Some file systems
+// cannot exchange two names in one step. A reader may then see no `to` for a moment.
+result<void> replace_path(const fs::path& from, const fs::path& to) {
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_EXCHANGE) == 0)
+    return remove_tree(from); // the old one, under the new one's former name
+  if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)
+    return fail(errc::io, "{}: exchange with {}: {}", from.string(), to.string(),
+                errno_text(errno));
+  const auto old = replaced_path(to);
+  LARQL_TRY_VOID(rename_path(to, old));
+  LARQL_TRY_VOID(rename_path(from, to));
+  return remove_tree(old);
+}
+
+// Ends what a killed run had begun in finish(). A destination with a state file is whole: what is
+// missing is the removal of the old one, wherever it stands by now, and of the state file.
+result<void> end_interrupted_finish(const fs::path& destination, const fs::path& partial) {
+  const auto old = replaced_path(destination);
+  LARQL_TRY(const auto old_exists, path_exists(old));
+  LARQL_TRY(const auto exists, path_exists(destination));
+  if (old_exists && !exists)
+    return rename_path(old, destination);
+  LARQL_TRY_VOID(remove_tree(old)); // nothing to do where there is none
+  LARQL_TRY(const auto has_state, path_exists(destination / state_file));
+  if (!has_state)
+    return {};
+  LARQL_TRY_VOID(remove_tree(partial));
+  return remove_tree(destination / state_file);
+}
+
 } // namespace
 
 result<void> make_directories(const fs::path& path) {
@@ -45,12 +97,12 @@ result<void> check_destination(const fs::path& destination, bool replace) {
 
 result<unfinished_directory> unfinished_directory::open(const fs::path& destination,
                                                         std::string_view state, bool replace) {
-  LARQL_TRY_VOID(check_destination(destination, replace));
   auto out = unfinished_directory{};
   out.replace_ = replace;
   out.destination_ = without_slash(destination);
-  out.partial_ = out.destination_;
-  out.partial_ += ".partial";
+  out.partial_ = with_suffix(out.destination_, ".partial");
+  LARQL_TRY_VOID(end_interrupted_finish(out.destination_, out.partial_));
+  LARQL_TRY_VOID(check_destination(destination, replace));
   LARQL_TRY(const auto exists, path_exists(out.partial_));
   if (exists) {
     const auto found = read_text_file(out.partial_ / state_file, max_state_bytes);
@@ -81,15 +133,12 @@ result<void> unfinished_directory::finish(result<void> made) {
     remove_if_empty();
     return made;
   }
-  LARQL_TRY_VOID(remove_tree(partial_ / state_file));
-  if (replace_)
-    LARQL_TRY_VOID(remove_tree(destination_));
-  auto error = std::error_code{};
-  fs::rename(partial_, destination_, error);
-  if (error)
-    return fail(errc::io, "{}: rename to {}: {}", partial_.string(), destination_.string(),
-                error.message());
-  return {};
+  // The state file goes last: until then the next run knows what this one was about to do.
+  LARQL_TRY(const auto exists, path_exists(destination_));
+  LARQL_TRY_VOID(exists && replace_ ? replace_path(partial_, destination_)
+                                    : rename_path(partial_, destination_));
+  LARQL_TRY_VOID(sync_directory(destination_.parent_path()));
+  return remove_tree(destination_ / state_file);
 }
 
 } // namespace larql

@@ -2,6 +2,7 @@
 // DESTINATION.partial, and a run that was killed goes on in it.
 //
 // Owner     What is unfinished stays for the next run; a directory in which nothing was made goes.
+//           Killed at any moment, a run leaves the old destination or the new one, and all it made.
 // Errors    Name the directory and the operation.
 
 #pragma once

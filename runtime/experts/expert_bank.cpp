@@ -76,6 +76,7 @@ result<expert_bank> expert_bank::open(const std::filesystem::path& dir,
       dir, here, {owned.layers.first, owned.layers.last, owned.experts.first, owned.experts.last}));
   auto out = expert_bank{};
   out.owned_ = owned;
+  out.activation_ = model.activation;
   for (auto l = owned.layers.first; l <= owned.layers.last; ++l) {
     LARQL_TRY(auto part, open_layer(dir / vindex::layer_file_name(l), model, owned.experts));
     out.owned_bytes_ += part.header.expert_bytes() * owned.experts.count();

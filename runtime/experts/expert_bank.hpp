@@ -33,6 +33,8 @@ public:
   open(const std::filesystem::path& dir, const vindex::model_config& model, const ownership& owned);
 
   [[nodiscard]] const ownership& owned() const noexcept { return owned_; }
+  /// Between gate and up, in every expert.
+  [[nodiscard]] quant::activation_function activation() const noexcept { return activation_; }
 
   /// Format of the gate and up matrices of a layer: what the input must be rounded to.
   /// @pre the layer is owned
@@ -54,7 +56,7 @@ public:
   /// Of one expert of a layer. @pre the layer is owned
   [[nodiscard]] std::uint64_t expert_bytes(std::uint32_t layer) const;
 
-  /// Bytes of owned experts whose pages are in memory now, as the kernel says.
+  /// Bytes of owned experts whose pages are in memory now and mapped by this process.
   [[nodiscard]] std::uint64_t resident_bytes() const;
 
   /// Reads all owned pages into memory. `on_progress` gets the bytes done; false stops.
@@ -86,6 +88,7 @@ private:
   [[nodiscard]] const layer_part& part_of(std::uint32_t layer) const;
 
   ownership owned_;
+  quant::activation_function activation_ = quant::activation_function::gelu;
   std::vector<layer_part> layers_;
   std::uint64_t owned_bytes_ = 0;
 };

@@ -28,6 +28,13 @@ activation_view slice(activation_view v, std::uint32_t first, std::uint32_t coun
   return v;
 }
 
+bool stand_together(std::span<const assignment> rows) {
+  for (auto i = 1u; i < rows.size(); ++i)
+    if (rows[i].row != rows[0].row + i)
+      return false;
+  return true;
+}
+
 } // namespace
 
 result<void> expert_compute::run(std::uint32_t layer, const activation_view& x,
@@ -53,7 +60,7 @@ result<void> expert_compute::run_wave(std::uint32_t layer, const activation_view
                                       std::span<std::int64_t> sums) {
   announce(layer, assignments);
   find_groups(layer, assignments);
-  gather(x, assignments);
+  find_inputs(x, assignments);
   if (!compute_hidden(assignments) || !compute_sums(assignments, sums))
     return what_is_wrong(layer);
   return {};
@@ -89,18 +96,38 @@ void expert_compute::find_groups(std::uint32_t layer, std::span<const assignment
     if (!groups_.empty() && groups_.back().expert == assignments[i].expert)
       ++groups_.back().count;
     else
-      groups_.push_back({bank_.get(layer, assignments[i].expert), assignments[i].expert, i, 1});
+      groups_.push_back({bank_.get(layer, assignments[i].expert), assignments[i].expert, i, 1, {}});
   }
 }
 
-void expert_compute::gather(const activation_view& x, std::span<const assignment> assignments) {
-  const auto& gate = groups_.front().weights.gate;
-  inputs_.reset(x.format, static_cast<std::uint32_t>(assignments.size()), gate.cols, x.cols);
-  for (auto i = 0u; i < assignments.size(); ++i)
-    inputs_.copy_row(i, x, assignments[i].row);
+// The kernels want the inputs of an expert one after another. Where they stand so in the batch,
+// which a single row always does, they are read there; only the others are copied.
+void expert_compute::find_inputs(const activation_view& x,
+                                 std::span<const assignment> assignments) {
+  auto copies = 0u;
+  for (auto& g : groups_) {
+    const auto rows = assignments.subspan(g.first, g.count);
+    if (stand_together(rows))
+      g.inputs = slice(x, rows.front().row, g.count);
+    else
+      copies += g.count;
+  }
+  if (copies == 0)
+    return;
+  copied_.reset(x.format, copies, groups_.front().weights.gate.cols, x.cols);
+  const auto all = copied_.view();
+  auto at = 0u;
+  for (auto& g : groups_) {
+    if (g.inputs.rows != 0)
+      continue;
+    g.inputs = slice(all, at, g.count);
+    for (const auto& p : assignments.subspan(g.first, g.count))
+      copied_.copy_row(at++, x, p.row);
+  }
 }
 
-// Tasks are (expert, block of hidden rows); each writes its block of its assignments' hidden rows.
+// Tasks are (expert, block of hidden rows); each writes its block of the hidden rows of its
+// assignments.
 bool expert_compute::compute_hidden(std::span<const assignment> assignments) {
   const auto width = std::size_t{groups_.front().weights.gate.rows};
   auto most = std::size_t{0};
@@ -116,16 +143,15 @@ bool expert_compute::compute_hidden(std::span<const assignment> assignments) {
   const auto scratch =
       std::max(kernels::gated_scratch(task_rows_.hidden, most), most * task_rows_.output);
   scratch_.resize(scratch * compute_.pool.threads());
-  const auto all = inputs_.view();
   auto finite = std::atomic<bool>{true};
   compute_.pool.parallel_for(
       groups_.size() * blocks, 1, [&](std::size_t begin, std::size_t end, unsigned worker) {
         for (auto task = begin; task < end; ++task) {
           const auto& g = groups_[task / blocks];
-          const auto x = slice(all, g.first, g.count);
           const auto row = task % blocks * task_rows_.hidden;
           const auto end_row = std::min(row + task_rows_.hidden, width);
-          if (!kernels::gated_rows(compute_.k, g.weights.gate, g.weights.up, x, x, row, end_row,
+          if (!kernels::gated_rows(compute_.k, bank_.activation(), g.weights.gate, g.weights.up,
+                                   g.inputs, g.inputs, row, end_row,
                                    hidden_.data() + g.first * width, width,
                                    scratch_.data() + worker * scratch))
             finite.store(false, std::memory_order_relaxed);
@@ -160,7 +186,7 @@ bool expert_compute::compute_sums(std::span<const assignment> assignments,
       for (const auto& g : groups_) {
         const auto& down = g.weights.down;
         compute_.k.matmul[static_cast<std::size_t>(down.format)](
-            down, row, row + n, slice(all, g.first, g.count), 0, g.count, y - row, n);
+            down, row, row + n, slice(all, g.first, g.count), 0, g.count, y, n);
         for (auto i = 0u; i < g.count; ++i) {
           const auto& p = assignments[g.first + i];
           if (!compute_.k.accumulate_fixed(sums.data() + p.row * hidden + row, y + i * n, p.weight,

@@ -1,11 +1,11 @@
-// Computes owned experts for a batch of rows: gelu(gate · x) * (up · x), rounded, times down, times
+// Computes owned experts for a batch of rows: act(gate · x) * (up · x), rounded, times down, times
 // the routing weight, summed per row in fixed point.
 //
 // Shapes    sums: [rows][hidden] integers of 2^-32.
 // Numerics  docs/numerics.md, "Sum over experts": addition of integers, so neither the order of
 //           assignments nor their spread over nodes changes a bit.
 // Threads   One caller at a time; uses the pool of its `compute`.
-// Memory    Scratch grows with the largest batch, at most for max_assignments_per_wave.
+// Memory    Scratch grows with the largest batch, up to max_assignments_per_wave assignments.
 
 #pragma once
 
@@ -27,7 +27,7 @@ public:
   /// Adds the assignments' outputs to `sums`. `x` has the format of bank.input_format(layer).
   /// Fails with `corrupt` if weights are damaged or a sum leaves the fixed-point range; `sums` is
   /// then of no use. Damage shows in the results, so weights are looked at only to name it.
-  /// @pre every expert is owned and every row exists; assignments are sorted by expert
+  /// @pre every assignment is owned and its row exists; assignments are sorted by expert
   [[nodiscard]] result<void> run(std::uint32_t layer, const kernels::activation_view& x,
                                  std::span<const assignment> assignments,
                                  std::span<std::int64_t> sums);
@@ -39,6 +39,7 @@ private:
     std::uint32_t expert;
     std::uint32_t first; ///< index of its first assignment in the wave
     std::uint32_t count;
+    kernels::activation_view inputs; ///< one row per assignment
   };
 
   /// Rows of weights per task: multiples of 16, because tasks split sums at lanes.
@@ -51,7 +52,7 @@ private:
                         std::span<const assignment> assignments, std::span<std::int64_t> sums);
   void announce(std::uint32_t layer, std::span<const assignment> assignments);
   void find_groups(std::uint32_t layer, std::span<const assignment> assignments);
-  void gather(const kernels::activation_view& x, std::span<const assignment> assignments);
+  void find_inputs(const kernels::activation_view& x, std::span<const assignment> assignments);
   [[nodiscard]] bool compute_hidden(std::span<const assignment> assignments);
   [[nodiscard]] bool compute_sums(std::span<const assignment> assignments,
                                   std::span<std::int64_t> sums);
@@ -62,7 +63,7 @@ private:
   std::vector<group> groups_;
   std::vector<bool> announced_;      // per owned layer and expert
   task_rows task_rows_;              // of the wave
-  kernels::activation_rows inputs_;  // one row per assignment
+  kernels::activation_rows copied_;  // rows of groups whose rows do not stand together
   kernels::activation_rows rounded_; // the hidden rows, rounded for down
   std::vector<float> hidden_;        // [assignments][width]
   std::vector<float> scratch_;       // per worker

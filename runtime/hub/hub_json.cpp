@@ -1,10 +1,10 @@
 #include "runtime/hub/hub_json.hpp"
 
 #include "runtime/base/json.hpp"
+#include "runtime/base/parse_number.hpp"
 #include "runtime/hub/repo.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 namespace larql::hub {
 
@@ -82,10 +82,7 @@ result<void> take_parts(const json& headers, const std::string& where, lfs_objec
     return {};
   if (headers.at("chunk_size").is_string()) {
     LARQL_TRY(const auto text, f.string("chunk_size"));
-    const auto [end, error] =
-        std::from_chars(text.data(), text.data() + text.size(), out.part_bytes);
-    if (error != std::errc{} || end != text.data() + text.size())
-      out.part_bytes = 0;
+    out.part_bytes = parse_number<std::uint64_t>(text).value_or(0);
   } else {
     LARQL_TRY(out.part_bytes, f.unsigned_integer("chunk_size", max_file_bytes));
   }
@@ -94,13 +91,12 @@ result<void> take_parts(const json& headers, const std::string& where, lfs_objec
                 headers.at("chunk_size").dump());
   auto urls = std::vector<std::pair<std::uint64_t, std::string>>{};
   for (const auto& [key, value] : headers.items()) {
-    auto number = std::uint64_t{0};
-    const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), number);
-    if (error != std::errc{} || end != key.data() + key.size())
+    const auto number = parse_number<std::uint64_t>(key);
+    if (!number)
       continue;
     if (!value.is_string() || value.get<std::string>().size() > max_url_bytes)
-      return fail(errc::corrupt, "{}: part {} is no URL", where, number);
-    urls.emplace_back(number, value.get<std::string>());
+      return fail(errc::corrupt, "{}: part {} is no URL", where, *number);
+    urls.emplace_back(*number, value.get<std::string>());
   }
   std::sort(urls.begin(), urls.end());
   const auto expected = (out.bytes + out.part_bytes - 1) / out.part_bytes;

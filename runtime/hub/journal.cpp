@@ -2,9 +2,9 @@
 
 #include "runtime/base/file_writer.hpp"
 #include "runtime/base/mapped_file.hpp"
+#include "runtime/base/parse_number.hpp"
 
 #include <cerrno>
-#include <charconv>
 #include <fcntl.h>
 #include <unistd.h>
 #include <utility>
@@ -25,12 +25,12 @@ bool parse_interval(std::string_view text, std::uint64_t file_bytes, interval& o
   const auto space = text.find(' ');
   if (space == std::string_view::npos)
     return false;
-  const auto number = [](std::string_view s, std::uint64_t& to) {
-    const auto [end, error] = std::from_chars(s.data(), s.data() + s.size(), to);
-    return error == std::errc{} && end == s.data() + s.size();
-  };
-  return number(text.substr(0, space), out.begin) && number(text.substr(space + 1), out.end) &&
-         out.begin < out.end && out.end <= file_bytes;
+  const auto begin = parse_number<std::uint64_t>(text.substr(0, space));
+  const auto end = parse_number<std::uint64_t>(text.substr(space + 1));
+  if (!begin || !end || *begin >= *end || *end > file_bytes)
+    return false;
+  out = {*begin, *end};
+  return true;
 }
 
 // False if the line means nothing.

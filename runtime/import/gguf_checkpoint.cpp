@@ -1,12 +1,12 @@
 #include "runtime/import/gguf_checkpoint.hpp"
 
+#include "runtime/base/parse_number.hpp"
 #include "runtime/import/gguf.hpp"
 #include "runtime/import/gguf_tokenizer.hpp"
 #include "runtime/vindex/format.hpp"
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 
 namespace larql::import {
@@ -31,15 +31,12 @@ std::optional<split_name> parse_split_name(const fs::path& path) {
   if (name.size() <= tail.size())
     return std::nullopt;
   const auto t = std::string_view{name}.substr(name.size() - tail.size());
-  auto part = 0u, parts = 0u;
-  const auto number = [](std::string_view s, unsigned& out) {
-    const auto [end, error] = std::from_chars(s.data(), s.data() + s.size(), out);
-    return error == std::errc{} && end == s.data() + s.size();
-  };
-  if (t[0] != '-' || t.substr(6, 4) != "-of-" || t.substr(15) != ".gguf" ||
-      !number(t.substr(1, 5), part) || !number(t.substr(10, 5), parts) || part == 0 || part > parts)
+  const auto part = parse_number<unsigned>(t.substr(1, 5));
+  const auto parts = parse_number<unsigned>(t.substr(10, 5));
+  if (t[0] != '-' || t.substr(6, 4) != "-of-" || t.substr(15) != ".gguf" || !part || !parts ||
+      *part == 0 || *part > *parts)
     return std::nullopt;
-  return split_name{name.substr(0, name.size() - tail.size()), parts};
+  return split_name{name.substr(0, name.size() - tail.size()), *parts};
 }
 
 result<std::vector<gguf_file>> open_parts(const fs::path& path) {
@@ -244,25 +241,23 @@ std::string vindex_key(std::string_view name) {
   return {};
 }
 
-struct ggml_type {
-  std::uint32_t code;
-  encoding format;
-};
-// ggml type codes. On disk: never change.
-constexpr ggml_type ggml_types[] = {
-    {0, encoding::f32},   {1, encoding::f16},   {30, encoding::bf16}, {8, encoding::q8_0},
-    {2, encoding::q4_0},  {6, encoding::q5_0},  {7, encoding::q5_1},  {20, encoding::iq4_nl},
-    {12, encoding::q4_k}, {13, encoding::q5_k}, {14, encoding::q6_k},
-};
+// "F32, F16 and BF16"
+std::string supported_types() {
+  auto out = std::string{};
+  for (auto i = std::size_t{0}; i < quant::encoding_count; ++i) {
+    const auto* between = i == 0 ? "" : i + 1 == quant::encoding_count ? " and " : ", ";
+    out += fmt::format("{}{}", between, quant::block_table[i].name);
+  }
+  return out;
+}
 
 result<source_tensor> read_tensor(const gguf_file& file, const gguf_tensor& t) {
-  const auto* type = std::find_if(std::begin(ggml_types), std::end(ggml_types),
-                                  [&](const ggml_type& g) { return g.code == t.type; });
-  if (type == std::end(ggml_types))
-    return fail(errc::unsupported,
-                "{}: tensor \"{}\" has ggml type {}; supported are F32, F16, BF16, Q8_0, Q4_0, "
-                "Q5_0, Q5_1, IQ4_NL, Q4_K, Q5_K and Q6_K",
-                file.path().string(), t.name, t.type);
+  const auto* type =
+      std::find_if(std::begin(quant::block_table), std::end(quant::block_table),
+                   [&](const quant::block_facts& f) { return f.ggml_type == t.type; });
+  if (type == std::end(quant::block_table))
+    return fail(errc::unsupported, "{}: tensor \"{}\" has ggml type {}; supported are {}",
+                file.path().string(), t.name, t.type, supported_types());
   auto out = source_tensor{};
   out.name = t.name;
   out.format = type->format;

@@ -14,7 +14,7 @@
 namespace larql::kernels {
 
 template <class L>
-struct ops_attention {
+struct attention_ops {
   using vec = typename L::f32x16;
   static constexpr std::size_t w = L::width;
 

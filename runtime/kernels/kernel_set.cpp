@@ -10,59 +10,85 @@ namespace larql::kernels {
 
 namespace {
 
+bool always() noexcept {
+  return true;
+}
+
 #if defined(__x86_64__)
 // clang 14's __builtin_cpu_supports does not know the name "f16c".
 bool has_f16c() noexcept {
   auto a = 0u, b = 0u, c = 0u, d = 0u;
   return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
 }
+
+bool has_avx2() noexcept {
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
+}
+
+// The AVX-512 kernels call those for AVX2 where they have none of their own.
+bool has_avx512() noexcept {
+  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi");
+}
 #endif
+
+// One set of kernels of this build, and whether this processor has the instructions it needs.
+struct candidate {
+  simd_level level;
+  std::string_view name;
+  const kernel_set* kernels;
+  bool (*can_run)() noexcept;
+};
+
+// The best one first. Those of another architecture are not in the build.
+constexpr candidate candidates[] = {
+#if defined(__x86_64__)
+    {simd_level::avx512, "avx512", &kernels_avx512, has_avx512},
+    {simd_level::avx2, "avx2", &kernels_avx2, has_avx2},
+#endif
+    {simd_level::scalar, "scalar", &kernels_ref, always},
+};
 
 } // namespace
 
 std::string_view name_of(simd_level level) noexcept {
-  switch (level) {
-  case simd_level::scalar: return "scalar";
-  case simd_level::avx2: return "avx2";
-  case simd_level::avx512: return "avx512";
-  }
+  for (const auto& c : candidates)
+    if (c.level == level)
+      return c.name;
   return "unknown";
 }
 
+std::vector<simd_level> simd_levels() {
+  auto out = std::vector<simd_level>{};
+  for (const auto& c : candidates)
+    if (c.can_run())
+      out.insert(out.begin(), c.level);
+  return out;
+}
+
 simd_level best_simd_level() noexcept {
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  const auto avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
-  const auto avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-                      __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi");
-  if (avx2 && avx512)
-    return simd_level::avx512;
-  if (avx2)
-    return simd_level::avx2;
-#endif
+  for (const auto& c : candidates)
+    if (c.can_run())
+      return c.level;
   return simd_level::scalar;
 }
 
 result<const kernel_set*> kernels_for(simd_level level) {
-  if (level > best_simd_level())
-    return fail(errc::unsupported, "SIMD level {}: this CPU supports at most {}", name_of(level),
-                name_of(best_simd_level()));
-  switch (level) {
-#if defined(__x86_64__)
-  case simd_level::avx512: return &kernels_avx512;
-  case simd_level::avx2: return &kernels_avx2;
-#endif
-  default: return &kernels_ref;
-  }
+  for (const auto& c : candidates)
+    if (c.level == level && c.can_run())
+      return c.kernels;
+  return fail(errc::unsupported, "SIMD level {}: this processor or this build has no such kernels",
+              name_of(level));
 }
 
 result<const kernel_set*> kernels_by_name(std::string_view wanted) {
   if (wanted.empty())
     return kernels_for(best_simd_level());
-  for (const auto level : {simd_level::scalar, simd_level::avx2, simd_level::avx512})
-    if (wanted == name_of(level))
-      return kernels_for(level);
+  for (const auto& c : candidates)
+    if (wanted == c.name)
+      return kernels_for(c.level);
   return fail(errc::usage, "LARQL_SIMD is \"{}\", expected scalar, avx2 or avx512", wanted);
 }
 

@@ -1,7 +1,7 @@
 // Every function that has one version per instruction set, as a table of pointers.
 //
-// ref/kernels.cpp is the normative version in plain C++; avx2/kernels.cpp and avx512/kernels.cpp
-// return the same bits (docs/numerics.md; tests/runtime/kernels compare them).
+// ref/ is the normative version in plain C++; avx2/ and avx512/ return the same bits
+// (docs/numerics.md; tests/runtime/kernels compare them).
 //
 // Threads   All entries are pure functions over caller-owned memory; none allocates.
 // Errors    None at run time; sizes that disagree are bugs of the caller.
@@ -10,21 +10,24 @@
 
 #include "runtime/base/result.hpp"
 #include "runtime/kernels/activations.hpp"
+#include "runtime/quant/activation_function.hpp"
 #include "runtime/quant/encoding.hpp"
 
 #include <array>
 #include <string_view>
+#include <vector>
 
 namespace larql::kernels {
 
+/// In no order: what a processor has is asked for, never compared.
 enum class simd_level : std::uint8_t { scalar, avx2, avx512 };
 
 /// One version of every kernel.
 struct kernel_set {
   simd_level level;
 
-  /// out[(a - first_input) * out_stride + r] = w.row(r) · x.row(a) for rows [row_begin, row_end)
-  /// and inputs [input_begin, input_end). The first output row belongs to input_begin.
+  /// out[(a - input_begin) * out_stride + r - row_begin] = w.row(r) · x.row(a) for rows
+  /// [row_begin, row_end) and inputs [input_begin, input_end): `out` begins with the first product.
   using matmul_fn = void (*)(const quant::matrix_view& w, std::size_t row_begin,
                              std::size_t row_end, const activation_view& x, std::size_t input_begin,
                              std::size_t input_end, float* out, std::size_t out_stride) noexcept;
@@ -39,7 +42,9 @@ struct kernel_set {
   void (*add)(float* x, const float* y, std::size_t n);
   void (*scale)(float* x, float factor, std::size_t n);
   void (*multiply)(const float* x, const float* y, std::size_t n, float* out);
-  bool (*gelu_mul)(const float* gate, const float* up, std::size_t n, float* out);
+  /// By activation function.
+  using gated_mul_fn = bool (*)(const float* gate, const float* up, std::size_t n, float* out);
+  std::array<gated_mul_fn, quant::activation_function_count> gated_mul;
   bool (*all_finite)(const float* x, std::size_t n);
   void (*softcap)(float* x, float cap, std::size_t n);
   float (*maximum)(const float* x, std::size_t n);
@@ -62,7 +67,8 @@ struct kernel_set {
   void (*store_f16)(const float* x, std::size_t n, std::uint16_t* out);
 };
 
-/// The best level that this CPU and this build support.
+/// Those that this CPU and this build support: the reference first, the best one last.
+[[nodiscard]] std::vector<simd_level> simd_levels();
 [[nodiscard]] simd_level best_simd_level() noexcept;
 
 /// The table of a level. Fails with `unsupported` where the CPU or the build lacks it.

@@ -14,7 +14,7 @@ constexpr std::size_t bytes_per_task = 128 << 10;
 
 std::size_t row_grain(const quant::matrix_view& w) noexcept {
   const auto rows = bytes_per_task / std::max<std::uint64_t>(w.stride_bytes(), 1);
-  return std::clamp<std::size_t>(rows / 32 * 32, 32, 256); // whole panels, tile_block256.hpp
+  return std::clamp<std::size_t>(rows / 32 * 32, 32, 256); // whole tiles, tile_block256.hpp
 }
 
 void quantized_inputs::bind(const float* x, std::uint32_t rows, std::uint32_t cols,
@@ -79,26 +79,26 @@ void matmul(const compute& c, quantized_inputs& x, std::span<const linear_job> j
       const auto row = (task - first[p]) * grain;
       const auto view = x.view(job.w);
       c.k.matmul[static_cast<std::size_t>(job.w.format)](
-          job.w, row, std::min<std::size_t>(row + grain, job.w.rows), view, 0, view.rows, job.out,
-          job.out_stride);
+          job.w, row, std::min<std::size_t>(row + grain, job.w.rows), view, 0, view.rows,
+          job.out + row, job.out_stride);
     }
   });
 }
 
-bool gated_rows(const kernel_set& k, const quant::matrix_view& gate, const quant::matrix_view& up,
-                const activation_view& x_gate, const activation_view& x_up, std::size_t begin,
-                std::size_t end, float* out, std::size_t out_stride, float* scratch) {
+bool gated_rows(const kernel_set& k, quant::activation_function f, const quant::matrix_view& gate,
+                const quant::matrix_view& up, const activation_view& x_gate,
+                const activation_view& x_up, std::size_t begin, std::size_t end, float* out,
+                std::size_t out_stride, float* scratch) {
   const auto n = end - begin;
   const auto inputs = x_gate.rows;
   auto* g = scratch;
   auto* u = scratch + n * inputs;
-  // The kernels index their output by row number, so it starts `begin` before the buffer.
-  k.matmul[static_cast<std::size_t>(gate.format)](gate, begin, end, x_gate, 0, inputs, g - begin,
-                                                  n);
-  k.matmul[static_cast<std::size_t>(up.format)](up, begin, end, x_up, 0, inputs, u - begin, n);
+  k.matmul[static_cast<std::size_t>(gate.format)](gate, begin, end, x_gate, 0, inputs, g, n);
+  k.matmul[static_cast<std::size_t>(up.format)](up, begin, end, x_up, 0, inputs, u, n);
+  const auto gated_mul = k.gated_mul[static_cast<std::size_t>(f)];
   auto finite = true;
   for (auto i = std::size_t{0}; i < inputs; ++i)
-    finite &= k.gelu_mul(g + i * n, u + i * n, n, out + i * out_stride + begin);
+    finite &= gated_mul(g + i * n, u + i * n, n, out + i * out_stride + begin);
   return finite;
 }
 

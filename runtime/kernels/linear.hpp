@@ -60,12 +60,13 @@ struct linear_job {
 /// Computes several products of the same inputs in one parallel loop.
 void matmul(const compute& c, quantized_inputs& x, std::span<const linear_job> jobs);
 
-/// out[i * out_stride + j] = gelu(gate.row(j) · x[i]) * (up.row(j) · x[i]) for rows [begin, end).
+/// out[i * out_stride + j] = f(gate.row(j) · x[i]) * (up.row(j) · x[i]) for rows [begin, end).
 /// `scratch` holds at least gated_scratch(end - begin, inputs) floats. False if a product of gate
 /// or up is not finite.
-bool gated_rows(const kernel_set& k, const quant::matrix_view& gate, const quant::matrix_view& up,
-                const activation_view& x_gate, const activation_view& x_up, std::size_t begin,
-                std::size_t end, float* out, std::size_t out_stride, float* scratch);
+bool gated_rows(const kernel_set& k, quant::activation_function f, const quant::matrix_view& gate,
+                const quant::matrix_view& up, const activation_view& x_gate,
+                const activation_view& x_up, std::size_t begin, std::size_t end, float* out,
+                std::size_t out_stride, float* scratch);
 [[nodiscard]] constexpr std::size_t gated_scratch(std::size_t rows, std::size_t inputs) {
   return 2 * rows * inputs;
 }

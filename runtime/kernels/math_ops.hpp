@@ -1,15 +1,18 @@
-// exp, GELU and tanh soft-cap over sixteen lanes: our own fixed sequences of IEEE operations, so
-// that every machine and every instruction set returns the same bits (libm does not promise that).
+// exp, GELU, SiLU and tanh soft-cap over sixteen lanes: our own fixed sequences of IEEE operations,
+// so that every machine and every instruction set returns the same bits (libm does not promise
+// that).
 //
-// Numerics  exp: relative error below 2e-7. gelu and softcap follow from it.
+// Numerics  exp: relative error below 2e-7. gelu, silu and softcap follow from it.
 // Source    The polynomial of exp is the one of Cephes' expf (public domain coefficients).
 
 #pragma once
 
+#include "runtime/quant/activation_function.hpp"
+
 namespace larql::kernels {
 
 template <class L>
-struct ops_math {
+struct math_ops {
   using vec = typename L::f32x16;
 
   /// e^x. Arguments are clamped to [-87, 88], where the result is a normal number.
@@ -37,6 +40,22 @@ struct ops_math {
     const auto t = L::fma(L::mul(x, x), L::set1(c * 0.044715f), L::set1(c));
     const auto e = exp(L::mul(L::mul(x, L::set1(-2.0f)), t));
     return L::div(x, L::add(L::set1(1.0f), e));
+  }
+
+  /// x / (1 + e^-x).
+  static vec silu(vec x) {
+    const auto e = exp(L::sub(L::zero(), x));
+    return L::div(x, L::add(L::set1(1.0f), e));
+  }
+
+  template <quant::activation_function F>
+  static vec activation(vec x) {
+    if constexpr (F == quant::activation_function::gelu) {
+      return gelu(x);
+    } else {
+      static_assert(F == quant::activation_function::silu);
+      return silu(x);
+    }
   }
 
   /// cap * tanh(x / cap).

@@ -8,9 +8,9 @@
 namespace larql::kernels {
 
 template <class L>
-struct ops_quantize {
+struct quantize_ops {
   using vec = typename L::f32x16;
-  using rows = ops_rows<L>;
+  using rows = row_ops<L>;
   static constexpr std::size_t w = L::width;
 
   /// One block of Block values, of which the first `n` exist. Writes its sums per SumBlock values.

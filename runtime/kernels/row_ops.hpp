@@ -16,9 +16,9 @@
 namespace larql::kernels {
 
 template <class L>
-struct ops_rows {
+struct row_ops {
   using vec = typename L::f32x16;
-  using math = ops_math<L>;
+  using math = math_ops<L>;
   static constexpr std::size_t w = L::width;
 
   static vec load_tail(const float* p, std::size_t n) {
@@ -79,14 +79,15 @@ struct ops_rows {
       store_some(out + i, n - i, L::mul(load_some(x + i, n - i), load_some(y + i, n - i)));
   }
 
-  /// out = gelu(gate) * up. False if a gate or an up is not finite.
-  static bool gelu_mul(const float* gate, const float* up, std::size_t n, float* out) {
+  /// out = F(gate) * up. False if a gate or an up is not finite.
+  template <quant::activation_function F>
+  static bool gated_mul(const float* gate, const float* up, std::size_t n, float* out) {
     auto not_finite = L::zero(); // x * 0 is 0 for finite x and NaN otherwise
     for (std::size_t i = 0; i < n; i += w) {
       const auto g = load_some(gate + i, n - i);
       const auto u = load_some(up + i, n - i);
       not_finite = L::fma(g, L::zero(), L::fma(u, L::zero(), not_finite));
-      store_some(out + i, n - i, L::mul(math::gelu(g), u));
+      store_some(out + i, n - i, L::mul(math::template activation<F>(g), u));
     }
     return L::reduce_add(not_finite) == 0.0f;
   }

@@ -1,6 +1,6 @@
 #include "runtime/quant/blocks.hpp"
 
-#include <cmath>
+#include <utility>
 
 namespace larql::quant {
 
@@ -19,7 +19,7 @@ void add_fifth_bit(std::uint32_t bits, std::array<std::uint8_t, 32>& out) noexce
     out[i] = static_cast<std::uint8_t>(out[i] | ((bits >> i) & 1u) << 4u);
 }
 
-// Q4_K and Q5_K: two sub-blocks of 32 share 32 bytes, low nibbles first.
+// Two sub-blocks of 32 share 32 bytes, low nibbles first.
 void split_k_nibbles(const std::byte* p, std::array<std::uint8_t, 256>& out) noexcept {
   for (auto i = std::size_t{0}; i < 128; ++i) {
     const auto group = i / 32 * 64;
@@ -28,7 +28,7 @@ void split_k_nibbles(const std::byte* p, std::array<std::uint8_t, 256>& out) noe
   }
 }
 
-void unpack_scales(const std::byte* p, block256& out) noexcept {
+void unpack_six_bit_scales(const std::byte* p, block256& out) noexcept {
   for (auto j = std::size_t{0}; j < 8; ++j) {
     const auto [scale, min] = unpack_scale_min(p, j);
     out.scale[2 * j] = out.scale[2 * j + 1] = scale;
@@ -37,9 +37,9 @@ void unpack_scales(const std::byte* p, block256& out) noexcept {
 }
 
 float plain_weight(encoding e, const std::byte* p) noexcept {
-  switch (e) {
-  case encoding::f16: return half_to_float(u16_at(p, 0));
-  case encoding::bf16: return bf16_to_float(u16_at(p, 0));
+  switch (facts_of(e).codes) {
+  case code_layout::plain_f16: return half_to_float(u16_at(p, 0));
+  case code_layout::plain_bf16: return bf16_to_float(u16_at(p, 0));
   default: return std::bit_cast<float>(u32_at(p, 0));
   }
 }
@@ -56,65 +56,64 @@ scale_min unpack_scale_min(const std::byte* packed, std::size_t j) noexcept {
 }
 
 block32 decode_block32(encoding e, const std::byte* p) noexcept {
+  const auto& facts = facts_of(e);
+  const auto* codes = p + facts.codes_at;
   auto out = block32{};
-  out.d = half_to_float(u16_at(p, 0));
-  switch (e) {
-  case encoding::q4_0:
-    out.offset = 8;
-    split_nibbles(p + 2, out.code);
+  out.d = half_to_float(u16_at(p, facts.d_at));
+  if (facts.has_min)
+    out.min = half_to_float(u16_at(p, facts.min_at));
+  out.offset = facts.offset;
+  switch (facts.codes) {
+  case code_layout::nibbles: split_nibbles(codes, out.code); break;
+  case code_layout::nibbles_fifth:
+    split_nibbles(codes, out.code);
+    add_fifth_bit(u32_at(p, facts.high_at), out.code);
     break;
-  case encoding::q5_0:
-    out.offset = 16;
-    split_nibbles(p + 6, out.code);
-    add_fifth_bit(u32_at(p, 2), out.code);
-    break;
-  case encoding::q5_1:
-    out.min = half_to_float(u16_at(p, 2));
-    split_nibbles(p + 8, out.code);
-    add_fifth_bit(u32_at(p, 4), out.code);
-    break;
-  case encoding::iq4_nl:
-    out.offset = 128;
-    split_nibbles(p + 2, out.code);
+  case code_layout::nibbles_iq4_nl:
+    split_nibbles(codes, out.code);
     for (auto& c : out.code)
-      c = static_cast<std::uint8_t>(iq4_nl_values[c] + 128);
+      c = iq4_nl_codes[c];
     break;
-  default: // q8_0
-    out.offset = 128;
+  default: // signed_bytes
     for (auto i = std::size_t{0}; i < 32; ++i)
-      out.code[i] = static_cast<std::uint8_t>(byte_at(p, 2 + i) ^ 0x80u);
+      out.code[i] = static_cast<std::uint8_t>(byte_at(codes, i) ^ 0x80u);
     break;
   }
   return out;
 }
 
 block256 decode_block256(encoding e, const std::byte* p) noexcept {
+  const auto& facts = facts_of(e);
+  const auto* codes = p + facts.codes_at;
+  const auto* high = p + facts.high_at;
   auto out = block256{};
-  if (e == encoding::q6_k) {
-    out.d = half_to_float(u16_at(p, 208));
-    out.offset = 32;
+  out.d = half_to_float(u16_at(p, facts.d_at));
+  if (facts.has_min)
+    out.d_min = half_to_float(u16_at(p, facts.min_at));
+  out.offset = facts.offset;
+  if (facts.scales == scale_layout::six_bit)
+    unpack_six_bit_scales(p + facts.scales_at, out);
+  else
     for (auto j = std::size_t{0}; j < 16; ++j) {
-      out.scale[j] = static_cast<std::int8_t>(byte_at(p, 192 + j));
+      out.scale[j] = static_cast<std::int8_t>(byte_at(p, facts.scales_at + j));
       out.min[j] = 0;
     }
+  switch (facts.codes) {
+  case code_layout::k_nibbles: split_k_nibbles(codes, out.code); break;
+  case code_layout::k_nibbles_fifth:
+    split_k_nibbles(codes, out.code);
     for (auto i = std::size_t{0}; i < 256; ++i) {
-      const auto low = (byte_at(p, i / 2) >> (i % 2 * 4)) & 15u;
-      const auto high = (byte_at(p, 128 + i / 4) >> (i % 4 * 2)) & 3u;
-      out.code[i] = static_cast<std::uint8_t>(low | high << 4u);
+      const auto bit = (byte_at(high, i % 32) >> (i / 32)) & 1u;
+      out.code[i] = static_cast<std::uint8_t>(out.code[i] | bit << 4u);
     }
-    return out;
-  }
-  out.d = half_to_float(u16_at(p, 0));
-  out.d_min = half_to_float(u16_at(p, 2));
-  unpack_scales(p + 4, out);
-  if (e == encoding::q4_k) {
-    split_k_nibbles(p + 16, out.code);
-    return out;
-  }
-  split_k_nibbles(p + 48, out.code); // q5_k: 32 bytes of fifth bits, bit j for sub-block j
-  for (auto i = std::size_t{0}; i < 256; ++i) {
-    const auto bit = (byte_at(p, 16 + i % 32) >> (i / 32)) & 1u;
-    out.code[i] = static_cast<std::uint8_t>(out.code[i] | bit << 4u);
+    break;
+  default: // linear_six
+    for (auto i = std::size_t{0}; i < 256; ++i) {
+      const auto low_bits = (byte_at(codes, i / 2) >> (i % 2 * 4)) & 15u;
+      const auto high_bits = (byte_at(high, i / 4) >> (i % 4 * 2)) & 3u;
+      out.code[i] = static_cast<std::uint8_t>(low_bits | high_bits << 4u);
+    }
+    break;
   }
   return out;
 }
@@ -151,30 +150,35 @@ bool exponents_are_finite(const std::byte* row, std::size_t blocks) noexcept {
   auto bad = false;
   for (const auto* end = row + blocks * BlockBytes; row != end; row += BlockBytes) {
     if constexpr (BlockBytes > 16)
-      __builtin_prefetch(row + ahead);
+      __builtin_prefetch( // as a number, because a pointer may not leave the row
+          reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(row) + ahead));
     bad |= (((u16_at(row, Offsets) & Exponent) == Exponent) | ...);
   }
   return !bad;
 }
 
+template <encoding E>
+bool is_finite(const std::byte* row, std::size_t blocks) noexcept {
+  constexpr auto& facts = block_traits<E>;
+  if constexpr (facts.codes == code_layout::plain_f32) // little-endian: its upper half
+    return exponents_are_finite<of_bf16, facts.bytes, 2>(row, blocks);
+  else if constexpr (facts.codes == code_layout::plain_bf16)
+    return exponents_are_finite<of_bf16, facts.bytes, 0>(row, blocks);
+  else if constexpr (facts.has_min)
+    return exponents_are_finite<of_half, facts.bytes, facts.d_at, facts.min_at>(row, blocks);
+  else
+    return exponents_are_finite<of_half, facts.bytes, facts.d_at>(row, blocks);
+}
+
+constexpr auto finite_checks = []<std::size_t... I>(std::index_sequence<I...>) {
+  return std::array{is_finite<static_cast<encoding>(I)>...};
+}
+(std::make_index_sequence<encoding_count>{});
+
 } // namespace
 
 bool row_is_finite(encoding e, const std::byte* row, std::size_t cols) noexcept {
-  const auto blocks = cols / shape_of(e).weights;
-  switch (e) {
-  case encoding::f32: return exponents_are_finite<of_bf16, 4, 2>(row, blocks);
-  case encoding::f16: return exponents_are_finite<of_half, 2, 0>(row, blocks);
-  case encoding::bf16: return exponents_are_finite<of_bf16, 2, 0>(row, blocks);
-  case encoding::q8_0: return exponents_are_finite<of_half, 34, 0>(row, blocks);
-  case encoding::q4_0:
-  case encoding::iq4_nl: return exponents_are_finite<of_half, 18, 0>(row, blocks);
-  case encoding::q5_0: return exponents_are_finite<of_half, 22, 0>(row, blocks);
-  case encoding::q5_1: return exponents_are_finite<of_half, 24, 0, 2>(row, blocks);
-  case encoding::q4_k: return exponents_are_finite<of_half, 144, 0, 2>(row, blocks);
-  case encoding::q5_k: return exponents_are_finite<of_half, 176, 0, 2>(row, blocks);
-  case encoding::q6_k: return exponents_are_finite<of_half, 210, 208>(row, blocks);
-  }
-  return false;
+  return finite_checks[static_cast<std::size_t>(e)](row, cols / shape_of(e).weights);
 }
 
 } // namespace larql::quant

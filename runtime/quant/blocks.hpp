@@ -1,7 +1,8 @@
 // Quantised blocks taken apart, in plain C++: what each byte means. The reference kernels, the
 // embedding lookup and the tests read weights through this file only.
 //
-// Source    docs/vindex-format.md, "Block encodings".
+// Source    block_traits.hpp says where the parts of a block lie; docs/vindex-format.md, "Block
+//           encodings", what they mean.
 // Threads   Pure functions; input may have any alignment.
 
 #pragma once
@@ -35,10 +36,6 @@ struct block256 {
   std::array<std::uint8_t, 256> code;
 };
 
-/// The 16 values that an IQ4_NL nibble stands for. Fixed by the format; never change.
-inline constexpr std::array<std::int8_t, 16> iq4_nl_values = {
-    -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
-
 inline std::uint8_t byte_at(const std::byte* p, std::size_t i) noexcept {
   return static_cast<std::uint8_t>(p[i]);
 }
@@ -55,7 +52,7 @@ inline std::uint32_t u32_at(const std::byte* p, std::size_t i) noexcept {
 /// @pre shape_of(e).weights == 256
 [[nodiscard]] block256 decode_block256(encoding e, const std::byte* p) noexcept;
 
-/// The six-bit scale and minimum of sub-block j (0..7) in the 12 bytes of Q4_K and Q5_K.
+/// The six-bit scale and minimum of sub-block j (0..7) in the 12 bytes of scale_layout::six_bit.
 struct scale_min {
   int scale;
   int min;

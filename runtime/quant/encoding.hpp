@@ -2,9 +2,11 @@
 //
 // Shapes    A matrix has `rows` outputs and `cols` inputs, row-major. Quantised rows are a whole
 //           number of blocks; `cols` counts padding (zero weights) that a format needed.
-// Source    Byte layouts: docs/vindex-format.md. All but q6_k are byte-identical to ggml's.
+// Source    Byte layouts: block_traits.hpp.
 
 #pragma once
+
+#include "runtime/quant/block_traits.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -13,22 +15,6 @@
 
 namespace larql::quant {
 
-/// Values are internal; files and messages use names or their own codes.
-enum class encoding : std::uint8_t {
-  f32,
-  f16,
-  bf16,
-  q8_0,
-  q4_0,
-  q5_0,
-  q5_1,
-  iq4_nl,
-  q4_k,
-  q5_k,
-  q6_k, ///< Elements in linear order, unlike ggml's (docs/vindex-format.md, "Block encodings").
-};
-inline constexpr std::size_t encoding_count = 11;
-
 /// Weights per block and bytes per block; 1 weight for plain floats.
 struct block_shape {
   std::uint32_t weights;
@@ -36,24 +22,13 @@ struct block_shape {
 };
 
 [[nodiscard]] constexpr block_shape shape_of(encoding e) noexcept {
-  switch (e) {
-  case encoding::f32: return {1, 4};
-  case encoding::f16: return {1, 2};
-  case encoding::bf16: return {1, 2};
-  case encoding::q8_0: return {32, 34};
-  case encoding::q4_0: return {32, 18};
-  case encoding::q5_0: return {32, 22};
-  case encoding::q5_1: return {32, 24};
-  case encoding::iq4_nl: return {32, 18};
-  case encoding::q4_k: return {256, 144};
-  case encoding::q5_k: return {256, 176};
-  case encoding::q6_k: return {256, 210};
-  }
-  return {1, 0};
+  return {facts_of(e).weights, facts_of(e).bytes};
 }
 
 /// Name in manifests and messages: "Q4_K".
-[[nodiscard]] std::string_view name_of(encoding e) noexcept;
+[[nodiscard]] constexpr std::string_view name_of(encoding e) noexcept {
+  return facts_of(e).name;
+}
 [[nodiscard]] std::optional<encoding> encoding_from_name(std::string_view name) noexcept;
 
 /// Bytes of one row. @pre `cols` is a multiple of the block's weights
@@ -84,8 +59,8 @@ struct matrix_view {
 /// How the input of a product with a matrix is represented (activations.hpp).
 enum class activation_format : std::uint8_t {
   f32,    ///< As it is: for plain float weights.
-  q8_32,  ///< 8 bit, one scale per 32: for Q4_0, Q5_0, Q5_1, Q8_0, IQ4_NL.
-  q8_256, ///< 8 bit, one scale per 256: for Q4_K, Q5_K, Q6_K.
+  q8_32,  ///< 8 bit, one scale per 32: for blocks of 32 weights.
+  q8_256, ///< 8 bit, one scale per 256: for blocks of 256 weights.
 };
 
 [[nodiscard]] constexpr activation_format activation_for(encoding e) noexcept {

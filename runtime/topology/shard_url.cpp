@@ -1,6 +1,6 @@
 #include "runtime/topology/shard_url.hpp"
 
-#include <charconv>
+#include "runtime/base/parse_number.hpp"
 
 namespace larql::topology {
 
@@ -38,13 +38,11 @@ std::string parse_authority(std::string_view rest, std::uint16_t default_port, s
     out.port = default_port;
     return default_port == 0 ? "port is missing" : "";
   }
-  auto port = 0u;
   const auto digits = rest.substr(1);
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
-  if (rest[0] != ':' || error != std::errc{} || end != digits.data() + digits.size() || port == 0 ||
-      port > 65535)
+  const auto port = parse_number<std::uint16_t>(digits);
+  if (rest[0] != ':' || !port || *port == 0)
     return fmt::format("port is \"{}\", expected 1 to 65535", digits);
-  out.port = static_cast<std::uint16_t>(port);
+  out.port = *port;
   return {};
 }
 

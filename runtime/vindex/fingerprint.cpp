@@ -11,10 +11,12 @@ result<sha256_digest> fingerprint(const std::filesystem::path& dir, const model_
   LARQL_TRY(const auto map, in.map_all(access_pattern::sequential));
   auto hash = sha256{};
   // The name is left out: it is a label that people change.
-  const auto numbers =
+  auto numbers =
       fmt::format("larql-1 {} {} {} {} {} {} {} {} {} {} {} {} {}", m.family, m.layers, m.hidden,
                   m.dense_width, m.vocab, m.q_heads, m.kv_heads, m.global_kv_heads, m.head_dim,
                   m.global_head_dim, m.experts, m.top_k, m.expert_width);
+  if (m.activation != quant::activation_function::gelu)
+    numbers += fmt::format(" {}", quant::name_of(m.activation));
   hash.update(std::as_bytes(std::span{numbers}));
   hash.update(map.bytes());
   return hash.finish();

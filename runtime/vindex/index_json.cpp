@@ -70,6 +70,16 @@ result<void> read_model_config(const json_fields& f, model_config& out) {
   LARQL_TRY(const auto eps, number_or(f, "rms_norm_eps", 1e-6)); // ours; the family implies 1e-6
   out.softcap = static_cast<float>(softcap);
   out.rms_eps = static_cast<float>(eps);
+  if (f.has("hidden_activation")) { // ours; the family implies GELU
+    LARQL_TRY(const auto name, f.string("hidden_activation"));
+    const auto known = quant::activation_from_name(name);
+    if (!known)
+      return fail(errc::unsupported,
+                  "{}: field \"hidden_activation\" is \"{}\", expected \"gelu_pytorch_tanh\" or "
+                  "\"silu\"",
+                  f.where(), name);
+    out.activation = *known;
+  }
   LARQL_TRY(const auto shared, u32_or(f, "num_kv_shared_layers", ~0u, 0));
   LARQL_TRY(const auto per_layer, u32_or(f, "per_layer_embed_dim", ~0u, 0));
   if (shared != 0 || per_layer != 0)
@@ -218,6 +228,8 @@ std::string write_index(const model_config& c, const index_extras& extras) {
           {"moe_intermediate_size", c.expert_width},
           {"hybrid", true}}}}},
   };
+  if (c.activation != quant::activation_function::gelu)
+    out["model_config"]["hidden_activation"] = std::string{quant::name_of(c.activation)};
   // No time: the same source gives the same bytes.
   if (!extras.source.empty())
     out["source"] = {{"huggingface_repo", nullptr},

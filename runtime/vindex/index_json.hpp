@@ -7,6 +7,7 @@
 #pragma once
 
 #include "runtime/base/result.hpp"
+#include "runtime/quant/activation_function.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -49,6 +50,9 @@ struct model_config {
   std::uint32_t experts = 0;
   std::uint32_t top_k = 0;
   std::uint32_t expert_width = 0;
+
+  /// Of the experts and of the dense feed-forward block.
+  quant::activation_function activation = quant::activation_function::gelu;
 
   // Per-layer geometry.
   [[nodiscard]] std::uint32_t head_dim_of(std::uint32_t l) const {

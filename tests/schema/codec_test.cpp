@@ -190,6 +190,11 @@ TEST(Codec, RefusesFormatsAndKindsItDoesNotKnow) {
   auto call = sample<expert_call>();
   call.format = static_cast<quant::activation_format>(3);
   EXPECT_EQ(decode_text(call), "message: call.format is 3, which is no format");
+  auto welcome = sample<node_description>();
+  welcome.model.activation = static_cast<quant::activation_function>(2);
+  EXPECT_EQ(decode_text(welcome),
+            "message: welcome.activation is 2, which is no activation function "
+            "that this version knows");
   auto body = body_of(encoded(ping{}));
   body[16] = 99; // the union's tag: first field of the root struct's data
   EXPECT_EQ(decode_text(body), "message: kind is 99, which is not known");

@@ -66,6 +66,8 @@ inline std::vector<sample> samples() {
     (*informed.weights_digest)[i] = static_cast<std::byte>(0x30 + i);
   auto informed_welcome = welcome;
   informed_welcome.model = informed;
+  auto silu_welcome = informed_welcome;
+  silu_welcome.model.activation = quant::activation_function::silu;
 
   auto status = node_status{1, 2, node_state::loading, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
   auto offer = announce{welcome, false, 1 << 30, 12'345};
@@ -85,6 +87,8 @@ inline std::vector<sample> samples() {
       {"pong", pong{0x8877665544332211, 5, 600, 7, node_state::draining}},
       {"hello_weights_digest", hello{1, "laptop of Ada", informed}},
       {"welcome_weights_digest", informed_welcome},
+      {"hello_activation", hello{1, "laptop of Ada", silu_welcome.model}},
+      {"welcome_activation", silu_welcome},
       {"ask_status", ask_status{0x1020304050607080}},
       {"status", status},
       {"control", control{77, control_action::restart_node}},

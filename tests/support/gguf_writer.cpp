@@ -120,21 +120,7 @@ void gguf_writer::write(const std::filesystem::path& path) const {
 }
 
 std::uint32_t ggml_code(quant::encoding e) {
-  using quant::encoding;
-  switch (e) {
-  case encoding::f32: return 0;
-  case encoding::f16: return 1;
-  case encoding::bf16: return 30;
-  case encoding::q8_0: return 8;
-  case encoding::q4_0: return 2;
-  case encoding::q5_0: return 6;
-  case encoding::q5_1: return 7;
-  case encoding::iq4_nl: return 20;
-  case encoding::q4_k: return 12;
-  case encoding::q5_k: return 13;
-  case encoding::q6_k: return 14;
-  }
-  return ~0u;
+  return quant::facts_of(e).ggml_type;
 }
 
 std::string gguf_tensor_name(const std::string& key) {

@@ -20,9 +20,11 @@ inline std::string hex(std::span<const std::byte> bytes) {
 }
 
 inline std::string text_of(const schema::model_identity& m) {
-  return fmt::format("model={} weights={} layers={} hidden={} experts={} width={} digest={}",
+  return fmt::format("model={} weights={} layers={} hidden={} experts={} width={} digest={} "
+                     "activation={}",
                      m.name, hex(m.weights), m.layers, m.hidden, m.experts, m.expert_width,
-                     m.weights_digest ? hex(*m.weights_digest) : "unknown");
+                     m.weights_digest ? hex(*m.weights_digest) : "unknown",
+                     quant::name_of(m.activation));
 }
 inline std::string text_of(const schema::hello& m) {
   return fmt::format("hello protocol={} name={} {}", m.protocol, m.name,

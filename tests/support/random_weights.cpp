@@ -2,6 +2,7 @@
 
 #include "runtime/quant/half.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace larql::test {
@@ -70,6 +71,14 @@ void fix_scales(random_source& random, encoding e, std::byte* p, float deviation
     put_half(p + 2, d / 20);
     break;
   case encoding::q6_k: put_half(p + 208, d / 1300); break;
+  default: { // as far from zero as their codes go
+    const auto& facts = quant::facts_of(e);
+    const auto largest = static_cast<float>(std::max(facts.offset, facts.max_code));
+    put_half(p + facts.d_at, 2 * d / largest / (facts.weights == 256 ? 32.0f : 1.0f));
+    if (facts.has_min)
+      put_half(p + facts.min_at, -d);
+    break;
+  }
   }
 }
 

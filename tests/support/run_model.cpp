@@ -5,15 +5,6 @@
 
 namespace larql::test {
 
-std::vector<kernels::simd_level> simd_levels() {
-  auto out = std::vector<kernels::simd_level>{};
-  for (const auto level :
-       {kernels::simd_level::scalar, kernels::simd_level::avx2, kernels::simd_level::avx512})
-    if (kernels::kernels_for(level))
-      out.push_back(level);
-  return out;
-}
-
 running_model::running_model(const run_options& options)
     : options_(options), kernels_(*kernels::kernels_for(options.simd)), pool_(options.threads) {}
 

@@ -26,9 +26,6 @@ struct run_options {
   gemma4::kv_format kv = gemma4::kv_format::f32;
 };
 
-/// Instruction sets that this machine can run, the reference first.
-[[nodiscard]] std::vector<kernels::simd_level> simd_levels();
-
 class running_model {
 public:
   /// Opens the vindex with all its experts on this machine.

@@ -111,6 +111,7 @@ vindex::model_config config_of(const tiny_options& o) {
   c.experts = o.experts;
   c.top_k = o.top_k;
   c.expert_width = o.expert_width;
+  c.activation = o.activation;
   return c;
 }
 

@@ -35,6 +35,7 @@ struct tiny_options {
   std::uint32_t head_dim = 32, global_head_dim = 64;
   std::uint32_t window = 8;
   std::uint32_t experts = 8, top_k = 3, expert_width = 96;
+  quant::activation_function activation = quant::activation_function::gelu;
 
   // Encodings. One that does not fit a matrix's width becomes Q8_0, or F32 if that does not either.
   quant::encoding attention = quant::encoding::f32; ///< q and o

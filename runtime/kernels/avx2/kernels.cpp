@@ -1,6 +1,6 @@
 // ref/kernels.cpp with AVX2, FMA and F16C. Same bits.
 
-#include "runtime/kernels/avx2/matmul.hpp"
+#include "runtime/kernels/avx2/dot.hpp"
 #include "runtime/kernels/avx2/simd16.hpp"
 #include "runtime/kernels/kernel_table.hpp"
 #include "runtime/kernels/matmul_tiles.hpp"
@@ -19,17 +19,20 @@ struct isa {
   }
 };
 
-using quant::encoding;
+struct products {
+  template <quant::encoding E>
+  static consteval kernel_set::matmul_fn matmul() {
+    if constexpr (avx2::is_supported(quant::block_traits<E>))
+      return matmul_tiles<isa, E>;
+    else
+      return matmul_of<kernels_ref, E>;
+  }
+};
 
 } // namespace
 
-constinit const kernel_set kernels_avx2 = make_table<simd16_avx2>(
-    simd_level::avx2, {matmul_tiles<isa, encoding::f32>, matmul_tiles<isa, encoding::f16>,
-                       matmul_tiles<isa, encoding::bf16>, matmul_tiles<isa, encoding::q8_0>,
-                       matmul_tiles<isa, encoding::q4_0>, matmul_tiles<isa, encoding::q5_0>,
-                       matmul_tiles<isa, encoding::q5_1>, matmul_tiles<isa, encoding::iq4_nl>,
-                       matmul_tiles<isa, encoding::q4_k>, matmul_tiles<isa, encoding::q5_k>,
-                       matmul_tiles<isa, encoding::q6_k>});
+constinit const kernel_set kernels_avx2 =
+    make_table<simd16_avx2>(simd_level::avx2, matmul_table<products>());
 
 } // namespace larql::kernels
 

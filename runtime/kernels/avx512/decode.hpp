@@ -1,17 +1,22 @@
 // Quantised blocks taken apart in AVX-512 registers: codes in element order, scales as the products
-// want them. Included by the AVX-512 kernels only; quant/blocks.cpp says what each byte means.
+// want them. Included by the AVX-512 kernels only; quant/block_traits.hpp says where the parts of a
+// block lie.
 
 #pragma once
 
 #include "runtime/kernels/activations.hpp"
-#include "runtime/quant/encoding.hpp"
+#include "runtime/quant/block_traits.hpp"
 
 #include <cstring>
 #include <immintrin.h>
 
 namespace larql::kernels::avx512 {
 
+using quant::block_facts;
+using quant::block_traits;
+using quant::code_layout;
 using quant::encoding;
+using quant::scale_layout;
 
 /// All of a short loop, as straight code: its arrays are registers.
 #define LARQL_UNROLL _Pragma("GCC unroll 8")
@@ -20,12 +25,19 @@ using quant::encoding;
 /// the time that memory takes to answer.
 inline constexpr std::size_t row_prefetch_bytes = 4096;
 
-// Asks for `Bytes` bytes from p on, rounded up to cache lines.
+// The address `ahead` bytes after p. It may lie behind the end of the weights, where a pointer
+// would not be defined.
+static inline std::uintptr_t address(const std::uint8_t* p, std::size_t ahead) {
+  return reinterpret_cast<std::uintptr_t>(p) + ahead;
+}
+
+// Asks for the `Bytes` bytes at an address, rounded up to cache lines. What is not mapped is
+// ignored.
 template <std::size_t Bytes>
-[[gnu::always_inline]] static inline void prefetch(const std::uint8_t* p) {
+[[gnu::always_inline]] static inline void prefetch(std::uintptr_t first) {
 #pragma GCC unroll 32
   for (std::size_t at = 0; at < Bytes; at += 64)
-    _mm_prefetch(reinterpret_cast<const char*>(p) + at, _MM_HINT_T0);
+    _mm_prefetch(reinterpret_cast<const char*>(first + at), _MM_HINT_T0);
 }
 
 static inline const __m128i* as128(const void* p) {
@@ -42,7 +54,7 @@ static inline std::uint32_t load_u32(const std::uint8_t* p) {
 }
 
 // Sixteen bytes from each of `count` (1 to 4) places `step` bytes apart; zeros for the others.
-static inline __m512i quarters(const std::uint8_t* p, std::size_t step, std::size_t count) {
+static inline __m512i load_lanes128(const std::uint8_t* p, std::size_t step, std::size_t count) {
   const auto load = [&](std::size_t i) { return _mm_loadu_si128(as128(p + i * step)); };
   auto z = _mm512_zextsi128_si512(load(0));
   if (count > 1)
@@ -75,7 +87,7 @@ struct block256 {
   __m512i code[4];
   __m512i scale01;
   __m512i scale23;
-  __m256i min; // sixteen group minima, or 32 * scale where codes are offset by 32
+  __m256i min; // sixteen group minima, or offset times scale where codes have an offset
 };
 
 static inline __m512i k_nibbles(const std::uint8_t* p) {
@@ -85,8 +97,7 @@ static inline __m512i k_nibbles(const std::uint8_t* p) {
   return _mm512_and_si512(_mm512_srlv_epi16(both, shift), _mm512_set1_epi8(15));
 }
 
-// Q4_K and Q5_K: twelve bytes hold eight scales and eight minima of six bits. Returned as bytes,
-// scales first.
+// The eight scales and eight minima of scale_layout::six_bit as bytes, scales first.
 static inline __m128i k_scale_bytes(const std::uint8_t* p) {
   constexpr auto six = 0x3f3f3f3fu, four = 0x0f0f0f0fu, two = 0x03030303u;
   const auto a = load_u32(p), b = load_u32(p + 4), c = load_u32(p + 8);
@@ -111,82 +122,84 @@ static inline void spread_k_scales(const std::uint8_t* p, block256& out) {
       _mm256_set_epi16(15, 15, 14, 14, 13, 13, 12, 12, 11, 11, 10, 10, 9, 9, 8, 8))));
 }
 
+template <int OffsetShift>
+static inline void spread_byte_scales(const std::uint8_t* p, block256& out) {
+  const auto scales = _mm_loadu_si128(as128(p));
+  const auto spread = [&](char base) {
+    const auto index =
+        _mm256_add_epi8(_mm256_set_epi8(7, 7, 7, 7, 3, 3, 3, 3, 6, 6, 6, 6, 2, 2, 2, 2, 5, 5, 5, 5,
+                                        1, 1, 1, 1, 4, 4, 4, 4, 0, 0, 0, 0),
+                        _mm256_set1_epi8(base));
+    return _mm512_cvtepi8_epi16(_mm256_permutexvar_epi8(index, _mm256_castsi128_si256(scales)));
+  };
+  out.scale01 = spread(0);
+  out.scale23 = spread(8);
+  out.min = _mm256_slli_epi16(_mm256_cvtepi8_epi16(scales), OffsetShift);
+}
+
 template <encoding E>
-struct traits256;
+static inline void unpack_scales(const std::uint8_t* block, block256& out) {
+  constexpr auto& facts = block_traits<E>;
+  const auto* p = block + facts.scales_at;
+  if constexpr (facts.scales == scale_layout::six_bit) {
+    static_assert(facts.has_min && facts.offset == 0);
+    spread_k_scales(p, out);
+  } else {
+    static_assert(facts.scales == scale_layout::signed_bytes && !facts.has_min);
+    static_assert(128 * facts.offset <= 32767, "a scale times the offset has sixteen bits");
+    spread_byte_scales<facts.offset_shift()>(p, out);
+  }
+}
 
-template <>
-struct traits256<encoding::q4_k> {
-  static constexpr std::size_t bytes = 144;
-  static constexpr bool has_min = true;
-  static void unpack_scales(const std::uint8_t* p, block256& out) { spread_k_scales(p + 4, out); }
-  static __m512i unpack_codes(const std::uint8_t* p, int g) { return k_nibbles(p + 16 + 32 * g); }
-  static std::uint32_t d_bits(const std::uint8_t* p) { return load_u32(p); }
-};
-
-template <>
-struct traits256<encoding::q5_k> {
-  static constexpr std::size_t bytes = 176;
-  static constexpr bool has_min = true;
-  static void unpack_scales(const std::uint8_t* p, block256& out) { spread_k_scales(p + 4, out); }
-  static __m512i unpack_codes(const std::uint8_t* p, int g) {
-    const auto fifth = _mm512_broadcast_i64x4(_mm256_loadu_si256(as256(p + 16)));
+// 64 codes from 64 * g on, in element order.
+template <encoding E>
+static inline __m512i unpack_codes(const std::uint8_t* p, int g) {
+  constexpr auto& facts = block_traits<E>;
+  const auto *codes = p + facts.codes_at, *high_bits = p + facts.high_at;
+  if constexpr (facts.codes == code_layout::k_nibbles) {
+    return k_nibbles(codes + 32 * g);
+  } else if constexpr (facts.codes == code_layout::k_nibbles_fifth) {
+    const auto fifth = _mm512_broadcast_i64x4(_mm256_loadu_si256(as256(high_bits)));
     const auto bit = _mm512_inserti64x4(
         _mm512_castsi256_si512(_mm256_set1_epi8(static_cast<char>(1 << (2 * g)))),
         _mm256_set1_epi8(static_cast<char>(2 << (2 * g))), 1);
-    const auto low = k_nibbles(p + 48 + 32 * g);
+    const auto low = k_nibbles(codes + 32 * g);
     return _mm512_mask_add_epi8(low, _mm512_test_epi8_mask(fifth, bit), low, _mm512_set1_epi8(16));
-  }
-  static std::uint32_t d_bits(const std::uint8_t* p) { return load_u32(p); }
-};
-
-template <>
-struct traits256<encoding::q6_k> {
-  static constexpr std::size_t bytes = 210;
-  static constexpr bool has_min = false;
-  static __m512i unpack_codes(const std::uint8_t* p, int g) {
-    // Element i: nibble i%2 of byte i/2, and bits 2(i%4) of byte 128 + i/4.
+  } else {
+    static_assert(facts.codes == code_layout::linear_six);
     const auto low_mask = _mm512_set1_epi8(15);
     const auto high_mask = _mm512_set1_epi8(0x30);
     // Byte j of a dword takes the bits 2j.. of that dword, placed at bits 4 and 5.
-    const auto pick = _mm512_set1_epi64(0x2220'1e1c'0200'3e3c);
-    const auto pairs = _mm512_cvtepu8_epi16(_mm256_loadu_si256(as256(p + 32 * g)));
+    const auto select = _mm512_set1_epi64(0x2220'1e1c'0200'3e3c);
+    const auto pairs = _mm512_cvtepu8_epi16(_mm256_loadu_si256(as256(codes + 32 * g)));
     const auto both = _mm512_or_si512(pairs, _mm512_slli_epi16(pairs, 4));
     const auto high = _mm512_multishift_epi64_epi8(
-        pick, _mm512_cvtepu8_epi32(_mm_loadu_si128(as128(p + 128 + 16 * g))));
+        select, _mm512_cvtepu8_epi32(_mm_loadu_si128(as128(high_bits + 16 * g))));
     return _mm512_or_si512(_mm512_and_si512(both, low_mask), _mm512_and_si512(high, high_mask));
   }
-  static void unpack_scales(const std::uint8_t* p, block256& out) {
-    const auto scales = _mm_loadu_si128(as128(p + 192));
-    const auto spread = [&](char base) {
-      const auto index =
-          _mm256_add_epi8(_mm256_set_epi8(7, 7, 7, 7, 3, 3, 3, 3, 6, 6, 6, 6, 2, 2, 2, 2, 5, 5, 5,
-                                          5, 1, 1, 1, 1, 4, 4, 4, 4, 0, 0, 0, 0),
-                          _mm256_set1_epi8(base));
-      return _mm512_cvtepi8_epi16(_mm256_permutexvar_epi8(index, _mm256_castsi128_si256(scales)));
-    };
-    out.scale01 = spread(0);
-    out.scale23 = spread(8);
-    out.min = _mm256_slli_epi16(_mm256_cvtepi8_epi16(scales), 5);
-  }
-  static std::uint32_t d_bits(const std::uint8_t* p) {
+}
+
+// d | d_min << 16
+template <encoding E>
+static inline std::uint32_t d_bits(const std::uint8_t* p) {
+  constexpr auto& facts = block_traits<E>;
+  if constexpr (facts.has_min) {
+    static_assert(facts.min_at == facts.d_at + 2);
+    return load_u32(p + facts.d_at);
+  } else {
     std::uint16_t d;
-    std::memcpy(&d, p + 208, 2);
+    std::memcpy(&d, p + facts.d_at, 2);
     return d;
   }
-};
+}
 
 // ---- blocks of 32 -----------------------------------------------------------------------------
-
-// Four blocks taken apart: a quarter of each register per block, elements 0-15 in the first
-// register and 16-31 in the second.
-template <encoding E>
-struct traits32;
 
 // Bit i of the four bytes at p belongs to element i; sixteen bytes from p on may be read.
 static inline code_pair nibbles_and_fifth_bits(const std::uint8_t* p, std::size_t step,
                                                std::size_t count) {
-  auto codes = split_nibbles(quarters(p + 4, step, count));
-  const auto bits = quarters(p, step, count);
+  auto codes = split_nibbles(load_lanes128(p + 4, step, count));
+  const auto bits = load_lanes128(p, step, count);
   const auto bit = _mm512_set1_epi64(static_cast<long long>(0x8040201008040201u));
   const auto spread = _mm512_broadcast_i32x4(_mm_set_epi64x(0x0101010101010101, 0));
   const auto set = [&](char first) {
@@ -199,66 +212,31 @@ static inline code_pair nibbles_and_fifth_bits(const std::uint8_t* p, std::size_
   return codes;
 }
 
-template <>
-struct traits32<encoding::q4_0> {
-  static constexpr std::size_t bytes = 18;
-  static constexpr int offset_shift = 3; // codes are offset by 2^3
-  static constexpr bool has_min = false;
-  static code_pair unpack(const std::uint8_t* p, std::size_t count) {
-    return split_nibbles(quarters(p + 2, bytes, count));
-  }
-};
-
-template <>
-struct traits32<encoding::q5_0> {
-  static constexpr std::size_t bytes = 22;
-  static constexpr int offset_shift = 4;
-  static constexpr bool has_min = false;
-  static code_pair unpack(const std::uint8_t* p, std::size_t count) {
-    return nibbles_and_fifth_bits(p + 2, bytes, count);
-  }
-};
-
-template <>
-struct traits32<encoding::q5_1> {
-  static constexpr std::size_t bytes = 24;
-  static constexpr int offset_shift = -1; // no offset
-  static constexpr bool has_min = true;
-  static code_pair unpack(const std::uint8_t* p, std::size_t count) {
-    return nibbles_and_fifth_bits(p + 4, bytes, count);
-  }
-};
-
-// iq4_nl_values + 128 (quant/blocks.hpp)
 static inline __m512i iq4_nl_table() {
-  return _mm512_broadcast_i32x4(
-      _mm_setr_epi8(1, 24, 45, 63, 79, 93, 106, 118, static_cast<char>(129), static_cast<char>(141),
-                    static_cast<char>(153), static_cast<char>(166), static_cast<char>(181),
-                    static_cast<char>(197), static_cast<char>(217), static_cast<char>(241)));
+  return _mm512_broadcast_i32x4(_mm_load_si128(as128(quant::iq4_nl_codes.data())));
 }
 
-template <>
-struct traits32<encoding::iq4_nl> {
-  static constexpr std::size_t bytes = 18;
-  static constexpr int offset_shift = 7;
-  static constexpr bool has_min = false;
-  static code_pair unpack(const std::uint8_t* p, std::size_t count) {
-    const auto codes = split_nibbles(quarters(p + 2, bytes, count));
-    const auto table = iq4_nl_table();
-    return {_mm512_shuffle_epi8(table, codes.first), _mm512_shuffle_epi8(table, codes.second)};
-  }
-};
-
-template <>
-struct traits32<encoding::q8_0> {
-  static constexpr std::size_t bytes = 34;
-  static constexpr int offset_shift = 7;
-  static constexpr bool has_min = false;
-  static code_pair unpack(const std::uint8_t* p, std::size_t count) {
+// Up to four blocks taken apart: a 128-bit lane of each register per block, elements 0-15 in the
+// first register and 16-31 in the second. Codes have their offset.
+template <encoding E>
+static inline code_pair unpack_blocks32(const std::uint8_t* p, std::size_t count) {
+  constexpr auto& facts = block_traits<E>;
+  const auto* codes = p + facts.codes_at;
+  if constexpr (facts.codes == code_layout::signed_bytes) {
     const auto sign = _mm512_set1_epi8(static_cast<char>(0x80));
-    return {_mm512_xor_si512(quarters(p + 2, bytes, count), sign),
-            _mm512_xor_si512(quarters(p + 18, bytes, count), sign)};
+    return {_mm512_xor_si512(load_lanes128(codes, facts.bytes, count), sign),
+            _mm512_xor_si512(load_lanes128(codes + 16, facts.bytes, count), sign)};
+  } else if constexpr (facts.codes == code_layout::nibbles) {
+    return split_nibbles(load_lanes128(codes, facts.bytes, count));
+  } else if constexpr (facts.codes == code_layout::nibbles_fifth) {
+    static_assert(facts.codes_at == facts.high_at + 4);
+    return nibbles_and_fifth_bits(p + facts.high_at, facts.bytes, count);
+  } else {
+    static_assert(facts.codes == code_layout::nibbles_iq4_nl);
+    const auto index = split_nibbles(load_lanes128(codes, facts.bytes, count));
+    const auto table = iq4_nl_table();
+    return {_mm512_shuffle_epi8(table, index.first), _mm512_shuffle_epi8(table, index.second)};
   }
-};
+}
 
 } // namespace larql::kernels::avx512

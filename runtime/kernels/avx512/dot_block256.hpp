@@ -1,4 +1,4 @@
-// Matrix products with AVX-512 (VNNI, VBMI). Included by avx512/kernels.cpp only.
+// Matrix products with AVX-512 (VNNI, VBMI). Included by kernels.cpp only.
 //
 // One weight row at a time, its codes unpacked once for up to eight inputs. A block's products are
 // exact integers, so only the few float operations per block follow the order that ref/kernels.cpp
@@ -11,10 +11,28 @@
 
 namespace larql::kernels::avx512 {
 
+/// Whether there is a product for such blocks in these files: their layout is known, and for blocks
+/// of 256 sums of four products fit the sixteen bits to which they are packed.
+consteval bool is_supported(const block_facts& f) {
+  switch (f.codes) {
+  case code_layout::plain_f32:
+  case code_layout::plain_f16:
+  case code_layout::plain_bf16:
+  case code_layout::signed_bytes:
+  case code_layout::nibbles:
+  case code_layout::nibbles_fifth:
+  case code_layout::nibbles_iq4_nl: return true;
+  case code_layout::k_nibbles:
+  case code_layout::k_nibbles_fifth:
+  case code_layout::linear_six: return 4 * f.max_code * 127 <= 32767;
+  }
+  return false;
+}
+
 // ---- horizontal sums of integers --------------------------------------------------------------
 
-// In each quarter, lane i of the result is the sum of that quarter of the i-th argument.
-static inline __m512i sum_quarters(__m512i a, __m512i b, __m512i c, __m512i d) {
+// In each 128-bit lane, dword i of the result is the sum of that lane of the i-th argument.
+static inline __m512i sum_lanes128(__m512i a, __m512i b, __m512i c, __m512i d) {
   const auto ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
   const auto cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
   return _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
@@ -22,7 +40,7 @@ static inline __m512i sum_quarters(__m512i a, __m512i b, __m512i c, __m512i d) {
 
 // Lane i of the result is the sum of all lanes of the i-th argument.
 static inline __m128i sum_each(__m512i a, __m512i b, __m512i c, __m512i d) {
-  const auto all = sum_quarters(a, b, c, d);
+  const auto all = sum_lanes128(a, b, c, d);
   const auto half =
       _mm256_add_epi32(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64(all, 1));
   return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
@@ -50,7 +68,8 @@ static inline void four_scales(const std::uint32_t* bits, __m128& d, __m128& d_m
 template <encoding E, int Inputs>
 static void dot_256(const std::uint8_t* row, const activation_view& x, std::size_t input,
                     float* out, std::size_t out_stride) {
-  using traits = traits256<E>;
+  constexpr auto& facts = block_traits<E>;
+  static_assert(4 * facts.max_code * 127 <= 32767, "sums of four products are packed to 16 bits");
   const auto blocks = x.cols / 256;
   __m128 acc[Inputs];
   for (int n = 0; n < Inputs; ++n)
@@ -68,13 +87,13 @@ static void dot_256(const std::uint8_t* row, const activation_view& x, std::size
         }
         continue;
       }
-      const auto* p = row + (first + b) * traits::bytes;
-      prefetch<traits::bytes>(p + row_prefetch_bytes);
+      const auto* p = row + (first + b) * facts.bytes;
+      prefetch<facts.bytes>(address(p, row_prefetch_bytes));
       block256 w;
       for (int g = 0; g < 4; ++g)
-        w.code[g] = traits::unpack_codes(p, g);
-      traits::unpack_scales(p, w);
-      bits[b] = traits::d_bits(p);
+        w.code[g] = unpack_codes<E>(p, g);
+      unpack_scales<E>(p, w);
+      bits[b] = d_bits<E>(p);
       for (int n = 0; n < Inputs; ++n) {
         const auto* q = x.q + (input + n) * x.cols + (first + b) * 256;
         __m512i dot[4];
@@ -86,7 +105,7 @@ static void dot_256(const std::uint8_t* row, const activation_view& x, std::size
         const auto sums =
             _mm256_loadu_si256(as256(x.sums + (input + n) * x.sum_stride + (first + b) * 16));
         const auto offsets = _mm256_madd_epi16(sums, w.min);
-        if constexpr (traits::has_min)
+        if constexpr (facts.has_min)
           min_sum[n][b] = offsets;
         else
           z = _mm512_sub_epi32(z, _mm512_zextsi256_si512(offsets));
@@ -99,7 +118,7 @@ static void dot_256(const std::uint8_t* row, const activation_view& x, std::size
       const auto scale = _mm_loadu_ps(x.scale + (input + n) * x.scale_stride + first);
       const auto total = sum_each(sum[n][0], sum[n][1], sum[n][2], sum[n][3]);
       acc[n] = _mm_fmadd_ps(_mm_mul_ps(d, scale), _mm_cvtepi32_ps(total), acc[n]);
-      if constexpr (traits::has_min) {
+      if constexpr (facts.has_min) {
         const auto mins = sum_each(min_sum[n][0], min_sum[n][1], min_sum[n][2], min_sum[n][3]);
         acc[n] = _mm_fnmadd_ps(_mm_mul_ps(d_min, scale), _mm_cvtepi32_ps(mins), acc[n]);
       }
@@ -115,11 +134,12 @@ static void dot_256(const std::uint8_t* row, const activation_view& x, std::size
 
 template <encoding E>
 static inline __m512 load_weights(const std::uint8_t* p, std::size_t i, __mmask16 mask) {
-  if constexpr (E == encoding::f32) {
+  constexpr auto& facts = block_traits<E>;
+  if constexpr (facts.codes == code_layout::plain_f32) {
     return _mm512_maskz_loadu_ps(mask, p + i * 4);
   } else {
     const auto halves = _mm256_maskz_loadu_epi16(mask, p + i * 2);
-    if constexpr (E == encoding::f16)
+    if constexpr (facts.codes == code_layout::plain_f16)
       return _mm512_cvtph_ps(halves);
     else
       return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
@@ -152,7 +172,7 @@ static void dot_float(const std::uint8_t* row, const activation_view& x, std::si
 template <encoding E, int Inputs>
 static inline void dot(const std::uint8_t* row, const activation_view& x, std::size_t input,
                        float* out, std::size_t out_stride) {
-  if constexpr (quant::shape_of(E).weights == 1)
+  if constexpr (block_traits<E>.weights == 1)
     dot_float<E, Inputs>(row, x, input, out, out_stride);
   else
     dot_256<E, Inputs>(row, x, input, out, out_stride);

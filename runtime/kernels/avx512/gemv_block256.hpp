@@ -1,5 +1,5 @@
 // Products of many weight rows with one to three inputs, AVX-512, for Q4_K and Q5_K: the kernel of
-// decoding, which must be faster than memory. Included by avx512/kernels.cpp only.
+// decoding, which must be faster than memory. Included by kernels.cpp only.
 //
 // Four blocks at a time: their scales are taken apart together, and their integer sums are added
 // up together. The inputs' codes are put in the order in which whole registers of weights come
@@ -13,12 +13,18 @@
 namespace larql::kernels::avx512 {
 
 /// Inputs of at most so many codes, for the stack's sake; longer ones go through dot_256.
-inline constexpr std::size_t row_kernel_cols = 16384;
-/// From four inputs on, turning sixteen rows (tile_block256.hpp) is faster.
-inline constexpr std::size_t row_kernel_inputs = 3;
+inline constexpr std::size_t gemv256_cols = 16384;
+/// From four inputs on, transposing sixteen rows (tile_block256.hpp) is faster.
+inline constexpr std::size_t gemv256_inputs = 3;
 
+/// The kernel reads d, d_min and the packed scales as the first sixteen bytes of a block.
+constexpr bool is_for_gemv256(const block_facts& f) {
+  return f.weights == 256 && f.scales == scale_layout::six_bit && f.d_at == 0 && f.min_at == 2 &&
+         f.scales_at == 4 &&
+         (f.codes == code_layout::k_nibbles || f.codes == code_layout::k_nibbles_fifth);
+}
 template <encoding E>
-inline constexpr bool has_row_kernel = E == encoding::q4_k || E == encoding::q5_k;
+inline constexpr bool has_gemv256 = is_for_gemv256(block_traits<E>);
 
 // Groups of 32 in the order 0 2 1 3 4 6 5 7 of every block.
 static inline void order_groups(const std::int8_t* q, std::size_t cols, std::int8_t* out) {
@@ -32,13 +38,13 @@ static inline void order_groups(const std::int8_t* q, std::size_t cols, std::int
 /// What four blocks have in front of their codes.
 struct four_heads {
   __m512i d;      // d | d_min << 16 in lanes 0, 4, 8, 12
-  __m512i scales; // a quarter per block: eight scales, eight minima, a byte each
+  __m512i scales; // a 128-bit lane per block: eight scales, eight minima, a byte each
 };
 
 // The first sixteen bytes of a block are d, d_min and twelve bytes of six-bit numbers.
 template <encoding E, int Count>
 static inline four_heads load_heads(const std::uint8_t* p) {
-  constexpr auto bytes = traits256<E>::bytes;
+  constexpr auto bytes = block_traits<E>.bytes;
   auto h = _mm512_zextsi128_si512(_mm_loadu_si128(as128(p)));
   if constexpr (Count > 1)
     h = _mm512_inserti32x4(h, _mm_loadu_si128(as128(p + bytes)), 1);
@@ -77,28 +83,33 @@ static inline __m512i spread_minima(__m512i scales, char first) {
 // Codes of groups [0 2], [1 3], [4 6], [5 7].
 template <encoding E>
 static inline void unpack_groups(const std::uint8_t* p, __m512i* code) {
-  constexpr std::size_t codes = E == encoding::q4_k ? 16 : 48;
+  constexpr auto& facts = block_traits<E>;
   for (int h = 0; h < 2; ++h) {
-    const auto halves = split_nibbles(_mm512_loadu_si512(p + codes + 64 * h));
+    const auto halves = split_nibbles(_mm512_loadu_si512(p + facts.codes_at + 64 * h));
     code[2 * h] = halves.first;
     code[2 * h + 1] = halves.second;
   }
-  if constexpr (E == encoding::q5_k) {
-    const auto fifth = _mm512_broadcast_i64x4(_mm256_loadu_si256(as256(p + 16)));
-    const auto pick = [](int first, int second) { // bit g of byte i belongs to element i of group g
+  if constexpr (facts.codes == code_layout::k_nibbles_fifth) {
+    const auto fifth = _mm512_broadcast_i64x4(_mm256_loadu_si256(as256(p + facts.high_at)));
+    const auto bits_of = [](int first,
+                            int second) { // bit g of byte i belongs to element i of group g
       return _mm512_inserti64x4(
           _mm512_castsi256_si512(_mm256_set1_epi8(static_cast<char>(1 << first))),
           _mm256_set1_epi8(static_cast<char>(1 << second)), 1);
     };
-    const __m512i bits[4] = {pick(0, 2), pick(1, 3), pick(4, 6), pick(5, 7)};
+    const __m512i bits[4] = {bits_of(0, 2), bits_of(1, 3), bits_of(4, 6), bits_of(5, 7)};
     for (int g = 0; g < 4; ++g)
       code[g] = _mm512_mask_add_epi8(code[g], _mm512_test_epi8_mask(fifth, bits[g]), code[g],
                                      _mm512_set1_epi8(16));
   }
 }
 
+// Sums of four products are packed to sixteen bits.
+template <encoding E>
+inline constexpr bool products_fit = 4 * block_traits<E>.max_code * 127 <= 32767;
+
 // Sum over groups of scale * (codes · inputs), still spread over sixteen lanes. Packing takes turns
-// between its arguments in every quarter: groups 0 1 | 0 1 | 2 3 | 2 3.
+// between its arguments in every 128-bit lane: groups 0 1 | 0 1 | 2 3 | 2 3.
 static inline __m512i products(const __m512i* code, const std::int8_t* q, __m512i scale01,
                                __m512i scale23) {
   __m512i dot[4];
@@ -118,7 +129,7 @@ static inline __m128i sum_halves(__m512i a, __m512i b) {
 }
 
 /// One input as the kernel reads it.
-struct row_input {
+struct gemv_input {
   const std::int8_t* q; // groups in the order of order_groups
   const std::int16_t* sums;
   const float* scale;
@@ -127,10 +138,11 @@ struct row_input {
 // Adds Count blocks, the first of which is `first`, to the accumulator lanes 0 to Count - 1 of each
 // input. The weights are taken apart once for all inputs.
 template <encoding E, int Count, int Inputs>
-static inline void add_blocks(const std::uint8_t* p, const row_input* x, std::size_t first,
+static inline void add_blocks(const std::uint8_t* p, const gemv_input* x, std::size_t first,
                               __m128* acc) {
-  constexpr auto bytes = traits256<E>::bytes;
-  prefetch<Count * bytes>(p + row_prefetch_bytes);
+  constexpr auto bytes = block_traits<E>.bytes;
+  prefetch<Count * bytes>(address(p, row_prefetch_bytes));
+  static_assert(products_fit<E>);
   const auto heads = load_heads<E, Count>(p);
   __m512i sum[Inputs][4];
   for (int b = 0; b < 4; ++b) {
@@ -168,9 +180,9 @@ static inline void add_blocks(const std::uint8_t* p, const row_input* x, std::si
 }
 
 template <encoding E, int Inputs>
-static inline void row_products(const std::uint8_t* p, std::size_t blocks, const row_input* x,
-                                float* out, std::size_t out_stride) {
-  constexpr auto bytes = traits256<E>::bytes;
+static inline void gemv_row(const std::uint8_t* p, std::size_t blocks, const gemv_input* x,
+                            float* out, std::size_t out_stride) {
+  constexpr auto bytes = block_traits<E>.bytes;
   __m128 acc[Inputs];
   for (int n = 0; n < Inputs; ++n)
     acc[n] = _mm_setzero_ps();
@@ -190,20 +202,20 @@ static inline void row_products(const std::uint8_t* p, std::size_t blocks, const
 }
 
 /// out[n * out_stride + r] = row r · input n, for `rows` rows and Inputs inputs from `input` on.
-/// @pre x.cols <= row_kernel_cols
+/// @pre x.cols <= gemv256_cols
 template <encoding E, int Inputs>
-static inline void rows_of_few_inputs(const std::uint8_t* base, std::size_t stride,
-                                      std::size_t rows, const activation_view& x, std::size_t input,
-                                      float* out, std::size_t out_stride) {
-  alignas(64) std::int8_t q[Inputs][row_kernel_cols];
-  row_input in[Inputs];
+static inline void gemv_block256(const std::uint8_t* base, std::size_t stride, std::size_t rows,
+                                 const activation_view& x, std::size_t input, float* out,
+                                 std::size_t out_stride) {
+  alignas(64) std::int8_t q[Inputs][gemv256_cols];
+  gemv_input in[Inputs];
   for (int n = 0; n < Inputs; ++n) {
     const auto i = input + static_cast<std::size_t>(n);
     order_groups(x.q + i * x.cols, x.cols, q[n]);
     in[n] = {q[n], x.sums + i * x.sum_stride, x.scale + i * x.scale_stride};
   }
   for (std::size_t r = 0; r < rows; ++r)
-    row_products<E, Inputs>(base + r * stride, x.cols / 256, in, out + r, out_stride);
+    gemv_row<E, Inputs>(base + r * stride, x.cols / 256, in, out + r, out_stride);
 }
 
 } // namespace larql::kernels::avx512

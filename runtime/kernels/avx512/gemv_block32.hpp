@@ -1,9 +1,9 @@
 // Products of many weight rows with a few inputs, AVX-512, for blocks of 32. Included by
-// avx512/kernels.cpp only.
+// kernels.cpp only.
 //
-// Four blocks at a time, one in each quarter of a register: the first halves of their codes in one
-// register, the second halves in another. The inputs' codes are put in that order once for a task.
-// The integer sums are exact, so the order inside a block is free.
+// Four blocks at a time, one in each 128-bit lane of a register: the first halves of their codes in
+// one register, the second halves in another. The inputs' codes are put in that order once for a
+// task. The integer sums are exact, so the order inside a block is free.
 
 #pragma once
 
@@ -15,12 +15,12 @@
 namespace larql::kernels::avx512 {
 
 /// Room for the inputs of a task in their new order. Wider rows have no kernel here.
-inline constexpr std::size_t row32_bytes = 64 << 10;
+inline constexpr std::size_t gemv32_bytes = 64 << 10;
 /// Inputs that share the codes taken apart; with more, the sums would not fit the registers.
-inline constexpr std::size_t row32_shared = 4;
+inline constexpr std::size_t gemv32_inputs = 4;
 
 /// Codes per input in the new order: whole fours of blocks.
-constexpr std::size_t row32_width(std::size_t cols) {
+constexpr std::size_t gemv32_width(std::size_t cols) {
   return (cols + 127) / 128 * 128;
 }
 
@@ -82,10 +82,10 @@ static inline __m128i eight_halves(const std::uint8_t* blocks, std::ptrdiff_t co
   }
 }
 
-// Lane 4j + i of the result is the sum of quarter i of z[j].
+// Lane 4j + i of the result is the sum of 128-bit lane i of z[j].
 static inline __m512i sum_blocks(const __m512i* z) {
   const auto order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-  return _mm512_permutexvar_epi32(order, sum_quarters(z[0], z[1], z[2], z[3]));
+  return _mm512_permutexvar_epi32(order, sum_lanes128(z[0], z[1], z[2], z[3]));
 }
 
 // Adds up to sixteen blocks, in Quads fours, to the accumulator lanes of each input. All of them
@@ -95,12 +95,12 @@ template <encoding E, int Inputs, int Quads, bool Whole>
 [[gnu::always_inline]] static inline void
 add_blocks32(const std::uint8_t* p, std::size_t count, const std::int8_t* q, std::size_t stride,
              const activation_view& x, std::size_t input, std::size_t first, __m512* acc) {
-  using traits = traits32<E>;
+  constexpr auto& facts = block_traits<E>;
   __m512i sum[Inputs][4] = {};
   LARQL_UNROLL
   for (int j = 0; j < Quads; ++j) {
-    const auto codes = traits::unpack(p + 4 * j * traits::bytes,
-                                      Whole ? 4 : std::min<std::size_t>(count - 4 * j, 4));
+    const auto codes = unpack_blocks32<E>(p + 4 * j * facts.bytes,
+                                          Whole ? 4 : std::min<std::size_t>(count - 4 * j, 4));
     LARQL_UNROLL
     for (int n = 0; n < Inputs; ++n) {
       const auto* at = q + n * stride + first * 32 + 128 * j;
@@ -111,16 +111,16 @@ add_blocks32(const std::uint8_t* p, std::size_t count, const std::int8_t* q, std
   }
   const auto halves = [&]<std::size_t Offset>() {
     const auto rest = static_cast<std::ptrdiff_t>(count);
-    const auto low = eight_halves<traits::bytes, Offset, Whole>(p, rest);
-    const auto high =
-        Quads > 2 ? eight_halves<traits::bytes, Offset, Whole>(p + 8 * traits::bytes, rest - 8)
-                  : _mm_setzero_si128();
+    const auto low = eight_halves<facts.bytes, Offset, Whole>(p, rest);
+    const auto high = Quads > 2
+                          ? eight_halves<facts.bytes, Offset, Whole>(p + 8 * facts.bytes, rest - 8)
+                          : _mm_setzero_si128();
     return _mm512_cvtph_ps(_mm256_set_m128i(high, low));
   };
-  const auto d = halves.template operator()<0>();
+  const auto d = halves.template operator()<facts.d_at>();
   auto min = _mm512_setzero_ps();
-  if constexpr (traits::has_min)
-    min = halves.template operator()<2>();
+  if constexpr (facts.has_min)
+    min = halves.template operator()<facts.min_at>();
   LARQL_UNROLL
   for (int n = 0; n < Inputs; ++n) { // behind the last block, scales and sums are zeros
     const auto i = input + static_cast<std::size_t>(n);
@@ -128,26 +128,26 @@ add_blocks32(const std::uint8_t* p, std::size_t count, const std::int8_t* q, std
     const auto sums =
         _mm512_cvtepi16_epi32(_mm256_loadu_si256(as256(x.sums + i * x.sum_stride + first)));
     auto total = sum_blocks(sum[n]);
-    if constexpr (traits::offset_shift >= 0)
-      total = _mm512_sub_epi32(total, _mm512_slli_epi32(sums, traits::offset_shift));
+    if constexpr (facts.offset != 0)
+      total = _mm512_sub_epi32(total, _mm512_slli_epi32(sums, facts.offset_shift()));
     acc[n] = _mm512_fmadd_ps(_mm512_mul_ps(d, scale), _mm512_cvtepi32_ps(total), acc[n]);
-    if constexpr (traits::has_min)
+    if constexpr (facts.has_min)
       acc[n] = _mm512_fmadd_ps(_mm512_mul_ps(min, scale), _mm512_cvtepi32_ps(sums), acc[n]);
   }
 }
 
 // Sums of sixteen lanes for four rows at once, in the order of simd16_avx512::reduce_add.
 static inline __m128 reduce_four(const __m512* acc, std::size_t step) {
-  __m128 quarter[4];
+  __m128 sums[4];
   for (std::size_t i = 0; i < 4; ++i) {
     const auto z = acc[i * step];
     const auto half = _mm256_add_ps(_mm512_castps512_ps256(z), _mm512_extractf32x8_ps(z, 1));
-    quarter[i] = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+    sums[i] = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
   }
   const auto pairs = [](__m128 a, __m128 b) {
     return _mm_add_ps(_mm_movelh_ps(a, b), _mm_movehl_ps(b, a));
   };
-  const auto ab = pairs(quarter[0], quarter[1]), cd = pairs(quarter[2], quarter[3]);
+  const auto ab = pairs(sums[0], sums[1]), cd = pairs(sums[2], sums[3]);
   return _mm_add_ps(_mm_shuffle_ps(ab, cd, 0x88), _mm_shuffle_ps(ab, cd, 0xdd));
 }
 
@@ -156,7 +156,7 @@ template <encoding E, int Inputs>
 [[gnu::always_inline]] static inline void add_row32(const std::uint8_t* row, const std::int8_t* q,
                                                     std::size_t stride, const activation_view& x,
                                                     std::size_t input, __m512* acc) {
-  constexpr auto bytes = traits32<E>::bytes;
+  constexpr auto bytes = block_traits<E>.bytes;
   const std::size_t blocks = x.cols / 32;
   std::size_t b = 0;
   for (; b + 16 <= blocks; b += 16)
@@ -179,19 +179,19 @@ template <encoding E, int Inputs>
   }
 }
 
-// Not inlined, so that its registers are its own.
+// Not inlined, so that GCC assigns registers for this loop alone.
 template <encoding E, int Inputs>
-[[gnu::noinline]] static void
-rows_of_inputs32(const std::uint8_t* base, std::size_t row_stride, std::size_t rows,
-                 const std::int8_t* q, std::size_t stride, const activation_view& x,
-                 std::size_t input, float* out, std::size_t out_stride) {
+[[gnu::noinline]] static void gemv_rows32(const std::uint8_t* base, std::size_t row_stride,
+                                          std::size_t rows, const std::int8_t* q,
+                                          std::size_t stride, const activation_view& x,
+                                          std::size_t input, float* out, std::size_t out_stride) {
   for (std::size_t first = 0; first < rows; first += 4) {
     const auto some = std::min<std::size_t>(rows - first, 4);
     __m512 acc[4][Inputs] = {};
     for (std::size_t r = 0; r < some; ++r) {
       const auto* row = base + (first + r) * row_stride;
       for (std::size_t line = 0; line < row_stride; line += 64)
-        _mm_prefetch(reinterpret_cast<const char*>(row) + row_prefetch_bytes + line, _MM_HINT_T0);
+        prefetch<1>(address(row, row_prefetch_bytes + line));
       add_row32<E, Inputs>(row, q, stride, x, input, acc[r]);
     }
     LARQL_UNROLL
@@ -202,21 +202,21 @@ rows_of_inputs32(const std::uint8_t* base, std::size_t row_stride, std::size_t r
 }
 
 /// out[n * out_stride + r] = row r · input `input + n`, for `rows` rows and `inputs` inputs.
-/// @pre row32_width(x.cols) <= row32_bytes
+/// @pre gemv32_width(x.cols) <= gemv32_bytes
 template <encoding E>
-static void rows_32(const std::uint8_t* base, std::size_t row_stride, std::size_t rows,
-                    const activation_view& x, std::size_t input, std::size_t inputs, float* out,
-                    std::size_t out_stride) {
-  alignas(64) std::int8_t q[row32_bytes];
-  const auto width = row32_width(x.cols);
+static void gemv_block32(const std::uint8_t* base, std::size_t row_stride, std::size_t rows,
+                         const activation_view& x, std::size_t input, std::size_t inputs,
+                         float* out, std::size_t out_stride) {
+  alignas(64) std::int8_t q[gemv32_bytes];
+  const auto width = gemv32_width(x.cols);
   for (std::size_t n = 0; n < inputs;) {
-    const auto count = std::min({inputs - n, row32_bytes / width, row32_shared});
+    const auto count = std::min({inputs - n, gemv32_bytes / width, gemv32_inputs});
     const auto i = input + n;
     for (std::size_t k = 0; k < count; ++k)
       order_halves(x.q + (i + k) * x.cols, x.cols, q + k * width);
     const auto run = [&]<int Inputs>() {
-      rows_of_inputs32<E, Inputs>(base, row_stride, rows, q, width, x, i, out + n * out_stride,
-                                  out_stride);
+      gemv_rows32<E, Inputs>(base, row_stride, rows, q, width, x, i, out + n * out_stride,
+                             out_stride);
     };
     switch (count) {
     case 1: run.template operator()<1>(); break;

@@ -16,16 +16,16 @@ namespace {
 
 struct isa {
   template <quant::encoding E>
-  static constexpr std::size_t panel_rows = avx512::panel_rows<E>;
+  static constexpr std::size_t tile_rows = avx512::tile_rows<E>;
   template <quant::encoding E>
-  static constexpr std::size_t most_panel_rows = avx512::most_panel_rows<E>;
+  static constexpr std::size_t most_tile_rows = avx512::most_tile_rows<E>;
   template <quant::encoding E>
-  static constexpr std::size_t panel_inputs = avx512::panel_inputs<E>;
+  static constexpr std::size_t tile_inputs = avx512::tile_inputs<E>;
   template <quant::encoding E>
-  static void panel(const std::uint8_t* base, std::size_t stride, std::size_t rows,
-                    const activation_view& x, std::size_t input, std::size_t inputs, float* out,
-                    std::size_t out_stride) {
-    avx512::panel<E>(base, stride, rows, x, input, inputs, out, out_stride);
+  static void tile(const std::uint8_t* base, std::size_t stride, std::size_t rows,
+                   const activation_view& x, std::size_t input, std::size_t inputs, float* out,
+                   std::size_t out_stride) {
+    avx512::tile<E>(base, stride, rows, x, input, inputs, out, out_stride);
   }
   template <quant::encoding E, int Inputs>
   static void dot(const std::uint8_t* row, const activation_view& x, std::size_t input, float* out,
@@ -36,9 +36,9 @@ struct isa {
 
 using quant::encoding;
 
-// From so many inputs on, panels of rows are faster than rows.
+// From so many inputs on, tiles of rows are faster than rows.
 template <encoding E>
-constexpr std::size_t least_panel_inputs = quant::shape_of(E).weights == 32 ? 5 : 2;
+constexpr std::size_t least_tile_inputs = quant::block_traits<E>.weights == 32 ? 5 : 2;
 
 template <encoding E>
 void matmul(const quant::matrix_view& w, std::size_t row_begin, std::size_t row_end,
@@ -47,12 +47,11 @@ void matmul(const quant::matrix_view& w, std::size_t row_begin, std::size_t row_
   const auto inputs = input_end - input_begin;
   const auto stride = w.stride_bytes();
   const auto* base = reinterpret_cast<const std::uint8_t*>(w.data);
-  if constexpr (avx512::has_row_kernel<E>) {
-    if (inputs <= avx512::row_kernel_inputs && x.cols <= avx512::row_kernel_cols) {
+  if constexpr (avx512::has_gemv256<E>) {
+    if (inputs <= avx512::gemv256_inputs && x.cols <= avx512::gemv256_cols) {
       const auto run = [&]<int Inputs>() {
-        avx512::rows_of_few_inputs<E, Inputs>(base + row_begin * stride, stride,
-                                              row_end - row_begin, x, input_begin, out + row_begin,
-                                              out_stride);
+        avx512::gemv_block256<E, Inputs>(base + row_begin * stride, stride, row_end - row_begin, x,
+                                         input_begin, out, out_stride);
       };
       switch (inputs) {
       case 1: return run.template operator()<1>();
@@ -62,28 +61,37 @@ void matmul(const quant::matrix_view& w, std::size_t row_begin, std::size_t row_
       }
     }
   }
-  if (inputs >= least_panel_inputs<E>)
-    row_begin =
-        panel_tiles<isa, E>(w, row_begin, row_end, x, input_begin, input_end, out, out_stride);
+  if (inputs >= least_tile_inputs<E>) {
+    const auto rest =
+        whole_tiles<isa, E>(w, row_begin, row_end, x, input_begin, input_end, out, out_stride);
+    out += rest - row_begin;
+    row_begin = rest;
+  }
   if (row_begin == row_end)
     return;
-  if constexpr (quant::shape_of(E).weights != 32)
+  if constexpr (quant::block_traits<E>.weights != 32)
     matmul_tiles<isa, E>(w, row_begin, row_end, x, input_begin, input_end, out, out_stride);
-  else if (avx512::row32_width(x.cols) <= avx512::row32_bytes)
-    avx512::rows_32<E>(base + row_begin * stride, stride, row_end - row_begin, x, input_begin,
-                       inputs, out + row_begin, out_stride);
+  else if (avx512::gemv32_width(x.cols) <= avx512::gemv32_bytes)
+    avx512::gemv_block32<E>(base + row_begin * stride, stride, row_end - row_begin, x, input_begin,
+                            inputs, out, out_stride);
   else
-    kernels_avx2.matmul[static_cast<std::size_t>(E)](w, row_begin, row_end, x, input_begin,
-                                                     input_end, out, out_stride);
+    matmul_of<kernels_avx2, E>(w, row_begin, row_end, x, input_begin, input_end, out, out_stride);
 }
+
+struct products {
+  template <encoding E>
+  static consteval kernel_set::matmul_fn matmul() {
+    if constexpr (avx512::is_supported(quant::block_traits<E>))
+      return kernels::matmul<E>;
+    else
+      return matmul_of<kernels_avx2, E>;
+  }
+};
 
 } // namespace
 
-constinit const kernel_set kernels_avx512 = make_table<simd16_avx512>(
-    simd_level::avx512, {matmul<encoding::f32>, matmul<encoding::f16>, matmul<encoding::bf16>,
-                         matmul<encoding::q8_0>, matmul<encoding::q4_0>, matmul<encoding::q5_0>,
-                         matmul<encoding::q5_1>, matmul<encoding::iq4_nl>, matmul<encoding::q4_k>,
-                         matmul<encoding::q5_k>, matmul<encoding::q6_k>});
+constinit const kernel_set kernels_avx512 =
+    make_table<simd16_avx512>(simd_level::avx512, matmul_table<products>());
 
 } // namespace larql::kernels
 

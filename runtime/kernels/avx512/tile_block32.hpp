@@ -1,5 +1,5 @@
 // Products of sixteen or 32 weight rows with several inputs, AVX-512, blocks of 32. Included by
-// avx512/kernels.cpp only. Same plan as tile_block256.hpp: rows are turned, four blocks at a
+// kernels.cpp only. Same plan as tile_block256.hpp: rows are transposed, four blocks at a
 // time, so that each 32-bit lane holds one row.
 
 #pragma once
@@ -11,23 +11,23 @@
 
 namespace larql::kernels::avx512 {
 
-/// Blocks that are turned, and then multiplied, together.
-inline constexpr std::size_t panel32_blocks = 4;
+/// Blocks that are transposed, and then multiplied, together.
+inline constexpr std::size_t tile32_blocks = 4;
 
-/// Some blocks of sixteen rows, turned: lanes are rows.
-struct panel32 {
-  __m512i code[panel32_blocks][8]; ///< code[b][k]: weights 4k..4k+3
-  __m512 d[panel32_blocks];
-  __m512 min[panel32_blocks]; ///< Q5_1 only
+/// Some blocks of sixteen rows, transposed: lanes are rows.
+struct transposed32 {
+  __m512i code[tile32_blocks][8]; ///< code[b][k]: weights 4k..4k+3
+  __m512 d[tile32_blocks];
+  __m512 min[tile32_blocks]; ///< only if has_min
 };
 
-/// Inputs that share one turned panel: their accumulators stay in the first-level cache.
-inline constexpr std::size_t panel32_inputs = 32;
+/// Inputs that share one transposed tile: their accumulators stay in the first-level cache.
+inline constexpr std::size_t tile32_inputs = 32;
 
 // The half-precision numbers at the start of `count` (1 to 4) blocks of sixteen rows.
 template <std::size_t Bytes>
-[[gnu::always_inline]] static inline void turn_halves(const std::uint8_t* base, std::size_t stride,
-                                                      std::size_t count, __m512* out) {
+[[gnu::always_inline]] static inline void
+transpose_halves(const std::uint8_t* base, std::size_t stride, std::size_t count, __m512* out) {
   alignas(64) std::uint64_t halves[16]; // block b in bits 16b..
   const auto half = [](const std::uint8_t* p) {
     std::uint16_t h;
@@ -49,9 +49,9 @@ template <std::size_t Bytes>
 }
 
 // Sixteen bytes hold two codes each.
-static inline void turn_nibbles(const std::uint8_t* base, std::size_t stride, __m512i* code) {
+static inline void transpose_nibbles(const std::uint8_t* base, std::size_t stride, __m512i* code) {
   __m512i both[4];
-  turn_sixteen_bytes(base, stride, both);
+  transpose_16_bytes(base, stride, both);
   for (int k = 0; k < 4; ++k) {
     const auto halves = split_nibbles(both[k]);
     code[k] = halves.first;
@@ -60,9 +60,10 @@ static inline void turn_nibbles(const std::uint8_t* base, std::size_t stride, __
 }
 
 // The four bytes at `base` have a fifth bit for each code.
-static inline void turn_fifth_bits(const std::uint8_t* base, std::size_t stride, __m512i* code) {
+static inline void transpose_fifth_bits(const std::uint8_t* base, std::size_t stride,
+                                        __m512i* code) {
   __m512i dwords[4];
-  turn_sixteen_bytes(base, stride, dwords);
+  transpose_16_bytes(base, stride, dwords);
   const auto lanes = _mm512_broadcast_i32x4(_mm_setr_epi32(0, 0x04040404, 0x08080808, 0x0c0c0c0c));
   const auto low = _mm512_set1_epi32(0x08040201), high = _mm512_slli_epi32(low, 4);
   for (int k = 0; k < 8; ++k) { // byte k / 2 of each lane, four bits of it
@@ -74,60 +75,59 @@ static inline void turn_fifth_bits(const std::uint8_t* base, std::size_t stride,
 }
 
 template <encoding E>
-static inline void turn_block32(const std::uint8_t* base, std::size_t stride, __m512i* code) {
-  constexpr auto bytes = traits32<E>::bytes;
-  if constexpr (E == encoding::q8_0) {
-    turn_sixteen_bytes(base + 2, stride, code);
-    turn_sixteen_bytes(base + 18, stride, code + 4);
+static inline void transpose_block32(const std::uint8_t* base, std::size_t stride, __m512i* code) {
+  constexpr auto& facts = block_traits<E>;
+  if constexpr (facts.codes == code_layout::signed_bytes) {
+    transpose_16_bytes(base + facts.codes_at, stride, code);
+    transpose_16_bytes(base + facts.codes_at + 16, stride, code + 4);
   } else {
-    turn_nibbles(base + bytes - 16, stride, code);
+    transpose_nibbles(base + facts.codes_at, stride, code);
   }
-  if constexpr (E == encoding::q5_0 || E == encoding::q5_1)
-    turn_fifth_bits(base + bytes - 20, stride, code);
+  if constexpr (facts.codes == code_layout::nibbles_fifth)
+    transpose_fifth_bits(base + facts.high_at, stride, code);
   for (int k = 0; k < 8; ++k) {
-    if constexpr (E == encoding::q8_0)
+    if constexpr (facts.codes == code_layout::signed_bytes)
       code[k] = _mm512_xor_si512(code[k], _mm512_set1_epi8(static_cast<char>(0x80)));
-    if constexpr (E == encoding::iq4_nl)
+    if constexpr (facts.codes == code_layout::nibbles_iq4_nl)
       code[k] = _mm512_shuffle_epi8(iq4_nl_table(), code[k]);
   }
 }
 
 // `count` (1 to 4) blocks.
 template <encoding E>
-static inline void turn_blocks32(const std::uint8_t* base, std::size_t stride, std::size_t count,
-                                 panel32& out) {
-  using traits = traits32<E>;
+static inline void transpose_blocks32(const std::uint8_t* base, std::size_t stride,
+                                      std::size_t count, transposed32& out) {
+  constexpr auto& facts = block_traits<E>;
   for (std::size_t b = 0; b < count; ++b)
-    turn_block32<E>(base + b * traits::bytes, stride, out.code[b]);
-  turn_halves<traits::bytes>(base, stride, count, out.d);
-  if constexpr (traits::has_min)
-    turn_halves<traits::bytes>(base + 2, stride, count, out.min);
+    transpose_block32<E>(base + b * facts.bytes, stride, out.code[b]);
+  transpose_halves<facts.bytes>(base + facts.d_at, stride, count, out.d);
+  if constexpr (facts.has_min)
+    transpose_halves<facts.bytes>(base + facts.min_at, stride, count, out.min);
 }
 
-// `count` blocks of Panels panels and Inputs inputs; the accumulators of each block are
-// panel32_inputs behind those of the one before. Not inlined, so that its registers are its
-// own.
-template <encoding E, int Panels, int Inputs, int Prefetch>
-[[gnu::noinline]] static void block_step32(const panel32* w, const block_inputs& x,
-                                           __m512 (*acc)[step_panels], std::size_t count,
-                                           const std::uint8_t* next) {
-  using traits = traits32<E>;
+// `count` blocks of Tiles tiles and Inputs inputs; the accumulators of each block are
+// tile32_inputs behind those of the one before. Not inlined, so that GCC assigns registers
+// for this loop alone.
+template <encoding E, int Tiles, int Inputs, int Prefetch>
+[[gnu::noinline]] static void block_step32(const transposed32* w, const block_inputs& x,
+                                           __m512 (*acc)[step_tiles], std::size_t count,
+                                           std::uintptr_t next) {
+  constexpr auto& facts = block_traits<E>;
   const auto* q = x.q;
   const auto cols = x.cols;
   for (std::size_t b = 0; b < count; ++b, q += 32) {
     if constexpr (Prefetch > 0) {
-      prefetch<Prefetch * traits::bytes>(next);
-      next += Prefetch * traits::bytes;
+      prefetch<Prefetch * facts.bytes>(next);
+      next += Prefetch * facts.bytes;
     }
-    __m512i total[Inputs][Panels];
+    __m512i total[Inputs][Tiles];
     LARQL_UNROLL
     for (int n = 0; n < Inputs; ++n) {
-      const auto start =
-          traits::offset_shift >= 0
-              ? _mm512_set1_epi32(-(x.sums[n * x.sum_stride + b] << (traits::offset_shift & 31)))
-              : _mm512_setzero_si512();
+      const auto start = facts.offset != 0
+                             ? _mm512_set1_epi32(-(x.sums[n * x.sum_stride + b] * facts.offset))
+                             : _mm512_setzero_si512();
       LARQL_UNROLL
-      for (int s = 0; s < Panels; ++s)
+      for (int s = 0; s < Tiles; ++s)
         total[n][s] = start;
     }
     LARQL_UNROLL
@@ -136,7 +136,7 @@ template <encoding E, int Panels, int Inputs, int Prefetch>
       for (int n = 0; n < Inputs; ++n) {
         const auto a = broadcast_dword(q + n * cols + 4 * k);
         LARQL_UNROLL
-        for (int s = 0; s < Panels; ++s)
+        for (int s = 0; s < Tiles; ++s)
           total[n][s] = _mm512_dpbusd_epi32(total[n][s], w[s].code[b][k], a);
       }
     }
@@ -144,11 +144,11 @@ template <encoding E, int Panels, int Inputs, int Prefetch>
     for (int n = 0; n < Inputs; ++n) {
       const auto scale = _mm512_set1_ps(x.scale[n * x.scale_stride + b]);
       LARQL_UNROLL
-      for (int s = 0; s < Panels; ++s) {
-        auto& lane = acc[b * panel32_inputs + n][s];
+      for (int s = 0; s < Tiles; ++s) {
+        auto& lane = acc[b * tile32_inputs + n][s];
         lane =
             _mm512_fmadd_ps(_mm512_mul_ps(w[s].d[b], scale), _mm512_cvtepi32_ps(total[n][s]), lane);
-        if constexpr (traits::has_min)
+        if constexpr (facts.has_min)
           lane = _mm512_fmadd_ps(_mm512_mul_ps(w[s].min[b], scale),
                                  _mm512_set1_ps(static_cast<float>(x.sums[n * x.sum_stride + b])),
                                  lane);
@@ -157,45 +157,45 @@ template <encoding E, int Panels, int Inputs, int Prefetch>
   }
 }
 
-template <encoding E, int Panels, int Prefetch>
-static void step32(const panel32* w, const block_inputs& x, __m512 (*acc)[step_panels],
-                   std::size_t count, std::size_t inputs, const std::uint8_t* next) {
+template <encoding E, int Tiles, int Prefetch>
+static void step32(const transposed32* w, const block_inputs& x, __m512 (*acc)[step_tiles],
+                   std::size_t count, std::size_t inputs, std::uintptr_t next) {
   switch (inputs) {
-  case 1: return block_step32<E, Panels, 1, Prefetch>(w, x, acc, count, next);
-  case 2: return block_step32<E, Panels, 2, Prefetch>(w, x, acc, count, next);
-  case 3: return block_step32<E, Panels, 3, Prefetch>(w, x, acc, count, next);
-  default: return block_step32<E, Panels, 4, Prefetch>(w, x, acc, count, next);
+  case 1: return block_step32<E, Tiles, 1, Prefetch>(w, x, acc, count, next);
+  case 2: return block_step32<E, Tiles, 2, Prefetch>(w, x, acc, count, next);
+  case 3: return block_step32<E, Tiles, 3, Prefetch>(w, x, acc, count, next);
+  default: return block_step32<E, Tiles, 4, Prefetch>(w, x, acc, count, next);
   }
 }
 
-template <encoding E, int Panels>
-static void panels_32(const std::uint8_t* base, std::size_t stride, const activation_view& x,
-                      std::size_t input, std::size_t inputs, float* out, std::size_t out_stride) {
+template <encoding E, int Tiles>
+static void tile_32(const std::uint8_t* base, std::size_t stride, const activation_view& x,
+                    std::size_t input, std::size_t inputs, float* out, std::size_t out_stride) {
   const std::size_t blocks = x.cols / 32;
-  __m512 acc[16][panel32_inputs][step_panels]; // those of a step are neighbours
+  __m512 acc[16][tile32_inputs][step_tiles]; // those of a step are neighbours
   for (auto& lane : acc)
     for (std::size_t n = 0; n < inputs; ++n)
-      for (std::size_t s = 0; s < Panels; ++s)
+      for (std::size_t s = 0; s < Tiles; ++s)
         lane[n][s] = _mm512_setzero_ps();
-  for (std::size_t b = 0; b < blocks; b += panel32_blocks) {
-    panel32 w[Panels];
-    const auto* at = base + b * traits32<E>::bytes;
-    const auto count = std::min(blocks - b, panel32_blocks);
-    for (std::size_t s = 0; s < Panels; ++s)
-      turn_blocks32<E>(at + s * lane_rows * stride, stride, count, w[s]);
-    const auto* next = base + Panels * lane_rows * (stride + b * traits32<E>::bytes);
+  for (std::size_t b = 0; b < blocks; b += tile32_blocks) {
+    transposed32 w[Tiles];
+    const auto* at = base + b * block_traits<E>.bytes;
+    const auto count = std::min(blocks - b, tile32_blocks);
+    for (std::size_t s = 0; s < Tiles; ++s)
+      transpose_blocks32<E>(at + s * lane_rows * stride, stride, count, w[s]);
+    const auto next = address(base, Tiles * lane_rows * (stride + b * block_traits<E>.bytes));
     for (std::size_t n = 0; n < inputs; n += step_inputs) {
       const auto in = inputs_at<32, 1>(x, input + n, b);
       auto* sums = acc[b % 16] + n;
       const auto some = std::min(inputs - n, step_inputs);
       if (n == 0)
-        step32<E, Panels, Panels* static_cast<int>(lane_rows)>(w, in, sums, count, some, next);
+        step32<E, Tiles, Tiles* static_cast<int>(lane_rows)>(w, in, sums, count, some, next);
       else
-        step32<E, Panels, 0>(w, in, sums, count, some, next);
+        step32<E, Tiles, 0>(w, in, sums, count, some, next);
     }
   }
   for (std::size_t n = 0; n < inputs; ++n)
-    for (std::size_t s = 0; s < Panels; ++s) {
+    for (std::size_t s = 0; s < Tiles; ++s) {
       for (int half = 8; half > 0; half /= 2)
         for (int l = 0; l < half; ++l)
           acc[l][n][s] = _mm512_add_ps(acc[l][n][s], acc[l + half][n][s]);

@@ -1,5 +1,5 @@
-// Products of several weight rows, a panel, with several inputs, AVX-512. Included by
-// avx512/kernels.cpp only.
+// Products of several weight rows, a tile, with several inputs, AVX-512. Included by
+// kernels.cpp only.
 
 #pragma once
 
@@ -10,24 +10,24 @@
 
 namespace larql::kernels::avx512 {
 
-/// Rows of one panel: a lane each, or four for plain floats.
+/// Rows of one tile: a lane each, or four for plain floats.
 template <encoding E>
-inline constexpr std::size_t panel_rows = quant::shape_of(E).weights == 1 ? 4 : lane_rows;
+inline constexpr std::size_t tile_rows = block_traits<E>.weights == 1 ? 4 : lane_rows;
 /// Rows that are multiplied together if there are so many.
 template <encoding E>
 inline constexpr std::size_t
-    most_panel_rows = (quant::shape_of(E).weights == 1 ? 1 : step_panels) * panel_rows<E>;
+    most_tile_rows = (block_traits<E>.weights == 1 ? 1 : step_tiles) * tile_rows<E>;
 /// Most inputs of one call.
 template <encoding E>
-inline constexpr std::size_t panel_inputs = quant::shape_of(E).weights == 1    ? 4
-                                            : quant::shape_of(E).weights == 32 ? panel32_inputs
-                                                                               : panel256_inputs;
+inline constexpr std::size_t tile_inputs = block_traits<E>.weights == 1    ? 4
+                                           : block_traits<E>.weights == 32 ? tile32_inputs
+                                                                           : tile256_inputs;
 
 // Four rows and up to four inputs in registers, so that each load serves several products.
 template <encoding E, int Inputs>
-static void panel_float(const std::uint8_t* base, std::size_t stride, const activation_view& x,
-                        std::size_t input, float* out, std::size_t out_stride) {
-  constexpr int rows = static_cast<int>(panel_rows<E>);
+static void tile_float(const std::uint8_t* base, std::size_t stride, const activation_view& x,
+                       std::size_t input, float* out, std::size_t out_stride) {
+  constexpr int rows = static_cast<int>(tile_rows<E>);
   __m512 acc[rows][Inputs] = {};
   const auto* a = x.f32 + input * x.cols;
   const auto step = [&](std::size_t i, __mmask16 mask) {
@@ -56,28 +56,28 @@ static void panel_float(const std::uint8_t* base, std::size_t stride, const acti
   }
 }
 
-/// `rows` rows, panel_rows or most_panel_rows, starting at `base` times `inputs` (at most
-/// panel_inputs) inputs.
+/// `rows` rows, tile_rows or most_tile_rows, starting at `base` times `inputs` (at most
+/// tile_inputs) inputs.
 template <encoding E>
-static inline void panel(const std::uint8_t* base, std::size_t stride, std::size_t rows,
-                         const activation_view& x, std::size_t input, std::size_t inputs,
-                         float* out, std::size_t out_stride) {
-  if constexpr (quant::shape_of(E).weights == 32) {
-    if (rows == most_panel_rows<E>)
-      panels_32<E, 2>(base, stride, x, input, inputs, out, out_stride);
+static inline void tile(const std::uint8_t* base, std::size_t stride, std::size_t rows,
+                        const activation_view& x, std::size_t input, std::size_t inputs, float* out,
+                        std::size_t out_stride) {
+  if constexpr (block_traits<E>.weights == 32) {
+    if (rows == most_tile_rows<E>)
+      tile_32<E, 2>(base, stride, x, input, inputs, out, out_stride);
     else
-      panels_32<E, 1>(base, stride, x, input, inputs, out, out_stride);
-  } else if constexpr (quant::shape_of(E).weights == 256) {
-    if (rows == most_panel_rows<E>)
-      panels_256<E, 2>(base, stride, x, input, inputs, out, out_stride);
+      tile_32<E, 1>(base, stride, x, input, inputs, out, out_stride);
+  } else if constexpr (block_traits<E>.weights == 256) {
+    if (rows == most_tile_rows<E>)
+      tile_256<E, 2>(base, stride, x, input, inputs, out, out_stride);
     else
-      panels_256<E, 1>(base, stride, x, input, inputs, out, out_stride);
+      tile_256<E, 1>(base, stride, x, input, inputs, out, out_stride);
   } else {
     switch (inputs) {
-    case 4: return panel_float<E, 4>(base, stride, x, input, out, out_stride);
-    case 3: return panel_float<E, 3>(base, stride, x, input, out, out_stride);
-    case 2: return panel_float<E, 2>(base, stride, x, input, out, out_stride);
-    default: return panel_float<E, 1>(base, stride, x, input, out, out_stride);
+    case 4: return tile_float<E, 4>(base, stride, x, input, out, out_stride);
+    case 3: return tile_float<E, 3>(base, stride, x, input, out, out_stride);
+    case 2: return tile_float<E, 2>(base, stride, x, input, out, out_stride);
+    default: return tile_float<E, 1>(base, stride, x, input, out, out_stride);
     }
   }
 }

@@ -1,4 +1,4 @@
-// What the kernels for panels of rows share: tile_block256.hpp, tile_block32.hpp. Included by
+// What the kernels for tiles of rows share: tile_block256.hpp, tile_block32.hpp. Included by
 // the AVX-512 kernels only.
 
 #pragma once
@@ -7,8 +7,8 @@
 
 namespace larql::kernels::avx512 {
 
-/// Panels and inputs of one step: with more, the sums would not fit the registers.
-inline constexpr std::size_t step_panels = 2, step_inputs = 4;
+/// Tiles and inputs of one step: with more, the sums would not fit the registers.
+inline constexpr std::size_t step_tiles = 2, step_inputs = 4;
 
 static inline __m512i broadcast_dword(const void* p) {
   std::int32_t x;

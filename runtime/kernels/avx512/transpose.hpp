@@ -1,9 +1,9 @@
-// Sixteen weight rows turned so that each 32-bit lane holds one row. Included by
+// Sixteen weight rows transposed so that each 32-bit lane holds one row. Included by
 // tile_block256.hpp and tile_block32.hpp only.
 //
 // Sixteen registers of sixteen dwords take 64 shuffles, which with few inputs is as much as the
-// products; so what can be is turned while codes are packed, and as it is loaded, sixteen bytes at
-// a time: half the shuffles, twice.
+// products. Two things halve that: codes are transposed while two of them still share a byte, and
+// sixteen bytes of a row are put into their 128-bit lane as they are loaded.
 
 #pragma once
 
@@ -26,10 +26,10 @@ static inline void transpose_dwords(const __m512i* in, __m512i* out) {
     b[i + 2] = _mm512_unpacklo_epi64(a[i + 1], a[i + 3]);
     b[i + 3] = _mm512_unpackhi_epi64(a[i + 1], a[i + 3]);
   }
-  // b[4g + m]: quarter L holds dword 4L + m of rows 4g..4g+3.
+  // b[4g + m]: 128-bit lane L holds dword 4L + m of rows 4g..4g+3.
   for (int m = 0; m < 4; ++m) {
-    const auto low = _mm512_shuffle_i32x4(b[m], b[4 + m], 0x44);       // quarters 0 1 of rows 0-7
-    const auto high = _mm512_shuffle_i32x4(b[m], b[4 + m], 0xee);      // quarters 2 3
+    const auto low = _mm512_shuffle_i32x4(b[m], b[4 + m], 0x44);       // lanes 0 1 of rows 0-7
+    const auto high = _mm512_shuffle_i32x4(b[m], b[4 + m], 0xee);      // lanes 2 3
     const auto low2 = _mm512_shuffle_i32x4(b[8 + m], b[12 + m], 0x44); // of rows 8-15
     const auto high2 = _mm512_shuffle_i32x4(b[8 + m], b[12 + m], 0xee);
     out[m] = _mm512_shuffle_i32x4(low, low2, 0x88);
@@ -39,12 +39,12 @@ static inline void transpose_dwords(const __m512i* in, __m512i* out) {
   }
 }
 
-// The same for sixteen bytes of each row, which are put into their quarters as they are loaded:
-// out[k] lane r = dword k of row r.
-static inline void turn_sixteen_bytes(const std::uint8_t* base, std::size_t stride, __m512i* out) {
-  __m512i z[4]; // quarter L of z[g]: row 4L + g
+// The same for sixteen bytes of each row, which are put into their 128-bit lanes as they are
+// loaded: out[k] lane r = dword k of row r.
+static inline void transpose_16_bytes(const std::uint8_t* base, std::size_t stride, __m512i* out) {
+  __m512i z[4]; // 128-bit lane L of z[g]: row 4L + g
   for (std::size_t g = 0; g < 4; ++g)
-    z[g] = quarters(base + g * stride, 4 * stride, 4);
+    z[g] = load_lanes128(base + g * stride, 4 * stride, 4);
   const auto ab = _mm512_unpacklo_epi32(z[0], z[1]), ab2 = _mm512_unpackhi_epi32(z[0], z[1]);
   const auto cd = _mm512_unpacklo_epi32(z[2], z[3]), cd2 = _mm512_unpackhi_epi32(z[2], z[3]);
   out[0] = _mm512_unpacklo_epi64(ab, cd);
@@ -53,18 +53,18 @@ static inline void turn_sixteen_bytes(const std::uint8_t* base, std::size_t stri
   out[3] = _mm512_unpackhi_epi64(ab2, cd2);
 }
 
-/// One block of sixteen rows, turned: lanes are rows. Q4_K stays packed, the first group of each
-/// pair in the low halves of bytes.
+/// One block of sixteen rows, transposed: lanes are rows. Codes of a nibble stay packed, the first
+/// group of each pair in the low halves of bytes.
 template <encoding E>
-struct panel256 {
-  static constexpr int groups = traits256<E>::has_min ? 8 : 16; ///< that share a scale
-  static constexpr bool packed = E == encoding::q4_k;
+struct transposed256 {
+  static constexpr int groups = block_traits<E>.groups;
+  static constexpr bool packed = block_traits<E>.codes == code_layout::k_nibbles;
 
   __m512i code[packed ? 32 : 64]; ///< code[k]: weights 4k..4k+3 if not packed
   __m512i scale[groups];
   __m512i offset[8]; ///< what sums of 16 inputs are multiplied with, two of 16 bits per lane
   __m512 d;
-  __m512 d_min; ///< Q4_K and Q5_K only
+  __m512 d_min; ///< only if has_min
 
   /// Dword k of the groups 2p and 2p + 1.
   [[nodiscard]] code_pair pair(int p, int k) const {
@@ -76,12 +76,15 @@ struct panel256 {
   }
 };
 
-// Q4_K and Q5_K begin with d, d_min and the twelve bytes of k_scale_bytes(): four dwords, which are
-// taken apart for all rows at once.
+// d, d_min and the twelve bytes of k_scale_bytes() are four dwords, which are taken apart for all
+// rows at once.
 template <encoding E>
-static inline void turn_k_header(const std::uint8_t* base, std::size_t stride, panel256<E>& out) {
+static inline void transpose_six_bit_header(const std::uint8_t* base, std::size_t stride,
+                                            transposed256<E>& out) {
+  constexpr auto& facts = block_traits<E>;
+  static_assert(facts.min_at == facts.d_at + 2 && facts.scales_at == facts.d_at + 4);
   __m512i head[4]; // lanes are rows from here on
-  turn_sixteen_bytes(base, stride, head);
+  transpose_16_bytes(base + facts.d_at, stride, head);
   const auto both = head[0], a = head[1], b = head[2], c = head[3];
   out.d = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(both));
   out.d_min = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_srli_epi32(both, 16)));
@@ -105,44 +108,46 @@ static inline void turn_k_header(const std::uint8_t* base, std::size_t stride, p
   }
 }
 
-// Q6_K: a scale for each group of 16 at byte 192, d behind them.
-static inline void turn_q6_scales(const std::uint8_t* base, std::size_t stride,
-                                  panel256<encoding::q6_k>& out) {
+// A scale of one byte for each group of 16.
+template <encoding E>
+static inline void transpose_byte_scales(const std::uint8_t* base, std::size_t stride,
+                                         transposed256<E>& out) {
   alignas(64) std::uint32_t bits[16];
   for (std::size_t r = 0; r < lane_rows; ++r)
-    bits[r] = traits256<encoding::q6_k>::d_bits(base + r * stride);
+    bits[r] = d_bits<E>(base + r * stride);
   out.d = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_load_si512(bits)));
   __m512i four[4]; // signed bytes
-  turn_sixteen_bytes(base + 192, stride, four);
+  transpose_16_bytes(base + block_traits<E>.scales_at, stride, four);
   for (unsigned g = 0; g < 16; ++g)
     out.scale[g] = _mm512_srai_epi32(_mm512_slli_epi32(four[g / 4], 24 - 8 * (g % 4)), 24);
-  for (int g = 0; g < 8; ++g) // the scales themselves: codes are offset by 32 times them
+  for (int g = 0; g < 8; ++g) // the scales themselves: the offset is taken later
     out.offset[g] = _mm512_mask_blend_epi16(0xaaaaaaaa, out.scale[2 * g],
                                             _mm512_slli_epi32(out.scale[2 * g + 1], 16));
 }
 
 // 64 weights of each row.
 template <encoding E>
-static inline void turn_codes(const std::uint8_t* base, std::size_t stride, int quarter,
-                              __m512i* code) {
+static inline void transpose_codes(const std::uint8_t* base, std::size_t stride, int part,
+                                   __m512i* code) {
   __m512i rows[16];
   for (std::size_t r = 0; r < lane_rows; ++r)
-    rows[r] = traits256<E>::unpack_codes(base + r * stride, quarter);
+    rows[r] = unpack_codes<E>(base + r * stride, part);
   transpose_dwords(rows, code);
 }
 
 template <encoding E>
-static inline void turn_block256(const std::uint8_t* base, std::size_t stride, panel256<E>& out) {
-  if constexpr (traits256<E>::has_min)
-    turn_k_header(base, stride, out);
+static inline void transpose_block256(const std::uint8_t* base, std::size_t stride,
+                                      transposed256<E>& out) {
+  if constexpr (block_traits<E>.scales == scale_layout::six_bit)
+    transpose_six_bit_header(base, stride, out);
   else
-    turn_q6_scales(base, stride, out);
-  if constexpr (panel256<E>::packed) { // two nibbles go on sharing a byte
+    transpose_byte_scales(base, stride, out);
+  if constexpr (transposed256<E>::packed) { // two nibbles go on sharing a byte
     for (int i = 0; i < 8; ++i)
-      turn_sixteen_bytes(base + 16 + 16 * i, stride, out.code + 4 * i);
+      transpose_16_bytes(base + block_traits<E>.codes_at + 16 * i, stride, out.code + 4 * i);
   } else {
     for (int part = 0; part < 4; ++part)
-      turn_codes<E>(base, stride, part, out.code + 16 * part);
+      transpose_codes<E>(base, stride, part, out.code + 16 * part);
   }
 }
 

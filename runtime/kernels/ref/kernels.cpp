@@ -18,7 +18,7 @@ using quant::matrix_view;
 // Plain float weights: a 16-lane dot product.
 template <encoding E>
 float dot_float(const std::byte* row, const activation_view& x, std::size_t input) noexcept {
-  constexpr auto bytes = quant::shape_of(E).bytes;
+  constexpr auto bytes = quant::block_traits<E>.bytes;
   const auto* a = x.f32 + input * x.cols;
   auto lane = std::array<float, 16>{};
   for (auto i = std::size_t{0}; i < x.cols; ++i) {
@@ -35,14 +35,14 @@ float dot_32(const std::byte* row, const activation_view& x, std::size_t input) 
   const auto* q = x.q + input * x.cols;
   auto lane = std::array<float, 16>{};
   for (auto b = std::size_t{0}; b < x.cols / 32; ++b) {
-    const auto w = quant::decode_block32(E, row + b * quant::shape_of(E).bytes);
+    const auto w = quant::decode_block32(E, row + b * quant::block_traits<E>.bytes);
     auto sum = 0;
     for (auto i = std::size_t{0}; i < 32; ++i)
       sum += (w.code[i] - w.offset) * q[b * 32 + i];
     const auto scale = x.scale[input * x.scale_stride + b];
     auto& acc = lane[b % 16];
     acc = std::fma(w.d * scale, static_cast<float>(sum), acc);
-    if constexpr (E == encoding::q5_1)
+    if constexpr (quant::block_traits<E>.has_min)
       acc = std::fma(w.min * scale, static_cast<float>(x.sums[input * x.sum_stride + b]), acc);
   }
   return simd16_ref::reduce_add(simd16_ref::load(lane.data()));
@@ -54,7 +54,7 @@ float dot_256(const std::byte* row, const activation_view& x, std::size_t input)
   const auto* q = x.q + input * x.cols;
   auto lane = std::array<float, 4>{};
   for (auto b = std::size_t{0}; b < x.cols / 256; ++b) {
-    const auto w = quant::decode_block256(E, row + b * quant::shape_of(E).bytes);
+    const auto w = quant::decode_block256(E, row + b * quant::block_traits<E>.bytes);
     auto sum = 0;
     auto min_sum = 0;
     for (auto i = std::size_t{0}; i < 256; ++i)
@@ -64,7 +64,7 @@ float dot_256(const std::byte* row, const activation_view& x, std::size_t input)
     const auto scale = x.scale[input * x.scale_stride + b];
     auto& acc = lane[b % 4];
     acc = std::fma(w.d * scale, static_cast<float>(sum), acc);
-    if constexpr (E != encoding::q6_k)
+    if constexpr (quant::block_traits<E>.has_min)
       acc = std::fma(w.d_min * scale, -static_cast<float>(min_sum), acc);
   }
   return (lane[0] + lane[2]) + (lane[1] + lane[3]);
@@ -76,22 +76,26 @@ void matmul(const matrix_view& w, std::size_t row_begin, std::size_t row_end,
             std::size_t out_stride) noexcept {
   for (auto a = input_begin; a < input_end; ++a)
     for (auto r = row_begin; r < row_end; ++r) {
-      auto& y = out[(a - input_begin) * out_stride + r];
-      if constexpr (quant::shape_of(E).weights == 1)
+      auto& y = out[(a - input_begin) * out_stride + r - row_begin];
+      if constexpr (quant::block_traits<E>.weights == 1)
         y = dot_float<E>(w.row(r), x, a);
-      else if constexpr (quant::shape_of(E).weights == 32)
+      else if constexpr (quant::block_traits<E>.weights == 32)
         y = dot_32<E>(w.row(r), x, a);
       else
         y = dot_256<E>(w.row(r), x, a);
     }
 }
 
+struct products {
+  template <encoding E>
+  static consteval kernel_set::matmul_fn matmul() {
+    return kernels::matmul<E>;
+  }
+};
+
 } // namespace
 
-const kernel_set kernels_ref = make_table<simd16_ref>(
-    simd_level::scalar, {matmul<encoding::f32>, matmul<encoding::f16>, matmul<encoding::bf16>,
-                         matmul<encoding::q8_0>, matmul<encoding::q4_0>, matmul<encoding::q5_0>,
-                         matmul<encoding::q5_1>, matmul<encoding::iq4_nl>, matmul<encoding::q4_k>,
-                         matmul<encoding::q5_k>, matmul<encoding::q6_k>});
+constinit const kernel_set kernels_ref =
+    make_table<simd16_ref>(simd_level::scalar, matmul_table<products>());
 
 } // namespace larql::kernels

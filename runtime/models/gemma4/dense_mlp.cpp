@@ -22,8 +22,8 @@ bool dense_mlp::run(const vindex::layer_tensors& t, std::uint32_t rows, const fl
   auto finite = std::atomic<bool>{true};
   compute_.pool.parallel_for(
       width, grain, [&](std::size_t begin, std::size_t end, unsigned worker) {
-        if (!kernels::gated_rows(compute_.k, t.gate, t.up, x_gate, x_up, begin, end, hidden_.data(),
-                                 width, scratch_.data() + worker * scratch))
+        if (!kernels::gated_rows(compute_.k, activation_, t.gate, t.up, x_gate, x_up, begin, end,
+                                 hidden_.data(), width, scratch_.data() + worker * scratch))
           finite.store(false, std::memory_order_relaxed);
       });
   hidden_input_.bind(hidden_.data(), rows, static_cast<std::uint32_t>(width), width);

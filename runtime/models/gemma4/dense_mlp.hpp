@@ -1,4 +1,4 @@
-// The dense feed-forward branch of a layer: down(gelu(gate · x) * (up · x)).
+// The dense feed-forward branch of a layer: down(act(gate · x) * (up · x)).
 //
 // Shapes    in, out: [rows][hidden]; `in` has been through pre_feedforward_layernorm.
 
@@ -13,7 +13,8 @@ namespace larql::gemma4 {
 
 class dense_mlp {
 public:
-  explicit dense_mlp(kernels::compute compute) : compute_(compute) {}
+  dense_mlp(kernels::compute compute, quant::activation_function activation)
+      : compute_(compute), activation_(activation) {}
 
   /// False if a product of gate or up is not finite, which the activation would hide.
   [[nodiscard]] bool run(const vindex::layer_tensors& t, std::uint32_t rows, const float* in,
@@ -21,6 +22,7 @@ public:
 
 private:
   kernels::compute compute_;
+  quant::activation_function activation_;
   kernels::quantized_inputs input_;
   kernels::quantized_inputs hidden_input_;
   std::vector<float> hidden_;  // [rows][dense width]

@@ -27,7 +27,7 @@ forward::forward(const model& m, kernels::compute compute, experts::expert_port&
       compute_(compute),
       experts_(experts),
       attention_(compute, m.config),
-      dense_(compute),
+      dense_(compute, m.config.activation),
       router_(compute, m.config) {}
 
 void forward::begin(pass& p, std::span<const sequence_part> parts) {

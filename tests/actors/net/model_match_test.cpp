@@ -28,6 +28,9 @@ TEST(ModelMatch, SaysWhetherShapesModelOrWeightsDiffer) {
             "cdababababababab… there (\"tiny\")");
   other.weights[0] = std::byte{1};
   EXPECT_NE(model_difference(known(), other).find("other fingerprints"), std::string::npos);
+  other.activation = quant::activation_function::silu;
+  EXPECT_EQ(model_difference(known(), other),
+            "activation function gelu_pytorch_tanh here (\"tiny\"), silu there (\"tiny\")");
   other.layers = 4;
   EXPECT_EQ(model_difference(known(), other), "layers 3 here (\"tiny\"), 4 there (\"tiny\")");
 }

@@ -4,8 +4,12 @@
 #include "tests/support/failures.hpp"
 #include "tests/support/files.hpp"
 #include "tests/support/temporary_directory.hpp"
+#include "tests/support/traced_child.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+
+#include <sys/syscall.h>
 
 namespace larql {
 namespace {
@@ -72,6 +76,75 @@ TEST_F(UnfinishedDirectory, ATrailingSlashIsTheSameDirectory) {
   ASSERT_TRUE(succeeds(d->finish()));
   EXPECT_TRUE(fs::is_directory(to_));
 }
+
+// ---- killed while it finishes -------------------------------------------------------------------
+
+using tree = std::map<std::string, std::string>;
+
+tree without_state(tree files) {
+  files.erase(".unfinished.json");
+  return files;
+}
+
+class KilledFinish : public UnfinishedDirectory, public testing::WithParamInterface<bool> {
+protected:
+  const tree old_files_{{"old", "1"}};
+  const tree new_files_{{"a", "2"}, {"b", "3"}};
+
+  void reset(bool has_old) {
+    for (const auto& left : fs::directory_iterator{dir_.path()})
+      fs::remove_all(left.path());
+    if (has_old)
+      test::write_file(to_ / "old", "1");
+    auto d = unfinished_directory::open(to_, "state", has_old);
+    ASSERT_TRUE(succeeds(d));
+    test::write_file(d->path() / "a", "2");
+    test::write_file(d->path() / "b", "3");
+  }
+
+  // What a run that goes on does, in a child that is killed before its call `n`.
+  std::optional<test::traced_end> finish_until(unsigned n, bool has_old) {
+    auto options = test::traced_options{};
+    options.kill_before = n;
+    if (!GetParam())
+      options.refused = SYS_renameat2;
+    auto d = unfinished_directory::open(to_, "state", has_old);
+    return test::run_traced([&] { return static_cast<bool>(d->finish()); }, options);
+  }
+};
+
+TEST_P(KilledFinish, BeforeAnySystemCallLosesNeitherTheOldNorTheNew) {
+  for (const auto has_old : {false, true}) {
+    auto n = 0u;
+    for (auto end = test::traced_end::killed; end == test::traced_end::killed; ++n) {
+      SCOPED_TRACE(fmt::format("{} old one, killed before call {}", has_old ? "an" : "no", n));
+      reset(has_old);
+      const auto ended = finish_until(n, has_old);
+      if (!ended)
+        GTEST_SKIP() << "tracing is not possible here";
+      end = *ended;
+      ASSERT_NE(end, test::traced_end::failed);
+      // The next run finds the new one in its place, or all of it to go on with and the old one.
+      auto again = unfinished_directory::open(to_, "state", true);
+      ASSERT_TRUE(succeeds(again));
+      if (!fs::exists(again->path() / "a")) {
+        ASSERT_EQ(test::read_tree(to_), new_files_);
+        continue;
+      }
+      ASSERT_EQ(without_state(test::read_tree(again->path())), new_files_);
+      if (has_old)
+        ASSERT_EQ(test::read_tree(to_), old_files_);
+      ASSERT_TRUE(succeeds(again->finish()));
+      ASSERT_EQ(test::read_tree(dir_.path()).size(), new_files_.size()) << "something is left over";
+      ASSERT_EQ(test::read_tree(to_), new_files_);
+    }
+    EXPECT_GT(n, 3u);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(FileSystems, KilledFinish, testing::Bool(), [](const auto& i) {
+  return i.param ? "ThatExchangeNames" : "ThatCannotExchangeNames";
+});
 
 } // namespace
 } // namespace larql

@@ -141,9 +141,7 @@ TEST_P(ExpertBankNaN, CheckNamesAnyScaleThatIsNotFinite) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Encodings, ExpertBankNaN,
-                         testing::Values(encoding::f32, encoding::bf16, encoding::q8_0,
-                                         encoding::q5_1, encoding::q4_k, encoding::q6_k),
+INSTANTIATE_TEST_SUITE_P(Encodings, ExpertBankNaN, testing::ValuesIn(quant::all_encodings),
                          [](const auto& p) { return std::string{quant::name_of(p.param)}; });
 
 TEST(ExpertBank, TheMinimumOfQ51AndKQuantsIsLookedAtToo) {

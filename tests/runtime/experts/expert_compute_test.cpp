@@ -107,8 +107,15 @@ struct answer {
   double tolerance = 0;
 };
 
-// The definition: gelu(gate x) * (up x), rounded as `down` wants it, times down.
-std::vector<answer> reference(const expert_weights& w, const doubles& x) {
+double activate(quant::activation_function f, double x) {
+  if (f == quant::activation_function::silu)
+    return x / (1 + std::exp(-x));
+  return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+}
+
+// The definition: f(gate x) * (up x), rounded as `down` wants it, times down.
+std::vector<answer> reference(const expert_weights& w, const doubles& x,
+                              quant::activation_function f) {
   auto hidden = doubles(w.down.cols), doubt = doubles(w.down.cols);
   for (auto r = 0u; r < w.gate.rows; ++r) {
     const auto g = row_of(w.gate, r), u = row_of(w.up, r);
@@ -117,8 +124,7 @@ std::vector<answer> reference(const expert_weights& w, const doubles& x) {
       gate += g[i] * x[i], up += u[i] * x[i];
       size += std::fabs(g[i] * x[i]) + std::fabs(u[i] * x[i]);
     }
-    hidden[r] = 0.5 * gate *
-                (1 + std::tanh(std::sqrt(2 / M_PI) * (gate + 0.044715 * gate * gate * gate))) * up;
+    hidden[r] = activate(f, gate) * up;
     // Float sums of up to 256 terms in 16 lanes and a tree: 20 roundings of 2^-24 at most, times
     // what the other factor makes of it.
     doubt[r] =
@@ -158,7 +164,7 @@ void expect_the_definition(const test::tiny_options& o) {
   const auto sums = s.run(x, assignments);
   auto want = std::vector<answer>(3 * std::size_t{o.hidden});
   for (const auto& p : assignments) {
-    const auto y = reference(s.bank.get(0, p.expert), input_of(x.view(), p.row));
+    const auto y = reference(s.bank.get(0, p.expert), input_of(x.view(), p.row), o.activation);
     for (auto i = 0u; i < o.hidden; ++i) {
       auto& to = want[p.row * o.hidden + i];
       to.value += double{p.weight} * y[i].value;
@@ -175,11 +181,6 @@ void expect_the_definition(const test::tiny_options& o) {
   EXPECT_GT(largest, 0.01);
 }
 
-constexpr encoding all_encodings[] = {encoding::f32,  encoding::f16,    encoding::bf16,
-                                      encoding::q8_0, encoding::q4_0,   encoding::q5_0,
-                                      encoding::q5_1, encoding::iq4_nl, encoding::q4_k,
-                                      encoding::q5_k, encoding::q6_k};
-
 class ExpertPair : public testing::TestWithParam<std::tuple<encoding, encoding>> {};
 
 TEST_P(ExpertPair, GivesTheNumbersOfTheDefinition) {
@@ -189,8 +190,8 @@ TEST_P(ExpertPair, GivesTheNumbersOfTheDefinition) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Encodings, ExpertPair,
-                         testing::Combine(testing::ValuesIn(all_encodings),
-                                          testing::ValuesIn(all_encodings)),
+                         testing::Combine(testing::ValuesIn(quant::all_encodings),
+                                          testing::ValuesIn(quant::all_encodings)),
                          [](const auto& p) {
                            return fmt::format("{}_{}", quant::name_of(std::get<0>(p.param)),
                                               quant::name_of(std::get<1>(p.param)));
@@ -204,6 +205,15 @@ TEST(ExpertEngine, RaggedWidthsGiveTheNumbersOfTheDefinition) {
   expect_the_definition(o);
 }
 
+TEST(ExpertEngine, ComputesTheActivationFunctionOfTheModel) {
+  for (const auto activation :
+       {quant::activation_function::gelu, quant::activation_function::silu}) {
+    auto o = one_layer(test::k_quant_options());
+    o.gate_up = encoding::q4_k, o.down = encoding::q6_k, o.activation = activation;
+    expect_the_definition(o);
+  }
+}
+
 // ---- what must not matter -----------------------------------------------------------------------
 
 TEST(ExpertEngine, LevelsAndThreadsDoNotChangeASum) {
@@ -211,7 +221,7 @@ TEST(ExpertEngine, LevelsAndThreadsDoNotChangeASum) {
   const auto assignments = random_picks(40, 8, 3);
   auto first = setup{o, 1, kernels::simd_level::scalar};
   const auto want = first.run(first.rows(40), assignments);
-  for (const auto level : test::simd_levels())
+  for (const auto level : kernels::simd_levels())
     for (const auto threads : {1u, 2u, 3u}) {
       auto s = setup{o, threads, level};
       EXPECT_EQ(s.run(s.rows(40), assignments), want) << name_of(level) << " " << threads;
@@ -228,6 +238,24 @@ TEST(ExpertEngine, TheOrderOfARowsPicksDoesNotMatter) {
         return a.expert != b.expert ? a.expert < b.expert : a.row > b.row; // rows backwards
       });
   EXPECT_EQ(s.run(x, assignments), want);
+}
+
+TEST(ExpertEngine, RowsOfAnExpertMayStandTogetherOrApart) {
+  // Rows that stand together are read in place, others are copied.
+  for (const auto& options : {one_layer(), one_layer(test::k_quant_options())}) {
+    auto s = setup{options};
+    const auto x = s.rows(6);
+    const auto assignments = std::vector<assignment>{{1, 0, 0.5f}, {2, 0, 0.25f}, {3, 0, 1.0f},
+                                                     {0, 1, 0.5f}, {4, 1, 0.75f}, {5, 2, 1.0f},
+                                                     {2, 3, 0.5f}, {5, 3, 0.5f},  {3, 3, 2.0f}};
+    auto want = std::vector<std::int64_t>(6 * std::size_t{options.hidden});
+    for (const auto& one : assignments) {
+      const auto sums = s.run(x, {one});
+      for (auto i = std::size_t{0}; i < want.size(); ++i)
+        want[i] += sums[i];
+    }
+    EXPECT_EQ(s.run(x, assignments), want);
+  }
 }
 
 TEST(ExpertEngine, ASplitOverNodesAddsUpToTheWhole) {

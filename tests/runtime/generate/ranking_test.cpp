@@ -118,7 +118,7 @@ TEST(Ranking, TheMassAboveAShareIsThatOfTheTokensAsLikely) {
 TEST(Ranking, IsTheSameOnEveryInstructionSet) {
   for (const auto& s : shapes()) {
     auto want = std::vector<std::uint64_t>{};
-    for (const auto level : test::simd_levels()) {
+    for (const auto level : kernels::simd_levels()) {
       auto r = ranking{**kernels::kernels_for(level)};
       r.set(s.logits, 0.8f);
       const auto got = std::vector{r.total_mass(), r.mass_of_first(40), r.mass_above(0.3f),

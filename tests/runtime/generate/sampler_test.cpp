@@ -188,7 +188,7 @@ TEST(Sampler, ASeedFixesTheSequence) {
     return out;
   };
   const auto want = sequence(42, kernels_here());
-  for (const auto level : test::simd_levels())
+  for (const auto level : kernels::simd_levels())
     EXPECT_EQ(sequence(42, **kernels::kernels_for(level)), want);
   EXPECT_NE(sequence(43, kernels_here()), want);
   // Written down once; a change would change every user's seeded output.

@@ -50,11 +50,7 @@ std::vector<float> decoded(const std::vector<std::byte>& bytes, const target& to
 }
 
 class Convert : public testing::TestWithParam<encoding> {};
-INSTANTIATE_TEST_SUITE_P(Encodings, Convert,
-                         testing::Values(encoding::f32, encoding::f16, encoding::bf16,
-                                         encoding::q8_0, encoding::q4_0, encoding::q5_0,
-                                         encoding::q5_1, encoding::iq4_nl, encoding::q4_k,
-                                         encoding::q5_k, encoding::q6_k),
+INSTANTIATE_TEST_SUITE_P(Encodings, Convert, testing::ValuesIn(quant::all_encodings),
                          [](const auto& p) { return std::string{quant::name_of(p.param)}; });
 
 TEST_P(Convert, TheSameEncodingIsACopyOfTheRowsAskedFor) {

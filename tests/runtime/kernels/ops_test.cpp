@@ -26,7 +26,7 @@ const kernel_set& reference() {
 template <class T>
 void expect_same_bits(const char* what, const std::function<std::vector<T>(const kernel_set&)>& f) {
   const auto want = f(reference());
-  for (const auto level : {simd_level::avx2, simd_level::avx512})
+  for (const auto level : simd_levels())
     if (const auto k = kernels_for(level)) {
       const auto got = f(**k);
       ASSERT_EQ(got.size(), want.size());
@@ -39,7 +39,7 @@ void expect_same_bits(const char* what, const std::function<std::vector<T>(const
 const auto lengths = {1u, 7u, 16u, 31u, 64u, 96u, 257u, 2816u};
 
 TEST(RowOps, AllFiniteSeesEveryElementInEveryInstructionSet) {
-  for (const auto level : {simd_level::scalar, simd_level::avx2, simd_level::avx512}) {
+  for (const auto level : simd_levels()) {
     const auto k = kernels_for(level);
     if (!k)
       continue;
@@ -74,11 +74,12 @@ TEST(RowOps, AllInstructionSetsReturnTheSameBits) {
       k.rms_norm(x.data(), nullptr, n, 1e-6f, out.data());
       return out;
     });
-    expect_same_bits<float>("gelu_mul", [&](const kernel_set& k) {
-      auto out = floats(n);
-      k.gelu_mul(x.data(), y.data(), n, out.data());
-      return out;
-    });
+    for (const auto f : {quant::activation_function::gelu, quant::activation_function::silu})
+      expect_same_bits<float>("gated_mul", [&](const kernel_set& k) {
+        auto out = floats(n);
+        k.gated_mul[static_cast<std::size_t>(f)](x.data(), y.data(), n, out.data());
+        return out;
+      });
     expect_same_bits<float>("softcap", [&](const kernel_set& k) {
       auto out = x;
       k.softcap(out.data(), 2.5f, n);
@@ -169,7 +170,7 @@ TEST(RowOps, QuantisingRoundsToNearestAndKeepsNaNInRange) {
   EXPECT_EQ(sum, 130);
   x[7] = std::numeric_limits<float>::quiet_NaN();
   x[8] = std::numeric_limits<float>::infinity();
-  for (const auto level : {simd_level::scalar, simd_level::avx2, simd_level::avx512})
+  for (const auto level : simd_levels())
     if (const auto k = kernels_for(level))
       (*k)->quantize_q8_32(x.data(), 32, q.data(), &scale, &sum); // must not trap
 }
@@ -212,18 +213,24 @@ TEST(RowOps, AttentionHasTheSameBitsEverywhereAndForEverySplitOfARun) {
     }
 }
 
-TEST(RowOps, GeluAndSoftcapAndSoftmaxAreAccurate) {
+TEST(RowOps, ActivationsAndSoftcapAndSoftmaxAreAccurate) {
+  constexpr auto gelu = static_cast<std::size_t>(quant::activation_function::gelu);
+  constexpr auto silu = static_cast<std::size_t>(quant::activation_function::silu);
   const auto n = 4001u;
   auto x = std::vector<float>(n), ones = std::vector<float>(n, 1.0f), out = x;
   for (auto i = 0u; i < n; ++i)
     x[i] = (static_cast<float>(i) - 2000.0f) * 0.01f;
-  reference().gelu_mul(x.data(), ones.data(), n, out.data());
+  reference().gated_mul[gelu](x.data(), ones.data(), n, out.data());
   for (auto i = 0u; i < n; ++i) {
     const auto v = double{x[i]};
     const auto exact =
         0.5 * v * (1 + std::tanh(std::sqrt(2 / std::acos(-1.0)) * (v + 0.044715 * v * v * v)));
     EXPECT_NEAR(out[i], exact, 3e-7 * (1 + std::fabs(v))) << "x = " << v;
   }
+  reference().gated_mul[silu](x.data(), ones.data(), n, out.data());
+  for (auto i = 0u; i < n; ++i)
+    EXPECT_NEAR(out[i], x[i] / (1 + std::exp(-double{x[i]})), 3e-7 * (1 + std::fabs(x[i])))
+        << "x = " << x[i];
   out = x;
   reference().softcap(out.data(), 30.0f, n);
   for (auto i = 0u; i < n; ++i)
@@ -263,7 +270,7 @@ TEST(RowOps, FixedPointSumsDoNotDependOnTheOrder) {
 TEST(RowOps, FixedPointRefusesWhatItCannotHold) {
   const auto bad = {0x1p22f, -0x1p30f, std::numeric_limits<float>::infinity(),
                     std::numeric_limits<float>::quiet_NaN()};
-  for (const auto level : {simd_level::scalar, simd_level::avx2, simd_level::avx512})
+  for (const auto level : simd_levels())
     if (const auto k = kernels_for(level))
       for (const auto value : bad)
         for (const auto position : {0u, 20u, 32u}) {

@@ -197,11 +197,7 @@ TEST(Blocks, Q6KIsInLinearOrder) {
 // ---- rows and checks ----------------------------------------------------------------------------
 
 class BlockRow : public testing::TestWithParam<encoding> {};
-INSTANTIATE_TEST_SUITE_P(Encodings, BlockRow,
-                         testing::Values(encoding::f32, encoding::f16, encoding::bf16,
-                                         encoding::q8_0, encoding::q4_0, encoding::q5_0,
-                                         encoding::q5_1, encoding::iq4_nl, encoding::q4_k,
-                                         encoding::q5_k, encoding::q6_k),
+INSTANTIATE_TEST_SUITE_P(Encodings, BlockRow, testing::ValuesIn(all_encodings),
                          [](const auto& p) { return std::string{name_of(p.param)}; });
 
 TEST_P(BlockRow, ARowIsItsBlocksOneAfterTheOther) {
@@ -233,9 +229,9 @@ TEST_P(BlockRow, NumbersThatAreNotFiniteAreFoundInEveryBlock) {
   const auto good = test::random_matrix(random, e, 1, 768);
   EXPECT_TRUE(row_is_finite(e, good.data(), 768));
   const auto block_bytes = shape_of(e).bytes;
-  auto scales = std::vector<std::size_t>{e == encoding::q6_k ? 208u : 0u};
-  if (e == encoding::q4_k || e == encoding::q5_k || e == encoding::q5_1)
-    scales.push_back(2);
+  auto scales = std::vector<std::size_t>{facts_of(e).d_at};
+  if (facts_of(e).has_min)
+    scales.push_back(facts_of(e).min_at);
   for (auto block = std::size_t{0}; block < 768 / shape_of(e).weights; ++block)
     for (const auto at : scales)
       for (const auto value : {std::numeric_limits<float>::quiet_NaN(),

@@ -71,6 +71,7 @@ TEST(Fingerprint, OtherWeightsAndOtherShapesHaveOthers) {
   EXPECT_TRUE(differs([](model_config& c) { ++c.experts; }));
   EXPECT_TRUE(differs([](model_config& c) { ++c.top_k; }));
   EXPECT_TRUE(differs([](model_config& c) { ++c.expert_width; }));
+  EXPECT_TRUE(differs([](model_config& c) { c.activation = quant::activation_function::silu; }));
 }
 
 TEST(Fingerprint, WithoutNormsThereIsNone) {

@@ -93,6 +93,15 @@ TEST(IndexJson, WhatIsWrittenIsReadBack) {
   }
 }
 
+TEST(IndexJson, TheActivationFunctionIsWrittenOnlyWhereItIsNotTheFamilys) {
+  auto c = test::config_of({});
+  EXPECT_EQ(write_index(c, {}).find("hidden_activation"), std::string::npos);
+  c.activation = quant::activation_function::silu;
+  const auto back = parse_index(write_index(c, {}), "index.json");
+  ASSERT_TRUE(succeeds(back));
+  EXPECT_EQ(*back, c);
+}
+
 TEST(IndexJson, TheWrittenFileHasEveryFieldThatTheReferenceRequires) {
   const auto index = json::parse(write_index(test::config_of({}), {}));
   for (const auto* field :
@@ -140,6 +149,7 @@ TEST(IndexJson, OptionalFieldsHaveTheFamilysDefaults) {
   EXPECT_EQ(c->rope_local_base, 1e4);
   EXPECT_EQ(c->softcap, 0.0f);
   EXPECT_FALSE(c->k_eq_v);
+  EXPECT_EQ(c->activation, quant::activation_function::gelu);
   for (auto l = 0u; l < c->layers; ++l)
     EXPECT_EQ(c->sliding[l], (l + 1) % 6 != 0) << "layer " << l;
 }
@@ -317,6 +327,9 @@ TEST(IndexJson, OtherVersionsFamiliesAndEncodingsAreUnsupported) {
                     {"X/index.json", "family", "llama", "gemma4"}));
   EXPECT_TRUE(fails(parse_with([](json& j) { j["quant"] = "none"; }), errc::unsupported,
                     {"X/index.json", "quant", "none", "q4k"}));
+  EXPECT_TRUE(fails(parse_with([](json& j) { j["model_config"]["hidden_activation"] = "relu"; }),
+                    errc::unsupported,
+                    {"X/index.json", "hidden_activation", "relu", "gelu_pytorch_tanh"}));
   EXPECT_TRUE(fails(parse_with([](json& j) { j["model_config"]["num_kv_shared_layers"] = 10; }),
                     errc::unsupported, {"X/index.json", "num_kv_shared_layers", "10"}));
   EXPECT_TRUE(fails(parse_with([](json& j) { j["model_config"]["per_layer_embed_dim"] = 256; }),

@@ -136,14 +136,9 @@ TEST_P(LayerFormats, WhatIsWrittenIsReadBack) {
   }
 }
 
-constexpr encoding all_encodings[] = {encoding::f32,  encoding::f16,    encoding::bf16,
-                                      encoding::q8_0, encoding::q4_0,   encoding::q5_0,
-                                      encoding::q5_1, encoding::iq4_nl, encoding::q4_k,
-                                      encoding::q5_k, encoding::q6_k};
-
 INSTANTIATE_TEST_SUITE_P(Pairs, LayerFormats,
-                         testing::Combine(testing::ValuesIn(all_encodings),
-                                          testing::ValuesIn(all_encodings)),
+                         testing::Combine(testing::ValuesIn(quant::all_encodings),
+                                          testing::ValuesIn(quant::all_encodings)),
                          [](const auto& p) {
                            return fmt::format("{}_{}", quant::name_of(std::get<0>(p.param)),
                                               quant::name_of(std::get<1>(p.param)));

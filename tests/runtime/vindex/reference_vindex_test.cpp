@@ -149,7 +149,7 @@ TEST_F(ReferenceVindex, LogitsEqualThoseOfTheSameBlocksImportedLosslessly) {
   }
   const auto v = test::tiny_vindex{model};
   const auto ids = test::random_ids(20, shape::vocab);
-  for (const auto level : test::simd_levels()) {
+  for (const auto level : kernels::simd_levels()) {
     auto run = test::run_options{};
     run.simd = level;
     EXPECT_EQ(test::logits_of(dir_.path(), ids, run), test::logits_of(v.path(), ids, run))

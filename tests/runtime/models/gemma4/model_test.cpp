@@ -109,7 +109,7 @@ TEST_P(NotFiniteMatrix, IsNamedWhenItIsUsedAndNeverBecomesALogit) {
       auto m = tiny_model{o};
       spoil(m, fmt::format("layers.1.{}", key), value);
       const auto v = tiny_vindex{m};
-      for (const auto level : test::simd_levels())
+      for (const auto level : kernels::simd_levels())
         EXPECT_TRUE(fails(
             run(v, {1, 2, 3}, level), errc::corrupt,
             {fmt::format("tiny.vindex/{}: layer 1: {}: row ", file, name), "NaN or infinite"}))
@@ -129,18 +129,14 @@ TEST_P(NotFiniteMatrix, IsNamedIfItIsTheHead) {
       m.checkpoint().config.softcap = softcap;
       spoil(m, tied ? "embed_tokens.weight" : "lm_head.weight", nan);
       const auto v = tiny_vindex{m};
-      for (const auto level : test::simd_levels())
+      for (const auto level : kernels::simd_levels())
         EXPECT_TRUE(fails(run(v, {1, 2, 3}, level), errc::corrupt,
                           {"tiny.vindex/", tied ? embeddings : "/output_head.bin: output head",
                            ": row 127 holds"}));
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Encodings, NotFiniteMatrix,
-                         testing::Values(encoding::f32, encoding::f16, encoding::bf16,
-                                         encoding::q8_0, encoding::q4_0, encoding::q5_0,
-                                         encoding::q5_1, encoding::iq4_nl, encoding::q4_k,
-                                         encoding::q5_k, encoding::q6_k),
+INSTANTIATE_TEST_SUITE_P(Encodings, NotFiniteMatrix, testing::ValuesIn(quant::all_encodings),
                          [](const auto& p) { return std::string{quant::name_of(p.param)}; });
 
 TEST(NotFinite, AnEmbeddingOfAnUntiedModelIsFoundWhenItIsUsed) {

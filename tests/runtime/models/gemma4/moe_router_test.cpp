@@ -89,7 +89,7 @@ TEST(MoeRouter, ChoosesAndWeighsLikeTheDefinition) {
   for (auto& s : f.per_expert)
     s = random.uniform(0.5f, 1.5f);
   const auto x = test::random_floats(random, 20 * hidden, 5.0f);
-  for (const auto level : test::simd_levels()) {
+  for (const auto level : kernels::simd_levels()) {
     const auto router = f.run(x, level);
     for (auto r = 0u; r < 20; ++r) {
       const auto want = reference(f, x.data() + r * hidden);

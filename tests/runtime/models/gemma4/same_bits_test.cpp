@@ -38,7 +38,7 @@ void expect_nothing_changes_bits(const test::tiny_options& options) {
     ASSERT_EQ(want.size(), ids.size() * options.vocab);
     // Every level with every number of threads, each with another chunk.
     auto chunks = std::vector<std::uint32_t>{1, 7, 256};
-    for (const auto level : test::simd_levels()) {
+    for (const auto level : kernels::simd_levels()) {
       std::rotate(chunks.begin(), chunks.begin() + 1, chunks.end());
       for (const auto threads : {1u, 2u, 3u}) {
         run.simd = level;
@@ -65,11 +65,7 @@ TEST_P(SameBitsOf, AModelOfOneEncoding) {
       test::all_in(e, wide ? test::k_quant_options() : test::tiny_options{}));
 }
 
-INSTANTIATE_TEST_SUITE_P(Encodings, SameBitsOf,
-                         testing::Values(encoding::f32, encoding::f16, encoding::bf16,
-                                         encoding::q8_0, encoding::q4_0, encoding::q5_0,
-                                         encoding::q5_1, encoding::iq4_nl, encoding::q4_k,
-                                         encoding::q5_k, encoding::q6_k),
+INSTANTIATE_TEST_SUITE_P(Encodings, SameBitsOf, testing::ValuesIn(quant::all_encodings),
                          [](const auto& p) { return std::string{quant::name_of(p.param)}; });
 
 TEST(SameBits, WidthsThatAreNoMultiplesOfAnything) {

@@ -1,0 +1,51 @@
+// Mirrors runtime/base/file_writer.hpp.
+
+#include "runtime/base/file_writer.hpp"
+#include "tests/support/failures.hpp"
+#include "tests/support/files.hpp"
+#include "tests/support/temporary_directory.hpp"
+#include "tests/support/traced_child.hpp"
+
+#include <gtest/gtest.h>
+
+#include <sys/syscall.h>
+
+namespace larql {
+namespace {
+
+using test::fails;
+using test::succeeds;
+
+TEST(FileWriter, TheNameAppearsWithTheWholeContent) {
+  const auto dir = test::temporary_directory{};
+  auto out = file_writer::create(dir / "x");
+  ASSERT_TRUE(succeeds(out));
+  ASSERT_TRUE(succeeds(out->write(std::as_bytes(std::span{std::string_view{"abc"}}))));
+  EXPECT_FALSE(std::filesystem::exists(dir / "x"));
+  ASSERT_TRUE(succeeds(out->commit()));
+  EXPECT_EQ(test::read_file(dir / "x"), "abc");
+}
+
+TEST(FileWriter, TheDirectoryIsFlushedAfterTheRename) {
+  // Without that, a loss of power may take the name away again.
+  const auto dir = test::temporary_directory{};
+  auto calls = std::vector<long>{};
+  auto options = test::traced_options{};
+  options.on_call = [&](long number) { calls.push_back(number); };
+  const auto end = test::run_traced(
+      [&] { return static_cast<bool>(write_text_file(dir / "x", "abc")); }, options);
+  if (!end)
+    GTEST_SKIP() << "tracing is not possible here";
+  ASSERT_EQ(*end, test::traced_end::succeeded);
+  const auto renamed = std::find(calls.begin(), calls.end(), SYS_rename);
+  ASSERT_NE(renamed, calls.end());
+  EXPECT_NE(std::find(calls.begin(), renamed, SYS_fsync), renamed) << "the file";
+  EXPECT_NE(std::find(renamed, calls.end(), SYS_fsync), calls.end()) << "the directory";
+}
+
+TEST(FileWriter, ADirectoryThatIsNotThereIsNamed) {
+  EXPECT_TRUE(fails(sync_directory("/no/such/directory"), errc::io, {"/no/such/directory"}));
+}
+
+} // namespace
+} // namespace larql
