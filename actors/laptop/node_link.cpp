@@ -47,7 +47,7 @@ node_link_state::handle::behavior_type node_link_state::make_behavior() {
   if (options_.heartbeat.count() != 0)
     self_->delayed_send(self_, options_.heartbeat, tick_atom::value);
   return {
-      [this](run_atom, std::uint64_t id, const payload& call) { return on_run(id, call); },
+      [this](run_atom, const outgoing_call& call) { return on_run(call); },
       [this](describe_atom) { return peer_; },
       [this](status_atom) {
         status_.round_trip_p50_us = round_trips_.quantile(0.5);
@@ -55,9 +55,6 @@ node_link_state::handle::behavior_type node_link_state::make_behavior() {
         return status_;
       },
       [this](admin_atom, const admin_message_ptr& request) { return on_admin_request(request); },
-      [](drain_atom) -> caf::result<void> {
-        return make_error(call_errc::bad_call, "a link cannot drain its node");
-      },
       [this](tick_atom) { on_tick(); },
       [this](caf::io::new_data_msg& m) { on_data(m); },
       [this](const caf::io::connection_closed_msg&) { on_closed(); },
@@ -89,14 +86,14 @@ void node_link_state::on_pong(const schema::pong& p) {
     self_->send(options_.supervisor, notice_atom::value, peer_->incarnation, state_);
 }
 
-caf::result<payload> node_link_state::on_run(std::uint64_t id, const payload& call) {
-  // Checked before the promise is made: an error that is returned beside a promise is lost.
-  if (find(id) != waiting_.end())
-    return make_error(call_errc::bad_call, fmt::format("call id {} is in flight already", id));
-  auto promise = self_->make_response_promise<payload>();
-  waiting_.push_back({id, promise});
+caf::result<received_result> node_link_state::on_run(const outgoing_call& call) {
+  // Before the promise is made: an error that is returned beside one reaches nobody.
+  if (find(call.id) != waiting_.end())
+    return make_error(call_errc::bad_call, fmt::format("call id {} is in flight already", call.id));
+  auto promise = self_->make_response_promise<received_result>();
+  waiting_.push_back({call.id, promise});
   status_.waiting = static_cast<std::uint32_t>(waiting_.size());
-  hand_over(*call.buffer, self_->wr_buf(connection_));
+  hand_over(*call.frame, self_->wr_buf(connection_));
   self_->flush(connection_);
   return promise;
 }
@@ -147,7 +144,7 @@ void node_link_state::on_frame(shared_buffer body) {
     waiting_.erase(it);
     ++status_.served;
     status_.waiting = static_cast<std::uint32_t>(waiting_.size());
-    deliver(self_, answers_, promise, received_payload(std::move(body)));
+    deliver(self_, answers_, promise, received_result{std::move(body), *done});
   } else if (const auto* failed = std::get_if<schema::call_failed>(&*m)) {
     if (failed->incarnation == peer_->incarnation)
       fail_call(failed->id, code_for(failed->code), failed->text);

@@ -1,6 +1,5 @@
-// The connection to an expert node: on the laptop it stands for the node's shard and answers the
-// same messages. Turns calls into frames and frames into answers, asks for signs of life, and
-// forwards operators' requests to the node.
+// The connection to an expert node, on the laptop. Turns calls into frames and frames into answers,
+// asks for signs of life, and forwards operators' requests to the node.
 //
 // Owner     The supervisor. Ends when the connection ends.
 // Blocking  Never: runs on the network thread.
@@ -44,7 +43,7 @@ public:
   handle::behavior_type make_behavior();
 
 private:
-  caf::result<payload> on_run(std::uint64_t id, const payload& call);
+  caf::result<received_result> on_run(const outgoing_call& call);
   caf::result<admin_message_ptr> on_admin_request(const admin_message_ptr& request);
   void on_data(caf::io::new_data_msg& m);
   void on_frame(shared_buffer body);
@@ -60,7 +59,7 @@ private:
   // A decoded layer has one call in flight per node, so the list is short; the newest is last.
   struct waiting_call {
     std::uint64_t id;
-    caf::typed_response_promise<payload> promise;
+    caf::typed_response_promise<received_result> promise;
   };
   std::vector<waiting_call>::iterator find(std::uint64_t id);
 
@@ -76,7 +75,7 @@ private:
   std::map<std::uint64_t, caf::typed_response_promise<admin_message_ptr>> admin_requests_;
   std::uint64_t next_admin_id_ = std::uint64_t{1} << 63; // apart from the nonces of heartbeats
   std::vector<waiting_call> waiting_;
-  message_pool<payload> answers_;
+  message_pool<received_result> answers_;
   shard_status status_;
   schema::node_state state_;
   time heard_{};              // when the last frame came

@@ -1,7 +1,6 @@
 #include "actors/laptop/router.hpp"
 
 #include "actors/laptop/router_calls.hpp"
-#include "schema/codec.hpp"
 #include "schema/sums.hpp"
 
 #include <algorithm>
@@ -47,7 +46,7 @@ router_state::~router_state() {
 }
 
 router_state::handle::behavior_type router_state::make_behavior() {
-  replies_.assign([this](const payload& answer) { on_answer(answer); },
+  replies_.assign([this](const received_result& answer) { on_answer(answer); },
                   [this](const caf::error& err) { on_error(err); });
   return {
       [this](route_atom, const layer_job_ptr& job) { on_route(job); },
@@ -236,8 +235,8 @@ void router_state::send(const job_ptr& job, part& p, std::size_t member) {
   // that a late answer is not lost.
   const auto request = self_->new_request_id(caf::message_priority::normal);
   a.reply = request.response_id();
-  m.shard->enqueue(messages_.make(self_->ctrl(), request, run_atom::value, a.id,
-                                  frame_payload(std::move(frame))),
+  m.shard->enqueue(messages_.make(self_->ctrl(), request, run_atom::value,
+                                  outgoing_call{a.id, std::move(frame)}),
                    self_->context());
   self_->add_multiplexed_response_handler(a.reply, replies_);
   p.tried.push_back(m.description->incarnation);
@@ -294,7 +293,7 @@ std::optional<router_state::call_place> router_state::place_of(caf::message_id r
   return std::nullopt;
 }
 
-void router_state::on_answer(const payload& answer) {
+void router_state::on_answer(const received_result& answer) {
   for (const auto& m : view_->members)
     if (m.shard == self_->current_sender())
       record_of(m).suspect_since.reset(); // however late
@@ -305,7 +304,7 @@ void router_state::on_answer(const payload& answer) {
   auto& p = *job->find(place->part_id);
   const auto a = *std::find_if(p.attempts.begin(), p.attempts.end(),
                                [&](const attempt& x) { return x.id == place->call_id; });
-  const auto compute = merge(p, a.member(), answer, *job->job);
+  const auto compute = merge(p, a.member(), answer.message, *job->job);
   if (!compute) {
     ++job->node_failures;
     return give_up_attempt(job, p, a.id, compute.error());
@@ -326,29 +325,24 @@ void router_state::on_answer(const payload& answer) {
 }
 
 result<std::chrono::nanoseconds> router_state::merge(const part& p, const cluster_member& member,
-                                                     const payload& answer, layer_job& job) const {
+                                                     const schema::expert_result& r,
+                                                     layer_job& job) const {
   const auto& node = *member.description;
-  const auto m = schema::decode(answer.body());
-  if (!m)
-    return fail(errc::corrupt, "node {}: {}", node.node, m.error().text);
-  if (const auto* failed = std::get_if<schema::call_failed>(&*m))
-    return fail(errc::unavailable, "node {}: {}", node.node, failed->text);
-  const auto* r = std::get_if<schema::expert_result>(&*m);
-  if (r == nullptr || r->rows != p.rows.size())
-    return fail(errc::corrupt, "node {}: the answer is no result for {} rows", node.node,
+  if (r.rows != p.rows.size())
+    return fail(errc::corrupt, "node {}: the result has {} rows, expected {}", node.node, r.rows,
                 p.rows.size());
-  if (auto ok = schema::check_sums(r->widths, r->sums, r->rows, job.hidden); !ok)
+  if (auto ok = schema::check_sums(r.widths, r.sums, r.rows, job.hidden); !ok)
     return std::move(ok).error().in(fmt::format("node {}", node.node));
-  auto sums = r->sums;
+  auto sums = r.sums;
   for (auto i = std::size_t{0}; i < p.rows.size(); ++i) {
-    const auto width = static_cast<std::uint8_t>(r->widths[i]);
+    const auto width = static_cast<std::uint8_t>(r.widths[i]);
     const auto bytes = std::size_t{width} * job.hidden;
     schema::add_packed(
         sums.first(bytes), width,
         std::span{job.sums}.subspan(p.rows[i] * std::size_t{job.hidden}, job.hidden));
     sums = sums.subspan(bytes);
   }
-  return std::chrono::nanoseconds{r->compute_ns};
+  return std::chrono::nanoseconds{r.compute_ns};
 }
 
 } // namespace larql::actors

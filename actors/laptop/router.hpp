@@ -86,7 +86,7 @@ private:
   void add_calls(const job_ptr& job, std::size_t member,
                  std::span<const experts::assignment> assignments);
   void send(const job_ptr& job, part& p, std::size_t member);
-  void on_answer(const payload& answer);
+  void on_answer(const received_result& answer);
   void on_error(const caf::error& err);
   [[nodiscard]] std::optional<call_place> place_of(caf::message_id reply) const;
   void on_expired(const job_ptr& job, part& p, attempt& a);
@@ -105,7 +105,8 @@ private:
   [[nodiscard]] std::optional<std::size_t> other_owner(const pending_job& job, const part& p) const;
   [[nodiscard]] failure missing_experts(const pending_job& job, time now) const;
   [[nodiscard]] result<std::chrono::nanoseconds> merge(const part& p, const cluster_member& m,
-                                                       const payload& answer, layer_job& job) const;
+                                                       const schema::expert_result& r,
+                                                       layer_job& job) const;
   node_record& record_of(const cluster_member& m);
   [[nodiscard]] bool is_suspect(const cluster_member& m) const;
   void wake_at(time when);
@@ -121,7 +122,7 @@ private:
 
   // Memory that is used again for every layer.
   buffer_pool frames_;
-  message_pool<caf::atom_value, std::uint64_t, payload> messages_;
+  message_pool<caf::atom_value, outgoing_call> messages_;
   call_builder calls_;
   node_choice choice_;
   std::vector<expert_demand> demands_;

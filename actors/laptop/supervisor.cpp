@@ -18,7 +18,7 @@ constexpr auto loading_time = std::chrono::minutes{5};
 // A node that offers memory while nothing is missing asks again after this time.
 constexpr auto standby_time = std::chrono::seconds{5};
 
-void end(const expert_shard_actor& shard) {
+void end(const node_link_actor& shard) {
   caf::anon_send_exit(shard, caf::exit_reason::user_shutdown);
 }
 

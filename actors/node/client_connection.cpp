@@ -34,7 +34,7 @@ client_connection_state::~client_connection_state() {
 }
 
 client_connection_state::handle::behavior_type client_connection_state::make_behavior() {
-  replies_.assign([this](const payload& answer) { on_answer(answer); },
+  replies_.assign([this](const encoded_frame& answer) { on_answer(answer); },
                   [this](const caf::error& err) { on_error(err); });
   auto scribe = client_->connection.open(self_->system());
   connection_ = scribe->hdl();
@@ -67,7 +67,7 @@ void client_connection_state::on_frame(shared_buffer body) {
   if (!m)
     return drop(m.error().text);
   if (const auto* call = std::get_if<schema::expert_call>(&*m))
-    on_call(call->id, call->layer, std::move(body));
+    on_call(*call, std::move(body));
   else if (const auto* asked = std::get_if<schema::ping>(&*m))
     send_message(
         schema::pong{asked->nonce, node_.description->incarnation, served_, waiting_, node_.state});
@@ -79,7 +79,8 @@ void client_connection_state::on_frame(shared_buffer body) {
     drop("the message is none that a node answers");
 }
 
-void client_connection_state::on_call(std::uint64_t id, std::uint32_t layer, shared_buffer body) {
+void client_connection_state::on_call(const schema::expert_call& call, shared_buffer body) {
+  const auto id = call.id;
   if (!client_->identity.may_call() || !client_->hello.model)
     return refuse_call(id, schema::failure_code::bad_call,
                        client_->hello.model
@@ -100,25 +101,26 @@ void client_connection_state::on_call(std::uint64_t id, std::uint32_t layer, sha
   waiting_bytes_ += bytes;
   node_.counters->waiting.fetch_add(1);
   const auto request = self_->new_request_id(caf::message_priority::normal);
-  calls_.push_back({request.response_id(), id, layer, bytes, std::chrono::steady_clock::now(),
-                    self_->clock().now() + call_timeout});
+  const auto arrived = std::chrono::steady_clock::now();
+  calls_.push_back(
+      {request.response_id(), id, call.layer, bytes, arrived, self_->clock().now() + call_timeout});
   if (!std::exchange(ticking_, true))
     self_->delayed_send(self_, call_timeout, tick_atom::value);
   // What request().then() does, with memory that is used again.
   caf::actor_cast<caf::strong_actor_ptr>(node_.shard)
-      ->enqueue(messages_.make(self_->ctrl(), request, run_atom::value, id,
-                               received_payload(std::move(body), gone_)),
+      ->enqueue(messages_.make(self_->ctrl(), request, run_atom::value,
+                               received_call{{std::move(body), call}, arrived, gone_}),
                 self_->context());
   self_->add_multiplexed_response_handler(request.response_id(), replies_);
 }
 
-void client_connection_state::on_answer(const payload& answer) {
+void client_connection_state::on_answer(const encoded_frame& answer) {
   const auto call = finish_call(self_->current_message_id());
   if (!call)
     return;
   if (auto* times = node_.counters->times_of(call->layer))
     times->answered.add(std::chrono::steady_clock::now() - call->arrived);
-  send(*answer.buffer);
+  send(*answer.bytes);
 }
 
 void client_connection_state::on_error(const caf::error& err) {

@@ -73,11 +73,11 @@ public:
 private:
   void on_data(caf::io::new_data_msg& m);
   void on_frame(shared_buffer body);
-  void on_call(std::uint64_t id, std::uint32_t layer, shared_buffer body);
+  void on_call(const schema::expert_call& call, shared_buffer body);
   void refuse_call(std::uint64_t id, schema::failure_code code, const std::string& text);
   void on_ask_status(std::uint64_t nonce);
   void on_control(const schema::control& c);
-  void on_answer(const payload& answer);
+  void on_answer(const encoded_frame& answer);
   void on_error(const caf::error& err);
   void on_tick();
   void send_message(const schema::message& m);
@@ -111,7 +111,7 @@ private:
 
   bool ticking_ = false;
   caf::behavior replies_; // of all calls
-  message_pool<caf::atom_value, std::uint64_t, payload> messages_;
+  message_pool<caf::atom_value, received_call> messages_;
   std::shared_ptr<std::atomic<bool>> gone_ = std::make_shared<std::atomic<bool>>(false);
 };
 

@@ -34,14 +34,14 @@ public:
     std::chrono::nanoseconds compute_time{0};
   };
 
-  /// Answers one call message with a whole frame: a result or a failure. `arrived` is when the call
-  /// came in. `ok` says which it was. The frame is made in the memory of `into`.
+  /// Answers one call with a whole frame: a result or a failure. `arrived` is when the call came
+  /// in. `ok` says which it was. The frame is made in the memory of `into`.
   struct answer {
     std::vector<char> frame;
     bool ok = false;
     work done; ///< if ok
   };
-  [[nodiscard]] answer run(std::span<const char> body,
+  [[nodiscard]] answer run(const schema::expert_call& call,
                            std::chrono::steady_clock::time_point arrived,
                            std::vector<char> into = {});
 

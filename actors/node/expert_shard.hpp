@@ -26,13 +26,13 @@ public:
   using pointer = handle::pointer;
   static constexpr const char* name = "expert-shard";
 
-  /// Computes one call: message in, frame out, and whether it was a result. The second argument is
+  /// Computes one call: frame out, and whether it is a result. The second argument is
   /// a buffer that may become the frame. Injected, so that tests need no weights.
   struct computed {
     std::vector<char> frame;
     bool ok = false;
   };
-  using compute_fn = std::function<computed(const payload&, std::vector<char>)>;
+  using compute_fn = std::function<computed(const received_call&, std::vector<char>)>;
 
   /// Calls of more bytes are long.
   static constexpr std::size_t short_call_bytes = 32 * 1024;
@@ -44,7 +44,7 @@ public:
   handle::behavior_type make_behavior();
 
 private:
-  caf::result<payload> on_run(std::uint64_t id, const payload& call);
+  caf::result<encoded_frame> on_run(const received_call& call);
 
   pointer self_;
   description_ptr description_;
@@ -52,7 +52,7 @@ private:
   expert_shard_actor helper_;
   shard_status status_;
   buffer_pool frames_;
-  message_pool<payload> answers_;
+  message_pool<encoded_frame> answers_;
 };
 
 } // namespace larql::actors

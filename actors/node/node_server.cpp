@@ -35,9 +35,9 @@ expert_shard_actor start_shard(caf::actor_system& sys, const description_ptr& de
                                const std::shared_ptr<node_counters>& counters) {
   const auto serve = [&] {
     auto service = std::make_shared<expert_service>(compute, bank, *description);
-    return [service, before_call, counters](const payload& call, std::vector<char> frame) {
+    return [service, before_call, counters](const received_call& call, std::vector<char> frame) {
       before_call();
-      auto a = service->run(call.body(), std::chrono::steady_clock::now(), std::move(frame));
+      auto a = service->run(call.message, call.arrived, std::move(frame));
       count(a, *counters);
       return expert_shard_state::computed{std::move(a.frame), a.ok};
     };

@@ -49,11 +49,9 @@ public:
   fake_link(handle::pointer, std::vector<std::string>& asked, bool& fails)
       : asked_(asked), fails_(fails) {}
   handle::behavior_type make_behavior() {
-    return {[](run_atom, std::uint64_t, const payload& p) { return p; },
+    return {[](run_atom, const outgoing_call&) { return received_result{}; },
             [](describe_atom) { return description_ptr{}; },
-            [](status_atom) { return shard_status{}; },
-            [](drain_atom) {},
-            [](tick_atom) {},
+            [](status_atom) { return shard_status{}; }, [](tick_atom) {},
             [this](admin_atom, const admin_message_ptr& q) { return on_ask(*q); }};
   }
 

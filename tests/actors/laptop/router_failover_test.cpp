@@ -104,12 +104,7 @@ TEST_F(RouterFailure, ACallThatNobodyWouldTakeIsNotRepeated) {
 }
 
 TEST_F(RouterFailure, MalformedAnswersFailTheJobWithTheNodeNamed) {
-  const auto encoded = [](const schema::message& m) {
-    auto frame = std::vector<char>{};
-    schema::encode(m, frame);
-    return frame_payload(std::move(frame));
-  };
-  using maker = std::function<payload(const schema::expert_call&)>;
+  using maker = std::function<received_result(const schema::expert_call&)>;
   const auto result_with = [&](auto change) -> maker {
     return [=](const schema::expert_call& call) {
       auto widths = std::vector<std::byte>(call.rows, std::byte{4});
@@ -120,23 +115,16 @@ TEST_F(RouterFailure, MalformedAnswersFailTheJobWithTheNodeNamed) {
       change(m, widths, bytes);
       m.widths = widths;
       m.sums = bytes;
-      return encoded(m);
+      return received_of(m);
     };
   };
   using bytes_ref = std::vector<std::byte>&;
   using result_ref = schema::expert_result&;
   const std::pair<maker, const char*> answers[] = {
-      {[&](const auto&) { return encoded(schema::pong{}); }, "the answer is no result for 2 rows"},
-      {[&](const auto&) {
-         return encoded(schema::call_failed{1, 2, {}, "disk"});
-       },
-       "disk"},
-      {[&](const auto&) { return received_payload(std::vector<char>(16, '\xff')); }, "message:"},
-      {[&](const auto&) { return received_payload(std::vector<char>{}); }, "message:"},
       {result_with([](result_ref m, bytes_ref, bytes_ref) { m.rows = 1; }),
-       "the answer is no result for 2 rows"},
+       "the result has 1 rows, expected 2"},
       {result_with([](result_ref m, bytes_ref, bytes_ref) { m.rows = ~0u; }),
-       "the answer is no result for 2 rows"},
+       "the result has 4294967295 rows, expected 2"},
       {result_with([](result_ref, bytes_ref widths, bytes_ref) { widths.pop_back(); }),
        "widths has 1 entries, expected 2"},
       {result_with([](result_ref, bytes_ref widths, bytes_ref) { widths[1] = std::byte{3}; }),
@@ -155,7 +143,7 @@ TEST_F(RouterFailure, MalformedAnswersFailTheJobWithTheNodeNamed) {
   for (const auto& [make, text] : answers) {
     const auto job = route(make_job(2, 2, some_picks()));
     answer_rightly(0, n);
-    shards[1].answer(n, make(call_in(shards[1].calls().at(n).body)));
+    shards[1].answer(n, make(call_in(shards[1].calls().at(n))));
     settle();
     ++n;
     EXPECT_TRUE(error_of(job).starts_with("layer 2, experts 4-7: node beta: ")) << error_of(job);
@@ -201,7 +189,7 @@ TEST_F(RouterFailover, AFailedCallIsMadeAgainWithAReplicaAtOnce) {
 
 TEST_F(RouterFailover, AMalformedAnswerIsAskedForElsewhere) {
   const auto job = one_of_two();
-  shards[0].answer(0, received_payload(std::vector<char>(16, '\xff')));
+  shards[0].answer(0, received_of(schema::expert_result{}));
   settle();
   answer_rightly(1);
   EXPECT_EQ(job->sums, expected_sums(*job));
@@ -396,7 +384,7 @@ TEST_F(RouterFailover, ANodeGetsNoMoreRowsAtOnceThanItTakes) {
   const auto job = route(make_job(1, 5, assignments));
   ASSERT_EQ(shards[0].calls().size(), 2u);
   for (auto i = std::size_t{0}; i < 2; ++i) {
-    EXPECT_EQ(call_in(shards[0].calls()[i].body).rows, 2u);
+    EXPECT_EQ(call_in(shards[0].calls()[i]).rows, 2u);
     answer_rightly(0, i);
   }
   ASSERT_EQ(error_of(job), "no error");

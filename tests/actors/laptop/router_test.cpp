@@ -16,7 +16,7 @@ TEST_F(Router, AsksAllOwnersBeforeAnyHasAnswered) {
   for (const auto& s : shards)
     ASSERT_EQ(s.calls().size(), 1u);
   EXPECT_FALSE(is_done(job));
-  const auto first = call_in(shards[0].calls()[0].body);
+  const auto first = call_in(shards[0].calls()[0]);
   EXPECT_EQ(first.layer, 3u);
   EXPECT_EQ(first.id, shards[0].calls()[0].id);
   EXPECT_EQ(first.format, kernels::activation_format::f32);
@@ -47,12 +47,12 @@ TEST_F(Router, OneOwnerOfEverythingGivesTheSameSums) {
 TEST_F(Router, SendsRowsOnlyWhereTheyHavePicks) {
   start({{0, 3}, {4, 7}});
   const auto job = route(make_job(0, 4, {{0, 1, 1}, {1, 6, 1}, {2, 5, 1}, {2, 2, 1}, {3, 7, 1}}));
-  const auto low = call_in(shards[0].calls().at(0).body);
+  const auto low = call_in(shards[0].calls().at(0));
   EXPECT_EQ(low.rows, 2u); // 0 and 2
   EXPECT_EQ(number_at<float>(low.activations, 0), number(0));
   EXPECT_EQ(number_at<float>(low.activations, hidden), number(2));
   EXPECT_EQ(number_at<std::uint32_t>(low.pick_rows, 1), 1u); // row 2 of the job
-  const auto high = call_in(shards[1].calls().at(0).body);
+  const auto high = call_in(shards[1].calls().at(0));
   EXPECT_EQ(high.rows, 3u); // 1, 2 and 3
   EXPECT_EQ(number_at<float>(high.activations, 2 * hidden), number(3));
   answer_rightly(1);
@@ -104,14 +104,25 @@ TEST_F(Router, ServesSeveralJobsAtOnce) {
 TEST_F(Router, CountsBytesAndCalls) {
   start({{0, 3}, {4, 7}});
   const auto job = route(make_job(0, 2, some_picks()));
-  const auto bytes =
-      shards[0].calls()[0].body.buffer->size() + shards[1].calls()[0].body.buffer->size();
+  const auto bytes = shards[0].calls()[0].frame->size() + shards[1].calls()[0].frame->size();
   answer_rightly(0);
   answer_rightly(1);
   EXPECT_EQ(job->stats.calls, 2u);
   EXPECT_EQ(job->stats.bytes_sent, bytes);
   EXPECT_GT(job->stats.bytes_received, 0u);
   EXPECT_EQ(job->stats.slowest_compute, 1000ns);
+}
+
+TEST_F(Router, AddsUpWhatTheLinkHasDecodedAndDoesNotDecodeItAgain) {
+  start({{0, 7}});
+  const auto job = route(make_job(0, 2, some_picks()));
+  auto answer = right_answer(shards[0].calls().at(0));
+  const auto behind_the_spans = answer.buffer;
+  answer.buffer = std::make_shared<std::vector<char>>(16, '\xff'); // no message
+  shards[0].answer(0, answer);
+  settle();
+  ASSERT_EQ(error_of(job), "no error");
+  EXPECT_EQ(job->sums, expected_sums(*job));
 }
 
 TEST_F(Router, AJobWithoutPicksIsDoneAtOnce) {

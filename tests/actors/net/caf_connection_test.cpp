@@ -32,8 +32,8 @@ struct broker_events {
 /// Takes frames, and sends what it is told to.
 class probe_state {
 public:
-  using handle =
-      caf::typed_actor<caf::reacts_to<run_atom, payload>>::extend_with<caf::io::connection_handler>;
+  using handle = caf::typed_actor<caf::reacts_to<run_atom, encoded_frame>>::extend_with<
+      caf::io::connection_handler>;
   using pointer = handle::broker_base*;
   static constexpr const char* name = "probe";
 
@@ -49,10 +49,10 @@ public:
     if (ends_)
       self_->quit();
     return {
-        [this](run_atom, const payload& bytes) {
+        [this](run_atom, const encoded_frame& frame) {
           sending_ = true;
           auto& out = self_->wr_buf(connection_);
-          out.insert(out.end(), bytes.buffer->begin(), bytes.buffer->end());
+          out.insert(out.end(), frame.bytes->begin(), frame.bytes->end());
           self_->flush(connection_);
           sending_ = false;
         },
@@ -99,7 +99,8 @@ protected:
                                        events, ends_at_once);
   }
   void send(std::vector<char> bytes) {
-    caf::anon_send(broker, run_atom::value, received_payload(std::move(bytes)));
+    caf::anon_send(broker, run_atom::value,
+                   encoded_frame{std::make_shared<std::vector<char>>(std::move(bytes))});
   }
 
   system_config config;
