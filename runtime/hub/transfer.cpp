@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
+#include <system_error>
 #include <thread>
 
 namespace larql::hub {
@@ -43,10 +44,7 @@ public:
     for (auto& j : jobs_)
       enqueue(j);
     auto threads = std::vector<std::thread>{};
-    const auto count = std::clamp<std::size_t>(queue_.size(), 1, options_.connections);
-    running_ = count;
-    for (auto i = std::size_t{0}; i < count; ++i)
-      threads.emplace_back([this] { work(); });
+    start(threads, std::clamp<std::size_t>(queue_.size(), 1, options_.connections));
     report();
     for (auto& t : threads)
       t.join();
@@ -72,6 +70,21 @@ private:
       j.open_chunks = 1;
     }
     ++pending_files_;
+  }
+
+  // Starts `count` threads, or as many as the system gives.
+  void start(std::vector<std::thread>& threads, std::size_t count) {
+    threads.reserve(count);
+    running_ = count;
+    try {
+      while (threads.size() < count)
+        threads.emplace_back([this] { work(); });
+    } catch (const std::system_error& e) {
+      const auto lock = std::scoped_lock{mutex_};
+      running_ -= count - threads.size();
+      if (threads.empty())
+        error_ = fail(errc::io, "cannot start a thread: {}", e.what());
+    }
   }
 
   void report() {
