@@ -5,10 +5,12 @@
 namespace larql::actors {
 
 expert_shard_state::expert_shard_state(pointer self, description_ptr description,
-                                       compute_fn compute, expert_shard_actor helper)
+                                       compute_fn compute, std::shared_ptr<std::mutex> computing,
+                                       expert_shard_actor helper)
     : self_(self),
       description_(std::move(description)),
       compute_(std::move(compute)),
+      computing_(std::move(computing)),
       helper_(std::move(helper)) {
   if (helper_)
     self_->link_to(helper_);
@@ -33,12 +35,16 @@ caf::result<encoded_frame> expert_shard_state::on_run(const received_call& call)
     return make_error(call_errc::draining, "the node is draining");
   if (call.is_abandoned())
     return make_error(call_errc::link_lost, "the laptop has gone");
-  if (helper_ && call.buffer->size() > short_call_bytes) {
+  auto computing = std::unique_lock{*computing_, std::defer_lock};
+  if (!helper_) {
+    computing.lock();
+  } else if (call.buffer->size() > short_call_bytes || !computing.try_lock()) {
     ++status_.served;
     return self_->delegate(helper_, run_atom::value, call);
   }
   auto frame = frames_.take();
   auto out = compute_(call, std::move(*frame));
+  computing.unlock();
   *frame = std::move(out.frame);
   frames_.let_go_if_large(frame);
   ++status_.served;

@@ -42,8 +42,11 @@ expert_shard_actor start_shard(caf::actor_system& sys, const description_ptr& de
       return expert_shard_state::computed{std::move(a.frame), a.ok};
     };
   };
-  auto helper = spawn_state<expert_shard_state, caf::detached>(sys, description, serve());
-  return spawn_on_network<expert_shard_state>(sys, description, serve(), std::move(helper));
+  const auto computing = std::make_shared<std::mutex>();
+  auto helper =
+      spawn_state<expert_shard_state, caf::detached>(sys, description, serve(), computing);
+  return spawn_on_network<expert_shard_state>(sys, description, serve(), computing,
+                                              std::move(helper));
 }
 
 } // namespace
