@@ -1,7 +1,8 @@
 // Every message an actor of this system accepts, and nothing else. Read this file first: it is the
 // map of the running system. No behaviour, no state, no policy.
 //
-// Conventions   `<role>_actor` is a typed handle. Any request may fail with a call_errc (errc.hpp);
+// Conventions   `<role>_actor` is a typed handle. Any request may fail with a failure_code
+// (errc.hpp);
 //               callers pass a finite timeout, or watch the receiver and their own clock.
 
 #pragma once

@@ -7,22 +7,6 @@
 
 namespace larql::actors {
 
-namespace {
-
-call_errc code_for(schema::failure_code code) {
-  switch (code) {
-  case schema::failure_code::not_owner: return call_errc::not_owner;
-  case schema::failure_code::bad_call: return call_errc::bad_call;
-  case schema::failure_code::overloaded: return call_errc::overloaded;
-  case schema::failure_code::draining: return call_errc::draining;
-  case schema::failure_code::restarting: return call_errc::restarting;
-  case schema::failure_code::internal: break;
-  }
-  return call_errc::node_failed;
-}
-
-} // namespace
-
 node_link_state::node_link_state(pointer self, pending_connection connection, description_ptr peer,
                                  std::string address, link_options options)
     : self_(self),
@@ -89,7 +73,8 @@ void node_link_state::on_pong(const schema::pong& p) {
 caf::result<received_result> node_link_state::on_run(const outgoing_call& call) {
   // Before the promise is made: an error that is returned beside one reaches nobody.
   if (find(call.id) != waiting_.end())
-    return make_error(call_errc::bad_call, fmt::format("call id {} is in flight already", call.id));
+    return make_error(failure_code::bad_call,
+                      fmt::format("call id {} is in flight already", call.id));
   auto promise = self_->make_response_promise<received_result>();
   waiting_.push_back({call.id, promise});
   status_.waiting = static_cast<std::uint32_t>(waiting_.size());
@@ -102,7 +87,7 @@ caf::result<admin_message_ptr> node_link_state::on_admin_request(const admin_mes
   auto numbered = *request;
   auto* number = request_id(numbered);
   if (number == nullptr)
-    return make_error(call_errc::bad_call, "the message is no request");
+    return make_error(failure_code::bad_call, "the message is no request");
   *number = next_admin_id_++;
   auto promise = self_->make_response_promise<admin_message_ptr>();
   admin_requests_.emplace(*number, promise);
@@ -147,7 +132,7 @@ void node_link_state::on_frame(shared_buffer body) {
     deliver(self_, answers_, promise, received_result{std::move(body), *done});
   } else if (const auto* failed = std::get_if<schema::call_failed>(&*m)) {
     if (failed->incarnation == peer_->incarnation)
-      fail_call(failed->id, code_for(failed->code), failed->text);
+      fail_call(failed->id, failed->code, failed->text);
   } else if (answers_admin_request(*m)) {
     return;
   } else if (const auto* alive = std::get_if<schema::pong>(&*m)) {
@@ -162,7 +147,7 @@ std::vector<node_link_state::waiting_call>::iterator node_link_state::find(std::
                       [id](const waiting_call& w) { return w.id == id; });
 }
 
-void node_link_state::fail_call(std::uint64_t id, call_errc code, const std::string& text) {
+void node_link_state::fail_call(std::uint64_t id, failure_code code, const std::string& text) {
   const auto it = find(id);
   if (it == waiting_.end())
     return;
@@ -176,9 +161,9 @@ void node_link_state::fail_call(std::uint64_t id, call_errc code, const std::str
 
 void node_link_state::fail_all(const std::string& why) {
   while (!waiting_.empty())
-    fail_call(waiting_.front().id, call_errc::link_lost, why);
+    fail_call(waiting_.front().id, failure_code::link_lost, why);
   for (auto& [number, promise] : std::exchange(admin_requests_, {}))
-    promise.deliver(make_error(call_errc::link_lost,
+    promise.deliver(make_error(failure_code::link_lost,
                                fmt::format("node {} ({}): {}", peer_->node, address_, why)));
 }
 
@@ -190,7 +175,7 @@ void node_link_state::lose(const std::string& why) {
   fail_all(why);
   hang_up(transport_.fd); // still open, even if it was the peer that closed
   self_->close(connection_);
-  self_->quit(make_error(call_errc::link_lost, why));
+  self_->quit(make_error(failure_code::link_lost, why));
 }
 
 } // namespace larql::actors

@@ -50,7 +50,7 @@ private:
   void on_closed();
   void lose(const std::string& why);
   void fail_all(const std::string& why);
-  void fail_call(std::uint64_t id, call_errc code, const std::string& text);
+  void fail_call(std::uint64_t id, failure_code code, const std::string& text);
   void on_tick();
   void on_pong(const schema::pong& p);
   /// True if `m` answers an operator's request.

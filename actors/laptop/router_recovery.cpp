@@ -34,12 +34,12 @@ void router_state::on_error(const caf::error& err) {
   if (err == caf::sec::request_receiver_down)
     text = fmt::format("node {}: the connection is lost ({})", m.description->node, m.address);
   auto why = fail(errc::unavailable, "{}", text);
-  switch (code_of(err)) {
-  case call_errc::bad_call: // no node would take it
+  const auto code = code_of(err);
+  if (code == failure_code::bad_call) // nobody would take it
     return finish(job, fail(errc::internal, "layer {}: {}", job->job->layer, text));
-  case call_errc::node_failed: ++job->node_failures; break;
-  default: break; // overloaded, draining, restarting, lost: another node may do it
-  }
+  if (code == failure_code::internal)
+    ++job->node_failures;
+  // Else overloaded, draining, restarting, lost: somebody else may do it.
   give_up_attempt(job, p, place->call_id, std::move(why));
 }
 

@@ -214,7 +214,7 @@ void supervisor_state::on_notice(std::uint64_t incarnation, schema::node_state s
 
 caf::result<accepted_ptr> supervisor_state::on_announce(const announce_ptr& node) {
   if (const auto ok = check(node->node, nullptr); !ok)
-    return make_error(call_errc::bad_call, ok.error().text);
+    return make_error(failure_code::bad_call, ok.error().text);
   auto out = std::make_shared<schema::accepted>();
   if (node->owns) {
     out->verdict = schema::verdict::serve;

@@ -11,15 +11,13 @@ namespace larql::actors {
 
 namespace {
 
-schema::failure_code code_for(const caf::error& err) {
-  switch (code_of(err)) {
-  case call_errc::draining: return schema::failure_code::draining;
-  case call_errc::overloaded: return schema::failure_code::overloaded;
-  case call_errc::bad_call: return schema::failure_code::bad_call;
-  default: break;
-  }
+failure_code code_for(const caf::error& err) {
+  const auto code = code_of(err);
+  if (code == failure_code::draining || code == failure_code::overloaded ||
+      code == failure_code::bad_call)
+    return *code;
   // The shard ended while the call waited for it, or it is gone: another one is on its way.
-  return schema::failure_code::restarting;
+  return failure_code::restarting;
 }
 
 } // namespace
@@ -82,19 +80,19 @@ void client_connection_state::on_frame(shared_buffer body) {
 void client_connection_state::on_call(const schema::expert_call& call, shared_buffer body) {
   const auto id = call.id;
   if (!client_->identity.may_call() || !client_->hello.model)
-    return refuse_call(id, schema::failure_code::bad_call,
+    return refuse_call(id, failure_code::bad_call,
                        client_->hello.model
                            ? fmt::format("a {} may not call", name_of(client_->identity.role))
                            : "the connection was opened for status only");
   if (node_.state == schema::node_state::degraded)
-    return refuse_call(id, schema::failure_code::internal,
+    return refuse_call(id, failure_code::internal,
                        "the shard failed too often: the node is degraded");
   if (node_.state == schema::node_state::loading || !node_.shard)
-    return refuse_call(id, schema::failure_code::restarting,
+    return refuse_call(id, failure_code::restarting,
                        node_.shard ? "the node is loading" : "the shard is restarting");
   const auto bytes = body->size();
   if (waiting_ >= window || waiting_bytes_ + bytes > max_waiting_bytes)
-    return refuse_call(id, schema::failure_code::overloaded,
+    return refuse_call(id, failure_code::overloaded,
                        fmt::format("{} calls of this connection, {} bytes, wait already", waiting_,
                                    waiting_bytes_));
   ++waiting_;
@@ -138,7 +136,7 @@ void client_connection_state::on_tick() {
   while (!calls_.empty() && calls_.front().until <= now) {
     const auto call = finish_call(calls_.front().reply);
     node_.counters->failed.fetch_add(1);
-    send_failure(call->id, schema::failure_code::restarting, "the shard does not answer");
+    send_failure(call->id, failure_code::restarting, "the shard does not answer");
   }
   if (calls_.empty())
     return;
@@ -146,7 +144,7 @@ void client_connection_state::on_tick() {
   self_->delayed_send(self_, calls_.front().until - now, tick_atom::value);
 }
 
-void client_connection_state::refuse_call(std::uint64_t id, schema::failure_code code,
+void client_connection_state::refuse_call(std::uint64_t id, failure_code code,
                                           const std::string& text) {
   node_.counters->refused.fetch_add(1);
   send_failure(id, code, text);
@@ -228,7 +226,7 @@ void client_connection_state::send(std::vector<char>& frame) {
   self_->flush(connection_);
 }
 
-void client_connection_state::send_failure(std::uint64_t id, schema::failure_code code,
+void client_connection_state::send_failure(std::uint64_t id, failure_code code,
                                            const std::string& text) {
   send_message(schema::call_failed{id, node_.description->incarnation, code, text});
 }

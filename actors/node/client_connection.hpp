@@ -74,7 +74,7 @@ private:
   void on_data(caf::io::new_data_msg& m);
   void on_frame(shared_buffer body);
   void on_call(const schema::expert_call& call, shared_buffer body);
-  void refuse_call(std::uint64_t id, schema::failure_code code, const std::string& text);
+  void refuse_call(std::uint64_t id, failure_code code, const std::string& text);
   void on_ask_status(std::uint64_t nonce);
   void on_control(const schema::control& c);
   void on_answer(const encoded_frame& answer);
@@ -82,7 +82,7 @@ private:
   void on_tick();
   void send_message(const schema::message& m);
   void send(std::vector<char>& frame);
-  void send_failure(std::uint64_t id, schema::failure_code code, const std::string& text);
+  void send_failure(std::uint64_t id, failure_code code, const std::string& text);
   void drop(const std::string& why);
 
   pointer self_;

@@ -32,9 +32,9 @@ expert_shard_state::handle::behavior_type expert_shard_state::make_behavior() {
 
 caf::result<encoded_frame> expert_shard_state::on_run(const received_call& call) {
   if (status_.draining)
-    return make_error(call_errc::draining, "the node is draining");
+    return make_error(failure_code::draining, "the node is draining");
   if (call.is_abandoned())
-    return make_error(call_errc::link_lost, "the laptop has gone");
+    return make_error(failure_code::link_lost, "the laptop has gone");
   auto computing = std::unique_lock{*computing_, std::defer_lock};
   if (!helper_) {
     computing.lock();

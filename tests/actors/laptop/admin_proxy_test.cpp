@@ -59,7 +59,7 @@ private:
   caf::result<admin_message_ptr> on_ask(const schema::message& q) {
     asked_.push_back(test::text_of(q));
     if (fails_)
-      return make_error(call_errc::link_lost, "node alpha: gone");
+      return make_error(failure_code::link_lost, "node alpha: gone");
     const auto answer = [](const schema::message& m) {
       return admin_message_ptr{std::make_shared<schema::message>(m)};
     };

@@ -52,7 +52,7 @@ protected:
   }
   shard_status status() { return ask<shard_status>(link, status_atom::value)->value.value(); }
 
-  static void expect_failed(const answer& a, call_errc code, const std::string& text) {
+  static void expect_failed(const answer& a, failure_code code, const std::string& text) {
     ASSERT_TRUE(a->error) << (a->pending() ? "still waits" : "was answered");
     EXPECT_EQ(code_of(*a->error), code) << text_of(*a->error);
     EXPECT_EQ(actors::text_of(*a->error), text);
@@ -118,17 +118,12 @@ TEST_F(ShardLink, TakesAnswersLargerThanAReceivePiece) {
 }
 
 TEST_F(ShardLink, TurnsARefusalIntoAnErrorThatNamesNodeAndAddress) {
-  const std::pair<schema::failure_code, call_errc> codes[] = {
-      {schema::failure_code::internal, call_errc::node_failed},
-      {schema::failure_code::not_owner, call_errc::not_owner},
-      {schema::failure_code::bad_call, call_errc::bad_call},
-      {schema::failure_code::overloaded, call_errc::overloaded},
-      {schema::failure_code::draining, call_errc::draining},
-      {schema::failure_code::restarting, call_errc::restarting}};
-  for (const auto& [theirs, ours] : codes) {
+  for (const auto code :
+       {failure_code::internal, failure_code::not_owner, failure_code::bad_call,
+        failure_code::overloaded, failure_code::draining, failure_code::restarting}) {
     const auto a = call(1);
-    receive(fd, frame_of(schema::call_failed{1, incarnation, theirs, "no"}));
-    expect_failed(a, ours, "node alpha (10.0.0.1:9470): no");
+    receive(fd, frame_of(schema::call_failed{1, incarnation, code, "no"}));
+    expect_failed(a, code, "node alpha (10.0.0.1:9470): no");
   }
   EXPECT_EQ(status().failed, 6u);
   EXPECT_EQ(status().served, 6u);
@@ -159,7 +154,7 @@ TEST_F(ShardLink, DropsAnswersOfAnotherIncarnation) {
 TEST_F(ShardLink, RefusesAnIdThatIsInFlight) {
   const auto first = call(1);
   const auto second = call(1);
-  expect_failed(second, call_errc::bad_call, "call id 1 is in flight already");
+  expect_failed(second, failure_code::bad_call, "call id 1 is in flight already");
   receive(fd, frame_of(result(1)));
   EXPECT_TRUE(first->value);
 }
@@ -192,14 +187,14 @@ TEST_F(ShardLink, PassesQuestionsOnAndAnswersInAnyOrder) {
   const auto late = ask_node(schema::ping{7, incarnation});
   lose(fd);
   ASSERT_TRUE(late->error);
-  EXPECT_EQ(code_of(*late->error), call_errc::link_lost);
+  EXPECT_EQ(code_of(*late->error), failure_code::link_lost);
 }
 
 TEST_F(ShardLink, RefusesToPassOnWhatIsNoQuestion) {
   const auto a = ask<admin_message_ptr>(
       link, admin_atom::value, admin_message_ptr{std::make_shared<schema::message>(result(1))});
   ASSERT_TRUE(a->error);
-  EXPECT_EQ(code_of(*a->error), call_errc::bad_call);
+  EXPECT_EQ(code_of(*a->error), failure_code::bad_call);
   EXPECT_TRUE(sent(fd).empty());
 }
 
@@ -212,9 +207,11 @@ TEST_F(ShardLink, FailsEveryCallAtOnceWhenTheConnectionEnds) {
   const auto a = call(1), b = call(2), c = call(3);
   receive(fd, frame_of(result(2)));
   lose(fd);
-  expect_failed(a, call_errc::link_lost, "node alpha (10.0.0.1:9470): the connection was closed");
+  expect_failed(a, failure_code::link_lost,
+                "node alpha (10.0.0.1:9470): the connection was closed");
   EXPECT_TRUE(b->value);
-  expect_failed(c, call_errc::link_lost, "node alpha (10.0.0.1:9470): the connection was closed");
+  expect_failed(c, failure_code::link_lost,
+                "node alpha (10.0.0.1:9470): the connection was closed");
   EXPECT_TRUE(has_ended());
 }
 
@@ -244,7 +241,7 @@ TEST_F(ShardLink, GarbageEndsTheConnectionAndEveryCall) {
   const auto a = call(1);
   receive(fd, std::vector<char>(8, 'x'));
   ASSERT_TRUE(a->error);
-  EXPECT_EQ(code_of(*a->error), call_errc::link_lost);
+  EXPECT_EQ(code_of(*a->error), failure_code::link_lost);
   EXPECT_NE(actors::text_of(*a->error).find("frame: magic is 78787878"), std::string::npos);
   EXPECT_TRUE(is_closed(fd));
   EXPECT_TRUE(has_ended());
@@ -265,7 +262,7 @@ TEST_F(ShardLink, LengthsOutOfRangeEndTheConnection) {
 TEST_F(ShardLink, MessagesThatOnlyALaptopSendsEndTheConnection) {
   const auto a = call(1);
   receive(fd, frame_of(schema::hello{}));
-  expect_failed(a, call_errc::link_lost,
+  expect_failed(a, failure_code::link_lost,
                 "node alpha (10.0.0.1:9470): the node sent a message that a laptop does not "
                 "expect");
   EXPECT_TRUE(is_closed(fd));
@@ -277,14 +274,15 @@ TEST_F(ShardLink, DamagedMessagesEndTheConnection) {
   std::fill(frame.begin() + schema::frame_header_bytes, frame.end(), '\xff');
   receive(fd, frame);
   ASSERT_TRUE(a->error);
-  EXPECT_EQ(code_of(*a->error), call_errc::link_lost);
+  EXPECT_EQ(code_of(*a->error), failure_code::link_lost);
 }
 
 TEST_F(ShardLink, EndsWithItsOwner) {
   const auto a = call(1);
   caf::anon_send_exit(link, caf::exit_reason::user_shutdown);
   settle();
-  expect_failed(a, call_errc::link_lost, "node alpha (10.0.0.1:9470): the connection was given up");
+  expect_failed(a, failure_code::link_lost,
+                "node alpha (10.0.0.1:9470): the connection was given up");
   EXPECT_TRUE(is_closed(fd));
   EXPECT_TRUE(has_ended());
 }
@@ -346,7 +344,7 @@ TEST_F(ShardLinkHeartbeat, SilenceForSeveralIntervalsEndsTheConnectionAndItsCall
   }
   advance(std::chrono::milliseconds{100});
   ASSERT_TRUE(a->error);
-  EXPECT_EQ(code_of(*a->error), call_errc::link_lost);
+  EXPECT_EQ(code_of(*a->error), failure_code::link_lost);
   EXPECT_NE(actors::text_of(*a->error).find("no sign of life for 400 ms"), std::string::npos)
       << actors::text_of(*a->error);
   EXPECT_TRUE(is_closed(fd));

@@ -17,7 +17,7 @@ TEST_F(RouterFailure, ARefusalFailsTheJobWithLayerAndExpertsNamed) {
   start({{0, 3}, {4, 7}});
   const auto job = route(make_job(6, 2, some_picks()));
   answer_rightly(0);
-  shards[1].fail(0, make_error(call_errc::overloaded, "node beta (10.0.0.1:1): too much"));
+  shards[1].fail(0, make_error(failure_code::overloaded, "node beta (10.0.0.1:1): too much"));
   settle();
   EXPECT_EQ(error_of(job), "layer 6, experts 4-7: node beta (10.0.0.1:1): too much");
   EXPECT_EQ(job->outcome().error().code, errc::unavailable);
@@ -96,7 +96,7 @@ TEST_F(RouterFailure, ThoseWhoAreMissingAreNamedWithTheReason) {
 TEST_F(RouterFailure, ACallThatNobodyWouldTakeIsNotRepeated) {
   start({{0, 7}, {0, 7}});
   const auto job = route(make_job(6, 1, {{0, 1, 1}}));
-  shards[0].fail(0, make_error(call_errc::bad_call, "node alpha: call: rows is 0"));
+  shards[0].fail(0, make_error(failure_code::bad_call, "node alpha: call: rows is 0"));
   settle();
   EXPECT_EQ(error_of(job), "layer 6: node alpha: call: rows is 0");
   EXPECT_EQ(job->outcome().error().code, errc::internal);
@@ -166,8 +166,9 @@ protected:
 };
 
 TEST_F(RouterFailover, AFailedCallIsMadeAgainWithAReplicaAtOnce) {
-  for (const auto code : {call_errc::link_lost, call_errc::overloaded, call_errc::draining,
-                          call_errc::restarting, call_errc::node_failed, call_errc::not_owner}) {
+  for (const auto code :
+       {failure_code::link_lost, failure_code::overloaded, failure_code::draining,
+        failure_code::restarting, failure_code::internal, failure_code::not_owner}) {
     const auto first = shards.size();
     members.clear();
     start_with({{{0, 9}, {0, 7}}, {{0, 9}, {0, 7}}});
@@ -175,7 +176,7 @@ TEST_F(RouterFailover, AFailedCallIsMadeAgainWithAReplicaAtOnce) {
     ASSERT_EQ(shards[first].calls().size(), 1u);
     shards[first].fail(0, make_error(code, "no"));
     settle();
-    ASSERT_EQ(shards[first + 1].calls().size(), 1u) << to_string(code);
+    ASSERT_EQ(shards[first + 1].calls().size(), 1u) << name_of(code);
     answer_rightly(first + 1);
     EXPECT_EQ(error_of(job), "no error");
     EXPECT_EQ(job->sums, expected_sums(*job));
@@ -293,12 +294,12 @@ TEST_F(RouterFailover, TheWaitEndsAtTheFailoverDeadlineAndNotBefore) {
 TEST_F(RouterFailover, ABusyNodeIsAskedAgainAfterABackOff) {
   start({{0, 7}});
   const auto job = route(make_job(2, 1, {{0, 3, 1}}));
-  shards[0].fail(0, make_error(call_errc::overloaded, "node alpha: too much"));
+  shards[0].fail(0, make_error(failure_code::overloaded, "node alpha: too much"));
   settle();
   EXPECT_EQ(shards[0].calls().size(), 1u) << "at once";
   advance(6ms);
   ASSERT_EQ(shards[0].calls().size(), 2u);
-  shards[0].fail(1, make_error(call_errc::overloaded, "node alpha: too much"));
+  shards[0].fail(1, make_error(failure_code::overloaded, "node alpha: too much"));
   settle();
   advance(6ms);
   EXPECT_EQ(shards[0].calls().size(), 2u) << "the back-off does not grow";
@@ -313,7 +314,7 @@ TEST_F(RouterFailover, ACallThatKillsEveryShardIsGivenUp) {
   const auto job = route(make_job(2, 1, {{0, 3, 1}}));
   for (auto i = std::size_t{0}; i < 20 && !is_done(job); ++i) {
     ASSERT_GT(shards[0].calls().size(), i);
-    shards[0].fail(i, make_error(call_errc::node_failed, "node alpha: damaged"));
+    shards[0].fail(i, make_error(failure_code::internal, "node alpha: damaged"));
     settle();
     advance(1s);
   }

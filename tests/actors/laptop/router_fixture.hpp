@@ -126,7 +126,7 @@ protected:
   void lose(std::size_t shard) {
     for (auto i = std::size_t{0}; i < shards[shard].calls().size(); ++i)
       if (!answered.contains({shard, i}))
-        shards[shard].fail(i, make_error(call_errc::link_lost, "the connection was closed"));
+        shards[shard].fail(i, make_error(failure_code::link_lost, "the connection was closed"));
     settle();
     shards[shard].end();
     members.erase(members.begin() + (&member(shard) - members.data()));

@@ -217,7 +217,7 @@ TEST_F(ClientConnection, AnswersCallsBeyondTheBytesThatMayWaitWithOverloaded) {
 
 TEST_F(ClientConnection, AnswersADrainingShardsRefusalWithDraining) {
   receive_call(3);
-  shard.fail(0, make_error(call_errc::draining, "the node is draining"));
+  shard.fail(0, make_error(failure_code::draining, "the node is draining"));
   settle();
   EXPECT_EQ(messages(),
             texts{test::text_of(schema::call_failed{3, incarnation, schema::failure_code::draining,

@@ -3,6 +3,7 @@
 #include "actors/node/expert_shard.hpp"
 
 #include "actors/core/errc.hpp"
+#include "tests/actors/core/fake_worker.hpp"
 #include "tests/support/deterministic_system.hpp"
 
 #include <stdexcept>
@@ -79,7 +80,7 @@ TEST_F(ExpertShard, DropsCallsThatWereAbandonedBeforeTheyBegan) {
   gone->store(true);
   const auto a = ask<encoded_frame>(shard, run_atom::value, work);
   ASSERT_TRUE(a->error);
-  EXPECT_EQ(code_of(*a->error), call_errc::link_lost);
+  EXPECT_EQ(code_of(*a->error), failure_code::link_lost);
   EXPECT_EQ(computed, 1);
 }
 
@@ -87,7 +88,7 @@ TEST_F(ExpertShard, TakesNoCallsOnceItDrains) {
   caf::anon_send(shard, drain_atom::value);
   const auto a = call("abc");
   ASSERT_TRUE(a->error);
-  EXPECT_EQ(code_of(*a->error), call_errc::draining);
+  EXPECT_EQ(code_of(*a->error), failure_code::draining);
   EXPECT_EQ(computed, 0);
   EXPECT_TRUE(status().draining);
   EXPECT_EQ(status().served, 0u);
@@ -116,7 +117,52 @@ TEST_F(ExpertShard, AnswersADrainBehindTheCallsBeforeIt) {
 TEST_F(ExpertShard, WhoeverAskedIsToldIfItFailsInTheMiddle) {
   const auto answer = call("fail");
   EXPECT_FALSE(answer->value);
-  EXPECT_TRUE(answer->error);
+  ASSERT_TRUE(answer->error);
+  EXPECT_EQ(text_of(*answer->error), "made to fail");
+}
+
+class ExpertShardWithHelper : public ExpertShard {
+protected:
+  ExpertShardWithHelper() {
+    const auto compute = [this](const received_call&, std::vector<char>) {
+      ++computed;
+      return expert_shard_state::computed{{'x'}, true};
+    };
+    front = spawn_state<expert_shard_state>(sys, description_ptr{}, compute, computing,
+                                            helper.spawn(sys));
+    settle();
+  }
+  ~ExpertShardWithHelper() override {
+    caf::anon_send_exit(front, caf::exit_reason::user_shutdown);
+    front = nullptr;
+    helper.end();
+    settle();
+  }
+  auto call_front(std::size_t bytes) {
+    return ask<encoded_frame>(front, run_atom::value, call_of(std::string(bytes, 'a')));
+  }
+
+  std::shared_ptr<std::mutex> computing = std::make_shared<std::mutex>();
+  test::fake_shard helper;
+  expert_shard_actor front;
+};
+
+TEST_F(ExpertShardWithHelper, ComputesShortCallsItselfAndHandsLongOnesOn) {
+  EXPECT_TRUE(call_front(expert_shard_state::short_call_bytes)->value);
+  EXPECT_EQ(helper.calls().size(), 0u);
+  EXPECT_TRUE(call_front(expert_shard_state::short_call_bytes + 1)->pending());
+  EXPECT_EQ(helper.calls().size(), 1u);
+  EXPECT_EQ(computed, 1);
+}
+
+TEST_F(ExpertShardWithHelper, HandsShortCallsOnWhileTheHelperComputes) {
+  computing->lock();
+  EXPECT_TRUE(call_front(1)->pending());
+  EXPECT_EQ(helper.calls().size(), 1u);
+  EXPECT_EQ(computed, 0);
+  computing->unlock();
+  EXPECT_TRUE(call_front(1)->value);
+  EXPECT_EQ(helper.calls().size(), 1u);
 }
 
 TEST_F(ExpertShard, DescribesItself) {
