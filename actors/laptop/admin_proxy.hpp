@@ -66,7 +66,7 @@ private:
 
   pointer self_;
   admin_connection admin_;
-  caf::io::connection_handle connection_;
+  broker_connection connection_;
   frame_reader reader_;
 };
 

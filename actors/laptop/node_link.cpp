@@ -1,6 +1,5 @@
 #include "actors/laptop/node_link.hpp"
 
-#include "actors/net/socket.hpp"
 #include "schema/codec.hpp"
 
 #include <algorithm>
@@ -10,7 +9,7 @@ namespace larql::actors {
 node_link_state::node_link_state(pointer self, pending_connection connection, description_ptr peer,
                                  std::string address, link_options options)
     : self_(self),
-      transport_(std::move(connection)),
+      pending_(std::move(connection)),
       peer_(std::move(peer)),
       address_(std::move(address)),
       options_(std::move(options)),
@@ -18,15 +17,12 @@ node_link_state::node_link_state(pointer self, pending_connection connection, de
 
 node_link_state::~node_link_state() {
   fail_all("the connection was given up");
-  if (self_->valid(connection_)) // what is not sent yet is worth nothing any more
-    hang_up(transport_.fd);
+  connection_.hang_up(); // what is not sent yet is worth nothing any more
 }
 
 node_link_state::handle::behavior_type node_link_state::make_behavior() {
-  auto scribe = transport_.open(self_->system());
-  connection_ = scribe->hdl();
-  self_->add_scribe(std::move(scribe));
-  self_->configure_read(connection_, caf::io::receive_policy::exactly(reader_.wanted()));
+  connection_.open(pending_, self_);
+  self_->configure_read(connection_.handle(), caf::io::receive_policy::exactly(reader_.wanted()));
   heard_ = self_->clock().now();
   if (options_.heartbeat.count() != 0)
     self_->delayed_send(self_, options_.heartbeat, tick_atom::value);
@@ -51,9 +47,9 @@ void node_link_state::on_tick() {
     return lose(
         fmt::format("no sign of life for {} ms",
                     std::chrono::duration_cast<std::chrono::milliseconds>(now - heard_).count()));
-  schema::encode(schema::ping{++nonce_}, self_->wr_buf(connection_));
+  schema::encode(schema::ping{++nonce_}, self_->wr_buf(connection_.handle()));
   asked_ = now;
-  self_->flush(connection_);
+  self_->flush(connection_.handle());
   self_->delayed_send(self_, options_.heartbeat, tick_atom::value);
 }
 
@@ -78,8 +74,8 @@ caf::result<received_result> node_link_state::on_run(const outgoing_call& call) 
   auto promise = self_->make_response_promise<received_result>();
   waiting_.push_back({call.id, promise});
   status_.waiting = static_cast<std::uint32_t>(waiting_.size());
-  hand_over(*call.frame, self_->wr_buf(connection_));
-  self_->flush(connection_);
+  hand_over(*call.frame, self_->wr_buf(connection_.handle()));
+  self_->flush(connection_.handle());
   return promise;
 }
 
@@ -91,8 +87,8 @@ caf::result<admin_message_ptr> node_link_state::on_admin_request(const admin_mes
   *number = next_admin_id_++;
   auto promise = self_->make_response_promise<admin_message_ptr>();
   admin_requests_.emplace(*number, promise);
-  schema::encode(numbered, self_->wr_buf(connection_));
-  self_->flush(connection_);
+  schema::encode(numbered, self_->wr_buf(connection_.handle()));
+  self_->flush(connection_.handle());
   return promise;
 }
 
@@ -112,7 +108,7 @@ void node_link_state::on_data(caf::io::new_data_msg& m) {
   if (!frame)
     return lose(frame.error().text);
   heard_ = self_->clock().now();
-  self_->configure_read(connection_, caf::io::receive_policy::exactly(reader_.wanted()));
+  self_->configure_read(connection_.handle(), caf::io::receive_policy::exactly(reader_.wanted()));
   if (*frame)
     on_frame(*std::move(frame));
 }
@@ -173,8 +169,8 @@ void node_link_state::on_closed() {
 
 void node_link_state::lose(const std::string& why) {
   fail_all(why);
-  hang_up(transport_.fd); // still open, even if it was the peer that closed
-  self_->close(connection_);
+  connection_.hang_up(); // still open, even if it was the peer that closed
+  self_->close(connection_.handle());
   self_->quit(make_error(failure_code::link_lost, why));
 }
 

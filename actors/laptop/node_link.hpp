@@ -66,11 +66,11 @@ private:
   using time = caf::actor_clock::time_point;
 
   pointer self_;
-  pending_connection transport_;
+  pending_connection pending_;
   description_ptr peer_;
   std::string address_;
   link_options options_;
-  caf::io::connection_handle connection_;
+  broker_connection connection_;
   frame_reader reader_;
   std::map<std::uint64_t, caf::typed_response_promise<admin_message_ptr>> admin_requests_;
   std::uint64_t next_admin_id_ = std::uint64_t{1} << 63; // apart from the nonces of heartbeats

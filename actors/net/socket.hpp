@@ -70,8 +70,7 @@ struct endpoint {
 /// True for addresses that only this machine can reach.
 [[nodiscard]] bool is_loopback(const std::string& host);
 
-/// Ends both directions at once; what is not sent yet is dropped. CAF alone would keep a closed
-/// connection until its peer has read everything, which a hostile or stopped peer never does.
+/// Ends both directions at once. For the owner of the descriptor, or while it is kept from closing.
 void hang_up(int fd) noexcept;
 
 /// Makes a connected descriptor non-blocking, remembers its peer, and sets TCP_NODELAY and

@@ -1,7 +1,6 @@
 #include "actors/node/client_connection.hpp"
 
 #include "actors/core/errc.hpp"
-#include "actors/net/socket.hpp"
 #include "runtime/base/log.hpp"
 #include "schema/codec.hpp"
 
@@ -34,17 +33,15 @@ client_connection_state::~client_connection_state() {
 client_connection_state::handle::behavior_type client_connection_state::make_behavior() {
   replies_.assign([this](const encoded_frame& answer) { on_answer(answer); },
                   [this](const caf::error& err) { on_error(err); });
-  auto scribe = client_->connection.open(self_->system());
-  connection_ = scribe->hdl();
-  self_->add_scribe(std::move(scribe));
-  self_->configure_read(connection_, caf::io::receive_policy::exactly(reader_.wanted()));
+  connection_.open(client_->connection, self_);
+  self_->configure_read(connection_.handle(), caf::io::receive_policy::exactly(reader_.wanted()));
   return {
       [this](shard_atom, const expert_shard_actor& shard) { node_.shard = shard; },
       [this](notice_atom, schema::node_state state) { node_.state = state; },
       [this](tick_atom) { on_tick(); },
       [this](caf::io::new_data_msg& m) { on_data(m); },
       [this](const caf::io::connection_closed_msg&) {
-        hang_up(client_->connection.fd); // the peer may have closed one direction only
+        connection_.hang_up(); // the peer may have closed one direction only
         self_->quit();
       },
   };
@@ -54,7 +51,7 @@ void client_connection_state::on_data(caf::io::new_data_msg& m) {
   auto frame = reader_.take(m.buf);
   if (!frame)
     return drop(frame.error().text);
-  self_->configure_read(connection_, caf::io::receive_policy::exactly(reader_.wanted()));
+  self_->configure_read(connection_.handle(), caf::io::receive_policy::exactly(reader_.wanted()));
   if (*frame)
     on_frame(*std::move(frame));
 }
@@ -218,12 +215,12 @@ void client_connection_state::send_message(const schema::message& m) {
 }
 
 void client_connection_state::send(std::vector<char>& frame) {
-  auto& out = self_->wr_buf(connection_);
+  auto& out = self_->wr_buf(connection_.handle());
   if (out.size() + frame.size() > max_unsent_bytes)
     return drop(fmt::format("does not read its answers, {} bytes wait", out.size()));
   node_.counters->bytes_out.fetch_add(frame.size());
   hand_over(frame, out);
-  self_->flush(connection_);
+  self_->flush(connection_.handle());
 }
 
 void client_connection_state::send_failure(std::uint64_t id, failure_code code,
@@ -233,8 +230,8 @@ void client_connection_state::send_failure(std::uint64_t id, failure_code code,
 
 void client_connection_state::drop(const std::string& why) {
   log_warning("connection", "{}: closed: {}", client_->peer, why);
-  hang_up(client_->connection.fd);
-  self_->close(connection_);
+  connection_.hang_up();
+  self_->close(connection_.handle());
   self_->quit();
 }
 

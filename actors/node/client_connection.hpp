@@ -88,7 +88,7 @@ private:
   pointer self_;
   accepted_client_ptr client_;
   context node_;
-  caf::io::connection_handle connection_;
+  broker_connection connection_;
   frame_reader reader_;
   buffer_pool own_frames_;
   std::uint32_t waiting_ = 0;

@@ -67,6 +67,7 @@ void measure_process(const experts::expert_bank& bank, schema::node_status& out)
 node_server::node_server(caf::actor_system& sys, node_server_options options)
     : sys_(sys),
       bank_(options.bank),
+      last_answers_(options.last_answers),
       description_(std::make_shared<schema::node_description>(std::move(options.description))),
       counters_(std::make_shared<node_counters>(description_->owned.layers)) {
   auto o = node_options{};
@@ -93,8 +94,8 @@ node_server::node_server(caf::actor_system& sys, node_server_options options)
   };
   listener_ = std::make_unique<listener>(
       std::move(options.listening), std::move(options.tls), std::move(listen),
-      [node = node_, description = description_,
-       counters = counters_](secure_stream s, time_limit until) -> result<void> {
+      [node = node_, description = description_, counters = counters_,
+       connections = connections_](secure_stream s, time_limit until) -> result<void> {
         if (s.identity().role == peer_role::node)
           return fail(errc::mismatch, "{}: its certificate is one of a node, expected a laptop",
                       s.peer());
@@ -111,7 +112,7 @@ node_server::node_server(caf::actor_system& sys, node_server_options options)
                 ? ""
                 : fmt::format(" ({} {})", name_of(client->identity.role), client->identity.name));
         client->hello = std::move(hello);
-        client->connection = make_pending_connection(std::move(s));
+        client->connection = make_pending_connection(std::move(s), connections);
         caf::anon_send(node, connect_atom::value, accepted_client_ptr{std::move(client)});
         return {};
       });
@@ -120,6 +121,7 @@ node_server::node_server(caf::actor_system& sys, node_server_options options)
 node_server::~node_server() {
   listener_.reset();
   caf::anon_send_exit(node_, caf::exit_reason::user_shutdown);
+  connections_->close_within(last_answers_);
 }
 
 void node_server::ready() {

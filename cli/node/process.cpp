@@ -34,8 +34,8 @@ using namespace std::chrono_literals;
 
 // How long a drain may take before the process ends anyway.
 constexpr auto drain_timeout = 30s;
-// How long peers may take to read their last answers.
-constexpr auto last_answers_seconds = 5u;
+// How long the node itself may take to end, which waits for peers to read their last answers.
+constexpr auto end_seconds = 10u;
 // Tells the main thread that an operator wants a new start.
 constexpr auto restart_signal = SIGUSR1;
 
@@ -275,12 +275,11 @@ result<std::unique_ptr<node_http>> start_http(const node_settings& s, const node
 }
 
 void end_process_soon(int code) {
-  // The network thread ends when all answers are sent. A peer that does not take them must not keep
-  // the process, which has nothing left to lose.
+  // A call that is still computed must not keep the process, which has nothing left to lose.
   std::signal(
       SIGALRM,
       code == exit_ok ? [](int) { ::_exit(exit_ok); } : [](int) { ::_exit(exit_failure); });
-  ::alarm(last_answers_seconds);
+  ::alarm(end_seconds);
 }
 
 } // namespace

@@ -322,11 +322,10 @@ private:
       auto opened = std::make_shared<bool>(false);
       auto owner =
           std::shared_ptr<void>{nullptr, [dropped, opened](void*) { *dropped = !*opened; }};
-      outcome->connection = {[this, laptop, opened, owner](caf::actor_system&) {
-                               *opened = true;
-                               return network.new_scribe(laptop);
-                             },
-                             -1};
+      outcome->connection = [this, laptop, opened, owner](caf::actor_system&) {
+        *opened = true;
+        return network.new_scribe(laptop);
+      };
     }
     caf::anon_send(supervisor_, dialled_atom::value, a.target, connect_result_ptr{outcome});
     settle();

@@ -39,27 +39,26 @@ public:
 
   probe_state(pointer self, pending_connection t, std::shared_ptr<broker_events> events,
               bool ends_at_once)
-      : self_(self), transport_(std::move(t)), events_(std::move(events)), ends_(ends_at_once) {}
+      : self_(self), pending_(std::move(t)), events_(std::move(events)), ends_(ends_at_once) {}
 
   handle::behavior_type make_behavior() {
-    auto scribe = transport_.open(self_->system());
-    connection_ = scribe->hdl();
-    self_->add_scribe(std::move(scribe));
-    self_->configure_read(connection_, caf::io::receive_policy::exactly(reader_.wanted()));
+    connection_.open(pending_, self_);
+    self_->configure_read(connection_.handle(), caf::io::receive_policy::exactly(reader_.wanted()));
     if (ends_)
       self_->quit();
     return {
         [this](run_atom, const encoded_frame& frame) {
           sending_ = true;
-          auto& out = self_->wr_buf(connection_);
+          auto& out = self_->wr_buf(connection_.handle());
           out.insert(out.end(), frame.bytes->begin(), frame.bytes->end());
-          self_->flush(connection_);
+          self_->flush(connection_.handle());
           sending_ = false;
         },
         [this](caf::io::new_data_msg& m) {
           auto frame = reader_.take(m.buf);
           ASSERT_TRUE(test::succeeds(frame));
-          self_->configure_read(connection_, caf::io::receive_policy::exactly(reader_.wanted()));
+          self_->configure_read(connection_.handle(),
+                                caf::io::receive_policy::exactly(reader_.wanted()));
           const auto lock = std::scoped_lock{events_->mutex};
           if (*frame)
             events_->frames.push_back(**frame);
@@ -74,11 +73,11 @@ public:
 
 private:
   pointer self_;
-  pending_connection transport_;
+  pending_connection pending_;
   std::shared_ptr<broker_events> events_;
   bool ends_;
   bool sending_ = false;
-  caf::io::connection_handle connection_;
+  broker_connection connection_;
   frame_reader reader_;
 };
 
