@@ -104,6 +104,50 @@ TEST(Dial, NamesAddressesThatCannotBeReached) {
   EXPECT_TRUE(fails(dial({"::1", 1}, in(10s)), errc::unavailable, {"[::1]:1"}));
 }
 
+// Where connections are neither accepted nor refused: as many wait as the system lets.
+class full_port {
+public:
+  full_port() {
+    EXPECT_EQ(::listen(listening_->fd(), 0), 0);
+    for (auto i = 0; i < 8 && !is_full_; ++i) {
+      auto s = dial({"127.0.0.1", local_port(*listening_)}, in(200ms));
+      is_full_ = !s;
+      if (s)
+        waiting_.push_back(*std::move(s));
+    }
+    EXPECT_TRUE(is_full_);
+  }
+  [[nodiscard]] endpoint at() const { return {"127.0.0.1", local_port(*listening_)}; }
+
+private:
+  result<socket> listening_ = listen_on({"127.0.0.1", 0});
+  std::vector<socket> waiting_;
+  bool is_full_ = false;
+};
+
+TEST(Dial, AnAddressThatDoesNotAnswerKeepsTheNextWaitingForAMomentOnly) {
+  const auto black_hole = full_port{};
+  const auto listening = listen_on({"127.0.0.1", 0});
+  const endpoint addresses[] = {black_hole.at(), {"127.0.0.1", local_port(*listening)}};
+  const auto begin = std::chrono::steady_clock::now();
+  ASSERT_TRUE(succeeds(dial_any(addresses, in(30s))));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 10s);
+}
+
+TEST(Dial, AnAddressThatRefusesKeepsNobodyWaiting) {
+  const auto listening = listen_on({"127.0.0.1", 0});
+  const endpoint addresses[] = {{"127.0.0.1", 1}, {"127.0.0.1", local_port(*listening)}};
+  const auto s = dial_any(addresses, in(30s));
+  ASSERT_TRUE(succeeds(s));
+  EXPECT_EQ(s->peer(), to_string(addresses[1]));
+}
+
+TEST(Dial, EndsAtTheDeadlineIfNobodyAnswers) {
+  const auto black_hole = full_port{};
+  const endpoint addresses[] = {black_hole.at(), black_hole.at(), {"127.0.0.1", 1}};
+  EXPECT_TRUE(fails(dial_any(addresses, in(600ms)), errc::deadline, {"no answer in time"}));
+}
+
 TEST(ListenOn, NamesAddressesThatCannotBeUsed) {
   const auto first = listen_on({"127.0.0.1", 0});
   ASSERT_TRUE(succeeds(first));
