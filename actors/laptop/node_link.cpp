@@ -23,7 +23,7 @@ node_link_state::~node_link_state() {
 node_link_state::handle::behavior_type node_link_state::make_behavior() {
   connection_.open(pending_, self_);
   self_->configure_read(connection_.handle(), caf::io::receive_policy::exactly(reader_.wanted()));
-  heard_ = self_->clock().now();
+  heard_ = ticked_ = self_->clock().now();
   if (options_.heartbeat.count() != 0)
     self_->delayed_send(self_, options_.heartbeat, tick_atom::value);
   return {
@@ -43,7 +43,11 @@ node_link_state::handle::behavior_type node_link_state::make_behavior() {
 
 void node_link_state::on_tick() {
   const auto now = self_->clock().now();
-  if (now - heard_ > options_.heartbeat * options_.misses)
+  // A tick that is late by a heartbeat and more: this process was stopped. What the node has sent
+  // meanwhile may not have been read yet, so it gets one more period.
+  const auto late = now - ticked_ > 2 * options_.heartbeat;
+  ticked_ = now;
+  if (!late && now - heard_ > options_.heartbeat * options_.misses)
     return lose(
         fmt::format("no sign of life for {} ms",
                     std::chrono::duration_cast<std::chrono::milliseconds>(now - heard_).count()));

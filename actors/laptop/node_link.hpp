@@ -5,8 +5,9 @@
 // Blocking  Never: runs on the network thread.
 // Failure   When the connection is lost, every call in flight fails at once with link_lost. A node
 //           that gives no sign of life for several heartbeats counts as lost; one missed answer
-//           does not. A frame that is no message of a node closes the connection. Answers that
-//           nobody waits for, or of another incarnation, are dropped.
+//           does not, and neither does time in which this process was stopped itself. A frame that
+//           is no message of a node closes the connection. Answers that nobody waits for, or of
+//           another incarnation, are dropped.
 
 #pragma once
 
@@ -78,9 +79,10 @@ private:
   message_pool<received_result> answers_;
   shard_status status_;
   schema::node_state state_;
-  time heard_{};              // when the last frame came
-  time asked_{};              // when the last ping was sent
-  std::uint64_t nonce_ = 0;   // of the last ping
+  time heard_{};              // last frame
+  time asked_{};              // last ping
+  time ticked_{};             // last tick
+  std::uint64_t nonce_ = 0;   // of that ping
   recent_values round_trips_; // of pings, in microseconds
 };
 

@@ -350,6 +350,26 @@ TEST_F(ShardLinkHeartbeat, SilenceForSeveralIntervalsEndsTheConnectionAndItsCall
   EXPECT_TRUE(is_closed(fd));
 }
 
+TEST_F(ShardLinkHeartbeat, ALaptopThatWasStoppedAsksOnceMoreBeforeItGivesALinkUp) {
+  advance(std::chrono::milliseconds{100});
+  (void) sent(fd);
+  advance(std::chrono::seconds{7}); // nothing ran meanwhile, and nothing was read
+  EXPECT_FALSE(has_ended());
+  const auto nonce = nonce_of_ping();
+  ASSERT_NE(nonce, 0u);
+  answer_ping(nonce);
+  for (auto i = 0; i < 3; ++i)
+    advance(std::chrono::milliseconds{100});
+  EXPECT_FALSE(has_ended());
+}
+
+TEST_F(ShardLinkHeartbeat, ALinkThatStaysSilentAfterTheLaptopWasStoppedIsGivenUpOnePeriodLater) {
+  advance(std::chrono::seconds{7});
+  EXPECT_FALSE(has_ended());
+  advance(std::chrono::milliseconds{100});
+  EXPECT_TRUE(has_ended());
+}
+
 TEST_F(ShardLinkHeartbeat, AnAnswerToACallIsASignOfLife) {
   for (auto i = 1u; i < 12; ++i) {
     call(i);
