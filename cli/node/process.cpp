@@ -213,10 +213,10 @@ struct attachment {
   attachment(const attachment&) = delete;
 };
 
-// Reads the owned experts with progress. False if a signal came.
-result<bool> warm_up(const experts::expert_bank& bank, const sigset_t& signals, watchers& watch) {
+// Reads the owned experts with progress. The signal that came meanwhile, or 0.
+result<int> warm_up(const experts::expert_bank& bank, const sigset_t& signals, watchers& watch) {
   auto line = progress_line{"warm-up"};
-  auto stopped = false;
+  auto signal = 0;
   auto told = std::chrono::steady_clock::time_point{};
   const auto begin = std::chrono::steady_clock::now();
   auto ok = bank.warm_up([&](std::uint64_t done) {
@@ -226,11 +226,11 @@ result<bool> warm_up(const experts::expert_bank& bank, const sigset_t& signals, 
       watch.loading(fmt::format("warm-up, {} of {} read", format_bytes(done),
                                 format_bytes(bank.owned_bytes())));
     }
-    stopped = signal_within(signals, 0ms) != 0;
-    return !stopped;
+    signal = signal_within(signals, 0ms);
+    return signal == 0;
   });
-  if (stopped)
-    return false;
+  if (signal != 0)
+    return signal;
   LARQL_TRY_VOID(std::move(ok));
   const auto seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -238,7 +238,7 @@ result<bool> warm_up(const experts::expert_bank& bank, const sigset_t& signals, 
            format_bytes(bank.resident_bytes()), format_bytes(bank.owned_bytes()), seconds,
            format_bytes(static_cast<std::uint64_t>(static_cast<double>(bank.owned_bytes()) /
                                                    std::max(seconds, 1e-3))));
-  return true;
+  return 0;
 }
 
 // Makes the pages of the bank as the settings want them. The signal that came meanwhile, or 0.
@@ -246,9 +246,9 @@ result<int> prepare_pages(const node_settings& s, const experts::expert_bank& ba
                           const sigset_t& signals, watchers& watch) {
   if (s.warmup) {
     watch.loading("warm-up");
-    LARQL_TRY(const auto warm, warm_up(bank, signals, watch));
-    if (!warm)
-      return SIGTERM;
+    LARQL_TRY(const auto signal, warm_up(bank, signals, watch));
+    if (signal != 0)
+      return signal;
   }
   if (s.mlock) {
     watch.loading("locking pages in memory");
@@ -335,8 +335,8 @@ result<node_end> serve_node(const node_settings& settings) {
   auto node = actors::node_server{sys, std::move(options)};
   const auto attached = attachment{watch.health, node};
   LARQL_TRY(auto signal, prepare_pages(s, bank, signals, watch));
-  node.ready();
   if (signal == 0) {
+    node.ready();
     watch.health.serving();
     auto joined = std::optional<actors::announcer>{};
     if (join)
