@@ -153,7 +153,8 @@ std::span<const int> router_state::choose(const pending_job& job,
     const auto idle = !r.asked || now - *r.asked > idle_time;
     const auto avoided =
         std::find(avoid.begin(), avoid.end(), m.description->incarnation) != avoid.end();
-    auto offer = node_offer{m.description->owned, r.busy_us, idle ? 0 : r.timing.overhead_us(),
+    auto offer = node_offer{m.description->owned, r.busy_us,
+                            idle ? 0 : r.timing.overhead_us() + r.timing.queue_us(),
                             idle ? 0 : r.timing.unit_us(), avoided || is_suspect(m)};
     if (!m.is_usable())
       offer.owned = {{1, 0}, {1, 0}}; // owns nothing now
@@ -304,19 +305,21 @@ void router_state::on_answer(const received_result& answer) {
   auto& p = *job->find(place->part_id);
   const auto a = *std::find_if(p.attempts.begin(), p.attempts.end(),
                                [&](const attempt& x) { return x.id == place->call_id; });
-  const auto compute = merge(p, a.member(), answer.message, *job->job);
-  if (!compute) {
+  const auto& result = answer.message;
+  if (auto merged = merge(p, a.member(), result, *job->job); !merged) {
     ++job->node_failures;
-    return give_up_attempt(job, p, a.id, compute.error());
+    return give_up_attempt(job, p, a.id, std::move(merged).error());
   }
+  const auto compute = std::chrono::nanoseconds{result.compute_ns};
   auto& node = record_of(a.member());
   const auto round_trip = self_->clock().now() - a.sent;
-  node.timing.add({units_of(p.assignments), round_trip, *compute, a.expected_us});
+  node.timing.add({units_of(p.assignments), round_trip, compute,
+                   std::chrono::nanoseconds{result.queue_ns}, a.expected_us});
   auto& stats = job->job->stats;
   stats.bytes_received += answer.buffer->size();
   if (round_trip >= stats.slowest) {
     stats.slowest = round_trip;
-    stats.slowest_compute = *compute;
+    stats.slowest_compute = compute;
   }
   for (const auto& other : p.attempts)
     release(other);
@@ -324,9 +327,8 @@ void router_state::on_answer(const received_result& answer) {
   finish_if_done(job);
 }
 
-result<std::chrono::nanoseconds> router_state::merge(const part& p, const cluster_member& member,
-                                                     const schema::expert_result& r,
-                                                     layer_job& job) const {
+result<void> router_state::merge(const part& p, const cluster_member& member,
+                                 const schema::expert_result& r, layer_job& job) const {
   const auto& node = *member.description;
   if (r.rows != p.rows.size())
     return fail(errc::corrupt, "node {}: the result has {} rows, expected {}", node.node, r.rows,
@@ -342,7 +344,7 @@ result<std::chrono::nanoseconds> router_state::merge(const part& p, const cluste
         std::span{job.sums}.subspan(p.rows[i] * std::size_t{job.hidden}, job.hidden));
     sums = sums.subspan(bytes);
   }
-  return std::chrono::nanoseconds{r.compute_ns};
+  return {};
 }
 
 } // namespace larql::actors

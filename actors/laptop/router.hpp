@@ -104,9 +104,8 @@ private:
 
   [[nodiscard]] std::optional<std::size_t> other_owner(const pending_job& job, const part& p) const;
   [[nodiscard]] failure missing_experts(const pending_job& job, time now) const;
-  [[nodiscard]] result<std::chrono::nanoseconds> merge(const part& p, const cluster_member& m,
-                                                       const schema::expert_result& r,
-                                                       layer_job& job) const;
+  [[nodiscard]] result<void> merge(const part& p, const cluster_member& m,
+                                   const schema::expert_result& r, layer_job& job) const;
   node_record& record_of(const cluster_member& m);
   [[nodiscard]] bool is_suspect(const cluster_member& m) const;
   void wake_at(time when);

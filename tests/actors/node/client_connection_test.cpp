@@ -138,6 +138,7 @@ TEST_F(ClientConnection, HandsACallOnAsItDecodedItWithTheBufferThatItPointsInto)
   receive_call(5, data);
   ASSERT_EQ(shard.calls().size(), 1u);
   const auto& call = shard.calls()[0];
+  EXPECT_GT(call.arrived.time_since_epoch().count(), 0);
   const auto got = call.message.activations;
   EXPECT_TRUE(std::equal(got.begin(), got.end(), data.begin(), data.end()));
   const auto bytes = std::as_bytes(std::span{*call.buffer});

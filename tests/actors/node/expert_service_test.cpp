@@ -49,8 +49,10 @@ public:
 
   [[nodiscard]] const schema::node_description& self() const { return service_.self(); }
 
-  expert_service::answer run(const schema::expert_call& call) {
-    return service_.run(call, std::chrono::steady_clock::now());
+  /// Of a call that came so long ago.
+  expert_service::answer run(const schema::expert_call& call,
+                             std::chrono::milliseconds ago = std::chrono::milliseconds{0}) {
+    return service_.run(call, std::chrono::steady_clock::now() - ago);
   }
   /// "code: text" of a refusal, or "result".
   std::string refusal_of(const schema::expert_call& call) {
@@ -387,6 +389,14 @@ TEST_F(ExpertService, AnswersNumbersThatOverflowWithAnInternalFailure) {
   EXPECT_TRUE(text.starts_with("internal: layer 1, experts 2 to 5: ")) << text;
   EXPECT_EQ(refusal_after([](call_t& c) { c.weights[0] = 3e38f; }).substr(0, 9), "internal:");
   EXPECT_EQ(refusal_after([](call_t&) {}), "result"); // and goes on
+}
+
+TEST_F(ExpertService, SaysHowLongACallWaitedBeforeItsKernelsBegan) {
+  auto c = good_call();
+  const auto answer = service.run(c.finish(), std::chrono::milliseconds{10});
+  const auto m = decoded(answer.frame);
+  ASSERT_TRUE(std::holds_alternative<schema::expert_result>(m));
+  EXPECT_GE(std::get<schema::expert_result>(m).queue_ns, 10'000'000u);
 }
 
 TEST_F(ExpertService, SurvivesCallsOfRandomFields) {
