@@ -34,7 +34,7 @@ class node_link_state {
 public:
   using handle = node_link_actor::extend_with<caf::io::connection_handler>;
   using pointer = handle::broker_base*;
-  static constexpr const char* name = "shard-link";
+  static constexpr const char* name = "node-link";
 
   /// `connection` has been greeted; `peer` is what the node said it is.
   node_link_state(pointer self, pending_connection connection, description_ptr peer,

@@ -28,10 +28,10 @@ constexpr int reads_in_a_row = 8;
 // For a frame and its answer CAF's own stream makes six system calls beside its waits: it registers
 // with epoll to send, and reads header, body, and until the socket is empty. This one makes two: it
 // sends at once what the socket takes, and reads a header together with its body.
-class stream_scribe final : public caf::io::scribe, private network::event_handler {
+class stream_connection final : public caf::io::scribe, private network::event_handler {
 public:
-  stream_scribe(network::default_multiplexer& loop, int fd, tls_context::ssl_ptr session,
-                std::shared_ptr<open_connections> open)
+  stream_connection(network::default_multiplexer& loop, int fd, tls_context::ssl_ptr session,
+                    std::shared_ptr<open_connections> open)
       : caf::io::scribe(network::conn_hdl_from_socket(fd)),
         network::event_handler(loop, fd),
         io_(fd, std::move(session)),
@@ -39,7 +39,7 @@ public:
     if (open_)
       open_->add(fd);
   }
-  ~stream_scribe() override { // event_handler closes the descriptor afterwards
+  ~stream_connection() override { // event_handler closes the descriptor afterwards
     if (open_)
       open_->remove(fd());
   }
@@ -117,7 +117,7 @@ private:
   }
 
   // The loop answers a removal with removed_from_loop(), but not if the descriptor was added in the
-  // same turn: then the two cancel each other, and nobody would ever let go of the scribe.
+  // same turn: then the two cancel each other, and nobody would ever let go of the connection.
   void release_unless_in_loop(int mask, caf::io::scribe_ptr& held) {
     if ((eventbf() & mask) == 0)
       held.reset();
@@ -254,13 +254,13 @@ pending_connection make_pending_connection(secure_stream s,
           open = std::move(open)](caf::actor_system& sys) -> caf::io::scribe_ptr {
     auto& backend = dynamic_cast<network::default_multiplexer&>(sys.middleman().backend());
     auto session = shared->release_session();
-    return caf::make_counted<stream_scribe>(backend, shared->release_fd(), std::move(session),
-                                            open);
+    return caf::make_counted<stream_connection>(backend, shared->release_fd(), std::move(session),
+                                                open);
   };
 }
 
 void broker_connection::hang_up() noexcept {
-  if (auto* s = dynamic_cast<stream_scribe*>(scribe_.get())) // not of simulated ones
+  if (auto* s = dynamic_cast<stream_connection*>(scribe_.get())) // not of simulated ones
     s->hang_up();
 }
 

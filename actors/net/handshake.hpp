@@ -26,7 +26,7 @@ greet_laptop(const secure_stream& s, const schema::node_description& self, time_
 [[nodiscard]] result<schema::accepted>
 announce_to_laptop(const secure_stream& s, const schema::announce& self, time_limit until);
 
-/// Who came to where nodes announce themselves: a node, or a visitor who asks for those that are
+/// Who came to where nodes announce themselves: a node, or an operator who asks for those that are
 /// here. Whoever speaks another protocol version is refused.
 using first_message = std::variant<schema::announce, schema::hello>;
 [[nodiscard]] result<first_message> read_first_message(const secure_stream& s, time_limit until);
@@ -37,7 +37,7 @@ answer_announcement(const secure_stream& s, const schema::announce& node,
                     const std::function<result<schema::accepted>(const schema::announce&)>& decide,
                     time_limit until);
 
-/// A visitor's side: asks a laptop for the nodes that announced themselves to it.
+/// An operator's side: asks a laptop for the nodes that announced themselves to it.
 [[nodiscard]] result<schema::node_list>
 request_node_list(const secure_stream& s, const schema::hello& hello, time_limit until);
 

@@ -70,7 +70,7 @@ expert_service::answer expert_service::run(const schema::expert_call& call,
   return {std::move(into), true, done};
 }
 
-// Takes a call's rows and picks over, checked. `code` says what kind of failure it is.
+// Takes a call's rows and assignments over, checked. `code` says what kind of failure it is.
 result<void> expert_service::prepare(const schema::expert_call& call, schema::failure_code& code) {
   code = schema::failure_code::bad_call;
   if (!self_.owned.layers.contains(call.layer)) {
@@ -86,7 +86,7 @@ result<void> expert_service::prepare(const schema::expert_call& call, schema::fa
   return assignments;
 }
 
-// Picks ascend by expert.
+// Assignments ascend by expert.
 expert_service::work expert_service::work_of(const schema::expert_call& call) const {
   auto out = work{};
   out.layer = call.layer;
@@ -167,7 +167,7 @@ result<void> expert_service::load_rows(const schema::expert_call& call) {
 result<void> expert_service::load_assignments(const schema::expert_call& call) {
   const auto n = call.pick_rows.size() / 4;
   assignments_.clear();
-  picks_per_row_.assign(call.rows, 0);
+  assignments_per_row_.assign(call.rows, 0);
   for (auto i = std::size_t{0}; i < n; ++i) {
     const auto p = experts::assignment{number_at<std::uint32_t>(call.pick_rows, i),
                                        number_at<std::uint16_t>(call.pick_experts, i),
@@ -183,7 +183,7 @@ result<void> expert_service::load_assignments(const schema::expert_call& call) {
     if (!std::isfinite(p.weight))
       return bad("pickWeights", fmt::format("[{}] is {}", i, p.weight));
     // The fixed-point sum has room for this many terms.
-    if (++picks_per_row_[p.row] > vindex::max_top_k)
+    if (++assignments_per_row_[p.row] > vindex::max_top_k)
       return bad("pickRows",
                  fmt::format("name row {} more than {} times", p.row, vindex::max_top_k));
     assignments_.push_back(p);

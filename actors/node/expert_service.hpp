@@ -59,7 +59,7 @@ private:
   experts::expert_compute compute_experts_;
   kernels::activation_rows rows_;
   std::vector<experts::assignment> assignments_;
-  std::vector<std::uint16_t> picks_per_row_;
+  std::vector<std::uint16_t> assignments_per_row_;
   std::vector<std::int64_t> sums_;
   std::vector<float> row_; // scales or numbers of one row
   std::vector<std::byte> widths_;

@@ -120,17 +120,17 @@ public:
   /// Nothing new, but it goes on; cheap enough for inner loops.
   void still_loading() {
     const auto lock = std::scoped_lock{mutex_};
-    if (clock::now() - told_ >= stall_tolerant_deadline / 10)
+    if (clock::now() - told_ >= longest_pause / 10)
       tell();
   }
 
 private:
   using clock = std::chrono::steady_clock;
-  static constexpr auto stall_tolerant_deadline = 120s; // longer than any pause of a loading node
+  static constexpr auto longest_pause = 120s; // longer than any pause of a loading node
 
   void tell() {
     told_ = clock::now();
-    manager.starting(text_, stall_tolerant_deadline);
+    manager.starting(text_, longest_pause);
   }
 
   std::mutex mutex_;

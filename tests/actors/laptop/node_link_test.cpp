@@ -25,9 +25,9 @@ outgoing_call call_with(std::uint64_t id, std::vector<char> frame) {
   return {id, std::make_shared<std::vector<char>>(std::move(frame))};
 }
 
-class ShardLink : public test::deterministic_system {
+class NodeLink : public test::deterministic_system {
 protected:
-  ShardLink() {
+  NodeLink() {
     auto description = std::make_shared<schema::node_description>();
     description->node = "alpha";
     description->incarnation = incarnation;
@@ -39,7 +39,7 @@ protected:
                                          std::move(options));
     settle();
   }
-  ~ShardLink() override {
+  ~NodeLink() override {
     caf::anon_send_exit(link, caf::exit_reason::user_shutdown);
     settle();
   }
@@ -65,14 +65,14 @@ protected:
   node_link_actor link;
 };
 
-TEST_F(ShardLink, SendsTheFrameAsItIsAndWaits) {
+TEST_F(NodeLink, SendsTheFrameAsItIsAndWaits) {
   const auto a = call(5);
   EXPECT_EQ(sent(fd), frame_of(schema::ping{5}));
   EXPECT_TRUE(a->pending());
   EXPECT_EQ(status().waiting, 1u);
 }
 
-TEST_F(ShardLink, AnswersACallWithTheResultThatNamesIt) {
+TEST_F(NodeLink, AnswersACallWithTheResultThatNamesIt) {
   const auto first = call(1), second = call(2);
   receive(fd, frame_of(result(2)));
   EXPECT_TRUE(first->pending());
@@ -84,7 +84,7 @@ TEST_F(ShardLink, AnswersACallWithTheResultThatNamesIt) {
   EXPECT_EQ(status().waiting, 0u);
 }
 
-TEST_F(ShardLink, TakesFramesInAnyPieces) {
+TEST_F(NodeLink, TakesFramesInAnyPieces) {
   const auto a = call(1), b = call(2), c = call(3);
   auto bytes = frame_of(result(1));
   schema::encode(result(2), bytes);
@@ -94,7 +94,7 @@ TEST_F(ShardLink, TakesFramesInAnyPieces) {
   EXPECT_TRUE(a->value && b->value && c->value);
 }
 
-TEST_F(ShardLink, TakesSeveralFramesAtOnce) {
+TEST_F(NodeLink, TakesSeveralFramesAtOnce) {
   const auto a = call(1), b = call(2), c = call(3);
   auto bytes = frame_of(result(3));
   schema::encode(result(1), bytes);
@@ -104,7 +104,7 @@ TEST_F(ShardLink, TakesSeveralFramesAtOnce) {
   EXPECT_TRUE(a->value && b->value && c->value);
 }
 
-TEST_F(ShardLink, TakesAnswersLargerThanAReceivePiece) {
+TEST_F(NodeLink, TakesAnswersLargerThanAReceivePiece) {
   auto bytes = std::vector<std::byte>(5'000'000);
   for (auto i = std::size_t{0}; i < bytes.size(); ++i)
     bytes[i] = static_cast<std::byte>(i * 31 >> 7);
@@ -117,7 +117,7 @@ TEST_F(ShardLink, TakesAnswersLargerThanAReceivePiece) {
   EXPECT_TRUE(std::equal(got.begin(), got.end(), bytes.begin(), bytes.end()));
 }
 
-TEST_F(ShardLink, TurnsARefusalIntoAnErrorThatNamesNodeAndAddress) {
+TEST_F(NodeLink, TurnsARefusalIntoAnErrorThatNamesNodeAndAddress) {
   for (const auto code :
        {failure_code::internal, failure_code::not_owner, failure_code::bad_call,
         failure_code::overloaded, failure_code::draining, failure_code::restarting}) {
@@ -129,7 +129,7 @@ TEST_F(ShardLink, TurnsARefusalIntoAnErrorThatNamesNodeAndAddress) {
   EXPECT_EQ(status().served, 6u);
 }
 
-TEST_F(ShardLink, DropsAnswersThatNobodyWaitsFor) {
+TEST_F(NodeLink, DropsAnswersThatNobodyWaitsFor) {
   const auto a = call(1);
   receive(fd, frame_of(result(99)));
   receive(fd, frame_of(schema::call_failed{99, incarnation, {}, "no"}));
@@ -140,7 +140,7 @@ TEST_F(ShardLink, DropsAnswersThatNobodyWaitsFor) {
   EXPECT_EQ(status().served, 1u);
 }
 
-TEST_F(ShardLink, DropsAnswersOfAnotherIncarnation) {
+TEST_F(NodeLink, DropsAnswersOfAnotherIncarnation) {
   const auto a = call(1);
   auto old = result(1);
   old.incarnation = incarnation - 1;
@@ -151,7 +151,7 @@ TEST_F(ShardLink, DropsAnswersOfAnotherIncarnation) {
   EXPECT_TRUE(a->value);
 }
 
-TEST_F(ShardLink, RefusesAnIdThatIsInFlight) {
+TEST_F(NodeLink, RefusesAnIdThatIsInFlight) {
   const auto first = call(1);
   const auto second = call(1);
   expect_failed(second, failure_code::bad_call, "call id 1 is in flight already");
@@ -159,7 +159,7 @@ TEST_F(ShardLink, RefusesAnIdThatIsInFlight) {
   EXPECT_TRUE(first->value);
 }
 
-TEST_F(ShardLink, PassesQuestionsOnAndAnswersInAnyOrder) {
+TEST_F(NodeLink, ForwardsRequestsAndAnswersInAnyOrder) {
   const auto ask_node = [&](const schema::message& m) {
     return ask<admin_message_ptr>(link, admin_atom::value,
                                   admin_message_ptr{std::make_shared<schema::message>(m)});
@@ -190,7 +190,7 @@ TEST_F(ShardLink, PassesQuestionsOnAndAnswersInAnyOrder) {
   EXPECT_EQ(code_of(*late->error), failure_code::link_lost);
 }
 
-TEST_F(ShardLink, RefusesToPassOnWhatIsNoQuestion) {
+TEST_F(NodeLink, RefusesToForwardWhatIsNoRequest) {
   const auto a = ask<admin_message_ptr>(
       link, admin_atom::value, admin_message_ptr{std::make_shared<schema::message>(result(1))});
   ASSERT_TRUE(a->error);
@@ -198,12 +198,12 @@ TEST_F(ShardLink, RefusesToPassOnWhatIsNoQuestion) {
   EXPECT_TRUE(sent(fd).empty());
 }
 
-TEST_F(ShardLink, AnAnswerThatNobodyAskedForEndsTheConnection) {
+TEST_F(NodeLink, AnAnswerThatNobodyAskedForEndsTheConnection) {
   receive(fd, frame_of(schema::node_status{1, incarnation}));
   EXPECT_TRUE(has_ended());
 }
 
-TEST_F(ShardLink, FailsEveryCallAtOnceWhenTheConnectionEnds) {
+TEST_F(NodeLink, FailsEveryCallAtOnceWhenTheConnectionEnds) {
   const auto a = call(1), b = call(2), c = call(3);
   receive(fd, frame_of(result(2)));
   lose(fd);
@@ -215,14 +215,14 @@ TEST_F(ShardLink, FailsEveryCallAtOnceWhenTheConnectionEnds) {
   EXPECT_TRUE(has_ended());
 }
 
-TEST_F(ShardLink, FailsCallsAfterTheConnectionEndedAtOnce) {
+TEST_F(NodeLink, FailsCallsAfterTheConnectionEndedAtOnce) {
   lose(fd);
   const auto a = call(1);
   ASSERT_TRUE(a->error) << "waits for its deadline";
   EXPECT_EQ(*a->error, caf::sec::request_receiver_down);
 }
 
-TEST_F(ShardLink, FailsCallsThatWereStillInItsMailboxWhenTheConnectionEnded) {
+TEST_F(NodeLink, FailsCallsThatWereStillInItsMailboxWhenTheConnectionEnded) {
   // The call is there, but the link has not looked yet when its connection goes.
   auto out = std::make_shared<reply<received_result>>();
   sys.spawn([=, to = link](caf::event_based_actor* self) {
@@ -237,7 +237,7 @@ TEST_F(ShardLink, FailsCallsThatWereStillInItsMailboxWhenTheConnectionEnded) {
   EXPECT_TRUE(out->error) << "waits for its deadline";
 }
 
-TEST_F(ShardLink, GarbageEndsTheConnectionAndEveryCall) {
+TEST_F(NodeLink, GarbageEndsTheConnectionAndEveryCall) {
   const auto a = call(1);
   receive(fd, std::vector<char>(8, 'x'));
   ASSERT_TRUE(a->error);
@@ -247,7 +247,7 @@ TEST_F(ShardLink, GarbageEndsTheConnectionAndEveryCall) {
   EXPECT_TRUE(has_ended());
 }
 
-TEST_F(ShardLink, LengthsOutOfRangeEndTheConnection) {
+TEST_F(NodeLink, LengthsOutOfRangeEndTheConnection) {
   const auto a = call(1);
   auto header = frame_of(result(1));
   header.resize(schema::frame_header_bytes);
@@ -259,7 +259,7 @@ TEST_F(ShardLink, LengthsOutOfRangeEndTheConnection) {
   EXPECT_TRUE(is_closed(fd));
 }
 
-TEST_F(ShardLink, MessagesThatOnlyALaptopSendsEndTheConnection) {
+TEST_F(NodeLink, MessagesThatOnlyALaptopSendsEndTheConnection) {
   const auto a = call(1);
   receive(fd, frame_of(schema::hello{}));
   expect_failed(a, failure_code::link_lost,
@@ -268,7 +268,7 @@ TEST_F(ShardLink, MessagesThatOnlyALaptopSendsEndTheConnection) {
   EXPECT_TRUE(is_closed(fd));
 }
 
-TEST_F(ShardLink, DamagedMessagesEndTheConnection) {
+TEST_F(NodeLink, DamagedMessagesEndTheConnection) {
   const auto a = call(1);
   auto frame = frame_of(result(1));
   std::fill(frame.begin() + schema::frame_header_bytes, frame.end(), '\xff');
@@ -277,7 +277,7 @@ TEST_F(ShardLink, DamagedMessagesEndTheConnection) {
   EXPECT_EQ(code_of(*a->error), failure_code::link_lost);
 }
 
-TEST_F(ShardLink, EndsWithItsOwner) {
+TEST_F(NodeLink, EndsWithItsOwner) {
   const auto a = call(1);
   caf::anon_send_exit(link, caf::exit_reason::user_shutdown);
   settle();
@@ -287,7 +287,7 @@ TEST_F(ShardLink, EndsWithItsOwner) {
   EXPECT_TRUE(has_ended());
 }
 
-TEST_F(ShardLink, DescribesItsNode) {
+TEST_F(NodeLink, DescribesItsNode) {
   const auto described = ask<description_ptr>(link, describe_atom::value);
   ASSERT_TRUE(described->value);
   EXPECT_EQ((*described->value)->node, "alpha");
@@ -295,9 +295,9 @@ TEST_F(ShardLink, DescribesItsNode) {
 
 // ---- signs of life ------------------------------------------------------------------------------
 
-class ShardLinkHeartbeat : public ShardLink {
+class NodeLinkHeartbeat : public NodeLink {
 protected:
-  ShardLinkHeartbeat() {
+  NodeLinkHeartbeat() {
     caf::anon_send_exit(link, caf::exit_reason::user_shutdown);
     settle();
     fd = 1009;
@@ -316,7 +316,7 @@ protected:
   }
 };
 
-TEST_F(ShardLinkHeartbeat, AsksForASignOfLifeAtEveryInterval) {
+TEST_F(NodeLinkHeartbeat, AsksForASignOfLifeAtEveryInterval) {
   for (auto i = 0; i < 10; ++i) {
     advance(std::chrono::milliseconds{100});
     const auto nonce = nonce_of_ping();
@@ -326,7 +326,7 @@ TEST_F(ShardLinkHeartbeat, AsksForASignOfLifeAtEveryInterval) {
   EXPECT_FALSE(has_ended());
 }
 
-TEST_F(ShardLinkHeartbeat, OneMissedAnswerIsNotTheEnd) {
+TEST_F(NodeLinkHeartbeat, OneMissedAnswerIsNotTheEnd) {
   for (auto i = 0; i < 12; ++i) {
     advance(std::chrono::milliseconds{100});
     const auto nonce = nonce_of_ping();
@@ -336,7 +336,7 @@ TEST_F(ShardLinkHeartbeat, OneMissedAnswerIsNotTheEnd) {
   EXPECT_FALSE(has_ended());
 }
 
-TEST_F(ShardLinkHeartbeat, SilenceForSeveralIntervalsEndsTheConnectionAndItsCalls) {
+TEST_F(NodeLinkHeartbeat, SilenceForSeveralIntervalsEndsTheConnectionAndItsCalls) {
   const auto a = call(1);
   for (auto i = 0; i < 3; ++i) {
     advance(std::chrono::milliseconds{100});
@@ -350,7 +350,7 @@ TEST_F(ShardLinkHeartbeat, SilenceForSeveralIntervalsEndsTheConnectionAndItsCall
   EXPECT_TRUE(is_closed(fd));
 }
 
-TEST_F(ShardLinkHeartbeat, ALaptopThatWasStoppedAsksOnceMoreBeforeItGivesALinkUp) {
+TEST_F(NodeLinkHeartbeat, ALaptopThatWasStoppedAsksOnceMoreBeforeItGivesALinkUp) {
   advance(std::chrono::milliseconds{100});
   (void) sent(fd);
   advance(std::chrono::seconds{7}); // nothing ran meanwhile, and nothing was read
@@ -363,14 +363,14 @@ TEST_F(ShardLinkHeartbeat, ALaptopThatWasStoppedAsksOnceMoreBeforeItGivesALinkUp
   EXPECT_FALSE(has_ended());
 }
 
-TEST_F(ShardLinkHeartbeat, ALinkThatStaysSilentAfterTheLaptopWasStoppedIsGivenUpOnePeriodLater) {
+TEST_F(NodeLinkHeartbeat, ALinkThatStaysSilentAfterTheLaptopWasStoppedIsGivenUpOnePeriodLater) {
   advance(std::chrono::seconds{7});
   EXPECT_FALSE(has_ended());
   advance(std::chrono::milliseconds{100});
   EXPECT_TRUE(has_ended());
 }
 
-TEST_F(ShardLinkHeartbeat, AnAnswerToACallIsASignOfLife) {
+TEST_F(NodeLinkHeartbeat, AnAnswerToACallIsASignOfLife) {
   for (auto i = 1u; i < 12; ++i) {
     call(i);
     advance(std::chrono::milliseconds{100});
@@ -379,7 +379,7 @@ TEST_F(ShardLinkHeartbeat, AnAnswerToACallIsASignOfLife) {
   EXPECT_FALSE(has_ended());
 }
 
-TEST_F(ShardLinkHeartbeat, MeasuresTheTimeToTheAnswer) {
+TEST_F(NodeLinkHeartbeat, MeasuresTheTimeToTheAnswer) {
   advance(std::chrono::milliseconds{100});
   const auto nonce = nonce_of_ping();
   advance(std::chrono::milliseconds{7});
@@ -387,7 +387,7 @@ TEST_F(ShardLinkHeartbeat, MeasuresTheTimeToTheAnswer) {
   EXPECT_NEAR(status().round_trip_p50_us, 7000, 1);
 }
 
-TEST_F(ShardLinkHeartbeat, AnotherIncarnationBehindTheSameConnectionEndsIt) {
+TEST_F(NodeLinkHeartbeat, AnotherIncarnationBehindTheSameConnectionEndsIt) {
   advance(std::chrono::milliseconds{100});
   receive(fd, frame_of(schema::pong{nonce_of_ping(), incarnation + 1, 0, 0, {}}));
   EXPECT_TRUE(has_ended());

@@ -8,14 +8,14 @@ namespace {
 
 using namespace test;
 
-// ---- without anybody else to ask, and without patience
+// ---- without anybody else to ask, and with nobody to wait for
 // ---------------------------------------------
 
 class RouterFailure : public router_fixture {};
 
 TEST_F(RouterFailure, ARefusalFailsTheJobWithLayerAndExpertsNamed) {
   start({{0, 3}, {4, 7}});
-  const auto job = route(make_job(6, 2, some_picks()));
+  const auto job = route(make_job(6, 2, some_assignments()));
   answer_rightly(0);
   shards[1].fail(0, make_error(failure_code::overloaded, "node beta (10.0.0.1:1): too much"));
   settle();
@@ -25,10 +25,10 @@ TEST_F(RouterFailure, ARefusalFailsTheJobWithLayerAndExpertsNamed) {
 
 TEST_F(RouterFailure, GoesOnAfterAFailure) {
   start({{0, 3}, {4, 7}});
-  route(make_job(0, 2, some_picks()));
+  route(make_job(0, 2, some_assignments()));
   shards[0].fail(0, caf::sec::runtime_error);
   answer_rightly(1, 0);
-  const auto next = route(make_job(0, 2, some_picks()));
+  const auto next = route(make_job(0, 2, some_assignments()));
   answer_rightly(0, 1);
   answer_rightly(1, 1);
   EXPECT_EQ(next->sums, expected_sums(*next));
@@ -36,7 +36,7 @@ TEST_F(RouterFailure, GoesOnAfterAFailure) {
 
 TEST_F(RouterFailure, ASilentShardFailsTheJobAtTheDeadlineAndNotBefore) {
   start({{0, 3}, {4, 7}});
-  const auto job = route(make_job(2, 2, some_picks()));
+  const auto job = route(make_job(2, 2, some_assignments()));
   answer_rightly(0);
   advance(99ms);
   EXPECT_FALSE(is_done(job));
@@ -47,14 +47,14 @@ TEST_F(RouterFailure, ASilentShardFailsTheJobAtTheDeadlineAndNotBefore) {
 
 TEST_F(RouterFailure, AnswersAfterTheDeadlineAreHarmless) {
   start({{0, 3}, {4, 7}});
-  const auto job = route(make_job(2, 2, some_picks()));
+  const auto job = route(make_job(2, 2, some_assignments()));
   advance(101ms);
   ASSERT_TRUE(is_done(job));
   const auto sums = job->sums;
   answer_rightly(0);
   answer_rightly(1);
   EXPECT_EQ(job->sums, sums);
-  const auto next = route(make_job(2, 2, some_picks()));
+  const auto next = route(make_job(2, 2, some_assignments()));
   answer_rightly(0, 1);
   answer_rightly(1, 1);
   EXPECT_EQ(next->sums, expected_sums(*next));
@@ -62,7 +62,7 @@ TEST_F(RouterFailure, AnswersAfterTheDeadlineAreHarmless) {
 
 TEST_F(RouterFailure, AShardThatEndsInTheMiddleFailsTheJobWithItsName) {
   start({{0, 3}, {4, 7}});
-  const auto job = route(make_job(2, 2, some_picks()));
+  const auto job = route(make_job(2, 2, some_assignments()));
   answer_rightly(0);
   shards[1].end();
   settle();
@@ -74,14 +74,14 @@ TEST_F(RouterFailure, AShardThatIsGoneFailsTheJobAtOnceWithItsName) {
   start({{0, 3}, {4, 7}});
   shards[1].end();
   settle();
-  const auto job = route(make_job(2, 2, some_picks()));
+  const auto job = route(make_job(2, 2, some_assignments()));
   answer_rightly(0);
   EXPECT_EQ(error_of(job), "layer 2, experts 4-7: node beta: the connection is lost (beta:9470)");
 }
 
 TEST_F(RouterFailure, AnExpertThatNobodyHasFailsTheJobWithItsNumber) {
   start({{0, 3}, {6, 7}});
-  const auto job = route(make_job(2, 2, some_picks()));
+  const auto job = route(make_job(2, 2, some_assignments()));
   EXPECT_EQ(error_of(job), "layer 2, experts 5");
 }
 
@@ -89,7 +89,7 @@ TEST_F(RouterFailure, ThoseWhoAreMissingAreNamedWithTheReason) {
   missing = {{"gamma", "c:1", {{0, 9}, {4, 5}}, "node gamma: c:1: Connection refused"},
              {"delta", "d:1", {{3, 3}, {0, 7}}, "not of this layer"}};
   start({{0, 3}, {6, 7}});
-  const auto job = route(make_job(2, 2, some_picks()));
+  const auto job = route(make_job(2, 2, some_assignments()));
   EXPECT_EQ(error_of(job), "layer 2, experts 4-5; node gamma: c:1: Connection refused");
 }
 
@@ -141,7 +141,7 @@ TEST_F(RouterFailure, MalformedAnswersFailTheJobWithTheNodeNamed) {
   start({{0, 3}, {4, 7}});
   auto n = std::size_t{0};
   for (const auto& [make, text] : answers) {
-    const auto job = route(make_job(2, 2, some_picks()));
+    const auto job = route(make_job(2, 2, some_assignments()));
     answer_rightly(0, n);
     shards[1].answer(n, make(call_in(shards[1].calls().at(n))));
     settle();
@@ -151,7 +151,7 @@ TEST_F(RouterFailure, MalformedAnswersFailTheJobWithTheNodeNamed) {
   }
 }
 
-// ---- with replicas, and with patience
+// ---- with replicas, and with time to wait
 // --------------------------------------------------------------
 
 class RouterFailover : public router_fixture {
@@ -247,7 +247,7 @@ TEST_F(RouterFailover, AReplicaThatComesLaterTakesOverFromASilentNode) {
 
 TEST_F(RouterFailover, ExpertsThatNobodyHasWaitForTheNextView) {
   start({{0, 3}});
-  const auto job = route(make_job(2, 2, some_picks()));
+  const auto job = route(make_job(2, 2, some_assignments()));
   answer_rightly(0);
   advance(10s);
   EXPECT_FALSE(is_done(job));
@@ -259,7 +259,7 @@ TEST_F(RouterFailover, ExpertsThatNobodyHasWaitForTheNextView) {
 
 TEST_F(RouterFailover, ALostNodesCallsWaitForItsReturn) {
   start({{0, 3}, {4, 7}});
-  const auto job = route(make_job(2, 2, some_picks()));
+  const auto job = route(make_job(2, 2, some_assignments()));
   answer_rightly(0);
   lose(1);
   advance(3s);
@@ -272,7 +272,7 @@ TEST_F(RouterFailover, ALostNodesCallsWaitForItsReturn) {
 
 TEST_F(RouterFailover, TheWaitEndsAtTheFailoverDeadlineAndNotBefore) {
   start({{0, 3}, {4, 7}});
-  const auto job = route(make_job(2, 2, some_picks()));
+  const auto job = route(make_job(2, 2, some_assignments()));
   answer_rightly(0);
   lose(1);
   missing = {{"beta", "b:1", {{0, 9}, {4, 7}}, "node beta: b:1: Connection refused"}};
@@ -335,7 +335,7 @@ TEST_F(RouterFailover, ADrainingNodeGetsNoNewCalls) {
 TEST_F(RouterFailover, APartIsSplitAmongThoseWhoHaveItWhenItsNodeIsLost) {
   start({{0, 7}, {0, 3}, {4, 7}});
   // Make the first node the best choice for everything.
-  const auto job = route(make_job(2, 2, some_picks()));
+  const auto job = route(make_job(2, 2, some_assignments()));
   for (auto round = 0; round < 3 && !is_done(job); ++round)
     for (auto s = std::size_t{1}; s < 3; ++s)
       for (auto i = std::size_t{0}; i < shards[s].calls().size(); ++i)
@@ -353,7 +353,7 @@ TEST_F(RouterFailover, APartIsSplitAmongThoseWhoHaveItWhenItsNodeIsLost) {
 
 TEST_F(RouterFailover, AJobThatNobodyWaitsForIsDropped) {
   start({{0, 3}});
-  const auto job = route(make_job(2, 2, some_picks()));
+  const auto job = route(make_job(2, 2, some_assignments()));
   job->abandon();
   caf::anon_send(router, cancel_atom::value, job);
   settle();
@@ -364,7 +364,7 @@ TEST_F(RouterFailover, AJobThatNobodyWaitsForIsDropped) {
 
 TEST_F(RouterFailover, ARouterThatEndsLosesItsJobsForTheNextOne) {
   start({{0, 3}});
-  const auto job = route(make_job(2, 2, some_picks()));
+  const auto job = route(make_job(2, 2, some_assignments()));
   EXPECT_FALSE(is_done(job));
   caf::anon_send_exit(router, caf::exit_reason::unhandled_exception);
   settle();
@@ -401,7 +401,7 @@ TEST_F(RouterFailover, ASlowCallIsHedgedOnceTheNodeIsKnown) {
   start({{0, 7}, {0, 7}});
   // Both answer after 5 ms, until enough is known of both.
   for (auto i = 0; i < 60; ++i) {
-    const auto job = route(make_job(2, 2, some_picks()));
+    const auto job = route(make_job(2, 2, some_assignments()));
     advance(5ms);
     for (auto s = std::size_t{0}; s < 2; ++s)
       for (auto c = std::size_t{0}; c < shards[s].calls().size(); ++c)

@@ -192,19 +192,19 @@ protected:
   }
 
   // Two rows, three experts each.
-  static std::vector<experts::assignment> some_picks() {
+  static std::vector<experts::assignment> some_assignments() {
     return {{0, 1, 2}, {0, 5, 3}, {0, 6, 1}, {1, 1, 1}, {1, 2, 4}, {1, 7, 2}};
   }
 
   /// Calls are given 100 ms; trouble ends a job at once. Set before start().
-  static router_options impatient() {
+  static router_options short_limits() {
     auto o = router_options{};
     o.limits.call_floor = o.limits.call_ceiling = 100ms;
     o.limits.failover = 0ms;
     return o;
   }
 
-  router_options options = impatient();
+  router_options options = short_limits();
   std::deque<fake_link> shards;
   std::vector<cluster_member> members;
   std::vector<cluster_view::absent> missing;

@@ -12,7 +12,7 @@ class Router : public router_fixture {};
 
 TEST_F(Router, AsksAllOwnersBeforeAnyHasAnswered) {
   start({{0, 1}, {2, 5}, {6, 7}});
-  const auto job = route(make_job(3, 2, some_picks()));
+  const auto job = route(make_job(3, 2, some_assignments()));
   for (const auto& s : shards)
     ASSERT_EQ(s.calls().size(), 1u);
   EXPECT_FALSE(is_done(job));
@@ -25,7 +25,7 @@ TEST_F(Router, AsksAllOwnersBeforeAnyHasAnswered) {
 TEST_F(Router, AddsUpWhatTheOwnersAnswerInAnyOrder) {
   start({{0, 1}, {2, 5}, {6, 7}});
   for (const auto& order : {std::vector{0, 1, 2}, std::vector{2, 0, 1}, std::vector{1, 2, 0}}) {
-    const auto job = route(make_job(0, 2, some_picks()));
+    const auto job = route(make_job(0, 2, some_assignments()));
     const auto call = shards[0].calls().size() - 1;
     for (const auto s : order) {
       EXPECT_FALSE(is_done(job));
@@ -38,13 +38,13 @@ TEST_F(Router, AddsUpWhatTheOwnersAnswerInAnyOrder) {
 
 TEST_F(Router, OneOwnerOfEverythingGivesTheSameSums) {
   start({{0, 7}});
-  const auto job = route(make_job(0, 2, some_picks()));
+  const auto job = route(make_job(0, 2, some_assignments()));
   answer_rightly(0);
   EXPECT_EQ(job->sums, expected_sums(*job));
   EXPECT_EQ(job->stats.calls, 1u);
 }
 
-TEST_F(Router, SendsRowsOnlyWhereTheyHavePicks) {
+TEST_F(Router, SendsRowsOnlyWhereTheyHaveAssignments) {
   start({{0, 3}, {4, 7}});
   const auto job = route(make_job(0, 4, {{0, 1, 1}, {1, 6, 1}, {2, 5, 1}, {2, 2, 1}, {3, 7, 1}}));
   const auto low = call_in(shards[0].calls().at(0));
@@ -81,7 +81,7 @@ TEST_F(Router, GivesEveryCallAnIdOfItsOwn) {
   start({{0, 3}, {4, 7}});
   auto ids = std::set<std::uint64_t>{};
   for (auto i = 0; i < 5; ++i)
-    route(make_job(0, 2, some_picks()));
+    route(make_job(0, 2, some_assignments()));
   for (const auto& s : shards)
     for (const auto& c : s.calls())
       EXPECT_TRUE(ids.insert(c.id).second);
@@ -89,7 +89,7 @@ TEST_F(Router, GivesEveryCallAnIdOfItsOwn) {
 
 TEST_F(Router, ServesSeveralJobsAtOnce) {
   start({{0, 3}, {4, 7}});
-  const auto a = route(make_job(0, 2, some_picks()));
+  const auto a = route(make_job(0, 2, some_assignments()));
   const auto b = route(make_job(1, 1, {{0, 0, 2}, {0, 7, 3}}));
   answer_rightly(1, 1);
   answer_rightly(0, 0);
@@ -103,7 +103,7 @@ TEST_F(Router, ServesSeveralJobsAtOnce) {
 
 TEST_F(Router, CountsBytesAndCalls) {
   start({{0, 3}, {4, 7}});
-  const auto job = route(make_job(0, 2, some_picks()));
+  const auto job = route(make_job(0, 2, some_assignments()));
   const auto bytes = shards[0].calls()[0].frame->size() + shards[1].calls()[0].frame->size();
   answer_rightly(0);
   answer_rightly(1);
@@ -115,7 +115,7 @@ TEST_F(Router, CountsBytesAndCalls) {
 
 TEST_F(Router, AddsUpWhatTheLinkHasDecodedAndDoesNotDecodeItAgain) {
   start({{0, 7}});
-  const auto job = route(make_job(0, 2, some_picks()));
+  const auto job = route(make_job(0, 2, some_assignments()));
   auto answer = right_answer(shards[0].calls().at(0));
   const auto behind_the_spans = answer.buffer;
   answer.buffer = std::make_shared<std::vector<char>>(16, '\xff'); // no message
@@ -125,7 +125,7 @@ TEST_F(Router, AddsUpWhatTheLinkHasDecodedAndDoesNotDecodeItAgain) {
   EXPECT_EQ(job->sums, expected_sums(*job));
 }
 
-TEST_F(Router, AJobWithoutPicksIsDoneAtOnce) {
+TEST_F(Router, AJobWithoutAssignmentsIsDoneAtOnce) {
   start({{0, 7}});
   const auto job = route(make_job(2, 1, {}));
   EXPECT_EQ(error_of(job), "no error");

@@ -41,7 +41,7 @@ public:
   [[nodiscard]] const experts::expert_bank& bank(std::size_t node) const { return banks_[node]; }
   [[nodiscard]] std::size_t nodes() const { return banks_.size(); }
 
-  /// Rows with random numbers and random picks; all experts if `all`.
+  /// Rows with random numbers and random assignments; all experts if `all`.
   layer_job_ptr make_job(random_source& random, bool all = false) {
     const auto& c = config();
     auto job = std::make_shared<layer_job>();

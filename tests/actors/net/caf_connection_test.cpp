@@ -81,9 +81,9 @@ private:
   frame_reader reader_;
 };
 
-class Scribe : public testing::Test {
+class CafConnection : public testing::Test {
 protected:
-  Scribe() {
+  CafConnection() {
     auto listening = listen_on({"127.0.0.1", 0});
     EXPECT_TRUE(test::succeeds(listening));
     peer.emplace(local_port(*listening));
@@ -91,7 +91,7 @@ protected:
     EXPECT_TRUE(test::succeeds(prepare(ours)));
     descriptor = ours.fd();
   }
-  ~Scribe() override { caf::anon_send_exit(broker, caf::exit_reason::user_shutdown); }
+  ~CafConnection() override { caf::anon_send_exit(broker, caf::exit_reason::user_shutdown); }
 
   void spawn(bool ends_at_once = false) {
     broker = spawn_broker<probe_state>(sys, make_pending_connection(secure_stream{std::move(ours)}),
@@ -119,12 +119,12 @@ std::vector<char> random_frame(test::random_source& random, std::size_t bytes) {
 }
 
 // CAF's loop forgets a descriptor that is added and removed in one turn, without a word.
-TEST_F(Scribe, ClosesTheDescriptorIfItsBrokerEndsInTheTurnInWhichItBegan) {
+TEST_F(CafConnection, ClosesTheDescriptorIfItsBrokerEndsInTheTurnInWhichItBegan) {
   spawn(true);
   EXPECT_TRUE(eventually([&] { return ::fcntl(descriptor, F_GETFD) < 0; }));
 }
 
-TEST_F(Scribe, ClosesTheDescriptorWithItsBroker) {
+TEST_F(CafConnection, ClosesTheDescriptorWithItsBroker) {
   spawn();
   send(test::frame_of(schema::ping{1}));
   ASSERT_TRUE(peer->read_payload());
@@ -132,7 +132,7 @@ TEST_F(Scribe, ClosesTheDescriptorWithItsBroker) {
   EXPECT_TRUE(eventually([&] { return ::fcntl(descriptor, F_GETFD) < 0; }));
 }
 
-TEST_F(Scribe, SendsEverythingInOrderToAPeerThatReadsLate) {
+TEST_F(CafConnection, SendsEverythingInOrderToAPeerThatReadsLate) {
   spawn();
   auto random = test::random_source{1};
   auto expected = std::vector<std::vector<char>>{};
@@ -148,7 +148,7 @@ TEST_F(Scribe, SendsEverythingInOrderToAPeerThatReadsLate) {
   }
 }
 
-TEST_F(Scribe, GivesTheFramesThatWereSentHoweverTheBytesAreCut) {
+TEST_F(CafConnection, GivesTheFramesThatWereSentHoweverTheBytesAreCut) {
   spawn();
   auto random = test::random_source{2};
   auto bytes = std::vector<char>{};
@@ -172,7 +172,7 @@ TEST_F(Scribe, GivesTheFramesThatWereSentHoweverTheBytesAreCut) {
   EXPECT_TRUE(events->frames == bodies);
 }
 
-TEST_F(Scribe, TellsOfAConnectionThatBrokeWhileItSentOnceAndAfterwards) {
+TEST_F(CafConnection, TellsOfAConnectionThatBrokeWhileItSentOnceAndAfterwards) {
   spawn();
   peer->reset();
   for (auto i = 0; i < 100; ++i) // the first ones may still find room

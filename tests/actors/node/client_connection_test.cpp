@@ -289,7 +289,7 @@ TEST_F(ClientConnection, CountsForTheWholeNode) {
 
 // ---- roles --------------------------------------------------------------------------------------
 
-TEST_F(ClientConnection, AnswersQuestionsForItsStatus) {
+TEST_F(ClientConnection, AnswersRequestsForItsStatus) {
   receive(fd, frame_of(schema::ask_status{9}));
   const auto got = messages();
   ASSERT_EQ(got.size(), 1u);
