@@ -24,6 +24,8 @@
 #include <cstdlib>
 #include <mutex>
 #include <random>
+#include <stop_token>
+#include <thread>
 #include <unistd.h>
 
 namespace larql::cli {
@@ -36,6 +38,8 @@ using namespace std::chrono_literals;
 constexpr auto drain_timeout = 30s;
 // How long the node itself may take to end, which waits for peers to read their last answers.
 constexpr auto end_seconds = 10u;
+// How often a download looks for signals.
+constexpr auto signal_poll = 20ms;
 // Tells the main thread that an operator wants a new start.
 constexpr auto restart_signal = SIGUSR1;
 
@@ -183,16 +187,20 @@ ask_what_to_load(const node_settings& s, const vindex::model_config& model,
 // False if a signal came.
 result<bool> fetch_model(node_settings& s, const node_settings& told, const sigset_t& signals,
                          watchers& watch) {
-  auto signalled = std::atomic<bool>{false};
   auto wanted = told;
   wanted.experts = s.experts;
-  const auto dir = resolve_model(wanted, node_needs(wanted), [&] {
-    watch.still_loading();
-    if (signal_within(signals, 0ms) != 0)
-      signalled = true;
-    return signalled.load();
-  });
-  if (signalled)
+  auto stop = std::stop_source{};
+  auto signal_watch = std::jthread{[&](const std::stop_token& ended) {
+    while (!ended.stop_requested() && !stop.stop_requested()) {
+      watch.still_loading();
+      if (signal_within(signals, signal_poll) != 0)
+        stop.request_stop();
+    }
+  }};
+  const auto dir = resolve_model(wanted, node_needs(wanted), stop.get_token());
+  signal_watch.request_stop();
+  signal_watch.join();
+  if (stop.stop_requested())
     return false;
   if (!dir)
     return dir.error();

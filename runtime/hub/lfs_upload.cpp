@@ -72,9 +72,11 @@ struct part {
 class crew {
 public:
   crew(const http_settings& http, const upload_options& options, const upload_journal& journal)
-      : http_(http), options_(options), journal_(journal) {
-    const auto outer = http.stopped;
-    http_.stopped = [this, outer] { return failed_.load() || (outer && outer()); };
+      : http_(http),
+        options_(options),
+        journal_(journal),
+        outer_stop_(http.stop, [this] { stop_.request_stop(); }) {
+    http_.stop = stop_.get_token();
   }
 
   result<void> add(const published_file& f, lfs_object object) {
@@ -199,7 +201,7 @@ private:
   void end_with(failure why) {
     if (!error_)
       error_ = std::move(why);
-    failed_ = true;
+    stop_.request_stop();
   }
 
   // One part, and if it was the last one, the end of its file. `refused`: the server answered no.
@@ -298,9 +300,10 @@ private:
   http_settings http_;
   const upload_options& options_;
   const upload_journal& journal_; // used under the lock
+  std::stop_source stop_;         // when one of the threads has failed, and when the caller says so
+  std::stop_callback<std::function<void()>> outer_stop_;
   std::vector<std::unique_ptr<upload>> uploads_;
   std::atomic<std::int64_t> sent_{0};
-  std::atomic<bool> failed_{false};
 
   std::mutex mutex_; // guards what follows
   std::condition_variable changed_;

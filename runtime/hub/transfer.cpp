@@ -31,10 +31,8 @@ class crew {
 public:
   crew(const std::vector<std::unique_ptr<pull_target>>& files, const http_settings& http,
        const transfer_options& options)
-      : http_(http), options_(options) {
-    // Our threads also stop when one of them has failed.
-    const auto outer = http.stopped;
-    http_.stopped = [this, outer] { return failed_.load() || (outer && outer()); };
+      : http_(http), options_(options), outer_stop_(http.stop, [this] { stop_.request_stop(); }) {
+    http_.stop = stop_.get_token();
     jobs_.reserve(files.size());
     for (const auto& f : files)
       jobs_.push_back({f.get()});
@@ -124,7 +122,7 @@ private:
       }
       if (!done && !error_) {
         error_ = std::move(done).error();
-        failed_ = true;
+        stop_.request_stop();
       }
       changed_.notify_all();
     }
@@ -159,7 +157,7 @@ private:
   result<void> check(job& j) {
     auto what = std::string{};
     LARQL_TRY_VOID(j.target->check(
-        options_.checks_of, [this](std::uint64_t) { return !http_.stopped(); }, what));
+        options_.checks_of, [this](std::uint64_t) { return !http_.stop.stop_requested(); }, what));
     if (j.target->missing().empty())
       return j.target->sync();
     if (++j.rounds == most_rounds)
@@ -174,9 +172,10 @@ private:
 
   http_settings http_;
   const transfer_options& options_;
+  std::stop_source stop_; // when one of the threads has failed, and when the caller says so
+  std::stop_callback<std::function<void()>> outer_stop_;
   std::vector<job> jobs_;
   std::atomic<std::uint64_t> fetched_{0};
-  std::atomic<bool> failed_{false};
 
   std::mutex mutex_; // guards what follows
   std::condition_variable changed_;
