@@ -2,6 +2,7 @@
 
 #include "runtime/base/json.hpp"
 #include "runtime/base/mapped_file.hpp"
+#include "runtime/base/start_threads.hpp"
 #include "runtime/hub/http_error.hpp"
 #include "runtime/hub/upload_journal.hpp"
 #include "runtime/hub/url.hpp"
@@ -102,11 +103,11 @@ public:
   }
 
   result<void> run(std::uint64_t done_before, std::uint64_t had_before) {
-    auto threads = std::vector<std::thread>{};
-    running_ = std::clamp<std::size_t>(queue_.size(), 1, options_.connections);
-    for (auto i = running_; i > 0; --i)
-      threads.emplace_back([this] { work(); });
+    const auto count = std::clamp<std::size_t>(queue_.size(), 1, options_.connections);
+    running_ = count;
+    LARQL_TRY(auto threads, start_threads(count, [this] { work(); }));
     auto lock = std::unique_lock{mutex_};
+    running_ -= count - threads.size(); // those that were not to be had
     for (auto last = false; !last;) {
       changed_.wait_for(lock, report_interval, [&] { return running_ == 0; });
       last = running_ == 0;

@@ -1,9 +1,10 @@
 #include "runtime/hub/transfer.hpp"
 
+#include "runtime/base/start_threads.hpp"
+
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
-#include <system_error>
 #include <thread>
 
 namespace larql::hub {
@@ -41,8 +42,10 @@ public:
   result<void> run() {
     for (auto& j : jobs_)
       enqueue(j);
-    auto threads = std::vector<std::thread>{};
-    start(threads, std::clamp<std::size_t>(queue_.size(), 1, options_.connections));
+    const auto count = std::clamp<std::size_t>(queue_.size(), 1, options_.connections);
+    running_ = count;
+    LARQL_TRY(auto threads, start_threads(count, [this] { work(); }));
+    count_missing(count - threads.size());
     report();
     for (auto& t : threads)
       t.join();
@@ -70,19 +73,10 @@ private:
     ++pending_files_;
   }
 
-  // Starts `count` threads, or as many as the system gives.
-  void start(std::vector<std::thread>& threads, std::size_t count) {
-    threads.reserve(count);
-    running_ = count;
-    try {
-      while (threads.size() < count)
-        threads.emplace_back([this] { work(); });
-    } catch (const std::system_error& e) {
-      const auto lock = std::scoped_lock{mutex_};
-      running_ -= count - threads.size();
-      if (threads.empty())
-        error_ = fail(errc::io, "cannot start a thread: {}", e.what());
-    }
+  // Threads that were not to be had.
+  void count_missing(std::size_t threads) {
+    const auto lock = std::scoped_lock{mutex_};
+    running_ -= threads;
   }
 
   void report() {
