@@ -2,8 +2,8 @@
 // map of the running system. No behaviour, no state, no policy.
 //
 // Conventions   `<role>_actor` is a typed handle. Any request may fail with a failure_code
-// (errc.hpp);
-//               callers pass a finite timeout, or watch the receiver and their own clock.
+//               (errc.hpp); callers pass a finite timeout, or watch the receiver and their own
+//               clock.
 
 #pragma once
 

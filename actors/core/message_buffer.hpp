@@ -40,8 +40,8 @@ using received_result = received<schema::expert_result>;
 
 struct received_call : received<schema::expert_call> {
   std::chrono::steady_clock::time_point arrived{};
-  /// Set when nobody wants the answer any more; work that has not begun is then dropped. May be
-  /// null.
+  /// Set when the answer is not wanted any more; a call that is not computed yet is then dropped.
+  /// May be null.
   std::shared_ptr<const std::atomic<bool>> abandoned;
 
   [[nodiscard]] bool is_abandoned() const noexcept { return abandoned && abandoned->load(); }

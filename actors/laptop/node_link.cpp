@@ -71,7 +71,7 @@ void node_link_state::on_pong(const schema::pong& p) {
 }
 
 caf::result<received_result> node_link_state::on_run(const outgoing_call& call) {
-  // Before the promise is made: an error that is returned beside one reaches nobody.
+  // Checked before the promise is made: an error that is returned beside a promise is lost.
   if (find(call.id) != waiting_.end())
     return make_error(failure_code::bad_call,
                       fmt::format("call id {} is in flight already", call.id));

@@ -79,10 +79,10 @@ private:
   message_pool<received_result> answers_;
   shard_status status_;
   schema::node_state state_;
-  time heard_{};              // last frame
-  time asked_{};              // last ping
-  time ticked_{};             // last tick
-  std::uint64_t nonce_ = 0;   // of that ping
+  time heard_{};              // when the last frame came
+  time asked_{};              // when the last ping was sent
+  time ticked_{};             // when the last tick came
+  std::uint64_t nonce_ = 0;   // of the last ping
   recent_values round_trips_; // of pings, in microseconds
 };
 

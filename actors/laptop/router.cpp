@@ -266,7 +266,7 @@ void router_state::finish(const job_ptr& job, result<void> how) {
   if (job->finished)
     return;
   job->finished = true;
-  while (!job->calls.empty()) { // their answers come for nobody
+  while (!job->calls.empty()) { // answers to these calls will be dropped
     for (const auto& a : job->calls.back().attempts)
       release(a);
     drop_call(*job, job->calls.back().id);

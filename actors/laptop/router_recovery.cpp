@@ -35,16 +35,16 @@ void router_state::on_error(const caf::error& err) {
     text = fmt::format("node {}: the connection is lost ({})", m.description->node, m.address);
   auto why = fail(errc::unavailable, "{}", text);
   const auto code = code_of(err);
-  if (code == failure_code::bad_call) // nobody would take it
+  if (code == failure_code::bad_call) // no node would take it
     return finish(job, fail(errc::internal, "layer {}: {}", job->job->layer, text));
   if (code == failure_code::internal)
     ++job->node_failures;
-  // Else overloaded, draining, restarting, lost: somebody else may do it.
+  // Else overloaded, draining, restarting, lost: another node may do it.
   give_up_attempt(job, p, place->attempt_id, std::move(why));
 }
 
-// An attempt has ended without an answer. Others of the call may still be under way; else its
-// assignments go to somebody else, or wait.
+// An attempt has ended without an answer. Other attempts of the call may still be in flight;
+// otherwise its assignments go to another node, or wait.
 void router_state::give_up_attempt(const job_ptr& job, node_call& p, std::uint64_t attempt_id,
                                    failure why) {
   const auto it = std::find_if(p.attempts.begin(), p.attempts.end(),
@@ -227,7 +227,7 @@ void router_state::check_failover(const job_ptr& job, time now) {
   if (job->finished || !job->trouble_since)
     return;
   const auto end = *job->trouble_since + options_.limits.failover;
-  // Calls that were made again may be on their way; only what nobody answers counts.
+  // Calls that were made again may be in flight; only calls without an answer count.
   const auto stuck =
       !job->parked.empty() || std::any_of(job->calls.begin(), job->calls.end(),
                                           [](const node_call& p) { return p.is_late(); });

@@ -42,7 +42,7 @@ struct supervisor_options {
   connect_functions network;
   /// Makes a connection an actor that answers as the node's shard.
   std::function<node_link_actor(caf::actor_system&, connect_result&, const supervisor_actor&)> link;
-  router_actor router; ///< hears every view
+  router_actor router; ///< is sent every view
   /// Called in the supervisor's thread with every change.
   std::function<void(const cluster_status_ptr&)> on_change = [](const cluster_status_ptr&) {};
   std::function<double()> uniform = [] { return 0.5; }; ///< random numbers in [0, 1), for jitter

@@ -7,9 +7,9 @@
 // network thread never waits for the pool.
 //
 // Owner     The node owns the shard, and the shard its helper: one does not outlive the other.
-// Blocking  Yes, for the kernels of one call, and the helper also until it may compute. Memory is
-// bounded by one call; how many wait is bounded by
-//           the connections (client_connection.hpp).
+// Blocking  Yes, for the kernels of one call, and the helper also until the other shard has
+//           computed. Memory is bounded by one call; how many calls wait is bounded by the
+//           connections (client_connection.hpp).
 // Failure   A bad call is a wire::Failed inside the answer, not an error of the actor.
 
 #pragma once

@@ -150,7 +150,7 @@ void compute_pool::rest() noexcept {
   resting_.store(true, std::memory_order_relaxed);
 }
 
-// Only between jobs: nobody else looks at the parts then.
+// Only between jobs, when no worker looks at the parts.
 void compute_pool::deal_out(std::size_t grains) noexcept {
   LARQL_CHECK(grains <= max_grains);
   const auto n = parts_.size();

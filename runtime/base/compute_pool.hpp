@@ -1,9 +1,8 @@
 // A fixed set of threads that share the iterations of a loop.
 //
 // Blocking  parallel_for returns when every iteration is done; the calling thread works too.
-// Threads   Any thread may call parallel_for; loops of different threads run one after another,
-// short
-//           ones and those of a pool of one thread as well, so that `worker` names one thread at a
+// Threads   Any thread may call parallel_for. Loops of different threads run one after another,
+//           also short loops and loops of a pool of one thread: `worker` names one thread at a
 //           time. A loop body must not call parallel_for on the same pool.
 // Order     Every thread starts with a contiguous part of the iterations and walks through it in
 //           ascending order, so that a matrix streams from memory; a thread that is done takes
@@ -55,10 +54,10 @@ public:
   /// until the next one. Any thread may call it.
   void rest() noexcept;
 
-  /// While anybody holds a lease, threads that share a loop offer their processor to others after
-  /// every grain. For loops that are computed while others, perhaps on this machine, are waited
-  /// for: what is left of the loop then fills the time in which their answers travel. Any thread
-  /// may take and return a lease; the pool outlives it.
+  /// While a lease is held, threads that compute a loop yield their processor after every grain.
+  /// Leases are held while answers of nodes are waited for: nodes on this machine get the processor
+  /// first, and the rest of the loop fills the time in which their answers travel. Any thread may
+  /// take and return a lease; the pool outlives it.
   struct return_lease {
     void operator()(std::atomic<unsigned>* leases) const noexcept {
       leases->fetch_sub(1, std::memory_order_relaxed);

@@ -134,8 +134,8 @@ protected:
                              "os.kill(os.getpid(), number)\n"
                              "os.execv(sys.argv[2], sys.argv[2:])\n";
     auto command = words{"/usr/bin/env", "python3", "-c", program, signal};
-    const auto node = larql_node({vindex().string(), "--warmup", "--port",
-                                  std::to_string(free_port()), "-t", "2"});
+    const auto node = larql_node(
+        {vindex().string(), "--warmup", "--port", std::to_string(free_port()), "-t", "2"});
     command.insert(command.end(), node.begin(), node.end());
     return std::make_unique<child_process>(command);
   }
