@@ -18,9 +18,10 @@ namespace larql::actors {
 greet_node(const secure_stream& s, const schema::hello& hello, time_limit until);
 
 /// Node side: reads hello; answers welcome, or refuses another protocol version or another model
-/// with a text that says which differs.
-[[nodiscard]] result<schema::hello>
-greet_laptop(const secure_stream& s, const schema::node_description& self, time_limit until);
+/// with a text that says which differs. `before_answer` is called before the welcome is sent.
+[[nodiscard]] result<schema::hello> greet_laptop(
+    const secure_stream& s, const schema::node_description& self, time_limit until,
+    const std::function<void()>& before_answer = [] {});
 
 /// Node side of a connection that it dialled: announces itself, returns what it should do.
 [[nodiscard]] result<schema::accepted>

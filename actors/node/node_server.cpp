@@ -101,8 +101,9 @@ node_server::node_server(caf::actor_system& sys, node_server_options options)
                       s.peer());
         auto self = *description;
         self.state = counters->state; // as it is now, not as it began
-        LARQL_TRY(auto hello, greet_laptop(s, self, until));
-        counters->connected.fetch_add(1);
+        // Counted first: whoever is answered finds itself among the connections.
+        LARQL_TRY(auto hello,
+                  greet_laptop(s, self, until, [&] { counters->connected.fetch_add(1); }));
         auto client = std::make_shared<accepted_client>();
         client->peer = s.peer();
         client->identity = s.identity();
