@@ -88,20 +88,20 @@ public:
       : name_(std::move(name)),
         last_(fail(errc::unavailable, "{}: resolves to no address", name_)) {}
 
-  result<socket> run(std::span<const address> addresses, time_limit until) {
+  result<socket> run(std::span<const address> waiting, time_limit until) {
     auto next_at = time_limit{};
     for (;;) {
       const auto now = std::chrono::steady_clock::now();
-      if (!addresses.empty() && (under_way_.empty() || now >= next_at)) {
-        begin(addresses.front());
-        addresses = addresses.subspan(1);
+      if (!waiting.empty() && (under_way_.empty() || now >= next_at)) {
+        begin(waiting.front());
+        waiting = waiting.subspan(1);
         next_at = now + head_start;
       }
-      if (under_way_.empty() && addresses.empty())
+      if (under_way_.empty() && waiting.empty())
         return last_;
       if (under_way_.empty())
         continue;
-      if (auto s = connected_by(addresses.empty() ? until : std::min(until, next_at)))
+      if (auto s = connected_by(waiting.empty() ? until : std::min(until, next_at)))
         return s;
       if (!under_way_.empty() && std::chrono::steady_clock::now() >= until)
         return fail(errc::deadline, "{}: connect: no answer in time", name_);
