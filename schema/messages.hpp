@@ -111,14 +111,25 @@ struct expert_result {
   std::uint64_t queue_ns = 0;
 };
 
+/// Why a call, or a request of an operator, was not answered: who has to act.
 enum class failure_code : std::uint8_t {
-  internal,
-  not_owner,
-  bad_call,
-  overloaded,
-  draining,
-  restarting
+  internal,   ///< The node cannot compute: damaged weights, a bug. Another replica may.
+  not_owner,  ///< The sender's map is stale: refresh it, then route again.
+  bad_call,   ///< The call is wrong; retrying cannot help.
+  overloaded, ///< Retry on a replica now, or here after a back-off.
+  draining,   ///< The node is about to leave: retry on a replica.
+  restarting, ///< The node's shard failed and starts anew: as overloaded.
+  /// Not on the wire: the connection is gone, and the call with it. Retry elsewhere.
+  link_lost,
 };
+
+/// "not owner"
+[[nodiscard]] constexpr const char* name_of(failure_code c) noexcept {
+  constexpr const char* names[] = {"internal", "not owner",  "bad call", "overloaded",
+                                   "draining", "restarting", "link lost"};
+  return static_cast<std::size_t>(c) < std::size(names) ? names[static_cast<std::size_t>(c)]
+                                                        : "unknown";
+}
 
 struct call_failed {
   std::uint64_t id = 0;

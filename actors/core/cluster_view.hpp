@@ -26,7 +26,7 @@ using address_list_ptr = std::shared_ptr<const std::vector<topology::shard_url>>
 struct cluster_member {
   description_ptr description;
   std::string address;         ///< for messages
-  caf::strong_actor_ptr shard; ///< an expert_shard_actor: the connection
+  caf::strong_actor_ptr shard; ///< a node_link_actor: the connection
   schema::node_state state = schema::node_state::serving;
   bool announced = false; ///< the node opened the connection (larql-node --join)
 

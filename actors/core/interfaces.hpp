@@ -1,8 +1,9 @@
 // Every message an actor of this system accepts, and nothing else. Read this file first: it is the
 // map of the running system. No behaviour, no state, no policy.
 //
-// Conventions   `<role>_actor` is a typed handle. Any request may fail with a call_errc (errc.hpp);
-//               callers pass a finite timeout, or watch the receiver and their own clock.
+// Conventions   `<role>_actor` is a typed handle. Any request may fail with a failure_code
+//               (errc.hpp); callers pass a finite timeout, or watch the receiver and their own
+//               clock.
 
 #pragma once
 
@@ -47,26 +48,31 @@ using start_atom = caf::atom_constant<caf::atom("start")>;
 using restart_atom = caf::atom_constant<caf::atom("restart")>;
 using shard_atom = caf::atom_constant<caf::atom("shard")>;
 
-/// EXPERT SHARD: computes the experts it owns. On a node it is the owner of the mapped pages; on
-/// the laptop it is the connection to such a node. The router cannot tell them apart.
+/// EXPERT SHARD: computes the experts that a node owns.
 using expert_shard_actor = caf::typed_actor<
-    // Runs a wire::Call with this id and answers a wire::Result. A node's refusal (wire::Failed)
-    // and a lost connection are errors.
-    caf::replies_to<run_atom, std::uint64_t, payload>::with<payload>,
+    // Computes a call. Answers a wire::Result, or a wire::Failed that says what is wrong with it.
+    caf::replies_to<run_atom, received_call>::with<encoded_frame>,
     // What the node is and owns. Never fails.
     caf::replies_to<describe_atom>::with<description_ptr>,
     // Counters. Never fails.
     caf::replies_to<status_atom>::with<shard_status>,
     // Stops taking calls; answers once none is left.
-    caf::reacts_to<drain_atom>,
-    // To itself, for signs of life on a connection.
-    caf::reacts_to<tick_atom>>;
+    caf::reacts_to<drain_atom>>;
 
-/// SHARD LINK: the shard on the laptop, which is a connection, with what only a connection does.
-using node_link_actor = expert_shard_actor::extend<
+/// NODE LINK: a connection to a node, on the laptop.
+using node_link_actor = caf::typed_actor<
+    // Sends a call to the node and answers its result. A node's refusal (wire::Failed) and a lost
+    // connection are errors.
+    caf::replies_to<run_atom, outgoing_call>::with<received_result>,
+    // What the node is and owns. Never fails.
+    caf::replies_to<describe_atom>::with<description_ptr>,
+    // Counters. Never fails.
+    caf::replies_to<status_atom>::with<shard_status>,
     // Forwards an operator's request to the node, under another request id, and answers what the
     // node answers.
-    caf::replies_to<admin_atom, admin_message_ptr>::with<admin_message_ptr>>;
+    caf::replies_to<admin_atom, admin_message_ptr>::with<admin_message_ptr>,
+    // To itself, for signs of life.
+    caf::reacts_to<tick_atom>>;
 
 /// ROUTER: sends each layer's rows to the owners of the chosen experts and adds up what comes back.
 using router_actor = caf::typed_actor<

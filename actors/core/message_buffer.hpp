@@ -1,8 +1,8 @@
-// The bytes of one message as they travel between actors: shared, never copied.
+// A call and its answer as they travel between actors, with the buffer that holds their bytes:
+// shared, never copied, encoded once where they are made and decoded once where they arrive.
 //
-// A payload that this process encoded holds a whole frame and can be sent as it is; one that was
-// received holds the message alone. body() is the message in both cases. A connection that sends a
-// frame takes its bytes: it is sent once.
+//     router ──outgoing_call──► node link ══ network ══► client connection ──received_call──► shard
+//     router ◄─received_result─ node link ══ network ══ client connection ◄─encoded_frame──── shard
 
 #pragma once
 
@@ -12,45 +12,40 @@
 #include <caf/allowed_unsafe_message_type.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <memory>
-#include <span>
-#include <utility>
 #include <vector>
 
 namespace larql::actors {
 
-struct payload {
-  shared_buffer buffer;
-  std::size_t offset = 0;
-  /// Set when nobody wants the answer any more; work that has not begun is then dropped. May be
-  /// null.
+/// A whole frame of this process. A connection that sends it takes its bytes: it is sent once.
+struct encoded_frame {
+  shared_buffer bytes;
+};
+
+/// A call as a frame.
+struct outgoing_call {
+  std::uint64_t id = 0; ///< as in the frame
+  shared_buffer frame;
+};
+
+/// A message from the network.
+template <class Message>
+struct received {
+  shared_buffer buffer; ///< what the message's spans point into
+  Message message;
+};
+
+using received_result = received<schema::expert_result>;
+
+struct received_call : received<schema::expert_call> {
+  std::chrono::steady_clock::time_point arrived{};
+  /// Set when the answer is not wanted any more; a call that is not computed yet is then dropped.
+  /// May be null.
   std::shared_ptr<const std::atomic<bool>> abandoned;
 
   [[nodiscard]] bool is_abandoned() const noexcept { return abandoned && abandoned->load(); }
-
-  [[nodiscard]] std::span<const char> body() const noexcept {
-    return std::span{*buffer}.subspan(offset);
-  }
 };
-
-/// A frame made by schema::encode.
-inline payload frame_payload(shared_buffer frame) {
-  return {std::move(frame), schema::frame_header_bytes, {}};
-}
-inline payload frame_payload(std::vector<char> frame) {
-  return frame_payload(std::make_shared<std::vector<char>>(std::move(frame)));
-}
-
-/// A message that came from the network.
-inline payload received_payload(shared_buffer body,
-                                std::shared_ptr<const std::atomic<bool>> abandoned = {}) {
-  return {std::move(body), 0, std::move(abandoned)};
-}
-inline payload received_payload(std::vector<char> body,
-                                std::shared_ptr<const std::atomic<bool>> abandoned = {}) {
-  return received_payload(std::make_shared<std::vector<char>>(std::move(body)),
-                          std::move(abandoned));
-}
 
 /// Puts a frame behind what waits in `out`: without copying if nothing does.
 inline void hand_over(std::vector<char>& frame, std::vector<char>& out) {
@@ -62,5 +57,8 @@ inline void hand_over(std::vector<char>& frame, std::vector<char>& out) {
 
 } // namespace larql::actors
 
-// Payloads stay inside this process: what crosses the network are their bytes, framed by a broker.
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(larql::actors::payload)
+// These stay inside this process: what crosses the network are frames, sent by a broker.
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(larql::actors::encoded_frame)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(larql::actors::outgoing_call)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(larql::actors::received_result)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(larql::actors::received_call)

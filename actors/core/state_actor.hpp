@@ -6,11 +6,13 @@
 
 #pragma once
 
+#include "actors/core/errc.hpp"
 #include "actors/core/system.hpp"
 
 #include <caf/all.hpp>
 #include <caf/io/all.hpp>
 
+#include <exception>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -27,7 +29,18 @@ public:
   explicit state_host(caf::actor_config& cfg, Ts&&... xs)
       : Base(cfg),
         mailbox_(mailboxes_of(this->system())),
-        state_(std::in_place, this, std::forward<Ts>(xs)...) {}
+        state_(std::in_place, this, std::forward<Ts>(xs)...) {
+    // CAF would end the actor with an error that does not say what was thrown.
+    this->set_exception_handler([](std::exception_ptr& thrown) -> caf::error {
+      try {
+        std::rethrow_exception(thrown);
+      } catch (const std::exception& e) {
+        return make_error(failure_code::internal, e.what());
+      } catch (...) {
+        return make_error(failure_code::internal, "an exception without a text");
+      }
+    });
+  }
 
   typename Base::behavior_type make_behavior() override { return state_->make_behavior(); }
 

@@ -2,7 +2,6 @@
 
 #include "actors/core/admin_message.hpp"
 #include "actors/core/errc.hpp"
-#include "actors/net/socket.hpp"
 #include "runtime/base/log.hpp"
 #include "schema/codec.hpp"
 
@@ -18,10 +17,8 @@ admin_proxy_state::~admin_proxy_state() {
 }
 
 admin_proxy_state::handle::behavior_type admin_proxy_state::make_behavior() {
-  auto scribe = admin_.connection.open(self_->system());
-  connection_ = scribe->hdl();
-  self_->add_scribe(std::move(scribe));
-  self_->configure_read(connection_, caf::io::receive_policy::exactly(reader_.wanted()));
+  connection_.open(admin_.connection, self_);
+  self_->configure_read(connection_.handle(), caf::io::receive_policy::exactly(reader_.wanted()));
   self_->monitor(admin_.supervisor);
   self_->set_down_handler([this](const caf::down_msg&) { end(); });
   self_->delayed_send(self_, max_duration, tick_atom::value);
@@ -38,7 +35,7 @@ void admin_proxy_state::on_data(caf::io::new_data_msg& m) {
     log_warning("admin", "{}: closed: {}", admin_.peer, frame.error().text);
     return end();
   }
-  self_->configure_read(connection_, caf::io::receive_policy::exactly(reader_.wanted()));
+  self_->configure_read(connection_.handle(), caf::io::receive_policy::exactly(reader_.wanted()));
   if (*frame)
     on_frame(**frame);
 }
@@ -106,13 +103,13 @@ void admin_proxy_state::send_to(const node_link_actor& node, schema::message req
 }
 
 void admin_proxy_state::send_message(const schema::message& m) {
-  schema::encode(m, self_->wr_buf(connection_));
-  self_->flush(connection_);
+  schema::encode(m, self_->wr_buf(connection_.handle()));
+  self_->flush(connection_.handle());
 }
 
 void admin_proxy_state::end() {
-  hang_up(admin_.connection.fd); // the peer may have closed one direction only
-  self_->close(connection_);
+  connection_.hang_up(); // the peer may have closed one direction only
+  self_->close(connection_.handle());
   self_->quit();
 }
 

@@ -41,7 +41,7 @@ public:
   using pointer = handle::broker_base*;
   static constexpr const char* name = "admin";
 
-  /// Operators' connections on a laptop at the same time.
+  /// Connections of operators with a laptop at the same time.
   static constexpr unsigned max_connections = 64;
   /// Longest time that a node may take to drain, as on the node (client_connection.hpp).
   static constexpr auto control_timeout = std::chrono::minutes{10};
@@ -66,7 +66,7 @@ private:
 
   pointer self_;
   admin_connection admin_;
-  caf::io::connection_handle connection_;
+  broker_connection connection_;
   frame_reader reader_;
 };
 

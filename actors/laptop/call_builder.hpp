@@ -13,7 +13,7 @@
 
 namespace larql::actors {
 
-/// The distinct rows that the assignments name, ascending.
+/// The distinct rows that assignments name, ascending.
 void rows_of(std::span<const experts::assignment> assignments, std::vector<std::uint32_t>& rows);
 
 class call_builder {

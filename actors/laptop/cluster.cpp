@@ -148,7 +148,7 @@ result<void> cluster::start(caf::actor_system& sys, const cluster_options& optio
     w->set(status);
   };
   s.link = [limits = limits_](caf::actor_system& system, connect_result& node,
-                              const supervisor_actor& supervisor) -> expert_shard_actor {
+                              const supervisor_actor& supervisor) -> node_link_actor {
     return spawn_broker<node_link_state>(
         system, std::move(node.connection), *node.node, node.address,
         link_options{limits.heartbeat, limits.heartbeat_misses, supervisor});

@@ -1,32 +1,15 @@
 #include "actors/laptop/node_link.hpp"
 
-#include "actors/net/socket.hpp"
 #include "schema/codec.hpp"
 
 #include <algorithm>
 
 namespace larql::actors {
 
-namespace {
-
-call_errc code_for(schema::failure_code code) {
-  switch (code) {
-  case schema::failure_code::not_owner: return call_errc::not_owner;
-  case schema::failure_code::bad_call: return call_errc::bad_call;
-  case schema::failure_code::overloaded: return call_errc::overloaded;
-  case schema::failure_code::draining: return call_errc::draining;
-  case schema::failure_code::restarting: return call_errc::restarting;
-  case schema::failure_code::internal: break;
-  }
-  return call_errc::node_failed;
-}
-
-} // namespace
-
 node_link_state::node_link_state(pointer self, pending_connection connection, description_ptr peer,
                                  std::string address, link_options options)
     : self_(self),
-      transport_(std::move(connection)),
+      pending_(std::move(connection)),
       peer_(std::move(peer)),
       address_(std::move(address)),
       options_(std::move(options)),
@@ -34,20 +17,17 @@ node_link_state::node_link_state(pointer self, pending_connection connection, de
 
 node_link_state::~node_link_state() {
   fail_all("the connection was given up");
-  if (self_->valid(connection_)) // what is not sent yet is worth nothing any more
-    hang_up(transport_.fd);
+  connection_.hang_up(); // what is not sent yet is worth nothing any more
 }
 
 node_link_state::handle::behavior_type node_link_state::make_behavior() {
-  auto scribe = transport_.open(self_->system());
-  connection_ = scribe->hdl();
-  self_->add_scribe(std::move(scribe));
-  self_->configure_read(connection_, caf::io::receive_policy::exactly(reader_.wanted()));
-  heard_ = self_->clock().now();
+  connection_.open(pending_, self_);
+  self_->configure_read(connection_.handle(), caf::io::receive_policy::exactly(reader_.wanted()));
+  heard_ = ticked_ = self_->clock().now();
   if (options_.heartbeat.count() != 0)
     self_->delayed_send(self_, options_.heartbeat, tick_atom::value);
   return {
-      [this](run_atom, std::uint64_t id, const payload& call) { return on_run(id, call); },
+      [this](run_atom, const outgoing_call& call) { return on_run(call); },
       [this](describe_atom) { return peer_; },
       [this](status_atom) {
         status_.round_trip_p50_us = round_trips_.quantile(0.5);
@@ -55,9 +35,6 @@ node_link_state::handle::behavior_type node_link_state::make_behavior() {
         return status_;
       },
       [this](admin_atom, const admin_message_ptr& request) { return on_admin_request(request); },
-      [](drain_atom) -> caf::result<void> {
-        return make_error(call_errc::bad_call, "a link cannot drain its node");
-      },
       [this](tick_atom) { on_tick(); },
       [this](caf::io::new_data_msg& m) { on_data(m); },
       [this](const caf::io::connection_closed_msg&) { on_closed(); },
@@ -66,13 +43,17 @@ node_link_state::handle::behavior_type node_link_state::make_behavior() {
 
 void node_link_state::on_tick() {
   const auto now = self_->clock().now();
-  if (now - heard_ > options_.heartbeat * options_.misses)
+  // A tick that is late by a heartbeat and more: this process was stopped. What the node has sent
+  // meanwhile may not have been read yet, so it gets one more period.
+  const auto late = now - ticked_ > 2 * options_.heartbeat;
+  ticked_ = now;
+  if (!late && now - heard_ > options_.heartbeat * options_.misses)
     return lose(
         fmt::format("no sign of life for {} ms",
                     std::chrono::duration_cast<std::chrono::milliseconds>(now - heard_).count()));
-  schema::encode(schema::ping{++nonce_}, self_->wr_buf(connection_));
+  schema::encode(schema::ping{++nonce_}, self_->wr_buf(connection_.handle()));
   asked_ = now;
-  self_->flush(connection_);
+  self_->flush(connection_.handle());
   self_->delayed_send(self_, options_.heartbeat, tick_atom::value);
 }
 
@@ -89,15 +70,16 @@ void node_link_state::on_pong(const schema::pong& p) {
     self_->send(options_.supervisor, notice_atom::value, peer_->incarnation, state_);
 }
 
-caf::result<payload> node_link_state::on_run(std::uint64_t id, const payload& call) {
+caf::result<received_result> node_link_state::on_run(const outgoing_call& call) {
   // Checked before the promise is made: an error that is returned beside a promise is lost.
-  if (find(id) != waiting_.end())
-    return make_error(call_errc::bad_call, fmt::format("call id {} is in flight already", id));
-  auto promise = self_->make_response_promise<payload>();
-  waiting_.push_back({id, promise});
+  if (find(call.id) != waiting_.end())
+    return make_error(failure_code::bad_call,
+                      fmt::format("call id {} is in flight already", call.id));
+  auto promise = self_->make_response_promise<received_result>();
+  waiting_.push_back({call.id, promise});
   status_.waiting = static_cast<std::uint32_t>(waiting_.size());
-  hand_over(*call.buffer, self_->wr_buf(connection_));
-  self_->flush(connection_);
+  hand_over(*call.frame, self_->wr_buf(connection_.handle()));
+  self_->flush(connection_.handle());
   return promise;
 }
 
@@ -105,12 +87,12 @@ caf::result<admin_message_ptr> node_link_state::on_admin_request(const admin_mes
   auto numbered = *request;
   auto* number = request_id(numbered);
   if (number == nullptr)
-    return make_error(call_errc::bad_call, "the message is no request");
+    return make_error(failure_code::bad_call, "the message is no request");
   *number = next_admin_id_++;
   auto promise = self_->make_response_promise<admin_message_ptr>();
   admin_requests_.emplace(*number, promise);
-  schema::encode(numbered, self_->wr_buf(connection_));
-  self_->flush(connection_);
+  schema::encode(numbered, self_->wr_buf(connection_.handle()));
+  self_->flush(connection_.handle());
   return promise;
 }
 
@@ -130,7 +112,7 @@ void node_link_state::on_data(caf::io::new_data_msg& m) {
   if (!frame)
     return lose(frame.error().text);
   heard_ = self_->clock().now();
-  self_->configure_read(connection_, caf::io::receive_policy::exactly(reader_.wanted()));
+  self_->configure_read(connection_.handle(), caf::io::receive_policy::exactly(reader_.wanted()));
   if (*frame)
     on_frame(*std::move(frame));
 }
@@ -147,10 +129,10 @@ void node_link_state::on_frame(shared_buffer body) {
     waiting_.erase(it);
     ++status_.served;
     status_.waiting = static_cast<std::uint32_t>(waiting_.size());
-    deliver(self_, answers_, promise, received_payload(std::move(body)));
+    deliver(self_, answers_, promise, received_result{std::move(body), *done});
   } else if (const auto* failed = std::get_if<schema::call_failed>(&*m)) {
     if (failed->incarnation == peer_->incarnation)
-      fail_call(failed->id, code_for(failed->code), failed->text);
+      fail_call(failed->id, failed->code, failed->text);
   } else if (answers_admin_request(*m)) {
     return;
   } else if (const auto* alive = std::get_if<schema::pong>(&*m)) {
@@ -165,7 +147,7 @@ std::vector<node_link_state::waiting_call>::iterator node_link_state::find(std::
                       [id](const waiting_call& w) { return w.id == id; });
 }
 
-void node_link_state::fail_call(std::uint64_t id, call_errc code, const std::string& text) {
+void node_link_state::fail_call(std::uint64_t id, failure_code code, const std::string& text) {
   const auto it = find(id);
   if (it == waiting_.end())
     return;
@@ -179,9 +161,9 @@ void node_link_state::fail_call(std::uint64_t id, call_errc code, const std::str
 
 void node_link_state::fail_all(const std::string& why) {
   while (!waiting_.empty())
-    fail_call(waiting_.front().id, call_errc::link_lost, why);
+    fail_call(waiting_.front().id, failure_code::link_lost, why);
   for (auto& [number, promise] : std::exchange(admin_requests_, {}))
-    promise.deliver(make_error(call_errc::link_lost,
+    promise.deliver(make_error(failure_code::link_lost,
                                fmt::format("node {} ({}): {}", peer_->node, address_, why)));
 }
 
@@ -191,9 +173,9 @@ void node_link_state::on_closed() {
 
 void node_link_state::lose(const std::string& why) {
   fail_all(why);
-  hang_up(transport_.fd); // still open, even if it was the peer that closed
-  self_->close(connection_);
-  self_->quit(make_error(call_errc::link_lost, why));
+  connection_.hang_up(); // still open, even if it was the peer that closed
+  self_->close(connection_.handle());
+  self_->quit(make_error(failure_code::link_lost, why));
 }
 
 } // namespace larql::actors

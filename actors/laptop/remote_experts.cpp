@@ -33,7 +33,7 @@ public:
   void take(layer_job_ptr job) {
     job_ = std::move(job);
     port_.send(job_, generation_);
-    port_.batch_under_way(true);
+    lease_ = port_.compute_.pool.give_way();
   }
 
   bool is_ready() const noexcept override { return job_->has_ended(); }
@@ -60,7 +60,7 @@ public:
     if (!job_->has_ended())
       port_.cancel(job_);
     job_.reset();
-    port_.batch_under_way(false);
+    lease_.reset();
   }
 
 private:
@@ -101,6 +101,9 @@ private:
   remote_experts& port_;
   layer_job_ptr job_;
   std::uint64_t generation_ = 0; // of the router that has the job
+  // While a batch is under way, nodes on this machine and the thread that sends to the others come
+  // before the loops of this process: those then fill the time in which answers travel.
+  compute_pool::yield_lease lease_;
 };
 
 remote_experts::remote_experts(caf::actor_system& sys, std::shared_ptr<router_slot> router,
@@ -147,13 +150,6 @@ void remote_experts::cancel(const layer_job_ptr& job) {
   job->abandon();
   if (const auto router = router_->get().first)
     caf::anon_send(router, cancel_atom::value, job);
-}
-
-// While batches are under way, nodes on this machine and the thread that sends to the others come
-// before the loops of this process: those then fill the time in which answers travel.
-void remote_experts::batch_under_way(bool begins) {
-  if (begins ? under_way_++ == 0 : --under_way_ == 0)
-    compute_.pool.give_way(begins);
 }
 
 void remote_experts::check_thread() const {

@@ -42,7 +42,6 @@ private:
   [[nodiscard]] layer_job_ptr new_job();
   void poll(const layer_job& job) const;
   void check_thread() const;
-  void batch_under_way(bool begins);
 
   caf::actor_system& sys_;
   std::shared_ptr<router_slot> router_;
@@ -50,7 +49,6 @@ private:
   kernels::compute compute_;
   std::chrono::milliseconds timeout_;
   std::chrono::nanoseconds usual_wait_{0};   // moving average
-  unsigned under_way_ = 0;                   // batches
   std::vector<layer_job_ptr> jobs_;          // used again
   std::vector<std::unique_ptr<work>> works_; // used again
   message_pool<caf::atom_value, layer_job_ptr> messages_;

@@ -1,7 +1,6 @@
 #include "actors/laptop/router.hpp"
 
 #include "actors/laptop/router_calls.hpp"
-#include "schema/codec.hpp"
 #include "schema/sums.hpp"
 
 #include <algorithm>
@@ -14,9 +13,9 @@ namespace {
 constexpr auto suspect_time = std::chrono::seconds{30};
 // After this long without a call, what is known of a node's speed is old: it is asked again.
 constexpr auto idle_time = std::chrono::seconds{10};
-// Memory that is kept for the next jobs: of parts with the assignments of some decoded rows.
-constexpr std::size_t most_spare_parts = 64;
-constexpr std::size_t most_spare_picks = 4096;
+// Memory that is kept for the next jobs: of calls with the assignments of some decoded rows.
+constexpr std::size_t most_spare_calls = 64;
+constexpr std::size_t most_spare_assignments = 4096;
 
 std::uint32_t units_of(std::span<const experts::assignment> assignments) {
   auto distinct = 0u;
@@ -47,7 +46,7 @@ router_state::~router_state() {
 }
 
 router_state::handle::behavior_type router_state::make_behavior() {
-  replies_.assign([this](const payload& answer) { on_answer(answer); },
+  replies_.assign([this](const received_result& answer) { on_answer(answer); },
                   [this](const caf::error& err) { on_error(err); });
   return {
       [this](route_atom, const layer_job_ptr& job) { on_route(job); },
@@ -70,7 +69,7 @@ bool router_state::is_suspect(const cluster_member& m) const {
          self_->clock().now() - *known->second.suspect_since < suspect_time;
 }
 
-// Jobs and parts keep the memory of their predecessors.
+// Jobs and calls keep the memory of their predecessors.
 router_state::job_ptr router_state::new_job() {
   for (const auto& job : spare_jobs_)
     if (job.use_count() == 1) { // no other holder: it can be changed
@@ -81,11 +80,11 @@ router_state::job_ptr router_state::new_job() {
   return spare_jobs_.back();
 }
 
-router_state::part router_state::new_part() {
-  auto p = part{};
-  if (!spare_parts_.empty()) {
-    p = std::move(spare_parts_.back());
-    spare_parts_.pop_back();
+router_state::node_call router_state::new_call() {
+  auto p = node_call{};
+  if (!spare_calls_.empty()) {
+    p = std::move(spare_calls_.back());
+    spare_calls_.pop_back();
   }
   p.id = next_id_++;
   p.assignments.clear();
@@ -95,11 +94,11 @@ router_state::part router_state::new_part() {
   return p;
 }
 
-void router_state::drop_part(pending_job& job, std::uint64_t part_id) {
-  auto* p = job.find(part_id);
-  if (spare_parts_.size() < most_spare_parts && p->assignments.capacity() <= most_spare_picks)
-    spare_parts_.push_back(std::move(*p));
-  job.parts.erase(job.parts.begin() + (p - job.parts.data()));
+void router_state::drop_call(pending_job& job, std::uint64_t call_id) {
+  auto* p = job.find(call_id);
+  if (spare_calls_.size() < most_spare_calls && p->assignments.capacity() <= most_spare_assignments)
+    spare_calls_.push_back(std::move(*p));
+  job.calls.erase(job.calls.begin() + (p - job.calls.data()));
 }
 
 void router_state::on_route(const layer_job_ptr& job) {
@@ -154,7 +153,8 @@ std::span<const int> router_state::choose(const pending_job& job,
     const auto idle = !r.asked || now - *r.asked > idle_time;
     const auto avoided =
         std::find(avoid.begin(), avoid.end(), m.description->incarnation) != avoid.end();
-    auto offer = node_offer{m.description->owned, r.busy_us, idle ? 0 : r.timing.overhead_us(),
+    auto offer = node_offer{m.description->owned, r.busy_us,
+                            idle ? 0 : r.timing.overhead_us() + r.timing.queue_us(),
                             idle ? 0 : r.timing.unit_us(), avoided || is_suspect(m)};
     if (!m.is_usable())
       offer.owned = {{1, 0}, {1, 0}}; // owns nothing now
@@ -190,16 +190,16 @@ void router_state::dispatch(const job_ptr& job, std::span<const experts::assignm
 void router_state::add_calls(const job_ptr& job, std::size_t member,
                              std::span<const experts::assignment> assignments) {
   const auto most_rows = view_->members[member].description->max_rows;
-  auto& whole = job->parts.emplace_back(new_part());
+  auto& whole = job->calls.emplace_back(new_call());
   whole.assignments.assign(assignments.begin(), assignments.end());
   rows_of(whole.assignments, whole.rows);
   if (whole.rows.size() <= most_rows)
     return send(job, whole, member);
   const auto rows = std::exchange(whole.rows, {});
-  drop_part(*job, whole.id);
+  drop_call(*job, whole.id);
   for (auto first = std::size_t{0}; first < rows.size(); first += most_rows) {
     const auto last = std::min<std::size_t>(first + most_rows, rows.size()) - 1;
-    auto& p = job->parts.emplace_back(new_part());
+    auto& p = job->calls.emplace_back(new_call());
     for (const auto& a : assignments)
       if (a.row >= rows[first] && a.row <= rows[last])
         p.assignments.push_back(a);
@@ -208,7 +208,7 @@ void router_state::add_calls(const job_ptr& job, std::size_t member,
   }
 }
 
-void router_state::send(const job_ptr& job, part& p, std::size_t member) {
+void router_state::send(const job_ptr& job, node_call& p, std::size_t member) {
   const auto& m = view_->members[member];
   auto& node = record_of(m);
   const auto units = units_of(p.assignments);
@@ -227,7 +227,7 @@ void router_state::send(const job_ptr& job, part& p, std::size_t member) {
   node.busy_us += a.expected_us;
   node.asked = now;
   auto frame = frames_.take();
-  calls_.build(a.id, *job->job, p.assignments, p.rows, *frame);
+  builder_.build(a.id, *job->job, p.assignments, p.rows, *frame);
   frames_.let_go_if_large(frame);
   job->job->stats.bytes_sent += frame->size();
   ++job->job->stats.calls;
@@ -236,8 +236,8 @@ void router_state::send(const job_ptr& job, part& p, std::size_t member) {
   // that a late answer is not lost.
   const auto request = self_->new_request_id(caf::message_priority::normal);
   a.reply = request.response_id();
-  m.shard->enqueue(messages_.make(self_->ctrl(), request, run_atom::value, a.id,
-                                  frame_payload(std::move(frame))),
+  m.shard->enqueue(messages_.make(self_->ctrl(), request, run_atom::value,
+                                  outgoing_call{a.id, std::move(frame)}),
                    self_->context());
   self_->add_multiplexed_response_handler(a.reply, replies_);
   p.tried.push_back(m.description->incarnation);
@@ -266,10 +266,10 @@ void router_state::finish(const job_ptr& job, result<void> how) {
   if (job->finished)
     return;
   job->finished = true;
-  while (!job->parts.empty()) { // answers to these calls will be dropped
-    for (const auto& a : job->parts.back().attempts)
+  while (!job->calls.empty()) { // answers to these calls will be dropped
+    for (const auto& a : job->calls.back().attempts)
       release(a);
-    drop_part(*job, job->parts.back().id);
+    drop_call(*job, job->calls.back().id);
   }
   job->parked.clear();
   const auto done = std::move(job->job);
@@ -278,7 +278,7 @@ void router_state::finish(const job_ptr& job, result<void> how) {
 }
 
 void router_state::finish_if_done(const job_ptr& job) {
-  if (!job->finished && job->parts.empty() && job->parked.empty())
+  if (!job->finished && job->calls.empty() && job->parked.empty())
     finish(job, {});
 }
 
@@ -287,14 +287,14 @@ void router_state::finish_if_done(const job_ptr& job) {
 // Nothing if the call was given up: another attempt was faster, or the job has ended.
 std::optional<router_state::call_place> router_state::place_of(caf::message_id reply) const {
   for (const auto& job : jobs_)
-    for (const auto& p : job->parts)
+    for (const auto& p : job->calls)
       for (const auto& a : p.attempts)
         if (a.reply == reply)
           return call_place{job, p.id, a.id};
   return std::nullopt;
 }
 
-void router_state::on_answer(const payload& answer) {
+void router_state::on_answer(const received_result& answer) {
   for (const auto& m : view_->members)
     if (m.shard == self_->current_sender())
       record_of(m).suspect_since.reset(); // however late
@@ -302,53 +302,49 @@ void router_state::on_answer(const payload& answer) {
   if (!place)
     return;
   const auto& job = place->job;
-  auto& p = *job->find(place->part_id);
+  auto& p = *job->find(place->call_id);
   const auto a = *std::find_if(p.attempts.begin(), p.attempts.end(),
-                               [&](const attempt& x) { return x.id == place->call_id; });
-  const auto compute = merge(p, a.member(), answer, *job->job);
-  if (!compute) {
+                               [&](const attempt& x) { return x.id == place->attempt_id; });
+  const auto& result = answer.message;
+  if (auto merged = merge(p, a.member(), result, *job->job); !merged) {
     ++job->node_failures;
-    return give_up_attempt(job, p, a.id, compute.error());
+    return give_up_attempt(job, p, a.id, std::move(merged).error());
   }
+  const auto compute = std::chrono::nanoseconds{result.compute_ns};
   auto& node = record_of(a.member());
   const auto round_trip = self_->clock().now() - a.sent;
-  node.timing.add({units_of(p.assignments), round_trip, *compute, a.expected_us});
+  node.timing.add({units_of(p.assignments), round_trip, compute,
+                   std::chrono::nanoseconds{result.queue_ns}, a.expected_us});
   auto& stats = job->job->stats;
   stats.bytes_received += answer.buffer->size();
   if (round_trip >= stats.slowest) {
     stats.slowest = round_trip;
-    stats.slowest_compute = *compute;
+    stats.slowest_compute = compute;
   }
   for (const auto& other : p.attempts)
     release(other);
-  drop_part(*job, p.id);
+  drop_call(*job, p.id);
   finish_if_done(job);
 }
 
-result<std::chrono::nanoseconds> router_state::merge(const part& p, const cluster_member& member,
-                                                     const payload& answer, layer_job& job) const {
+result<void> router_state::merge(const node_call& p, const cluster_member& member,
+                                 const schema::expert_result& r, layer_job& job) const {
   const auto& node = *member.description;
-  const auto m = schema::decode(answer.body());
-  if (!m)
-    return fail(errc::corrupt, "node {}: {}", node.node, m.error().text);
-  if (const auto* failed = std::get_if<schema::call_failed>(&*m))
-    return fail(errc::unavailable, "node {}: {}", node.node, failed->text);
-  const auto* r = std::get_if<schema::expert_result>(&*m);
-  if (r == nullptr || r->rows != p.rows.size())
-    return fail(errc::corrupt, "node {}: the answer is no result for {} rows", node.node,
+  if (r.rows != p.rows.size())
+    return fail(errc::corrupt, "node {}: the result has {} rows, expected {}", node.node, r.rows,
                 p.rows.size());
-  if (auto ok = schema::check_sums(r->widths, r->sums, r->rows, job.hidden); !ok)
+  if (auto ok = schema::check_sums(r.widths, r.sums, r.rows, job.hidden); !ok)
     return std::move(ok).error().in(fmt::format("node {}", node.node));
-  auto sums = r->sums;
+  auto sums = r.sums;
   for (auto i = std::size_t{0}; i < p.rows.size(); ++i) {
-    const auto width = static_cast<std::uint8_t>(r->widths[i]);
+    const auto width = static_cast<std::uint8_t>(r.widths[i]);
     const auto bytes = std::size_t{width} * job.hidden;
     schema::add_packed(
         sums.first(bytes), width,
         std::span{job.sums}.subspan(p.rows[i] * std::size_t{job.hidden}, job.hidden));
     sums = sums.subspan(bytes);
   }
-  return std::chrono::nanoseconds{r->compute_ns};
+  return {};
 }
 
 } // namespace larql::actors

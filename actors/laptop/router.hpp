@@ -68,7 +68,7 @@ private:
   };
 
   struct attempt;
-  struct part;
+  struct node_call;
   struct pending_job;
   struct call_place;
   using job_ptr = std::shared_ptr<pending_job>;
@@ -85,27 +85,28 @@ private:
                                             std::span<const std::uint64_t> avoid);
   void add_calls(const job_ptr& job, std::size_t member,
                  std::span<const experts::assignment> assignments);
-  void send(const job_ptr& job, part& p, std::size_t member);
-  void on_answer(const payload& answer);
+  void send(const job_ptr& job, node_call& p, std::size_t member);
+  void on_answer(const received_result& answer);
   void on_error(const caf::error& err);
   [[nodiscard]] std::optional<call_place> place_of(caf::message_id reply) const;
-  void on_expired(const job_ptr& job, part& p, attempt& a);
+  void on_expired(const job_ptr& job, node_call& p, attempt& a);
   void ask_others(const job_ptr& job);
-  void hedge(const job_ptr& job, part& p);
+  void hedge(const job_ptr& job, node_call& p);
   void release(const attempt& a);
-  void give_up_attempt(const job_ptr& job, part& p, std::uint64_t call_id, failure why);
+  void give_up_attempt(const job_ptr& job, node_call& p, std::uint64_t attempt_id, failure why);
   void park(const job_ptr& job, std::span<const experts::assignment> assignments);
   void check_failover(const job_ptr& job, time now);
   void finish(const job_ptr& job, result<void> how);
   void finish_if_done(const job_ptr& job);
   [[nodiscard]] job_ptr new_job();
-  [[nodiscard]] part new_part();
-  void drop_part(pending_job& job, std::uint64_t part_id);
+  [[nodiscard]] node_call new_call();
+  void drop_call(pending_job& job, std::uint64_t call_id);
 
-  [[nodiscard]] std::optional<std::size_t> other_owner(const pending_job& job, const part& p) const;
+  [[nodiscard]] std::optional<std::size_t> other_owner(const pending_job& job,
+                                                       const node_call& p) const;
   [[nodiscard]] failure missing_experts(const pending_job& job, time now) const;
-  [[nodiscard]] result<std::chrono::nanoseconds> merge(const part& p, const cluster_member& m,
-                                                       const payload& answer, layer_job& job) const;
+  [[nodiscard]] result<void> merge(const node_call& p, const cluster_member& m,
+                                   const schema::expert_result& r, layer_job& job) const;
   node_record& record_of(const cluster_member& m);
   [[nodiscard]] bool is_suspect(const cluster_member& m) const;
   void wake_at(time when);
@@ -121,13 +122,13 @@ private:
 
   // Memory that is used again for every layer.
   buffer_pool frames_;
-  message_pool<caf::atom_value, std::uint64_t, payload> messages_;
-  call_builder calls_;
+  message_pool<caf::atom_value, outgoing_call> messages_;
+  call_builder builder_;
   node_choice choice_;
   std::vector<expert_demand> demands_;
   std::vector<node_offer> offers_;
   std::vector<experts::assignment> taken_;
-  std::vector<part> spare_parts_;
+  std::vector<node_call> spare_calls_;
   std::vector<job_ptr> spare_jobs_;
 };
 

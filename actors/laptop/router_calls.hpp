@@ -24,7 +24,7 @@ struct router_state::attempt {
 };
 
 /// Experts of a job that one node was asked for; several nodes once a call was repeated.
-struct router_state::part {
+struct router_state::node_call {
   std::uint64_t id = 0;
   std::vector<experts::assignment> assignments; // rows as in the job
   std::vector<std::uint32_t> rows;              // rows of the job that the call carries, ascending
@@ -41,7 +41,7 @@ struct router_state::part {
 /// A job with calls in flight, or with experts that no connected node owns.
 struct router_state::pending_job {
   layer_job_ptr job;
-  std::vector<part> parts;
+  std::vector<node_call> calls;
   std::vector<experts::assignment> parked;
   std::optional<time> retry_at;      // for parked assignments, after a back-off
   std::optional<time> trouble_since; // the failover deadline runs from here
@@ -51,7 +51,7 @@ struct router_state::pending_job {
   unsigned node_failures = 0;
   bool finished = false;
 
-  /// As new; the memory stays. @pre finished, so parts and parked are empty
+  /// As new; the memory stays. @pre finished, so calls and parked are empty
   void reset() {
     retry_at.reset();
     trouble_since.reset();
@@ -61,18 +61,18 @@ struct router_state::pending_job {
     finished = false;
   }
 
-  [[nodiscard]] part* find(std::uint64_t part_id) {
-    const auto it =
-        std::find_if(parts.begin(), parts.end(), [&](const part& p) { return p.id == part_id; });
-    return it == parts.end() ? nullptr : &*it;
+  [[nodiscard]] node_call* find(std::uint64_t call_id) {
+    const auto it = std::find_if(calls.begin(), calls.end(),
+                                 [&](const node_call& p) { return p.id == call_id; });
+    return it == calls.end() ? nullptr : &*it;
   }
 };
 
 /// The call that an answer belongs to.
 struct router_state::call_place {
   job_ptr job;
-  std::uint64_t part_id = 0;
   std::uint64_t call_id = 0;
+  std::uint64_t attempt_id = 0;
 };
 
 } // namespace larql::actors

@@ -8,7 +8,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// A part whose calls fail this often is not helped by another: the call itself may be what kills
+// A call whose attempts fail this often is not helped by another: the call itself may be what kills
 // shards.
 constexpr unsigned most_node_failures = 4;
 
@@ -26,29 +26,29 @@ void router_state::on_error(const caf::error& err) {
   if (!place)
     return;
   const auto& job = place->job;
-  auto& p = *job->find(place->part_id);
+  auto& p = *job->find(place->call_id);
   const auto it = std::find_if(p.attempts.begin(), p.attempts.end(),
-                               [&](const attempt& a) { return a.id == place->call_id; });
+                               [&](const attempt& a) { return a.id == place->attempt_id; });
   const auto& m = it->member();
   auto text = text_of(err);
   if (err == caf::sec::request_receiver_down)
     text = fmt::format("node {}: the connection is lost ({})", m.description->node, m.address);
   auto why = fail(errc::unavailable, "{}", text);
-  switch (code_of(err)) {
-  case call_errc::bad_call: // no node would take it
+  const auto code = code_of(err);
+  if (code == failure_code::bad_call) // no node would take it
     return finish(job, fail(errc::internal, "layer {}: {}", job->job->layer, text));
-  case call_errc::node_failed: ++job->node_failures; break;
-  default: break; // overloaded, draining, restarting, lost: another node may do it
-  }
-  give_up_attempt(job, p, place->call_id, std::move(why));
+  if (code == failure_code::internal)
+    ++job->node_failures;
+  // Else overloaded, draining, restarting, lost: another node may do it.
+  give_up_attempt(job, p, place->attempt_id, std::move(why));
 }
 
-// An attempt has ended without an answer. Other attempts of the part may still be in
-// flight; otherwise its assignments go to another node, or wait.
-void router_state::give_up_attempt(const job_ptr& job, part& p, std::uint64_t call_id,
+// An attempt has ended without an answer. Other attempts of the call may still be in flight;
+// otherwise its assignments go to another node, or wait.
+void router_state::give_up_attempt(const job_ptr& job, node_call& p, std::uint64_t attempt_id,
                                    failure why) {
   const auto it = std::find_if(p.attempts.begin(), p.attempts.end(),
-                               [&](const attempt& a) { return a.id == call_id; });
+                               [&](const attempt& a) { return a.id == attempt_id; });
   release(*it);
   job->last_owned = it->member().description->owned;
   job->last_failure = std::move(why);
@@ -59,7 +59,7 @@ void router_state::give_up_attempt(const job_ptr& job, part& p, std::uint64_t ca
     return;
   auto assignments = std::move(p.assignments);
   const auto tried = std::move(p.tried);
-  drop_part(*job, p.id);
+  drop_call(*job, p.id);
   ++job->job->stats.retries;
   if (job->node_failures >= most_node_failures) {
     job->parked = std::move(assignments);
@@ -88,8 +88,9 @@ void router_state::give_up_attempt(const job_ptr& job, part& p, std::uint64_t ca
   wake_at(*job->retry_at);
 }
 
-// A single node, not tried yet, that could answer the whole part.
-std::optional<std::size_t> router_state::other_owner(const pending_job& job, const part& p) const {
+// A single node, not tried yet, that could answer the whole call.
+std::optional<std::size_t> router_state::other_owner(const pending_job& job,
+                                                     const node_call& p) const {
   for (auto i = std::size_t{0}; i < view_->members.size(); ++i) {
     const auto& m = view_->members[i];
     if (m.is_usable() && !is_suspect(m) &&
@@ -100,7 +101,7 @@ std::optional<std::size_t> router_state::other_owner(const pending_job& job, con
   return std::nullopt;
 }
 
-void router_state::on_expired(const job_ptr& job, part& p, attempt& a) {
+void router_state::on_expired(const job_ptr& job, node_call& p, attempt& a) {
   a.deadline.reset();
   record_of(a.member()).suspect_since = self_->clock().now();
   job->last_failure =
@@ -128,14 +129,14 @@ void router_state::on_expired(const job_ptr& job, part& p, attempt& a) {
   release(a);
   const auto assignments = std::move(p.assignments);
   const auto tried = std::move(p.tried);
-  drop_part(*job, p.id);
+  drop_call(*job, p.id);
   ++job->job->stats.retries;
   dispatch(job, assignments, tried);
 }
 
 // Calls that missed their deadline without another owner: the new view may have one.
 void router_state::ask_others(const job_ptr& job) {
-  for (auto& p : job->parts) {
+  for (auto& p : job->calls) {
     if (!p.is_late())
       continue;
     if (const auto other = other_owner(*job, p)) {
@@ -145,7 +146,7 @@ void router_state::ask_others(const job_ptr& job) {
   }
 }
 
-void router_state::hedge(const job_ptr& job, part& p) {
+void router_state::hedge(const job_ptr& job, node_call& p) {
   if (p.attempts.size() != 1)
     return;
   if (const auto other = other_owner(*job, p)) {
@@ -181,17 +182,17 @@ void router_state::on_tick() {
       dispatch(job, parked, {});
     }
     auto due = std::vector<std::pair<std::uint64_t, std::uint64_t>>{};
-    for (const auto& p : job->parts)
+    for (const auto& p : job->calls)
       for (const auto& a : p.attempts)
         if ((a.deadline && *a.deadline <= now) || (a.hedge_at && *a.hedge_at <= now))
           due.emplace_back(p.id, a.id);
-    for (const auto& [part_id, call_id] : due) {
-      auto* const found = job->find(part_id);
+    for (const auto& [call_id, attempt_id] : due) {
+      auto* const found = job->find(call_id);
       if (found == nullptr)
         continue;
       auto& attempts = found->attempts;
       const auto it = std::find_if(attempts.begin(), attempts.end(),
-                                   [&, id = call_id](const attempt& a) { return a.id == id; });
+                                   [&, id = attempt_id](const attempt& a) { return a.id == id; });
       if (it == attempts.end())
         continue;
       it->hedge_at.reset();
@@ -212,7 +213,7 @@ void router_state::on_tick() {
     consider(job->retry_at);
     if (job->trouble_since)
       consider(*job->trouble_since + options_.limits.failover);
-    for (const auto& p : job->parts)
+    for (const auto& p : job->calls)
       for (const auto& a : p.attempts) {
         consider(a.deadline);
         consider(a.hedge_at);
@@ -226,9 +227,10 @@ void router_state::check_failover(const job_ptr& job, time now) {
   if (job->finished || !job->trouble_since)
     return;
   const auto end = *job->trouble_since + options_.limits.failover;
-  // Calls that were made again may be in flight; only parts without an answer count.
-  const auto stuck = !job->parked.empty() || std::any_of(job->parts.begin(), job->parts.end(),
-                                                         [](const part& p) { return p.is_late(); });
+  // Calls that were made again may be in flight; only calls without an answer count.
+  const auto stuck =
+      !job->parked.empty() || std::any_of(job->calls.begin(), job->calls.end(),
+                                          [](const node_call& p) { return p.is_late(); });
   if (now < end)
     wake_at(end);
   else if (stuck)
@@ -242,7 +244,7 @@ failure router_state::missing_experts(const pending_job& job, time now) const {
       ids.push_back(p.expert);
   };
   add(job.parked);
-  for (const auto& p : job.parts)
+  for (const auto& p : job.calls)
     if (p.is_late())
       add(p.assignments);
   std::sort(ids.begin(), ids.end());

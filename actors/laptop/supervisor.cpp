@@ -18,7 +18,7 @@ constexpr auto loading_time = std::chrono::minutes{5};
 // A node that offers memory while nothing is missing asks again after this time.
 constexpr auto standby_time = std::chrono::seconds{5};
 
-void end(const expert_shard_actor& shard) {
+void end(const node_link_actor& shard) {
   caf::anon_send_exit(shard, caf::exit_reason::user_shutdown);
 }
 
@@ -214,7 +214,7 @@ void supervisor_state::on_notice(std::uint64_t incarnation, schema::node_state s
 
 caf::result<accepted_ptr> supervisor_state::on_announce(const announce_ptr& node) {
   if (const auto ok = check(node->node, nullptr); !ok)
-    return make_error(call_errc::bad_call, ok.error().text);
+    return make_error(failure_code::bad_call, ok.error().text);
   auto out = std::make_shared<schema::accepted>();
   if (node->owns) {
     out->verdict = schema::verdict::serve;

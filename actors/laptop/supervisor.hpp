@@ -41,8 +41,7 @@ struct supervisor_options {
   schema::model_identity model;
   connect_functions network;
   /// Makes a connection an actor that answers as the node's shard.
-  std::function<expert_shard_actor(caf::actor_system&, connect_result&, const supervisor_actor&)>
-      link;
+  std::function<node_link_actor(caf::actor_system&, connect_result&, const supervisor_actor&)> link;
   router_actor router; ///< is sent every view
   /// Called in the supervisor's thread with every change.
   std::function<void(const cluster_status_ptr&)> on_change = [](const cluster_status_ptr&) {};
@@ -66,7 +65,7 @@ private:
   struct member {
     description_ptr description;
     std::string address;
-    expert_shard_actor shard;
+    node_link_actor shard;
     schema::node_state state;
     std::uint64_t target = 0; ///< 0: the node announced itself
   };

@@ -1,6 +1,7 @@
 #include "actors/net/caf_connection.hpp"
 
 #include "actors/net/nonblocking_io.hpp"
+#include "actors/net/socket.hpp"
 #include "runtime/base/check.hpp"
 
 #include <algorithm>
@@ -27,12 +28,23 @@ constexpr int reads_in_a_row = 8;
 // For a frame and its answer CAF's own stream makes six system calls beside its waits: it registers
 // with epoll to send, and reads header, body, and until the socket is empty. This one makes two: it
 // sends at once what the socket takes, and reads a header together with its body.
-class stream_scribe final : public caf::io::scribe, private network::event_handler {
+class stream_connection final : public caf::io::scribe, private network::event_handler {
 public:
-  stream_scribe(network::default_multiplexer& loop, int fd, tls_context::ssl_ptr session)
+  stream_connection(network::default_multiplexer& loop, int fd, tls_context::ssl_ptr session,
+                    std::shared_ptr<open_connections> open)
       : caf::io::scribe(network::conn_hdl_from_socket(fd)),
         network::event_handler(loop, fd),
-        channel_(fd, std::move(session)) {}
+        io_(fd, std::move(session)),
+        open_(std::move(open)) {
+    if (open_)
+      open_->add(fd);
+  }
+  ~stream_connection() override { // event_handler closes the descriptor afterwards
+    if (open_)
+      open_->remove(fd());
+  }
+
+  void hang_up() noexcept { actors::hang_up(fd()); }
 
   void configure_read(caf::io::receive_policy::config config) override {
     LARQL_CHECK(config.first == caf::io::receive_policy_flag::exactly && config.second > 0);
@@ -105,7 +117,7 @@ private:
   }
 
   // The loop answers a removal with removed_from_loop(), but not if the descriptor was added in the
-  // same turn: then the two cancel each other, and nobody would ever let go of the scribe.
+  // same turn: then the two cancel each other, and nobody would ever let go of the connection.
   void release_unless_in_loop(int mask, caf::io::scribe_ptr& held) {
     if ((eventbf() & mask) == 0)
       held.reset();
@@ -114,10 +126,10 @@ private:
   // ---- reading ------------------------------------------------------------------------------
 
   void on_readable() {
-    for (auto i = 0; i < reads_in_a_row || channel_.holds_bytes(); ++i) {
+    for (auto i = 0; i < reads_in_a_row || io_.holds_bytes(); ++i) {
       const auto room = std::span{rd_buf()}.subspan(got_);
       const auto beyond = in_is_short_ ? std::span{ahead_} : std::span<char>{};
-      const auto r = channel_.read(room, beyond);
+      const auto r = io_.read(room, beyond);
       if (r.failed)
         return io_failure(&backend(), operation::read);
       if (r.bytes == 0)
@@ -167,7 +179,7 @@ private:
   // ---- writing ------------------------------------------------------------------------------
 
   void send_some() {
-    const auto w = channel_.write(std::span<const char>{sending_}.subspan(sent_));
+    const auto w = io_.write(std::span<const char>{sending_}.subspan(sent_));
     sent_ += w.bytes;
     broken_ = broken_ || w.failed;
   }
@@ -204,7 +216,8 @@ private:
       network::shutdown_write(fd());
   }
 
-  nonblocking_io channel_;
+  nonblocking_io io_;
+  std::shared_ptr<open_connections> open_; // those of the process; may be null
   bool started_ = false;
   bool shut_down_ = false;
   bool acknowledges_ = false;
@@ -234,17 +247,21 @@ private:
 
 } // namespace
 
-pending_connection make_pending_connection(secure_stream s) {
-  const auto fd = s.fd();
+pending_connection make_pending_connection(secure_stream s,
+                                           std::shared_ptr<open_connections> open) {
   // std::function wants something that can be copied.
-  auto shared = std::make_shared<secure_stream>(std::move(s));
-  return {[shared](caf::actor_system& sys) -> caf::io::scribe_ptr {
-            auto& backend = dynamic_cast<network::default_multiplexer&>(sys.middleman().backend());
-            auto session = shared->release_session();
-            return caf::make_counted<stream_scribe>(backend, shared->release_fd(),
-                                                    std::move(session));
-          },
-          fd};
+  return [shared = std::make_shared<secure_stream>(std::move(s)),
+          open = std::move(open)](caf::actor_system& sys) -> caf::io::scribe_ptr {
+    auto& backend = dynamic_cast<network::default_multiplexer&>(sys.middleman().backend());
+    auto session = shared->release_session();
+    return caf::make_counted<stream_connection>(backend, shared->release_fd(), std::move(session),
+                                                open);
+  };
+}
+
+void broker_connection::hang_up() noexcept {
+  if (auto* s = dynamic_cast<stream_connection*>(scribe_.get())) // not of simulated ones
+    s->hang_up();
 }
 
 } // namespace larql::actors

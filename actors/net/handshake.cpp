@@ -42,7 +42,7 @@ result<schema::node_description> greet_node(const secure_stream& s, const schema
 }
 
 result<schema::hello> greet_laptop(const secure_stream& s, const schema::node_description& self,
-                                   time_limit until) {
+                                   time_limit until, const std::function<void()>& before_answer) {
   LARQL_TRY(auto first, read_message(s, schema::max_hello_bytes, until));
   const auto* hello = std::get_if<schema::hello>(&first.message);
   if (hello == nullptr)
@@ -55,6 +55,7 @@ result<schema::hello> greet_laptop(const secure_stream& s, const schema::node_de
   if (hello->model)
     if (const auto differs = model_difference(self.model, *hello->model); !differs.empty())
       return refuse(s, fmt::format("node {} serves another model: {}", self.node, differs), until);
+  before_answer();
   LARQL_TRY_VOID(write_message(s, self, until));
   return *hello;
 }

@@ -18,15 +18,16 @@ namespace larql::actors {
 greet_node(const secure_stream& s, const schema::hello& hello, time_limit until);
 
 /// Node side: reads hello; answers welcome, or refuses another protocol version or another model
-/// with a text that says which differs.
-[[nodiscard]] result<schema::hello>
-greet_laptop(const secure_stream& s, const schema::node_description& self, time_limit until);
+/// with a text that says which differs. `before_answer` is called before the welcome is sent.
+[[nodiscard]] result<schema::hello> greet_laptop(
+    const secure_stream& s, const schema::node_description& self, time_limit until,
+    const std::function<void()>& before_answer = [] {});
 
 /// Node side of a connection that it dialled: announces itself, returns what it should do.
 [[nodiscard]] result<schema::accepted>
 announce_to_laptop(const secure_stream& s, const schema::announce& self, time_limit until);
 
-/// Who came to where nodes announce themselves: a node, or a visitor who asks for those that are
+/// Who came to where nodes announce themselves: a node, or an operator who asks for those that are
 /// here. Whoever speaks another protocol version is refused.
 using first_message = std::variant<schema::announce, schema::hello>;
 [[nodiscard]] result<first_message> read_first_message(const secure_stream& s, time_limit until);
@@ -37,7 +38,7 @@ answer_announcement(const secure_stream& s, const schema::announce& node,
                     const std::function<result<schema::accepted>(const schema::announce&)>& decide,
                     time_limit until);
 
-/// A visitor's side: asks a laptop for the nodes that announced themselves to it.
+/// An operator's side: asks a laptop for the nodes that announced themselves to it.
 [[nodiscard]] result<schema::node_list>
 request_node_list(const secure_stream& s, const schema::hello& hello, time_limit until);
 

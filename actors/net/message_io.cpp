@@ -11,10 +11,9 @@ result<received_message> read_message(const secure_stream& s, std::uint32_t limi
   auto length = schema::decode_header(header, limit);
   if (!length)
     return std::move(length).error().in(s.peer());
-  auto out = received_message{};
-  out.buffer.resize(*length);
-  LARQL_TRY_VOID(s.read(out.buffer, until));
-  auto decoded = schema::decode(out.buffer);
+  auto out = received_message{std::make_shared<std::vector<char>>(*length), {}};
+  LARQL_TRY_VOID(s.read(*out.buffer, until));
+  auto decoded = schema::decode(*out.buffer);
   if (!decoded)
     return std::move(decoded).error().in(s.peer());
   out.message = *std::move(decoded);

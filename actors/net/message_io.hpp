@@ -6,18 +6,13 @@
 
 #pragma once
 
+#include "actors/core/message_buffer.hpp"
 #include "actors/net/secure_stream.hpp"
 #include "schema/messages.hpp"
 
-#include <vector>
-
 namespace larql::actors {
 
-/// A message and the bytes that its spans point into.
-struct received_message {
-  std::vector<char> buffer;
-  schema::message message;
-};
+using received_message = received<schema::message>;
 
 /// A payload longer than `limit` bytes is an error before any of it is read.
 [[nodiscard]] result<received_message> read_message(const secure_stream& s, std::uint32_t limit,

@@ -1,6 +1,6 @@
 // A connected byte stream: TCP, or TLS over it. Used with deadlines for the first messages of a
-// connection, outside CAF's network thread; afterwards it becomes the connection of a broker
-// (caf_connection.hpp).
+// connection, outside CAF's network thread; afterwards it becomes a connection of a
+// broker (caf_connection.hpp).
 //
 // Blocking  Every call returns by its deadline.
 // Errors    Name the peer.

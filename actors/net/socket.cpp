@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <arpa/inet.h>
 #include <cerrno>
+#include <cstring>
 #include <fcntl.h>
 #include <memory>
 #include <netdb.h>
@@ -51,24 +52,101 @@ result<addresses> resolve(const endpoint& e, int flags) {
   return addresses{found};
 }
 
-result<socket> dial_address(const addrinfo& a, const std::string& name, time_limit until) {
-  auto s = socket{::socket(a.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
-  if (!s)
-    return fail(errc::io, "{}: socket: {}", name, errno_text(errno));
-  if (::connect(s.fd(), a.ai_addr, a.ai_addrlen) != 0) {
-    if (errno != EINPROGRESS)
-      return fail(errc::unavailable, "{}: connect: {}", name, errno_text(errno));
-    if (!wait_for(s.fd(), POLLOUT, until))
-      return fail(errc::deadline, "{}: connect: no answer in time", name);
-    auto code = 0;
-    auto size = socklen_t{sizeof code};
-    ::getsockopt(s.fd(), SOL_SOCKET, SO_ERROR, &code, &size);
-    if (code != 0)
-      return fail(errc::unavailable, "{}: connect: {}", name, errno_text(code));
+// One that a name stands for.
+struct address {
+  sockaddr_storage bytes{};
+  socklen_t size = 0;
+};
+
+// As the system orders them, but families by turns (RFC 8305): a machine whose IPv6 leads nowhere
+// then tries an IPv4 address second.
+void append(const addrinfo* found, std::vector<address>& out) {
+  auto all = std::vector<const addrinfo*>{};
+  for (; found != nullptr; found = found->ai_next)
+    all.push_back(found);
+  for (auto family = all.empty() ? 0 : all.front()->ai_family; !all.empty();) {
+    auto it = std::find_if(all.begin(), all.end(),
+                           [family](const addrinfo* a) { return a->ai_family == family; });
+    if (it == all.end())
+      it = all.begin();
+    auto& a = out.emplace_back();
+    a.size = (*it)->ai_addrlen;
+    std::memcpy(&a.bytes, (*it)->ai_addr, a.size);
+    family = (*it)->ai_family == AF_INET6 ? AF_INET : AF_INET6;
+    all.erase(it);
   }
-  LARQL_TRY_VOID(prepare(s));
-  return s;
 }
+
+// How long an address may keep the next one waiting (RFC 8305).
+constexpr auto head_start = std::chrono::milliseconds{250};
+
+// Connects to several addresses of a name, each a head start after the one before it, and keeps the
+// first that answers.
+class connection_race {
+public:
+  explicit connection_race(std::string name)
+      : name_(std::move(name)),
+        last_(fail(errc::unavailable, "{}: resolves to no address", name_)) {}
+
+  result<socket> run(std::span<const address> waiting, time_limit until) {
+    auto next_at = time_limit{};
+    for (;;) {
+      const auto now = std::chrono::steady_clock::now();
+      if (!waiting.empty() && (under_way_.empty() || now >= next_at)) {
+        begin(waiting.front());
+        waiting = waiting.subspan(1);
+        next_at = now + head_start;
+      }
+      if (under_way_.empty() && waiting.empty())
+        return last_;
+      if (under_way_.empty())
+        continue;
+      if (auto s = connected_by(waiting.empty() ? until : std::min(until, next_at)))
+        return s;
+      if (!under_way_.empty() && std::chrono::steady_clock::now() >= until)
+        return fail(errc::deadline, "{}: connect: no answer in time", name_);
+    }
+  }
+
+private:
+  void begin(const address& a) {
+    auto s = socket{::socket(a.bytes.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+    if (!s)
+      last_ = fail(errc::io, "{}: socket: {}", name_, errno_text(errno));
+    else if (::connect(s.fd(), reinterpret_cast<const sockaddr*>(&a.bytes), a.size) == 0 ||
+             errno == EINPROGRESS)
+      under_way_.push_back(std::move(s));
+    else
+      last_ = fail(errc::unavailable, "{}: connect: {}", name_, errno_text(errno));
+  }
+
+  // The first that is connected by then, or the last error; forgets those that were refused.
+  result<socket> connected_by(time_limit until) {
+    auto events = std::vector<pollfd>{};
+    for (const auto& s : under_way_)
+      events.push_back({s.fd(), POLLOUT, 0});
+    (void) ::poll(events.data(), events.size(), milliseconds_left(until));
+    for (auto i = events.size(); i-- != 0;) {
+      if (events[i].revents == 0)
+        continue;
+      auto s = std::move(under_way_[i]);
+      under_way_.erase(under_way_.begin() + static_cast<std::ptrdiff_t>(i));
+      auto code = 0;
+      auto size = socklen_t{sizeof code};
+      ::getsockopt(s.fd(), SOL_SOCKET, SO_ERROR, &code, &size);
+      auto ready = code == 0 ? prepare(s) : result<void>{};
+      if (code == 0 && ready)
+        return s;
+      last_ = code != 0 ? fail(errc::unavailable, "{}: connect: {}", name_, errno_text(code))
+                        : std::move(ready).error();
+    }
+    return last_;
+  }
+
+  std::string name_;
+  failure last_; // of those that did not connect
+  std::vector<socket> under_way_;
+};
 
 } // namespace
 
@@ -171,14 +249,20 @@ void hang_up(int fd) noexcept {
 
 result<socket> dial(const endpoint& to, time_limit until) {
   LARQL_TRY(const auto found, resolve(to, 0));
-  auto last = fail(errc::unavailable, "{}: resolves to no address", to_string(to));
-  for (const auto* a = found.get(); a != nullptr; a = a->ai_next) {
-    auto s = dial_address(*a, to_string(to), until);
-    if (s)
-      return s;
-    last = std::move(s).error();
+  auto addresses = std::vector<address>{};
+  append(found.get(), addresses);
+  return connection_race{to_string(to)}.run(addresses, until);
+}
+
+result<socket> dial_any(std::span<const endpoint> numeric, time_limit until) {
+  auto addresses = std::vector<address>{};
+  auto name = std::string{};
+  for (const auto& e : numeric) {
+    LARQL_TRY(const auto found, resolve(e, AI_NUMERICHOST));
+    append(found.get(), addresses);
+    name += (name.empty() ? "" : ", ") + to_string(e);
   }
-  return last;
+  return connection_race{name}.run(addresses, until);
 }
 
 result<std::vector<std::string>> resolve_all(const endpoint& name) {

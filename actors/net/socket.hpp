@@ -55,9 +55,12 @@ struct endpoint {
 };
 [[nodiscard]] std::string to_string(const endpoint& e);
 
-/// Connects; tries every address the name resolves to. The result does not block and has
+/// Connects to whichever address of the name answers first: each is tried a quarter of a second
+/// after the one before it, or when that has failed (RFC 8305). The result does not block and has
 /// TCP_NODELAY set.
 [[nodiscard]] result<socket> dial(const endpoint& to, time_limit until);
+/// The same for addresses that are given as numbers.
+[[nodiscard]] result<socket> dial_any(std::span<const endpoint> numeric, time_limit until);
 
 /// Every address a name stands for, as numbers, each once, in a fixed order. Blocks as long as the
 /// system's resolver does.
@@ -70,8 +73,7 @@ struct endpoint {
 /// True for addresses that only this machine can reach.
 [[nodiscard]] bool is_loopback(const std::string& host);
 
-/// Ends both directions at once; what is not sent yet is dropped. CAF alone would keep a closed
-/// connection until its peer has read everything, which a hostile or stopped peer never does.
+/// Ends both directions at once. For the owner of the descriptor, or while it is kept from closing.
 void hang_up(int fd) noexcept;
 
 /// Makes a connected descriptor non-blocking, remembers its peer, and sets TCP_NODELAY and

@@ -70,7 +70,7 @@ void announcer::serve(secure_stream connection) {
   client->identity = connection.identity();
   client->hello.name = "coordinator";
   client->hello.model = node_.description().model;
-  client->connection = make_pending_connection(std::move(connection));
+  client->connection = make_pending_connection(std::move(connection), node_.connections());
   client->on_end = [end] {
     {
       const auto lock = std::scoped_lock{end->mutex};

@@ -1,7 +1,6 @@
 #include "actors/node/client_connection.hpp"
 
 #include "actors/core/errc.hpp"
-#include "actors/net/socket.hpp"
 #include "runtime/base/log.hpp"
 #include "schema/codec.hpp"
 
@@ -11,15 +10,13 @@ namespace larql::actors {
 
 namespace {
 
-schema::failure_code code_for(const caf::error& err) {
-  switch (code_of(err)) {
-  case call_errc::draining: return schema::failure_code::draining;
-  case call_errc::overloaded: return schema::failure_code::overloaded;
-  case call_errc::bad_call: return schema::failure_code::bad_call;
-  default: break;
-  }
+failure_code code_for(const caf::error& err) {
+  const auto code = code_of(err);
+  if (code == failure_code::draining || code == failure_code::overloaded ||
+      code == failure_code::bad_call)
+    return *code;
   // The shard ended while the call waited for it, or it is gone: another one is on its way.
-  return schema::failure_code::restarting;
+  return failure_code::restarting;
 }
 
 } // namespace
@@ -34,19 +31,17 @@ client_connection_state::~client_connection_state() {
 }
 
 client_connection_state::handle::behavior_type client_connection_state::make_behavior() {
-  replies_.assign([this](const payload& answer) { on_answer(answer); },
+  replies_.assign([this](const encoded_frame& answer) { on_answer(answer); },
                   [this](const caf::error& err) { on_error(err); });
-  auto scribe = client_->connection.open(self_->system());
-  connection_ = scribe->hdl();
-  self_->add_scribe(std::move(scribe));
-  self_->configure_read(connection_, caf::io::receive_policy::exactly(reader_.wanted()));
+  connection_.open(client_->connection, self_);
+  self_->configure_read(connection_.handle(), caf::io::receive_policy::exactly(reader_.wanted()));
   return {
       [this](shard_atom, const expert_shard_actor& shard) { node_.shard = shard; },
       [this](notice_atom, schema::node_state state) { node_.state = state; },
       [this](tick_atom) { on_tick(); },
       [this](caf::io::new_data_msg& m) { on_data(m); },
       [this](const caf::io::connection_closed_msg&) {
-        hang_up(client_->connection.fd); // the peer may have closed one direction only
+        connection_.hang_up(); // the peer may have closed one direction only
         self_->quit();
       },
   };
@@ -56,7 +51,7 @@ void client_connection_state::on_data(caf::io::new_data_msg& m) {
   auto frame = reader_.take(m.buf);
   if (!frame)
     return drop(frame.error().text);
-  self_->configure_read(connection_, caf::io::receive_policy::exactly(reader_.wanted()));
+  self_->configure_read(connection_.handle(), caf::io::receive_policy::exactly(reader_.wanted()));
   if (*frame)
     on_frame(*std::move(frame));
 }
@@ -67,7 +62,7 @@ void client_connection_state::on_frame(shared_buffer body) {
   if (!m)
     return drop(m.error().text);
   if (const auto* call = std::get_if<schema::expert_call>(&*m))
-    on_call(call->id, call->layer, std::move(body));
+    on_call(*call, std::move(body));
   else if (const auto* asked = std::get_if<schema::ping>(&*m))
     send_message(
         schema::pong{asked->nonce, node_.description->incarnation, served_, waiting_, node_.state});
@@ -79,46 +74,48 @@ void client_connection_state::on_frame(shared_buffer body) {
     drop("the message is none that a node answers");
 }
 
-void client_connection_state::on_call(std::uint64_t id, std::uint32_t layer, shared_buffer body) {
+void client_connection_state::on_call(const schema::expert_call& call, shared_buffer body) {
+  const auto id = call.id;
   if (!client_->identity.may_call() || !client_->hello.model)
-    return refuse_call(id, schema::failure_code::bad_call,
+    return refuse_call(id, failure_code::bad_call,
                        client_->hello.model
                            ? fmt::format("a {} may not call", name_of(client_->identity.role))
                            : "the connection was opened for status only");
   if (node_.state == schema::node_state::degraded)
-    return refuse_call(id, schema::failure_code::internal,
+    return refuse_call(id, failure_code::internal,
                        "the shard failed too often: the node is degraded");
   if (node_.state == schema::node_state::loading || !node_.shard)
-    return refuse_call(id, schema::failure_code::restarting,
+    return refuse_call(id, failure_code::restarting,
                        node_.shard ? "the node is loading" : "the shard is restarting");
   const auto bytes = body->size();
   if (waiting_ >= window || waiting_bytes_ + bytes > max_waiting_bytes)
-    return refuse_call(id, schema::failure_code::overloaded,
+    return refuse_call(id, failure_code::overloaded,
                        fmt::format("{} calls of this connection, {} bytes, wait already", waiting_,
                                    waiting_bytes_));
   ++waiting_;
   waiting_bytes_ += bytes;
   node_.counters->waiting.fetch_add(1);
   const auto request = self_->new_request_id(caf::message_priority::normal);
-  calls_.push_back({request.response_id(), id, layer, bytes, std::chrono::steady_clock::now(),
-                    self_->clock().now() + call_timeout});
+  const auto arrived = std::chrono::steady_clock::now();
+  calls_.push_back(
+      {request.response_id(), id, call.layer, bytes, arrived, self_->clock().now() + call_timeout});
   if (!std::exchange(ticking_, true))
     self_->delayed_send(self_, call_timeout, tick_atom::value);
   // What request().then() does, with memory that is used again.
   caf::actor_cast<caf::strong_actor_ptr>(node_.shard)
-      ->enqueue(messages_.make(self_->ctrl(), request, run_atom::value, id,
-                               received_payload(std::move(body), gone_)),
+      ->enqueue(messages_.make(self_->ctrl(), request, run_atom::value,
+                               received_call{{std::move(body), call}, arrived, gone_}),
                 self_->context());
   self_->add_multiplexed_response_handler(request.response_id(), replies_);
 }
 
-void client_connection_state::on_answer(const payload& answer) {
+void client_connection_state::on_answer(const encoded_frame& answer) {
   const auto call = finish_call(self_->current_message_id());
   if (!call)
     return;
   if (auto* times = node_.counters->times_of(call->layer))
     times->answered.add(std::chrono::steady_clock::now() - call->arrived);
-  send(*answer.buffer);
+  send(*answer.bytes);
 }
 
 void client_connection_state::on_error(const caf::error& err) {
@@ -136,7 +133,7 @@ void client_connection_state::on_tick() {
   while (!calls_.empty() && calls_.front().until <= now) {
     const auto call = finish_call(calls_.front().reply);
     node_.counters->failed.fetch_add(1);
-    send_failure(call->id, schema::failure_code::restarting, "the shard does not answer");
+    send_failure(call->id, failure_code::restarting, "the shard does not answer");
   }
   if (calls_.empty())
     return;
@@ -144,7 +141,7 @@ void client_connection_state::on_tick() {
   self_->delayed_send(self_, calls_.front().until - now, tick_atom::value);
 }
 
-void client_connection_state::refuse_call(std::uint64_t id, schema::failure_code code,
+void client_connection_state::refuse_call(std::uint64_t id, failure_code code,
                                           const std::string& text) {
   node_.counters->refused.fetch_add(1);
   send_failure(id, code, text);
@@ -218,23 +215,23 @@ void client_connection_state::send_message(const schema::message& m) {
 }
 
 void client_connection_state::send(std::vector<char>& frame) {
-  auto& out = self_->wr_buf(connection_);
+  auto& out = self_->wr_buf(connection_.handle());
   if (out.size() + frame.size() > max_unsent_bytes)
     return drop(fmt::format("does not read its answers, {} bytes wait", out.size()));
   node_.counters->bytes_out.fetch_add(frame.size());
   hand_over(frame, out);
-  self_->flush(connection_);
+  self_->flush(connection_.handle());
 }
 
-void client_connection_state::send_failure(std::uint64_t id, schema::failure_code code,
+void client_connection_state::send_failure(std::uint64_t id, failure_code code,
                                            const std::string& text) {
   send_message(schema::call_failed{id, node_.description->incarnation, code, text});
 }
 
 void client_connection_state::drop(const std::string& why) {
   log_warning("connection", "{}: closed: {}", client_->peer, why);
-  hang_up(client_->connection.fd);
-  self_->close(connection_);
+  connection_.hang_up();
+  self_->close(connection_.handle());
   self_->quit();
 }
 

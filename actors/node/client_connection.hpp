@@ -73,22 +73,22 @@ public:
 private:
   void on_data(caf::io::new_data_msg& m);
   void on_frame(shared_buffer body);
-  void on_call(std::uint64_t id, std::uint32_t layer, shared_buffer body);
-  void refuse_call(std::uint64_t id, schema::failure_code code, const std::string& text);
+  void on_call(const schema::expert_call& call, shared_buffer body);
+  void refuse_call(std::uint64_t id, failure_code code, const std::string& text);
   void on_ask_status(std::uint64_t nonce);
   void on_control(const schema::control& c);
-  void on_answer(const payload& answer);
+  void on_answer(const encoded_frame& answer);
   void on_error(const caf::error& err);
   void on_tick();
   void send_message(const schema::message& m);
   void send(std::vector<char>& frame);
-  void send_failure(std::uint64_t id, schema::failure_code code, const std::string& text);
+  void send_failure(std::uint64_t id, failure_code code, const std::string& text);
   void drop(const std::string& why);
 
   pointer self_;
   accepted_client_ptr client_;
   context node_;
-  caf::io::connection_handle connection_;
+  broker_connection connection_;
   frame_reader reader_;
   buffer_pool own_frames_;
   std::uint32_t waiting_ = 0;
@@ -111,7 +111,7 @@ private:
 
   bool ticking_ = false;
   caf::behavior replies_; // of all calls
-  message_pool<caf::atom_value, std::uint64_t, payload> messages_;
+  message_pool<caf::atom_value, received_call> messages_;
   std::shared_ptr<std::atomic<bool>> gone_ = std::make_shared<std::atomic<bool>>(false);
 };
 

@@ -37,32 +37,26 @@ expert_service::expert_service(kernels::compute compute, const experts::expert_b
                                schema::node_description self)
     : compute_(compute), bank_(bank), self_(std::move(self)), compute_experts_(compute, bank) {}
 
-expert_service::answer expert_service::run(std::span<const char> body,
+expert_service::answer expert_service::run(const schema::expert_call& call,
                                            std::chrono::steady_clock::time_point arrived,
                                            std::vector<char> into) {
   into.clear();
-  const auto refuse = [&](std::uint64_t id, schema::failure_code code, const std::string& text) {
-    schema::encode(schema::call_failed{id, self_.incarnation, code, text}, into);
+  const auto refuse = [&](schema::failure_code code, const std::string& text) {
+    schema::encode(schema::call_failed{call.id, self_.incarnation, code, text}, into);
     return answer{std::move(into), false, {}};
   };
-  const auto m = schema::decode(body);
-  if (!m)
-    return refuse(0, schema::failure_code::bad_call, m.error().text);
-  const auto* call = std::get_if<schema::expert_call>(&*m);
-  if (call == nullptr)
-    return refuse(0, schema::failure_code::bad_call, "message is not a call");
   auto code = schema::failure_code::bad_call;
-  if (const auto ok = prepare(*call, code); !ok)
-    return refuse(call->id, code, ok.error().text);
+  if (const auto ok = prepare(call, code); !ok)
+    return refuse(code, ok.error().text);
   const auto started = std::chrono::steady_clock::now();
-  const auto ok = compute(*call);
+  const auto ok = compute(call);
   compute_.pool.rest(); // the next call is a layer of the laptop away
   if (!ok)
-    return refuse(call->id, schema::failure_code::internal, ok.error().text);
+    return refuse(schema::failure_code::internal, ok.error().text);
   auto out = schema::expert_result{};
-  out.id = call->id;
+  out.id = call.id;
   out.incarnation = self_.incarnation;
-  out.rows = call->rows;
+  out.rows = call.rows;
   widths_.clear();
   packed_.clear();
   schema::pack_sums(sums_, self_.model.hidden, widths_, packed_);
@@ -70,13 +64,13 @@ expert_service::answer expert_service::run(std::span<const char> body,
   out.sums = packed_;
   out.queue_ns = nanoseconds(started - arrived);
   out.compute_ns = nanoseconds(std::chrono::steady_clock::now() - started);
-  auto done = work_of(*call);
+  auto done = work_of(call);
   done.compute_time = std::chrono::nanoseconds{out.compute_ns};
   schema::encode(out, into);
   return {std::move(into), true, done};
 }
 
-// Takes a call's rows and picks over, checked. `code` says what kind of failure it is.
+// Takes a call's rows and assignments over, checked. `code` says what kind of failure it is.
 result<void> expert_service::prepare(const schema::expert_call& call, schema::failure_code& code) {
   code = schema::failure_code::bad_call;
   if (!self_.owned.layers.contains(call.layer)) {
@@ -92,7 +86,7 @@ result<void> expert_service::prepare(const schema::expert_call& call, schema::fa
   return assignments;
 }
 
-// Picks ascend by expert.
+// Assignments ascend by expert.
 expert_service::work expert_service::work_of(const schema::expert_call& call) const {
   auto out = work{};
   out.layer = call.layer;
@@ -173,7 +167,7 @@ result<void> expert_service::load_rows(const schema::expert_call& call) {
 result<void> expert_service::load_assignments(const schema::expert_call& call) {
   const auto n = call.pick_rows.size() / 4;
   assignments_.clear();
-  picks_per_row_.assign(call.rows, 0);
+  assignments_per_row_.assign(call.rows, 0);
   for (auto i = std::size_t{0}; i < n; ++i) {
     const auto p = experts::assignment{number_at<std::uint32_t>(call.pick_rows, i),
                                        number_at<std::uint16_t>(call.pick_experts, i),
@@ -189,7 +183,7 @@ result<void> expert_service::load_assignments(const schema::expert_call& call) {
     if (!std::isfinite(p.weight))
       return bad("pickWeights", fmt::format("[{}] is {}", i, p.weight));
     // The fixed-point sum has room for this many terms.
-    if (++picks_per_row_[p.row] > vindex::max_top_k)
+    if (++assignments_per_row_[p.row] > vindex::max_top_k)
       return bad("pickRows",
                  fmt::format("name row {} more than {} times", p.row, vindex::max_top_k));
     assignments_.push_back(p);

@@ -34,14 +34,14 @@ public:
     std::chrono::nanoseconds compute_time{0};
   };
 
-  /// Answers one call message with a whole frame: a result or a failure. `arrived` is when the call
-  /// came in. `ok` says which it was. The frame is made in the memory of `into`.
+  /// Answers one call with a whole frame: a result or a failure. `arrived` is when the call came
+  /// in. `ok` says which it was. The frame is made in the memory of `into`.
   struct answer {
     std::vector<char> frame;
     bool ok = false;
     work done; ///< if ok
   };
-  [[nodiscard]] answer run(std::span<const char> body,
+  [[nodiscard]] answer run(const schema::expert_call& call,
                            std::chrono::steady_clock::time_point arrived,
                            std::vector<char> into = {});
 
@@ -59,7 +59,7 @@ private:
   experts::expert_compute compute_experts_;
   kernels::activation_rows rows_;
   std::vector<experts::assignment> assignments_;
-  std::vector<std::uint16_t> picks_per_row_;
+  std::vector<std::uint16_t> assignments_per_row_;
   std::vector<std::int64_t> sums_;
   std::vector<float> row_; // scales or numbers of one row
   std::vector<std::byte> widths_;

@@ -5,10 +5,12 @@
 namespace larql::actors {
 
 expert_shard_state::expert_shard_state(pointer self, description_ptr description,
-                                       compute_fn compute, expert_shard_actor helper)
+                                       compute_fn compute, std::shared_ptr<std::mutex> computing,
+                                       expert_shard_actor helper)
     : self_(self),
       description_(std::move(description)),
       compute_(std::move(compute)),
+      computing_(std::move(computing)),
       helper_(std::move(helper)) {
   if (helper_)
     self_->link_to(helper_);
@@ -16,7 +18,7 @@ expert_shard_state::expert_shard_state(pointer self, description_ptr description
 
 expert_shard_state::handle::behavior_type expert_shard_state::make_behavior() {
   return {
-      [this](run_atom, std::uint64_t id, const payload& call) { return on_run(id, call); },
+      [this](run_atom, const received_call& call) { return on_run(call); },
       [this](describe_atom) { return description_; },
       [this](status_atom) { return status_; },
       [this](drain_atom) -> caf::result<void> {
@@ -25,28 +27,31 @@ expert_shard_state::handle::behavior_type expert_shard_state::make_behavior() {
           return self_->delegate(helper_, drain_atom::value);
         return caf::unit;
       },
-      [](tick_atom) {},
   };
 }
 
-caf::result<payload> expert_shard_state::on_run(std::uint64_t id, const payload& call) {
+caf::result<encoded_frame> expert_shard_state::on_run(const received_call& call) {
   if (status_.draining)
-    return make_error(call_errc::draining, "the node is draining");
+    return make_error(failure_code::draining, "the node is draining");
   if (call.is_abandoned())
-    return make_error(call_errc::link_lost, "the laptop has gone");
-  if (helper_ && call.body().size() > short_call_bytes) {
+    return make_error(failure_code::link_lost, "the laptop has gone");
+  auto computing = std::unique_lock{*computing_, std::defer_lock};
+  if (!helper_) {
+    computing.lock();
+  } else if (call.buffer->size() > short_call_bytes || !computing.try_lock()) {
     ++status_.served;
-    return self_->delegate(helper_, run_atom::value, id, call);
+    return self_->delegate(helper_, run_atom::value, call);
   }
   auto frame = frames_.take();
   auto out = compute_(call, std::move(*frame));
+  computing.unlock();
   *frame = std::move(out.frame);
   frames_.let_go_if_large(frame);
   ++status_.served;
   status_.failed += out.ok ? 0 : 1;
   // Not before: whoever computes may throw, and CAF then answers what no promise was made for.
-  auto promise = self_->make_response_promise<payload>();
-  deliver(self_, answers_, promise, frame_payload(std::move(frame)));
+  auto promise = self_->make_response_promise<encoded_frame>();
+  deliver(self_, answers_, promise, encoded_frame{std::move(frame)});
   return promise;
 }
 

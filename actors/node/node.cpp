@@ -147,6 +147,8 @@ void node_supervisor_state::on_down(const caf::down_msg& m) {
   for (auto it = connections_.begin(); it != connections_.end(); ++it)
     if (it->address() == m.source) {
       connections_.erase(it);
+      if (code_of(m.reason)) // it threw
+        log_error("node", "the connection of a laptop failed: {}", actors::text_of(m.reason));
       options_.counters->connections.fetch_sub(1);
       self_->delayed_send(self_, memory_delay, tick_atom::value);
       return;

@@ -35,15 +35,18 @@ expert_shard_actor start_shard(caf::actor_system& sys, const description_ptr& de
                                const std::shared_ptr<node_counters>& counters) {
   const auto serve = [&] {
     auto service = std::make_shared<expert_service>(compute, bank, *description);
-    return [service, before_call, counters](const payload& call, std::vector<char> frame) {
+    return [service, before_call, counters](const received_call& call, std::vector<char> frame) {
       before_call();
-      auto a = service->run(call.body(), std::chrono::steady_clock::now(), std::move(frame));
+      auto a = service->run(call.message, call.arrived, std::move(frame));
       count(a, *counters);
       return expert_shard_state::computed{std::move(a.frame), a.ok};
     };
   };
-  auto helper = spawn_state<expert_shard_state, caf::detached>(sys, description, serve());
-  return spawn_on_network<expert_shard_state>(sys, description, serve(), std::move(helper));
+  const auto computing = std::make_shared<std::mutex>();
+  auto helper =
+      spawn_state<expert_shard_state, caf::detached>(sys, description, serve(), computing);
+  return spawn_on_network<expert_shard_state>(sys, description, serve(), computing,
+                                              std::move(helper));
 }
 
 } // namespace
@@ -64,6 +67,7 @@ void measure_process(const experts::expert_bank& bank, schema::node_status& out)
 node_server::node_server(caf::actor_system& sys, node_server_options options)
     : sys_(sys),
       bank_(options.bank),
+      last_answers_(options.last_answers),
       description_(std::make_shared<schema::node_description>(std::move(options.description))),
       counters_(std::make_shared<node_counters>(description_->owned.layers)) {
   auto o = node_options{};
@@ -90,15 +94,16 @@ node_server::node_server(caf::actor_system& sys, node_server_options options)
   };
   listener_ = std::make_unique<listener>(
       std::move(options.listening), std::move(options.tls), std::move(listen),
-      [node = node_, description = description_,
-       counters = counters_](secure_stream s, time_limit until) -> result<void> {
+      [node = node_, description = description_, counters = counters_,
+       connections = connections_](secure_stream s, time_limit until) -> result<void> {
         if (s.identity().role == peer_role::node)
           return fail(errc::mismatch, "{}: its certificate is one of a node, expected a laptop",
                       s.peer());
         auto self = *description;
         self.state = counters->state; // as it is now, not as it began
-        LARQL_TRY(auto hello, greet_laptop(s, self, until));
-        counters->connected.fetch_add(1);
+        // Counted first: whoever is answered finds itself among the connections.
+        LARQL_TRY(auto hello,
+                  greet_laptop(s, self, until, [&] { counters->connected.fetch_add(1); }));
         auto client = std::make_shared<accepted_client>();
         client->peer = s.peer();
         client->identity = s.identity();
@@ -108,7 +113,7 @@ node_server::node_server(caf::actor_system& sys, node_server_options options)
                 ? ""
                 : fmt::format(" ({} {})", name_of(client->identity.role), client->identity.name));
         client->hello = std::move(hello);
-        client->connection = make_pending_connection(std::move(s));
+        client->connection = make_pending_connection(std::move(s), connections);
         caf::anon_send(node, connect_atom::value, accepted_client_ptr{std::move(client)});
         return {};
       });
@@ -117,6 +122,7 @@ node_server::node_server(caf::actor_system& sys, node_server_options options)
 node_server::~node_server() {
   listener_.reset();
   caf::anon_send_exit(node_, caf::exit_reason::user_shutdown);
+  connections_->close_within(last_answers_);
 }
 
 void node_server::ready() {

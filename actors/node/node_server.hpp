@@ -27,6 +27,8 @@ struct node_server_options {
   tls_context_ptr tls;
   listener_options listen;
   std::function<void()> restart_node = [] {}; ///< from the network thread, after a drain
+  /// How long peers may take to read their last answers when the node ends.
+  std::chrono::milliseconds last_answers{5000};
   /// Called before each call is computed; tests make a shard fail with it.
   std::function<void()> before_call = [] {};
 };
@@ -34,6 +36,7 @@ struct node_server_options {
 class node_server {
 public:
   node_server(caf::actor_system& sys, node_server_options options);
+  /// Waits until the peers have read their last answers, and hangs up on those that do not.
   ~node_server();
   node_server(const node_server&) = delete;
   node_server& operator=(const node_server&) = delete;
@@ -42,6 +45,10 @@ public:
     return *description_;
   }
   [[nodiscard]] const node_counters& counters() const noexcept { return *counters_; }
+  /// Those that this process dialled itself belong there, too.
+  [[nodiscard]] const std::shared_ptr<open_connections>& connections() const noexcept {
+    return connections_;
+  }
 
   /// The pages are read: calls may come.
   void ready();
@@ -64,9 +71,11 @@ public:
 private:
   caf::actor_system& sys_;
   const experts::expert_bank& bank_;
+  std::chrono::milliseconds last_answers_;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   description_ptr description_;
   std::shared_ptr<node_counters> counters_;
+  std::shared_ptr<open_connections> connections_ = std::make_shared<open_connections>();
   node_actor node_;
   std::unique_ptr<listener> listener_;
 };

@@ -9,6 +9,8 @@ namespace larql::actors {
 namespace {
 
 constexpr float share_of_new = 1.0f / 16;
+// Of queueing: what others do at a node changes from call to call.
+constexpr float queue_share_of_new = 1.0f / 4;
 
 float microseconds_of(std::chrono::nanoseconds t) {
   return static_cast<float>(t.count()) * 1e-3f;
@@ -29,10 +31,12 @@ float recent_values::quantile(double share) const {
 
 void call_timing::add(const call_sample& s) {
   const auto total = microseconds_of(s.total);
-  const auto compute = std::min(microseconds_of(s.compute), total);
+  const auto compute = std::clamp(microseconds_of(s.compute), 0.0f, total);
+  const auto queue = std::clamp(microseconds_of(s.queue), 0.0f, total - compute);
   const auto unit = compute / static_cast<float>(std::max(s.units, 1u));
   const auto share = measured_ ? share_of_new : 1.0f;
-  overhead_us_ += share * (total - compute - overhead_us_);
+  overhead_us_ += share * (total - compute - queue - overhead_us_);
+  queue_us_ += queue_share_of_new * (queue - queue_us_);
   unit_us_ += share * (unit - unit_us_);
   measured_ = true;
   ratios_.add(total / std::max(s.expected_us, 1.0f));

@@ -2,8 +2,10 @@
 // hedging and the choice between replicas.
 //
 // A call's work is counted in units: one for each distinct expert (its weights are read once) and
-// one for each assignment (its arithmetic). Expected time = overhead + units × time per unit, both
-// moving averages. The ratios of real to expected time are kept in a window.
+// one for each pick (its arithmetic). Expected time = overhead + queueing + units × time per unit,
+// all moving averages. Queueing, the time in which the node was busy with others, is forgotten
+// sooner than what the network and the node itself need; how far real calls stray from that is kept
+// as a window of ratios.
 //
 // Units     Microseconds.
 // Threads   Plain state; one owner.
@@ -39,6 +41,7 @@ struct call_sample {
   std::uint32_t units = 0;
   std::chrono::nanoseconds total{0};   ///< from sending to the answer
   std::chrono::nanoseconds compute{0}; ///< in the node's kernels
+  std::chrono::nanoseconds queue{0};   ///< at the node, before them
   float expected_us = 0;               ///< expected_us() when it was sent
 };
 
@@ -50,9 +53,10 @@ public:
   [[nodiscard]] bool is_cold() const noexcept { return ratios_.size() < enough_samples; }
 
   [[nodiscard]] float expected_us(std::uint32_t units) const noexcept {
-    return overhead_us_ + unit_us_ * static_cast<float>(units);
+    return overhead_us_ + queue_us_ + unit_us_ * static_cast<float>(units);
   }
   [[nodiscard]] float overhead_us() const noexcept { return overhead_us_; }
+  [[nodiscard]] float queue_us() const noexcept { return queue_us_; }
   [[nodiscard]] float unit_us() const noexcept { return unit_us_; }
 
   /// The time after which a call is given up on: the slowest percent × factor, within floor and
@@ -68,6 +72,7 @@ private:
 
   // Guesses for a node that was never asked; any measurement replaces them quickly.
   float overhead_us_ = 300;
+  float queue_us_ = 0;
   float unit_us_ = 50;
   bool measured_ = false;
   recent_values ratios_;

@@ -89,7 +89,7 @@ result<void> publish_one(const options& o, const target& t, const std::stop_toke
   LARQL_TRY(auto files, t.preset != nullptr ? hub::slice_to_publish(o.source, *t.preset)
                                             : hub::files_to_publish(o.source));
   auto p = hub::publish_options{};
-  LARQL_TRY(p.http, hub_settings([stop] { return stop.stop_requested(); }));
+  LARQL_TRY(p.http, hub_settings(stop));
   p.connections = o.connections;
   p.is_private = o.is_private;
   p.force = o.force;

@@ -54,7 +54,7 @@ result<void> run(options o, const std::stop_token& stop) {
   auto p = hub::pull_options{};
   p.connections = o.connections;
   p.check = o.check;
-  LARQL_TRY(p.http, hub_settings([stop] { return stop.stop_requested(); }));
+  LARQL_TRY(p.http, hub_settings(stop));
   LARQL_TRY(const auto done, pull_with_progress(from, request, o.destination, std::move(p)));
   fmt::print(stderr, "{} at {}: {} here, {} fetched\n", from.id(), done.commit.substr(0, 12),
              format_bytes(done.wanted_bytes), format_bytes(done.fetched_bytes));

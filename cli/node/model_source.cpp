@@ -12,11 +12,11 @@ hub::pull_request node_needs(const node_settings& s) {
 }
 
 result<std::filesystem::path> resolve_model(const node_settings& s, const hub::pull_request& needs,
-                                            const std::function<bool()>& stopped) {
+                                            const std::stop_token& stop) {
   if (s.hub_repo.empty() || hub::is_hub_path(s.vindex))
-    return resolve_model(s.vindex, needs, stopped);
+    return resolve_model(s.vindex, needs, stop);
   LARQL_TRY(const auto from, hub::parse_hub_path(std::string{hub::scheme} + s.hub_repo));
-  LARQL_TRY_VOID(fill_directory(from, s.vindex, needs, stopped));
+  LARQL_TRY_VOID(fill_directory(from, s.vindex, needs, stop));
   return std::filesystem::path{s.vindex};
 }
 

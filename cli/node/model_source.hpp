@@ -1,7 +1,7 @@
 // Where a node finds its model: a directory, the cache of the Hub, or a directory of its own that
 // is filled from the Hub first.
 //
-// Blocking  Downloads, with a progress line; ends soon after `stopped` says so.
+// Blocking  Downloads, with a progress line; ends soon after `stop` is requested.
 
 #pragma once
 
@@ -14,8 +14,7 @@ namespace larql::cli {
 [[nodiscard]] hub::pull_request node_needs(const node_settings& s);
 
 /// The directory of the node's model, filled with what is needed.
-[[nodiscard]] result<std::filesystem::path> resolve_model(const node_settings& s,
-                                                          const hub::pull_request& needs,
-                                                          const std::function<bool()>& stopped);
+[[nodiscard]] result<std::filesystem::path>
+resolve_model(const node_settings& s, const hub::pull_request& needs, const std::stop_token& stop);
 
 } // namespace larql::cli

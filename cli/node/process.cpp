@@ -24,6 +24,8 @@
 #include <cstdlib>
 #include <mutex>
 #include <random>
+#include <stop_token>
+#include <thread>
 #include <unistd.h>
 
 namespace larql::cli {
@@ -34,8 +36,10 @@ using namespace std::chrono_literals;
 
 // How long a drain may take before the process ends anyway.
 constexpr auto drain_timeout = 30s;
-// How long peers may take to read their last answers.
-constexpr auto last_answers_seconds = 5u;
+// How long the node itself may take to end, which waits for peers to read their last answers.
+constexpr auto end_seconds = 10u;
+// How often a download looks for signals.
+constexpr auto signal_poll = 20ms;
 // Tells the main thread that an operator wants a new start.
 constexpr auto restart_signal = SIGUSR1;
 
@@ -120,17 +124,17 @@ public:
   /// Nothing new, but it goes on; cheap enough for inner loops.
   void still_loading() {
     const auto lock = std::scoped_lock{mutex_};
-    if (clock::now() - told_ >= stall_tolerant_deadline / 10)
+    if (clock::now() - told_ >= longest_pause / 10)
       tell();
   }
 
 private:
   using clock = std::chrono::steady_clock;
-  static constexpr auto stall_tolerant_deadline = 120s; // longer than any pause of a loading node
+  static constexpr auto longest_pause = 120s; // longer than any pause of a loading node
 
   void tell() {
     told_ = clock::now();
-    manager.starting(text_, stall_tolerant_deadline);
+    manager.starting(text_, longest_pause);
   }
 
   std::mutex mutex_;
@@ -183,16 +187,20 @@ ask_what_to_load(const node_settings& s, const vindex::model_config& model,
 // False if a signal came.
 result<bool> fetch_model(node_settings& s, const node_settings& told, const sigset_t& signals,
                          watchers& watch) {
-  auto signalled = std::atomic<bool>{false};
   auto wanted = told;
   wanted.experts = s.experts;
-  const auto dir = resolve_model(wanted, node_needs(wanted), [&] {
-    watch.still_loading();
-    if (signal_within(signals, 0ms) != 0)
-      signalled = true;
-    return signalled.load();
-  });
-  if (signalled)
+  auto stop = std::stop_source{};
+  auto signal_watch = std::jthread{[&](const std::stop_token& ended) {
+    while (!ended.stop_requested() && !stop.stop_requested()) {
+      watch.still_loading();
+      if (signal_within(signals, signal_poll) != 0)
+        stop.request_stop();
+    }
+  }};
+  const auto dir = resolve_model(wanted, node_needs(wanted), stop.get_token());
+  signal_watch.request_stop();
+  signal_watch.join();
+  if (stop.stop_requested())
     return false;
   if (!dir)
     return dir.error();
@@ -213,10 +221,10 @@ struct attachment {
   attachment(const attachment&) = delete;
 };
 
-// Reads the owned experts with progress. False if a signal came.
-result<bool> warm_up(const experts::expert_bank& bank, const sigset_t& signals, watchers& watch) {
+// Reads the owned experts with progress. The signal that came meanwhile, or 0.
+result<int> warm_up(const experts::expert_bank& bank, const sigset_t& signals, watchers& watch) {
   auto line = progress_line{"warm-up"};
-  auto stopped = false;
+  auto signal = 0;
   auto told = std::chrono::steady_clock::time_point{};
   const auto begin = std::chrono::steady_clock::now();
   auto ok = bank.warm_up([&](std::uint64_t done) {
@@ -226,11 +234,11 @@ result<bool> warm_up(const experts::expert_bank& bank, const sigset_t& signals, 
       watch.loading(fmt::format("warm-up, {} of {} read", format_bytes(done),
                                 format_bytes(bank.owned_bytes())));
     }
-    stopped = signal_within(signals, 0ms) != 0;
-    return !stopped;
+    signal = signal_within(signals, 0ms);
+    return signal == 0;
   });
-  if (stopped)
-    return false;
+  if (signal != 0)
+    return signal;
   LARQL_TRY_VOID(std::move(ok));
   const auto seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -238,7 +246,7 @@ result<bool> warm_up(const experts::expert_bank& bank, const sigset_t& signals, 
            format_bytes(bank.resident_bytes()), format_bytes(bank.owned_bytes()), seconds,
            format_bytes(static_cast<std::uint64_t>(static_cast<double>(bank.owned_bytes()) /
                                                    std::max(seconds, 1e-3))));
-  return true;
+  return 0;
 }
 
 // Makes the pages of the bank as the settings want them. The signal that came meanwhile, or 0.
@@ -246,9 +254,9 @@ result<int> prepare_pages(const node_settings& s, const experts::expert_bank& ba
                           const sigset_t& signals, watchers& watch) {
   if (s.warmup) {
     watch.loading("warm-up");
-    LARQL_TRY(const auto warm, warm_up(bank, signals, watch));
-    if (!warm)
-      return SIGTERM;
+    LARQL_TRY(const auto signal, warm_up(bank, signals, watch));
+    if (signal != 0)
+      return signal;
   }
   if (s.mlock) {
     watch.loading("locking pages in memory");
@@ -275,12 +283,11 @@ result<std::unique_ptr<node_http>> start_http(const node_settings& s, const node
 }
 
 void end_process_soon(int code) {
-  // The network thread ends when all answers are sent. A peer that does not take them must not keep
-  // the process, which has nothing left to lose.
+  // A call that is still computed must not keep the process, which has nothing left to lose.
   std::signal(
       SIGALRM,
       code == exit_ok ? [](int) { ::_exit(exit_ok); } : [](int) { ::_exit(exit_failure); });
-  ::alarm(last_answers_seconds);
+  ::alarm(end_seconds);
 }
 
 } // namespace
@@ -336,8 +343,8 @@ result<node_end> serve_node(const node_settings& settings) {
   auto node = actors::node_server{sys, std::move(options)};
   const auto attached = attachment{watch.health, node};
   LARQL_TRY(auto signal, prepare_pages(s, bank, signals, watch));
-  node.ready();
   if (signal == 0) {
+    node.ready();
     watch.health.serving();
     auto joined = std::optional<actors::announcer>{};
     if (join)

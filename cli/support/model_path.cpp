@@ -10,11 +10,11 @@
 
 namespace larql::cli {
 
-result<hub::http_settings> hub_settings(std::function<bool()> stopped) {
+result<hub::http_settings> hub_settings(std::stop_token stop) {
   auto out = hub::http_settings{};
   LARQL_TRY(out.access, hub::read_access(process_environment));
   out.user_agent = user_agent();
-  out.stopped = std::move(stopped);
+  out.stop = std::move(stop);
   out.on_notice = [](const std::string& text) { log_warning("hub", "{}", text); };
   return out;
 }
@@ -53,9 +53,9 @@ result<hub::pull_outcome> pull_with_progress(const hub::repo& from,
 }
 
 result<void> fill_directory(const hub::repo& from, const std::filesystem::path& to,
-                            const hub::pull_request& needs, const std::function<bool()>& stopped) {
+                            const hub::pull_request& needs, const std::stop_token& stop) {
   auto options = hub::pull_options{};
-  LARQL_TRY(options.http, hub_settings(stopped));
+  LARQL_TRY(options.http, hub_settings(stop));
   options.keep_commit = true;
   options.wait_for_others = true;
   const auto done = pull_with_progress(from, needs, to, std::move(options));
@@ -64,12 +64,12 @@ result<void> fill_directory(const hub::repo& from, const std::filesystem::path& 
 
 result<std::filesystem::path> resolve_model(const std::string& model,
                                             const hub::pull_request& needs,
-                                            const std::function<bool()>& stopped) {
+                                            const std::stop_token& stop) {
   if (!hub::is_hub_path(model))
     return std::filesystem::path{model};
   LARQL_TRY(const auto from, hub::parse_hub_path(model));
   LARQL_TRY(const auto to, cached_model_path(from, process_environment));
-  LARQL_TRY_VOID(fill_directory(from, to, needs, stopped));
+  LARQL_TRY_VOID(fill_directory(from, to, needs, stop));
   return to;
 }
 
@@ -78,7 +78,7 @@ result<std::filesystem::path> resolve_model(const std::string& model,
   if (!hub::is_hub_path(model))
     return std::filesystem::path{model};
   const auto signals = interrupt_scope{};
-  return resolve_model(model, needs, [&] { return signals.interrupted(); });
+  return resolve_model(model, needs, signals.token());
 }
 
 result<std::filesystem::path> cached_model(const std::string& model) {

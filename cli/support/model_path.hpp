@@ -4,7 +4,7 @@
 // The cache is $LARQL_CACHE, else $XDG_CACHE_HOME/larql, else ~/.cache/larql. A model in it that is
 // complete for its role needs no network; `larql pull` brings it up to date.
 //
-// Blocking  Downloads, with a progress line; ends soon after `stopped` says so.
+// Blocking  Downloads, with a progress line; ends soon after `stop` is requested.
 // Errors    As hub/pull.hpp; errc::cancelled if it was stopped.
 
 #pragma once
@@ -14,13 +14,14 @@
 #include "runtime/hub/pull.hpp"
 
 #include <filesystem>
+#include <stop_token>
 #include <string_view>
 
 namespace larql::cli {
 
-/// Access to the Hub from HF_ENDPOINT, HF_TOKEN and so on (docs/hub.md). `stopped` ends requests
+/// Access to the Hub from HF_ENDPOINT, HF_TOKEN and so on (docs/hub.md). `stop` ends requests
 /// and pauses.
-[[nodiscard]] result<hub::http_settings> hub_settings(std::function<bool()> stopped);
+[[nodiscard]] result<hub::http_settings> hub_settings(std::stop_token stop);
 
 /// The cache: $LARQL_CACHE, else $XDG_CACHE_HOME/larql, else ~/.cache/larql.
 [[nodiscard]] result<std::filesystem::path> cache_directory(const environment_fn& environment);
@@ -32,7 +33,7 @@ namespace larql::cli {
 /// The directory of the model. Anything but hf:// is returned as it is.
 [[nodiscard]] result<std::filesystem::path> resolve_model(const std::string& model,
                                                           const hub::pull_request& needs,
-                                                          const std::function<bool()>& stopped);
+                                                          const std::stop_token& stop);
 
 /// The same for a command that Ctrl-C stops.
 [[nodiscard]] result<std::filesystem::path> resolve_model(const std::string& model,
@@ -49,7 +50,7 @@ namespace larql::cli {
 /// program that is filling it.
 [[nodiscard]] result<void> fill_directory(const hub::repo& from, const std::filesystem::path& to,
                                           const hub::pull_request& needs,
-                                          const std::function<bool()>& stopped);
+                                          const std::stop_token& stop);
 
 /// What a laptop needs whose experts are elsewhere.
 [[nodiscard]] hub::pull_request laptop_needs();

@@ -79,14 +79,23 @@ compute_pool::compute_pool(unsigned threads) : parts_(std::clamp(threads, 1u, 25
   workers_.reserve(workers);
   if (workers != 0)
     processors_ = processors_for(workers + 1);
-  for (auto i = 0u; i < workers; ++i) {
-    workers_.emplace_back([this, i] { worker_loop(i + 1); });
-    if (!processors_.empty())
-      stay_on(workers_[i], processors_[i + 1]);
+  try {
+    for (auto i = 0u; i < workers; ++i) {
+      workers_.emplace_back([this, i] { worker_loop(i + 1); });
+      if (!processors_.empty())
+        stay_on(workers_[i], processors_[i + 1]);
+    }
+  } catch (...) { // no destructor will run
+    end_workers();
+    throw;
   }
 }
 
 compute_pool::~compute_pool() {
+  end_workers();
+}
+
+void compute_pool::end_workers() noexcept {
   stop_.store(true);
   wake_.fetch_add(1);
   wake_.notify_all();
@@ -98,12 +107,12 @@ void compute_pool::run(std::size_t count, std::size_t grain, void* self, body_fn
   grain = std::max<std::size_t>(grain, 1);
   if (count == 0)
     return;
+  const auto lock = std::scoped_lock{callers_};
   if (workers_.empty() || count <= grain) {
     for (auto begin = std::size_t{0}; begin < count; begin += grain)
       body(self, begin, std::min(begin + grain, count), 0);
     return;
   }
-  const auto lock = std::scoped_lock{callers_};
   make_way_for_caller();
   self_ = self;
   body_ = body;
@@ -141,10 +150,6 @@ void compute_pool::rest() noexcept {
   resting_.store(true, std::memory_order_relaxed);
 }
 
-void compute_pool::give_way(bool on) noexcept {
-  giving_way_.store(on, std::memory_order_relaxed);
-}
-
 // Only between jobs, when no worker looks at the parts.
 void compute_pool::deal_out(std::size_t grains) noexcept {
   LARQL_CHECK(grains <= max_grains);
@@ -156,7 +161,7 @@ void compute_pool::deal_out(std::size_t grains) noexcept {
 void compute_pool::do_grain(std::size_t grain_index, unsigned worker) noexcept {
   const auto begin = grain_index * grain_;
   body_(self_, begin, std::min(begin + grain_, count_), worker);
-  if (giving_way_.load(std::memory_order_relaxed))
+  if (gives_way())
     std::this_thread::yield();
 }
 

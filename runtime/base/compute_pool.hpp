@@ -1,8 +1,9 @@
 // A fixed set of threads that share the iterations of a loop.
 //
 // Blocking  parallel_for returns when every iteration is done; the calling thread works too.
-// Threads   Any thread may call parallel_for; calls from different threads run one after another.
-//           A loop body must not call parallel_for on the same pool.
+// Threads   Any thread may call parallel_for. Loops of different threads run one after another,
+//           also short loops and loops of a pool of one thread: `worker` names one thread at a
+//           time. A loop body must not call parallel_for on the same pool.
 // Order     Every thread starts with a contiguous part of the iterations and walks through it in
 //           ascending order, so that a matrix streams from memory; a thread that is done takes
 //           iterations from the end of another's part.
@@ -18,6 +19,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <type_traits>
@@ -27,7 +29,8 @@ namespace larql {
 
 class compute_pool {
 public:
-  /// `threads` counts the caller: 1 means that everything runs inline. 0 is taken as 1.
+  /// `threads` counts the caller: 1 means that everything runs inline. 0 is taken as 1. Throws
+  /// std::system_error if the system does not give that many.
   explicit compute_pool(unsigned threads);
   ~compute_pool();
   compute_pool(const compute_pool&) = delete;
@@ -51,14 +54,28 @@ public:
   /// until the next one. Any thread may call it.
   void rest() noexcept;
 
-  /// While on, threads that compute a loop yield their processor after every grain. It is on while
-  /// answers of nodes are waited for: nodes on this machine get the processor first, and the rest
-  /// of the loop fills the time in which their answers travel. Any thread may call it.
-  void give_way(bool on) noexcept;
+  /// While a lease is held, threads that compute a loop yield their processor after every grain.
+  /// Leases are held while answers of nodes are waited for: nodes on this machine get the processor
+  /// first, and the rest of the loop fills the time in which their answers travel. Any thread may
+  /// take and return a lease; the pool outlives it.
+  struct return_lease {
+    void operator()(std::atomic<unsigned>* leases) const noexcept {
+      leases->fetch_sub(1, std::memory_order_relaxed);
+    }
+  };
+  using yield_lease = std::unique_ptr<std::atomic<unsigned>, return_lease>;
+  [[nodiscard]] yield_lease give_way() noexcept {
+    yield_leases_.fetch_add(1, std::memory_order_relaxed);
+    return yield_lease{&yield_leases_};
+  }
+  [[nodiscard]] bool gives_way() const noexcept {
+    return yield_leases_.load(std::memory_order_relaxed) != 0;
+  }
 
 private:
   using body_fn = void (*)(void*, std::size_t, std::size_t, unsigned);
 
+  void end_workers() noexcept;
   void run(std::size_t count, std::size_t grain, void* self, body_fn body);
   void make_way_for_caller() noexcept;
   void deal_out(std::size_t grains) noexcept;
@@ -87,7 +104,7 @@ private:
   alignas(64) std::atomic<std::uint32_t> wake_{0};
   std::atomic<std::uint32_t> sleepers_{0};
   std::atomic<bool> resting_{false};
-  std::atomic<bool> giving_way_{false};
+  std::atomic<unsigned> yield_leases_{0};
   std::atomic<bool> stop_{false};
   std::vector<std::thread> workers_;
   /// Processors of the caller and of each worker, if the pool fills the machine.

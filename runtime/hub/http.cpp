@@ -129,7 +129,7 @@ int on_seek(void* self, curl_off_t offset, int origin) {
 
 int on_progress(void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
   auto& t = *static_cast<transfer*>(self);
-  if (!t.request.stopped || !t.request.stopped())
+  if (!t.request.stop.stop_requested())
     return 0;
   t.error = fail(errc::cancelled, "stopped");
   return 1;

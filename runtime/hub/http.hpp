@@ -5,7 +5,7 @@
 // (https_proxy, no_proxy …), as libcurl does.
 //
 // Blocking  perform() blocks. It ends when a connection cannot be made in time, when a transfer
-//           stalls, or within about a second after `stopped` says so.
+//           stalls, or within about a second after `stop` is requested.
 // Threads   One http_handle per thread; it keeps its connections open for the next request.
 // Memory    A body without a sink is kept in memory, at most `max_body_bytes` of it.
 
@@ -22,6 +22,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -66,8 +67,8 @@ struct http_request {
   std::function<result<void>(std::span<const std::byte>)> on_body;
   /// Bytes of the body sent so far.
   std::function<void(std::uint64_t)> on_sent;
-  /// Asked now and then; true ends the transfer.
-  std::function<bool()> stopped;
+  /// Ends the transfer soon.
+  std::stop_token stop;
 };
 
 /// What became of a request: an answer of any status, or an error.

@@ -88,7 +88,7 @@ http_client::http_client(const http_settings& settings) : settings_(settings) {}
 http_outcome http_client::follow(http_request& request) {
   request.connect_timeout = settings_.connect_timeout;
   request.stall_timeout = std::max(request.stall_timeout, settings_.stall_timeout);
-  request.stopped = settings_.stopped;
+  request.stop = settings_.stop;
   const auto headers = request.headers;
   for (auto hops = 0;; ++hops) {
     const auto origin = origin_of(request.url);
@@ -129,7 +129,7 @@ result<void> http_client::pause(unsigned failures, const http_outcome& last) {
         fmt::format("{}; again in {:.1f} s", why, static_cast<double>(delay.count()) / 1000));
   const auto until = std::chrono::steady_clock::now() + delay;
   while (std::chrono::steady_clock::now() < until) {
-    if (settings_.stopped && settings_.stopped())
+    if (settings_.stop.stop_requested())
       return fail(errc::cancelled, "stopped");
     std::this_thread::sleep_for(std::min<std::chrono::steady_clock::duration>(
         poll_interval, until - std::chrono::steady_clock::now()));

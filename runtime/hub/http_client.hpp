@@ -4,7 +4,7 @@
 // A redirect to a storage host gets none of the caller's credentials: whether a request carries the
 // token is decided for each hop by the origin (scheme, host and port) of its URL.
 //
-// Blocking  Yes. Pauses and transfers end soon after `stopped` says so.
+// Blocking  Yes. Pauses and transfers end soon after `stop` is requested.
 // Errors    Name the URL without its query, the status and the server's words, and what to do.
 // Threads   One client per thread.
 
@@ -23,8 +23,9 @@ struct http_settings {
   std::chrono::milliseconds connect_timeout{15000};
   std::chrono::seconds stall_timeout{30};
   std::string user_agent = "larql";
-  std::function<bool()> stopped;                     ///< may be called by several threads
-  std::function<void(const std::string&)> on_notice; ///< "…: 503 …; again in 4 s"; likewise
+  std::stop_token stop;
+  /// "…: 503 …; again in 4 s"; may be called by several threads.
+  std::function<void(const std::string&)> on_notice;
 };
 
 /// A range of a remote file of known size.

@@ -2,6 +2,7 @@
 
 #include "runtime/base/json.hpp"
 #include "runtime/base/mapped_file.hpp"
+#include "runtime/base/start_threads.hpp"
 #include "runtime/hub/http_error.hpp"
 #include "runtime/hub/upload_journal.hpp"
 #include "runtime/hub/url.hpp"
@@ -72,9 +73,11 @@ struct part {
 class crew {
 public:
   crew(const http_settings& http, const upload_options& options, const upload_journal& journal)
-      : http_(http), options_(options), journal_(journal) {
-    const auto outer = http.stopped;
-    http_.stopped = [this, outer] { return failed_.load() || (outer && outer()); };
+      : http_(http),
+        options_(options),
+        journal_(journal),
+        outer_stop_(http.stop, [this] { stop_.request_stop(); }) {
+    http_.stop = stop_.get_token();
   }
 
   result<void> add(const published_file& f, lfs_object object) {
@@ -100,11 +103,11 @@ public:
   }
 
   result<void> run(std::uint64_t done_before, std::uint64_t had_before) {
-    auto threads = std::vector<std::thread>{};
-    running_ = std::clamp<std::size_t>(queue_.size(), 1, options_.connections);
-    for (auto i = running_; i > 0; --i)
-      threads.emplace_back([this] { work(); });
+    const auto count = std::clamp<std::size_t>(queue_.size(), 1, options_.connections);
+    running_ = count;
+    LARQL_TRY(auto threads, start_threads(count, [this] { work(); }));
     auto lock = std::unique_lock{mutex_};
+    running_ -= count - threads.size(); // those that were not to be had
     for (auto last = false; !last;) {
       changed_.wait_for(lock, report_interval, [&] { return running_ == 0; });
       last = running_ == 0;
@@ -199,7 +202,7 @@ private:
   void end_with(failure why) {
     if (!error_)
       error_ = std::move(why);
-    failed_ = true;
+    stop_.request_stop();
   }
 
   // One part, and if it was the last one, the end of its file. `refused`: the server answered no.
@@ -298,9 +301,10 @@ private:
   http_settings http_;
   const upload_options& options_;
   const upload_journal& journal_; // used under the lock
+  std::stop_source stop_;         // when one of the threads has failed, and when the caller says so
+  std::stop_callback<std::function<void()>> outer_stop_;
   std::vector<std::unique_ptr<upload>> uploads_;
   std::atomic<std::int64_t> sent_{0};
-  std::atomic<bool> failed_{false};
 
   std::mutex mutex_; // guards what follows
   std::condition_variable changed_;

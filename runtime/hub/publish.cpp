@@ -69,7 +69,7 @@ private:
     auto done = name_contents(files, notes, [&](std::uint64_t bytes) {
       if (options_.on_progress)
         options_.on_progress("hash", bytes, total, 0, "");
-      return !options_.http.stopped || !options_.http.stopped();
+      return !options_.http.stop.stop_requested();
     });
     return done;
   }

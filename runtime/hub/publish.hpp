@@ -2,7 +2,7 @@
 // all of it becomes one commit. Whatever ends a publish, the same one goes on: finished uploads
 // stay on the server, hashes in the notes.
 //
-// Blocking  Yes; ends soon after http.stopped says so.
+// Blocking  Yes; ends soon after http.stop is requested.
 // Errors    Name the repository, the file, the status and what to do.
 // Source    docs/hub.md.
 

@@ -67,7 +67,7 @@ public:
   }
 
 private:
-  [[nodiscard]] bool stopped() const { return options_.http.stopped && options_.http.stopped(); }
+  [[nodiscard]] bool stopped() const { return options_.http.stop.stop_requested(); }
 
   // A misspelt name leaves no directory behind.
   void remove_if_empty() const {

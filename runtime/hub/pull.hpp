@@ -5,7 +5,7 @@
 // there. Nothing gets its real name before it was checked. A pull into a directory that holds some
 // experts adds others.
 //
-// Blocking  Yes; ends soon after http.stopped says so.
+// Blocking  Yes; ends soon after http.stop is requested.
 // Errors    Name the repository, file, field; errc::cancelled if it was stopped.
 // Source    docs/hub.md.
 

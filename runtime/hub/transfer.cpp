@@ -1,5 +1,7 @@
 #include "runtime/hub/transfer.hpp"
 
+#include "runtime/base/start_threads.hpp"
+
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
@@ -30,10 +32,8 @@ class crew {
 public:
   crew(const std::vector<std::unique_ptr<pull_target>>& files, const http_settings& http,
        const transfer_options& options)
-      : http_(http), options_(options) {
-    // Our threads also stop when one of them has failed.
-    const auto outer = http.stopped;
-    http_.stopped = [this, outer] { return failed_.load() || (outer && outer()); };
+      : http_(http), options_(options), outer_stop_(http.stop, [this] { stop_.request_stop(); }) {
+    http_.stop = stop_.get_token();
     jobs_.reserve(files.size());
     for (const auto& f : files)
       jobs_.push_back({f.get()});
@@ -42,11 +42,10 @@ public:
   result<void> run() {
     for (auto& j : jobs_)
       enqueue(j);
-    auto threads = std::vector<std::thread>{};
     const auto count = std::clamp<std::size_t>(queue_.size(), 1, options_.connections);
     running_ = count;
-    for (auto i = std::size_t{0}; i < count; ++i)
-      threads.emplace_back([this] { work(); });
+    LARQL_TRY(auto threads, start_threads(count, [this] { work(); }));
+    count_missing(count - threads.size());
     report();
     for (auto& t : threads)
       t.join();
@@ -72,6 +71,12 @@ private:
       j.open_chunks = 1;
     }
     ++pending_files_;
+  }
+
+  // Threads that were not to be had.
+  void count_missing(std::size_t threads) {
+    const auto lock = std::scoped_lock{mutex_};
+    running_ -= threads;
   }
 
   void report() {
@@ -111,7 +116,7 @@ private:
       }
       if (!done && !error_) {
         error_ = std::move(done).error();
-        failed_ = true;
+        stop_.request_stop();
       }
       changed_.notify_all();
     }
@@ -146,7 +151,7 @@ private:
   result<void> check(job& j) {
     auto what = std::string{};
     LARQL_TRY_VOID(j.target->check(
-        options_.checks_of, [this](std::uint64_t) { return !http_.stopped(); }, what));
+        options_.checks_of, [this](std::uint64_t) { return !http_.stop.stop_requested(); }, what));
     if (j.target->missing().empty())
       return j.target->sync();
     if (++j.rounds == most_rounds)
@@ -161,9 +166,10 @@ private:
 
   http_settings http_;
   const transfer_options& options_;
+  std::stop_source stop_; // when one of the threads has failed, and when the caller says so
+  std::stop_callback<std::function<void()>> outer_stop_;
   std::vector<job> jobs_;
   std::atomic<std::uint64_t> fetched_{0};
-  std::atomic<bool> failed_{false};
 
   std::mutex mutex_; // guards what follows
   std::condition_variable changed_;

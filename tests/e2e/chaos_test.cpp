@@ -164,20 +164,20 @@ TEST_F(Chaos, WithBothReplicasGoneAGenerationWaitsAndGoesOn) {
   auto begun = sign{}, gone = sign{};
   const auto script = [&](sign& over) {
     auto &beta = members_[1], &delta = members_[3];
-    EXPECT_TRUE(begun.set_within(stall_tolerant_deadline));
+    EXPECT_TRUE(begun.set_within(test_timeout));
     kill(beta);
     kill(delta);
     gone.set();
     EXPECT_FALSE(over.set_within(3s)) << "it did not need them";
     start(delta);
     start(beta);
-    EXPECT_TRUE(over.set_within(stall_tolerant_deadline)) << "it does not go on";
+    EXPECT_TRUE(over.set_within(test_timeout)) << "it does not go on";
   };
   const auto found = generate_during(1, 110, script, [&](std::size_t tokens) {
     if (tokens != 20)
       return;
     begun.set();
-    EXPECT_TRUE(gone.set_within(stall_tolerant_deadline));
+    EXPECT_TRUE(gone.set_within(test_timeout));
   });
   report(found, {});
   ASSERT_EQ(found.generations.size(), 1u);

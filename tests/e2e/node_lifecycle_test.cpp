@@ -108,6 +108,55 @@ TEST_F(NodeLifecycle, APeerThatReadsNothingDoesNotKeepANodeFromEnding) {
   EXPECT_EQ(node->child().wait(), (exit_status{0, 0})) << node->child().err();
 }
 
+TEST_F(NodeLifecycle, APeerThatReadsNothingDoesNotKeepANodeFromStartingAnew) {
+  const auto node = start_node({"--port", std::to_string(free_port())});
+  auto peer = raw_peer{node->port()};
+  const auto description = peer.greet_to_call();
+  ASSERT_TRUE(description);
+  const auto example = call_example{*description, 4096};
+  for (auto i = 0; i < 8; ++i)
+    ASSERT_TRUE(peer.send(example.call));
+  node->child().signal(SIGUSR1); // as `larql restart`
+  EXPECT_TRUE(eventually([&] {
+    const auto out = node->child().out();
+    return out.find("ready on ") != out.rfind("ready on ");
+  })) << node->child().err();
+}
+
+// Starts a node with a signal that has come already: what comes during the warm-up of a model that
+// is large enough to be hit.
+class NodeLifecycleSignalled : public NodeLifecycle {
+protected:
+  [[nodiscard]] std::unique_ptr<child_process> start_with(const std::string& signal) const {
+    constexpr auto program = "import os, signal, sys\n"
+                             "number = getattr(signal, sys.argv[1])\n"
+                             "signal.pthread_sigmask(signal.SIG_BLOCK, [number])\n"
+                             "os.kill(os.getpid(), number)\n"
+                             "os.execv(sys.argv[2], sys.argv[2:])\n";
+    auto command = words{"/usr/bin/env", "python3", "-c", program, signal};
+    const auto node = larql_node(
+        {vindex().string(), "--warmup", "--port", std::to_string(free_port()), "-t", "2"});
+    command.insert(command.end(), node.begin(), node.end());
+    return std::make_unique<child_process>(command);
+  }
+};
+
+TEST_F(NodeLifecycleSignalled, AWarmUpThatIsEndedByARestartStartsAnew) {
+  const auto node = start_with("SIGUSR1");
+  EXPECT_TRUE(node->wait_for_out("ready on ")) << node->err();
+  node->signal(SIGTERM);
+  EXPECT_EQ(node->wait(), (exit_status{0, 0})) << node->err();
+  EXPECT_NE(node->err().find("an operator: draining"), std::string::npos) << node->err();
+}
+
+TEST_F(NodeLifecycleSignalled, AWarmUpThatIsEndedByASignalIsNeverCalledReady) {
+  const auto node = start_with("SIGTERM");
+  EXPECT_EQ(node->wait(), (exit_status{0, 0})) << node->err();
+  EXPECT_EQ(node->out(), "");
+  EXPECT_EQ(node->err().find("state=serving"), std::string::npos) << node->err();
+  EXPECT_NE(node->err().find("SIGTERM: draining"), std::string::npos) << node->err();
+}
+
 TEST_F(NodeLifecycle, APortInUseIsAnErrorThatNamesIt) {
   const auto node = start_node();
   const auto done = refuse({"--port", std::to_string(node->port())});

@@ -130,10 +130,10 @@ std::string child_process::err() const {
   return err_.text;
 }
 
-bool child_process::wait_for(const secure_stream& s, const std::string& text) const {
+bool child_process::wait_for(const output& s, const std::string& text) const {
   auto lock = std::unique_lock{mutex_};
   const auto found = [&] { return s.text.find(text) != std::string::npos; };
-  changed_.wait_for(lock, stall_tolerant_deadline, [&] { return found() || s.fd < 0; });
+  changed_.wait_for(lock, test_timeout, [&] { return found() || s.fd < 0; });
   return found();
 }
 
@@ -155,7 +155,7 @@ std::optional<exit_status> child_process::wait(std::chrono::milliseconds limit) 
   LARQL_CHECK(::waitpid(pid_, &how, 0) == pid_);
   ended_ = WIFEXITED(how) ? exit_status{WEXITSTATUS(how), 0} : exit_status{-1, WTERMSIG(how)};
   auto lock = std::unique_lock{mutex_};
-  changed_.wait_for(lock, stall_tolerant_deadline, [this] { return out_.fd < 0 && err_.fd < 0; });
+  changed_.wait_for(lock, test_timeout, [this] { return out_.fd < 0 && err_.fd < 0; });
   return ended_;
 }
 

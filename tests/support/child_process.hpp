@@ -24,7 +24,7 @@ namespace larql::test {
 
 /// How long anything may take that is expected to happen: generous, because machines are busy and
 /// sanitizers slow.
-inline constexpr auto stall_tolerant_deadline = std::chrono::seconds{30};
+inline constexpr auto test_timeout = std::chrono::seconds{30};
 
 /// How a process ended.
 struct exit_status {
@@ -58,8 +58,7 @@ public:
   [[nodiscard]] bool wait_for_err(const std::string& text) const;
 
   /// Waits for the end of the process and of its output; nothing at the deadline.
-  [[nodiscard]] std::optional<exit_status>
-  wait(std::chrono::milliseconds limit = stall_tolerant_deadline);
+  [[nodiscard]] std::optional<exit_status> wait(std::chrono::milliseconds limit = test_timeout);
 
   /// Gives the child input. @pre child_input::pipe
   void write(const std::string& text) const;
@@ -68,13 +67,13 @@ public:
   void signal(int number) const;
 
 private:
-  struct secure_stream {
+  struct output {
     int fd = -1;
     std::string text;
   };
 
   void read_outputs();
-  [[nodiscard]] bool wait_for(const secure_stream& s, const std::string& text) const;
+  [[nodiscard]] bool wait_for(const output& s, const std::string& text) const;
 
   pid_t pid_ = -1;
   int in_ = -1;
@@ -82,8 +81,8 @@ private:
   std::optional<exit_status> ended_;
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;
-  secure_stream out_;
-  secure_stream err_;
+  output out_;
+  output err_;
   std::thread reader_;
 };
 

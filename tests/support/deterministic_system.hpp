@@ -69,7 +69,7 @@ protected:
 
   /// A virtual connection, as brokers take it.
   actors::pending_connection virtual_connection(int fd) {
-    return {[this, fd](caf::actor_system&) { return network.new_scribe(fd); }, -1};
+    return [this, fd](caf::actor_system&) { return network.new_scribe(fd); };
   }
 
   static caf::io::connection_handle connection(int fd) {

@@ -36,8 +36,8 @@ public:
   }
 
   /// Everything until the server closes. Nothing if it does not within `limit`.
-  [[nodiscard]] std::optional<std::string> read_all(
-      std::chrono::milliseconds limit = std::chrono::milliseconds{stall_tolerant_deadline}) const {
+  [[nodiscard]] std::optional<std::string>
+  read_all(std::chrono::milliseconds limit = std::chrono::milliseconds{test_timeout}) const {
     auto out = std::string{};
     const auto until = std::chrono::steady_clock::now() + limit;
     char c[1];
@@ -68,9 +68,7 @@ public:
   }
 
 private:
-  static actors::time_limit deadline() {
-    return std::chrono::steady_clock::now() + stall_tolerant_deadline;
-  }
+  static actors::time_limit deadline() { return std::chrono::steady_clock::now() + test_timeout; }
 
   actors::socket socket_;
 };

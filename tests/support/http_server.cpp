@@ -223,7 +223,7 @@ bool http_server::send_body(int fd, std::size_t id, const std::string& body, con
     return true;
   if (f.stall) {
     auto lock = std::unique_lock{mutex_};
-    changed_.wait_for(lock, stall_tolerant_deadline, [&] { return ending_; });
+    changed_.wait_for(lock, test_timeout, [&] { return ending_; });
   }
   return false;
 }
@@ -271,7 +271,7 @@ void http_server::forget_calls() {
 
 bool http_server::wait_for_sent(std::uint64_t bytes) const {
   auto lock = std::unique_lock{mutex_};
-  return changed_.wait_for(lock, stall_tolerant_deadline, [&] { return sent_bytes_ >= bytes; });
+  return changed_.wait_for(lock, test_timeout, [&] { return sent_bytes_ >= bytes; });
 }
 
 } // namespace larql::test

@@ -71,7 +71,7 @@ std::vector<mapping> mappings_of(pid_t pid, const std::filesystem::path& file) {
 }
 
 bool eventually(const std::function<bool()>& condition) {
-  const auto until = std::chrono::steady_clock::now() + stall_tolerant_deadline;
+  const auto until = std::chrono::steady_clock::now() + test_timeout;
   while (!condition()) {
     if (std::chrono::steady_clock::now() > until)
       return false;

@@ -35,7 +35,7 @@ struct mapping {
 /// The mappings of a file in a process.
 [[nodiscard]] std::vector<mapping> mappings_of(pid_t pid, const std::filesystem::path& file);
 
-/// Waits until `condition` holds; false if that takes longer than the tests' patience.
+/// Waits until `condition` holds; false if that takes longer than test_timeout.
 [[nodiscard]] bool eventually(const std::function<bool()>& condition);
 
 } // namespace larql::test

@@ -133,9 +133,7 @@ public:
   void end_sending() const { ::shutdown(socket_.fd(), SHUT_WR); }
 
 private:
-  static actors::time_limit until() {
-    return std::chrono::steady_clock::now() + stall_tolerant_deadline;
-  }
+  static actors::time_limit until() { return std::chrono::steady_clock::now() + test_timeout; }
 
   std::uint16_t port_ = 0;
   actors::socket socket_;

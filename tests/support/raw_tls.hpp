@@ -73,9 +73,7 @@ public:
   [[nodiscard]] int fd() const noexcept { return socket_.fd(); }
 
 private:
-  static actors::time_limit until() {
-    return std::chrono::steady_clock::now() + stall_tolerant_deadline;
-  }
+  static actors::time_limit until() { return std::chrono::steady_clock::now() + test_timeout; }
 
   template <class Operation>
   bool repeat(Operation operation) const {

@@ -18,7 +18,7 @@ using test::live_node;
 using test::succeeds;
 
 time_limit soon() {
-  return std::chrono::steady_clock::now() + test::stall_tolerant_deadline;
+  return std::chrono::steady_clock::now() + test::test_timeout;
 }
 
 class AnnouncedNodes : public testing::Test {

@@ -41,7 +41,7 @@ private:
   cluster_view_ptr view_;
 };
 
-/// Answers questions as a node would, or fails.
+/// Answers requests as a node would, or fails.
 class fake_link {
 public:
   using handle = node_link_actor;
@@ -49,11 +49,9 @@ public:
   fake_link(handle::pointer, std::vector<std::string>& asked, bool& fails)
       : asked_(asked), fails_(fails) {}
   handle::behavior_type make_behavior() {
-    return {[](run_atom, std::uint64_t, const payload& p) { return p; },
+    return {[](run_atom, const outgoing_call&) { return received_result{}; },
             [](describe_atom) { return description_ptr{}; },
-            [](status_atom) { return shard_status{}; },
-            [](drain_atom) {},
-            [](tick_atom) {},
+            [](status_atom) { return shard_status{}; }, [](tick_atom) {},
             [this](admin_atom, const admin_message_ptr& q) { return on_ask(*q); }};
   }
 
@@ -61,7 +59,7 @@ private:
   caf::result<admin_message_ptr> on_ask(const schema::message& q) {
     asked_.push_back(test::text_of(q));
     if (fails_)
-      return make_error(call_errc::link_lost, "node alpha: gone");
+      return make_error(failure_code::link_lost, "node alpha: gone");
     const auto answer = [](const schema::message& m) {
       return admin_message_ptr{std::make_shared<schema::message>(m)};
     };
@@ -76,9 +74,9 @@ private:
   bool& fails_;
 };
 
-class Visitor : public test::deterministic_system {
+class AdminProxy : public test::deterministic_system {
 protected:
-  Visitor() {
+  AdminProxy() {
     link = spawn_state<fake_link>(sys, std::ref(asked), std::ref(fails));
     auto description = std::make_shared<schema::node_description>();
     description->incarnation = incarnation;
@@ -103,7 +101,7 @@ protected:
     proxy = nullptr;
     settle();
   }
-  ~Visitor() override {
+  ~AdminProxy() override {
     end();
     caf::anon_send_exit(supervisor, caf::exit_reason::user_shutdown);
     caf::anon_send_exit(link, caf::exit_reason::user_shutdown);
@@ -130,7 +128,7 @@ protected:
   std::shared_ptr<std::atomic<unsigned>> connections = std::make_shared<std::atomic<unsigned>>(0);
 };
 
-TEST_F(Visitor, PassesQuestionsOnAndAnswersUnderTheNumberTheyCameWith) {
+TEST_F(AdminProxy, ForwardsRequestsAndAnswersUnderTheIdTheyCameWith) {
   EXPECT_EQ(answer(schema::ping{3, incarnation}),
             test::text_of(schema::pong{3, incarnation, 0, 0, {}}));
   EXPECT_EQ(answer(schema::ask_status{4, incarnation}),
@@ -140,13 +138,13 @@ TEST_F(Visitor, PassesQuestionsOnAndAnswersUnderTheNumberTheyCameWith) {
   EXPECT_EQ(asked.size(), 3u);
 }
 
-TEST_F(Visitor, SaysThatItDoesNotHaveANode) {
+TEST_F(AdminProxy, SaysThatItDoesNotHaveANode) {
   EXPECT_EQ(answer(schema::ping{3, incarnation + 1}),
             "refused reason=the node is not connected any more");
   EXPECT_TRUE(asked.empty());
 }
 
-TEST_F(Visitor, SaysWhyANodeDidNotAnswer) {
+TEST_F(AdminProxy, SaysWhyANodeDidNotAnswer) {
   fails = true;
   EXPECT_EQ(answer(schema::ask_status{3, incarnation}), "refused reason=node alpha: gone");
   fails = false;
@@ -154,7 +152,7 @@ TEST_F(Visitor, SaysWhyANodeDidNotAnswer) {
             test::text_of(schema::node_status{4, incarnation}));
 }
 
-TEST_F(Visitor, OrdersArePassedOnOnlyBetweenOperators) {
+TEST_F(AdminProxy, OrdersAreForwardedOnlyBetweenOperators) {
   const auto laptop = peer_identity{peer_role::laptop, "me"};
   const auto boss = peer_identity{peer_role::operator_, "boss"};
   const auto drain = schema::control{1, schema::control_action::drain, incarnation};
@@ -171,7 +169,7 @@ TEST_F(Visitor, OrdersArePassedOnOnlyBetweenOperators) {
   EXPECT_EQ(answer(drain), "controlled id=1 ok=true text=drained");
 }
 
-TEST_F(Visitor, EndsItsConnectionForAnythingElse) {
+TEST_F(AdminProxy, EndsItsConnectionForAnythingElse) {
   EXPECT_EQ(answer(schema::refused{"?"}), "nothing");
   EXPECT_TRUE(is_closed(fd));
   start({}, {});
@@ -180,7 +178,7 @@ TEST_F(Visitor, EndsItsConnectionForAnythingElse) {
   EXPECT_EQ(connections->load(), 0u);
 }
 
-TEST_F(Visitor, EndsWithTheLaptopAndAfterTheLongestVisit) {
+TEST_F(AdminProxy, EndsWithTheLaptopAndAfterTheLongestConnection) {
   advance(admin_proxy_state::max_duration - std::chrono::seconds{1});
   EXPECT_FALSE(is_closed(fd));
   advance(std::chrono::seconds{1});

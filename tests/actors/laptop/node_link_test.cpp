@@ -21,14 +21,13 @@ schema::expert_result result(std::uint64_t id) {
   return out;
 }
 
-std::string text_of_answer(const payload& p) {
-  const auto m = schema::decode(p.body());
-  return m ? test::text_of(*m) : m.error().text;
+outgoing_call call_with(std::uint64_t id, std::vector<char> frame) {
+  return {id, std::make_shared<std::vector<char>>(std::move(frame))};
 }
 
-class ShardLink : public test::deterministic_system {
+class NodeLink : public test::deterministic_system {
 protected:
-  ShardLink() {
+  NodeLink() {
     auto description = std::make_shared<schema::node_description>();
     description->node = "alpha";
     description->incarnation = incarnation;
@@ -40,20 +39,20 @@ protected:
                                          std::move(options));
     settle();
   }
-  ~ShardLink() override {
+  ~NodeLink() override {
     caf::anon_send_exit(link, caf::exit_reason::user_shutdown);
     settle();
   }
 
-  using answer = std::shared_ptr<reply<payload>>;
+  using answer = std::shared_ptr<reply<received_result>>;
 
   /// Hands a call to the link; what it carries does not matter to it.
   answer call(std::uint64_t id) {
-    return ask<payload>(link, run_atom::value, id, frame_payload(frame_of(schema::ping{id})));
+    return ask<received_result>(link, run_atom::value, call_with(id, frame_of(schema::ping{id})));
   }
   shard_status status() { return ask<shard_status>(link, status_atom::value)->value.value(); }
 
-  static void expect_failed(const answer& a, call_errc code, const std::string& text) {
+  static void expect_failed(const answer& a, failure_code code, const std::string& text) {
     ASSERT_TRUE(a->error) << (a->pending() ? "still waits" : "was answered");
     EXPECT_EQ(code_of(*a->error), code) << text_of(*a->error);
     EXPECT_EQ(actors::text_of(*a->error), text);
@@ -66,26 +65,26 @@ protected:
   node_link_actor link;
 };
 
-TEST_F(ShardLink, SendsTheFrameAsItIsAndWaits) {
+TEST_F(NodeLink, SendsTheFrameAsItIsAndWaits) {
   const auto a = call(5);
   EXPECT_EQ(sent(fd), frame_of(schema::ping{5}));
   EXPECT_TRUE(a->pending());
   EXPECT_EQ(status().waiting, 1u);
 }
 
-TEST_F(ShardLink, AnswersACallWithTheResultThatNamesIt) {
+TEST_F(NodeLink, AnswersACallWithTheResultThatNamesIt) {
   const auto first = call(1), second = call(2);
   receive(fd, frame_of(result(2)));
   EXPECT_TRUE(first->pending());
   ASSERT_TRUE(second->value);
-  EXPECT_EQ(text_of_answer(*second->value), test::text_of(result(2)));
+  EXPECT_EQ(test::text_of(second->value->message), test::text_of(result(2)));
   receive(fd, frame_of(result(1)));
   ASSERT_TRUE(first->value);
   EXPECT_EQ(status().served, 2u);
   EXPECT_EQ(status().waiting, 0u);
 }
 
-TEST_F(ShardLink, TakesFramesInAnyPieces) {
+TEST_F(NodeLink, TakesFramesInAnyPieces) {
   const auto a = call(1), b = call(2), c = call(3);
   auto bytes = frame_of(result(1));
   schema::encode(result(2), bytes);
@@ -95,7 +94,7 @@ TEST_F(ShardLink, TakesFramesInAnyPieces) {
   EXPECT_TRUE(a->value && b->value && c->value);
 }
 
-TEST_F(ShardLink, TakesSeveralFramesAtOnce) {
+TEST_F(NodeLink, TakesSeveralFramesAtOnce) {
   const auto a = call(1), b = call(2), c = call(3);
   auto bytes = frame_of(result(3));
   schema::encode(result(1), bytes);
@@ -105,7 +104,7 @@ TEST_F(ShardLink, TakesSeveralFramesAtOnce) {
   EXPECT_TRUE(a->value && b->value && c->value);
 }
 
-TEST_F(ShardLink, TakesAnswersLargerThanAReceivePiece) {
+TEST_F(NodeLink, TakesAnswersLargerThanAReceivePiece) {
   auto bytes = std::vector<std::byte>(5'000'000);
   for (auto i = std::size_t{0}; i < bytes.size(); ++i)
     bytes[i] = static_cast<std::byte>(i * 31 >> 7);
@@ -114,30 +113,23 @@ TEST_F(ShardLink, TakesAnswersLargerThanAReceivePiece) {
   large.sums = bytes;
   receive(fd, frame_of(large));
   ASSERT_TRUE(a->value);
-  const auto m = schema::decode(a->value->body());
-  ASSERT_TRUE(m) << m.error().text;
-  const auto got = std::get<schema::expert_result>(*m).sums;
+  const auto got = a->value->message.sums;
   EXPECT_TRUE(std::equal(got.begin(), got.end(), bytes.begin(), bytes.end()));
 }
 
-TEST_F(ShardLink, TurnsARefusalIntoAnErrorThatNamesNodeAndAddress) {
-  const std::pair<schema::failure_code, call_errc> codes[] = {
-      {schema::failure_code::internal, call_errc::node_failed},
-      {schema::failure_code::not_owner, call_errc::not_owner},
-      {schema::failure_code::bad_call, call_errc::bad_call},
-      {schema::failure_code::overloaded, call_errc::overloaded},
-      {schema::failure_code::draining, call_errc::draining},
-      {schema::failure_code::restarting, call_errc::restarting}};
-  for (const auto& [theirs, ours] : codes) {
+TEST_F(NodeLink, TurnsARefusalIntoAnErrorThatNamesNodeAndAddress) {
+  for (const auto code :
+       {failure_code::internal, failure_code::not_owner, failure_code::bad_call,
+        failure_code::overloaded, failure_code::draining, failure_code::restarting}) {
     const auto a = call(1);
-    receive(fd, frame_of(schema::call_failed{1, incarnation, theirs, "no"}));
-    expect_failed(a, ours, "node alpha (10.0.0.1:9470): no");
+    receive(fd, frame_of(schema::call_failed{1, incarnation, code, "no"}));
+    expect_failed(a, code, "node alpha (10.0.0.1:9470): no");
   }
   EXPECT_EQ(status().failed, 6u);
   EXPECT_EQ(status().served, 6u);
 }
 
-TEST_F(ShardLink, DropsAnswersThatNobodyWaitsFor) {
+TEST_F(NodeLink, DropsAnswersThatNobodyWaitsFor) {
   const auto a = call(1);
   receive(fd, frame_of(result(99)));
   receive(fd, frame_of(schema::call_failed{99, incarnation, {}, "no"}));
@@ -148,7 +140,7 @@ TEST_F(ShardLink, DropsAnswersThatNobodyWaitsFor) {
   EXPECT_EQ(status().served, 1u);
 }
 
-TEST_F(ShardLink, DropsAnswersOfAnotherIncarnation) {
+TEST_F(NodeLink, DropsAnswersOfAnotherIncarnation) {
   const auto a = call(1);
   auto old = result(1);
   old.incarnation = incarnation - 1;
@@ -159,15 +151,15 @@ TEST_F(ShardLink, DropsAnswersOfAnotherIncarnation) {
   EXPECT_TRUE(a->value);
 }
 
-TEST_F(ShardLink, RefusesAnIdThatIsInFlight) {
+TEST_F(NodeLink, RefusesAnIdThatIsInFlight) {
   const auto first = call(1);
   const auto second = call(1);
-  expect_failed(second, call_errc::bad_call, "call id 1 is in flight already");
+  expect_failed(second, failure_code::bad_call, "call id 1 is in flight already");
   receive(fd, frame_of(result(1)));
   EXPECT_TRUE(first->value);
 }
 
-TEST_F(ShardLink, PassesQuestionsOnAndAnswersInAnyOrder) {
+TEST_F(NodeLink, ForwardsRequestsAndAnswersInAnyOrder) {
   const auto ask_node = [&](const schema::message& m) {
     return ask<admin_message_ptr>(link, admin_atom::value,
                                   admin_message_ptr{std::make_shared<schema::message>(m)});
@@ -195,46 +187,48 @@ TEST_F(ShardLink, PassesQuestionsOnAndAnswersInAnyOrder) {
   const auto late = ask_node(schema::ping{7, incarnation});
   lose(fd);
   ASSERT_TRUE(late->error);
-  EXPECT_EQ(code_of(*late->error), call_errc::link_lost);
+  EXPECT_EQ(code_of(*late->error), failure_code::link_lost);
 }
 
-TEST_F(ShardLink, RefusesToPassOnWhatIsNoQuestion) {
+TEST_F(NodeLink, RefusesToForwardWhatIsNoRequest) {
   const auto a = ask<admin_message_ptr>(
       link, admin_atom::value, admin_message_ptr{std::make_shared<schema::message>(result(1))});
   ASSERT_TRUE(a->error);
-  EXPECT_EQ(code_of(*a->error), call_errc::bad_call);
+  EXPECT_EQ(code_of(*a->error), failure_code::bad_call);
   EXPECT_TRUE(sent(fd).empty());
 }
 
-TEST_F(ShardLink, AnAnswerThatNobodyAskedForEndsTheConnection) {
+TEST_F(NodeLink, AnAnswerThatNobodyAskedForEndsTheConnection) {
   receive(fd, frame_of(schema::node_status{1, incarnation}));
   EXPECT_TRUE(has_ended());
 }
 
-TEST_F(ShardLink, FailsEveryCallAtOnceWhenTheConnectionEnds) {
+TEST_F(NodeLink, FailsEveryCallAtOnceWhenTheConnectionEnds) {
   const auto a = call(1), b = call(2), c = call(3);
   receive(fd, frame_of(result(2)));
   lose(fd);
-  expect_failed(a, call_errc::link_lost, "node alpha (10.0.0.1:9470): the connection was closed");
+  expect_failed(a, failure_code::link_lost,
+                "node alpha (10.0.0.1:9470): the connection was closed");
   EXPECT_TRUE(b->value);
-  expect_failed(c, call_errc::link_lost, "node alpha (10.0.0.1:9470): the connection was closed");
+  expect_failed(c, failure_code::link_lost,
+                "node alpha (10.0.0.1:9470): the connection was closed");
   EXPECT_TRUE(has_ended());
 }
 
-TEST_F(ShardLink, FailsCallsAfterTheConnectionEndedAtOnce) {
+TEST_F(NodeLink, FailsCallsAfterTheConnectionEndedAtOnce) {
   lose(fd);
   const auto a = call(1);
   ASSERT_TRUE(a->error) << "waits for its deadline";
   EXPECT_EQ(*a->error, caf::sec::request_receiver_down);
 }
 
-TEST_F(ShardLink, FailsCallsThatWereStillInItsMailboxWhenTheConnectionEnded) {
+TEST_F(NodeLink, FailsCallsThatWereStillInItsMailboxWhenTheConnectionEnded) {
   // The call is there, but the link has not looked yet when its connection goes.
-  auto out = std::make_shared<reply<payload>>();
+  auto out = std::make_shared<reply<received_result>>();
   sys.spawn([=, to = link](caf::event_based_actor* self) {
-    self->request(to, std::chrono::minutes{60}, run_atom::value, std::uint64_t{1},
-                  frame_payload(frame_of(schema::ping{})))
-        .then([=](const payload& x) { out->value = x; },
+    self->request(to, std::chrono::minutes{60}, run_atom::value,
+                  call_with(1, frame_of(schema::ping{})))
+        .then([=](const received_result& x) { out->value = x; },
               [=](const caf::error& e) { out->error = e; });
   });
   while (sched.try_run_once()) { // the caller, but not the network
@@ -243,17 +237,17 @@ TEST_F(ShardLink, FailsCallsThatWereStillInItsMailboxWhenTheConnectionEnded) {
   EXPECT_TRUE(out->error) << "waits for its deadline";
 }
 
-TEST_F(ShardLink, GarbageEndsTheConnectionAndEveryCall) {
+TEST_F(NodeLink, GarbageEndsTheConnectionAndEveryCall) {
   const auto a = call(1);
   receive(fd, std::vector<char>(8, 'x'));
   ASSERT_TRUE(a->error);
-  EXPECT_EQ(code_of(*a->error), call_errc::link_lost);
+  EXPECT_EQ(code_of(*a->error), failure_code::link_lost);
   EXPECT_NE(actors::text_of(*a->error).find("frame: magic is 78787878"), std::string::npos);
   EXPECT_TRUE(is_closed(fd));
   EXPECT_TRUE(has_ended());
 }
 
-TEST_F(ShardLink, LengthsOutOfRangeEndTheConnection) {
+TEST_F(NodeLink, LengthsOutOfRangeEndTheConnection) {
   const auto a = call(1);
   auto header = frame_of(result(1));
   header.resize(schema::frame_header_bytes);
@@ -265,34 +259,35 @@ TEST_F(ShardLink, LengthsOutOfRangeEndTheConnection) {
   EXPECT_TRUE(is_closed(fd));
 }
 
-TEST_F(ShardLink, MessagesThatOnlyALaptopSendsEndTheConnection) {
+TEST_F(NodeLink, MessagesThatOnlyALaptopSendsEndTheConnection) {
   const auto a = call(1);
   receive(fd, frame_of(schema::hello{}));
-  expect_failed(a, call_errc::link_lost,
+  expect_failed(a, failure_code::link_lost,
                 "node alpha (10.0.0.1:9470): the node sent a message that a laptop does not "
                 "expect");
   EXPECT_TRUE(is_closed(fd));
 }
 
-TEST_F(ShardLink, DamagedMessagesEndTheConnection) {
+TEST_F(NodeLink, DamagedMessagesEndTheConnection) {
   const auto a = call(1);
   auto frame = frame_of(result(1));
   std::fill(frame.begin() + schema::frame_header_bytes, frame.end(), '\xff');
   receive(fd, frame);
   ASSERT_TRUE(a->error);
-  EXPECT_EQ(code_of(*a->error), call_errc::link_lost);
+  EXPECT_EQ(code_of(*a->error), failure_code::link_lost);
 }
 
-TEST_F(ShardLink, EndsWithItsOwner) {
+TEST_F(NodeLink, EndsWithItsOwner) {
   const auto a = call(1);
   caf::anon_send_exit(link, caf::exit_reason::user_shutdown);
   settle();
-  expect_failed(a, call_errc::link_lost, "node alpha (10.0.0.1:9470): the connection was given up");
+  expect_failed(a, failure_code::link_lost,
+                "node alpha (10.0.0.1:9470): the connection was given up");
   EXPECT_TRUE(is_closed(fd));
   EXPECT_TRUE(has_ended());
 }
 
-TEST_F(ShardLink, DescribesItsNode) {
+TEST_F(NodeLink, DescribesItsNode) {
   const auto described = ask<description_ptr>(link, describe_atom::value);
   ASSERT_TRUE(described->value);
   EXPECT_EQ((*described->value)->node, "alpha");
@@ -300,9 +295,9 @@ TEST_F(ShardLink, DescribesItsNode) {
 
 // ---- signs of life ------------------------------------------------------------------------------
 
-class ShardLinkHeartbeat : public ShardLink {
+class NodeLinkHeartbeat : public NodeLink {
 protected:
-  ShardLinkHeartbeat() {
+  NodeLinkHeartbeat() {
     caf::anon_send_exit(link, caf::exit_reason::user_shutdown);
     settle();
     fd = 1009;
@@ -321,7 +316,7 @@ protected:
   }
 };
 
-TEST_F(ShardLinkHeartbeat, AsksForASignOfLifeAtEveryInterval) {
+TEST_F(NodeLinkHeartbeat, AsksForASignOfLifeAtEveryInterval) {
   for (auto i = 0; i < 10; ++i) {
     advance(std::chrono::milliseconds{100});
     const auto nonce = nonce_of_ping();
@@ -331,7 +326,7 @@ TEST_F(ShardLinkHeartbeat, AsksForASignOfLifeAtEveryInterval) {
   EXPECT_FALSE(has_ended());
 }
 
-TEST_F(ShardLinkHeartbeat, OneMissedAnswerIsNotTheEnd) {
+TEST_F(NodeLinkHeartbeat, OneMissedAnswerIsNotTheEnd) {
   for (auto i = 0; i < 12; ++i) {
     advance(std::chrono::milliseconds{100});
     const auto nonce = nonce_of_ping();
@@ -341,7 +336,7 @@ TEST_F(ShardLinkHeartbeat, OneMissedAnswerIsNotTheEnd) {
   EXPECT_FALSE(has_ended());
 }
 
-TEST_F(ShardLinkHeartbeat, SilenceForSeveralIntervalsEndsTheConnectionAndItsCalls) {
+TEST_F(NodeLinkHeartbeat, SilenceForSeveralIntervalsEndsTheConnectionAndItsCalls) {
   const auto a = call(1);
   for (auto i = 0; i < 3; ++i) {
     advance(std::chrono::milliseconds{100});
@@ -349,13 +344,33 @@ TEST_F(ShardLinkHeartbeat, SilenceForSeveralIntervalsEndsTheConnectionAndItsCall
   }
   advance(std::chrono::milliseconds{100});
   ASSERT_TRUE(a->error);
-  EXPECT_EQ(code_of(*a->error), call_errc::link_lost);
+  EXPECT_EQ(code_of(*a->error), failure_code::link_lost);
   EXPECT_NE(actors::text_of(*a->error).find("no sign of life for 400 ms"), std::string::npos)
       << actors::text_of(*a->error);
   EXPECT_TRUE(is_closed(fd));
 }
 
-TEST_F(ShardLinkHeartbeat, AnAnswerToACallIsASignOfLife) {
+TEST_F(NodeLinkHeartbeat, ALaptopThatWasStoppedAsksOnceMoreBeforeItGivesALinkUp) {
+  advance(std::chrono::milliseconds{100});
+  (void) sent(fd);
+  advance(std::chrono::seconds{7}); // nothing ran meanwhile, and nothing was read
+  EXPECT_FALSE(has_ended());
+  const auto nonce = nonce_of_ping();
+  ASSERT_NE(nonce, 0u);
+  answer_ping(nonce);
+  for (auto i = 0; i < 3; ++i)
+    advance(std::chrono::milliseconds{100});
+  EXPECT_FALSE(has_ended());
+}
+
+TEST_F(NodeLinkHeartbeat, ALinkThatStaysSilentAfterTheLaptopWasStoppedIsGivenUpOnePeriodLater) {
+  advance(std::chrono::seconds{7});
+  EXPECT_FALSE(has_ended());
+  advance(std::chrono::milliseconds{100});
+  EXPECT_TRUE(has_ended());
+}
+
+TEST_F(NodeLinkHeartbeat, AnAnswerToACallIsASignOfLife) {
   for (auto i = 1u; i < 12; ++i) {
     call(i);
     advance(std::chrono::milliseconds{100});
@@ -364,7 +379,7 @@ TEST_F(ShardLinkHeartbeat, AnAnswerToACallIsASignOfLife) {
   EXPECT_FALSE(has_ended());
 }
 
-TEST_F(ShardLinkHeartbeat, MeasuresTheTimeToTheAnswer) {
+TEST_F(NodeLinkHeartbeat, MeasuresTheTimeToTheAnswer) {
   advance(std::chrono::milliseconds{100});
   const auto nonce = nonce_of_ping();
   advance(std::chrono::milliseconds{7});
@@ -372,7 +387,7 @@ TEST_F(ShardLinkHeartbeat, MeasuresTheTimeToTheAnswer) {
   EXPECT_NEAR(status().round_trip_p50_us, 7000, 1);
 }
 
-TEST_F(ShardLinkHeartbeat, AnotherIncarnationBehindTheSameConnectionEndsIt) {
+TEST_F(NodeLinkHeartbeat, AnotherIncarnationBehindTheSameConnectionEndsIt) {
   advance(std::chrono::milliseconds{100});
   receive(fd, frame_of(schema::pong{nonce_of_ping(), incarnation + 1, 0, 0, {}}));
   EXPECT_TRUE(has_ended());

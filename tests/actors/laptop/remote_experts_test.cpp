@@ -103,6 +103,30 @@ TEST_F(RemoteExperts, GiveTheBitsOfLocalExperts) {
   }
 }
 
+TEST_F(RemoteExperts, OnePortDoesNotEndTheGivingWayOfAnother) {
+  const auto layers = experts::index_range{0, model.config().layers - 1};
+  const auto node = live_node{model, {layers, {0, 7}}, "alpha"};
+  const auto first = connect({{node.port(), {0, 7}}});
+  ASSERT_TRUE(first);
+  auto& pool = laptop->compute().pool;
+  auto second =
+      remote_experts{sys, nodes->router(), nodes->formats(), laptop->compute(), nodes->limits()};
+  const auto hidden = model.config().hidden;
+  const auto x = std::vector<float>(hidden, 0.5f);
+  const auto assignments = std::vector<experts::assignment>{{0, 1, 0.5f}};
+  const auto batch = experts::expert_batch{0, 1, hidden, x, assignments};
+  auto a = first->start(batch);
+  auto b = second.start(batch);
+  ASSERT_TRUE(test::succeeds(a));
+  ASSERT_TRUE(test::succeeds(b));
+  auto sums = std::vector<std::int64_t>(hidden);
+  ASSERT_TRUE(test::succeeds((*b)->wait(sums, {})));
+  b->drop();
+  EXPECT_TRUE(pool.gives_way());
+  a->drop();
+  EXPECT_FALSE(pool.gives_way());
+}
+
 TEST_F(RemoteExperts, ALostNodeLeavesTheSessionAsItWas) {
   const auto layers = experts::index_range{0, model.config().layers - 1};
   const auto a = live_node{model, {layers, {0, 3}}, "alpha"};

@@ -7,7 +7,7 @@
 #include "runtime/kernels/kernel_set.hpp"
 #include "schema/codec.hpp"
 #include "schema/sums.hpp"
-#include "tests/actors/node/fake_shard.hpp"
+#include "tests/actors/core/fake_worker.hpp"
 #include "tests/support/deterministic_system.hpp"
 
 #include <cstring>
@@ -33,9 +33,21 @@ inline std::int64_t output(float x, std::uint32_t expert, float weight) {
   return static_cast<std::int64_t>(x) * (expert + 1) * static_cast<std::int64_t>(weight);
 }
 
-/// A frame with these numbers as result.
-inline payload result_of(const schema::expert_call& call, const std::vector<std::int64_t>& sums,
-                         std::uint32_t rows) {
+/// A message with its spans pointing into a buffer of its own, as a link makes it.
+template <class T>
+received<T> received_of(const T& message) {
+  auto frame = std::vector<char>{};
+  schema::encode(message, frame);
+  const auto body =
+      std::make_shared<std::vector<char>>(frame.begin() + schema::frame_header_bytes, frame.end());
+  const auto m = schema::decode(*body);
+  EXPECT_TRUE(m) << m.error().text;
+  return {body, std::get<T>(*m)};
+}
+
+/// A result with these numbers.
+inline received_result result_of(const schema::expert_call& call,
+                                 const std::vector<std::int64_t>& sums, std::uint32_t rows) {
   auto widths = std::vector<std::byte>{}, bytes = std::vector<std::byte>{};
   schema::pack_sums(sums, hidden, widths, bytes);
   auto out = schema::expert_result{};
@@ -44,20 +56,18 @@ inline payload result_of(const schema::expert_call& call, const std::vector<std:
   out.widths = widths;
   out.sums = bytes;
   out.compute_ns = 1000;
-  auto frame = std::vector<char>{};
-  schema::encode(out, frame);
-  return frame_payload(std::move(frame));
+  return received_of(out);
 }
 
-inline schema::expert_call call_in(const payload& p) {
-  const auto m = schema::decode(p.body());
+inline schema::expert_call call_in(const outgoing_call& call) {
+  const auto m = schema::decode(std::span{*call.frame}.subspan(schema::frame_header_bytes));
   EXPECT_TRUE(m) << m.error().text;
   return std::get<schema::expert_call>(*m);
 }
 
 /// The right answer to a call.
-inline payload right_answer(const payload& p) {
-  const auto call = call_in(p);
+inline received_result right_answer(const outgoing_call& out) {
+  const auto call = call_in(out);
   auto sums = std::vector<std::int64_t>(std::size_t{call.rows} * hidden, 0);
   for (auto i = std::size_t{0}; i < call.pick_experts.size() / 2; ++i) {
     const auto row = number_at<std::uint32_t>(call.pick_rows, i);
@@ -116,7 +126,7 @@ protected:
   void lose(std::size_t shard) {
     for (auto i = std::size_t{0}; i < shards[shard].calls().size(); ++i)
       if (!answered.contains({shard, i}))
-        shards[shard].fail(i, make_error(call_errc::link_lost, "the connection was closed"));
+        shards[shard].fail(i, make_error(failure_code::link_lost, "the connection was closed"));
     settle();
     shards[shard].end();
     members.erase(members.begin() + (&member(shard) - members.data()));
@@ -177,25 +187,25 @@ protected:
   void answer_rightly(std::size_t shard, std::size_t call = 0) {
     auto& s = shards.at(shard);
     answered.insert({shard, call});
-    s.answer(call, right_answer(s.calls().at(call).body));
+    s.answer(call, right_answer(s.calls().at(call)));
     settle();
   }
 
   // Two rows, three experts each.
-  static std::vector<experts::assignment> some_picks() {
+  static std::vector<experts::assignment> some_assignments() {
     return {{0, 1, 2}, {0, 5, 3}, {0, 6, 1}, {1, 1, 1}, {1, 2, 4}, {1, 7, 2}};
   }
 
   /// Calls are given 100 ms; trouble ends a job at once. Set before start().
-  static router_options impatient() {
+  static router_options short_limits() {
     auto o = router_options{};
     o.limits.call_floor = o.limits.call_ceiling = 100ms;
     o.limits.failover = 0ms;
     return o;
   }
 
-  router_options options = impatient();
-  std::deque<fake_shard> shards;
+  router_options options = short_limits();
+  std::deque<fake_link> shards;
   std::vector<cluster_member> members;
   std::vector<cluster_view::absent> missing;
   std::set<std::pair<std::size_t, std::size_t>> answered;

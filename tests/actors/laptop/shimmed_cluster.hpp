@@ -41,7 +41,7 @@ public:
   [[nodiscard]] const experts::expert_bank& bank(std::size_t node) const { return banks_[node]; }
   [[nodiscard]] std::size_t nodes() const { return banks_.size(); }
 
-  /// Rows with random numbers and random picks; all experts if `all`.
+  /// Rows with random numbers and random assignments; all experts if `all`.
   layer_job_ptr make_job(random_source& random, bool all = false) {
     const auto& c = config();
     auto job = std::make_shared<layer_job>();
@@ -191,7 +191,7 @@ private:
     };
     o.network.resolve = [](const topology::shard_url&) {};
     o.link = [this](caf::actor_system& system, connect_result& n,
-                    const supervisor_actor& supervisor) -> expert_shard_actor {
+                    const supervisor_actor& supervisor) -> node_link_actor {
       return spawn_broker<node_link_state>(
           system, std::move(n.connection), *n.node, n.address,
           link_options{limits_.heartbeat, limits_.heartbeat_misses, supervisor});
@@ -215,10 +215,11 @@ private:
       auto service =
           std::make_shared<expert_service>(model_.compute(), model_.bank(i), *description);
       return spawn_state<expert_shard_state>(
-          system, description, [service, fails](const payload& call, std::vector<char> frame) {
+          system, description,
+          [service, fails](const received_call& call, std::vector<char> frame) {
             if (std::exchange(*fails, false))
               throw std::runtime_error("made to fail");
-            auto a = service->run(call.body(), {}, std::move(frame));
+            auto a = service->run(call.message, {}, std::move(frame));
             return expert_shard_state::computed{std::move(a.frame), a.ok};
           });
     };
@@ -321,11 +322,10 @@ private:
       auto opened = std::make_shared<bool>(false);
       auto owner =
           std::shared_ptr<void>{nullptr, [dropped, opened](void*) { *dropped = !*opened; }};
-      outcome->connection = {[this, laptop, opened, owner](caf::actor_system&) {
-                               *opened = true;
-                               return network.new_scribe(laptop);
-                             },
-                             -1};
+      outcome->connection = [this, laptop, opened, owner](caf::actor_system&) {
+        *opened = true;
+        return network.new_scribe(laptop);
+      };
     }
     caf::anon_send(supervisor_, dialled_atom::value, a.target, connect_result_ptr{outcome});
     settle();

@@ -5,7 +5,7 @@
 #include "actors/laptop/supervisor.hpp"
 
 #include "actors/core/errc.hpp"
-#include "tests/actors/node/fake_shard.hpp"
+#include "tests/actors/core/fake_worker.hpp"
 #include "tests/support/deterministic_system.hpp"
 
 #include <deque>
@@ -193,7 +193,7 @@ protected:
     std::string address;
   };
   struct link {
-    test::fake_shard shard;
+    test::fake_link shard;
     std::string address;
     std::uint64_t incarnation = 0;
   };

@@ -32,34 +32,33 @@ struct broker_events {
 /// Takes frames, and sends what it is told to.
 class probe_state {
 public:
-  using handle =
-      caf::typed_actor<caf::reacts_to<run_atom, payload>>::extend_with<caf::io::connection_handler>;
+  using handle = caf::typed_actor<caf::reacts_to<run_atom, encoded_frame>>::extend_with<
+      caf::io::connection_handler>;
   using pointer = handle::broker_base*;
   static constexpr const char* name = "probe";
 
   probe_state(pointer self, pending_connection t, std::shared_ptr<broker_events> events,
               bool ends_at_once)
-      : self_(self), transport_(std::move(t)), events_(std::move(events)), ends_(ends_at_once) {}
+      : self_(self), pending_(std::move(t)), events_(std::move(events)), ends_(ends_at_once) {}
 
   handle::behavior_type make_behavior() {
-    auto scribe = transport_.open(self_->system());
-    connection_ = scribe->hdl();
-    self_->add_scribe(std::move(scribe));
-    self_->configure_read(connection_, caf::io::receive_policy::exactly(reader_.wanted()));
+    connection_.open(pending_, self_);
+    self_->configure_read(connection_.handle(), caf::io::receive_policy::exactly(reader_.wanted()));
     if (ends_)
       self_->quit();
     return {
-        [this](run_atom, const payload& bytes) {
+        [this](run_atom, const encoded_frame& frame) {
           sending_ = true;
-          auto& out = self_->wr_buf(connection_);
-          out.insert(out.end(), bytes.buffer->begin(), bytes.buffer->end());
-          self_->flush(connection_);
+          auto& out = self_->wr_buf(connection_.handle());
+          out.insert(out.end(), frame.bytes->begin(), frame.bytes->end());
+          self_->flush(connection_.handle());
           sending_ = false;
         },
         [this](caf::io::new_data_msg& m) {
           auto frame = reader_.take(m.buf);
           ASSERT_TRUE(test::succeeds(frame));
-          self_->configure_read(connection_, caf::io::receive_policy::exactly(reader_.wanted()));
+          self_->configure_read(connection_.handle(),
+                                caf::io::receive_policy::exactly(reader_.wanted()));
           const auto lock = std::scoped_lock{events_->mutex};
           if (*frame)
             events_->frames.push_back(**frame);
@@ -74,17 +73,17 @@ public:
 
 private:
   pointer self_;
-  pending_connection transport_;
+  pending_connection pending_;
   std::shared_ptr<broker_events> events_;
   bool ends_;
   bool sending_ = false;
-  caf::io::connection_handle connection_;
+  broker_connection connection_;
   frame_reader reader_;
 };
 
-class Scribe : public testing::Test {
+class CafConnection : public testing::Test {
 protected:
-  Scribe() {
+  CafConnection() {
     auto listening = listen_on({"127.0.0.1", 0});
     EXPECT_TRUE(test::succeeds(listening));
     peer.emplace(local_port(*listening));
@@ -92,14 +91,15 @@ protected:
     EXPECT_TRUE(test::succeeds(prepare(ours)));
     descriptor = ours.fd();
   }
-  ~Scribe() override { caf::anon_send_exit(broker, caf::exit_reason::user_shutdown); }
+  ~CafConnection() override { caf::anon_send_exit(broker, caf::exit_reason::user_shutdown); }
 
   void spawn(bool ends_at_once = false) {
     broker = spawn_broker<probe_state>(sys, make_pending_connection(secure_stream{std::move(ours)}),
                                        events, ends_at_once);
   }
   void send(std::vector<char> bytes) {
-    caf::anon_send(broker, run_atom::value, received_payload(std::move(bytes)));
+    caf::anon_send(broker, run_atom::value,
+                   encoded_frame{std::make_shared<std::vector<char>>(std::move(bytes))});
   }
 
   system_config config;
@@ -119,12 +119,12 @@ std::vector<char> random_frame(test::random_source& random, std::size_t bytes) {
 }
 
 // CAF's loop forgets a descriptor that is added and removed in one turn, without a word.
-TEST_F(Scribe, ClosesTheDescriptorIfItsBrokerEndsInTheTurnInWhichItBegan) {
+TEST_F(CafConnection, ClosesTheDescriptorIfItsBrokerEndsInTheTurnInWhichItBegan) {
   spawn(true);
   EXPECT_TRUE(eventually([&] { return ::fcntl(descriptor, F_GETFD) < 0; }));
 }
 
-TEST_F(Scribe, ClosesTheDescriptorWithItsBroker) {
+TEST_F(CafConnection, ClosesTheDescriptorWithItsBroker) {
   spawn();
   send(test::frame_of(schema::ping{1}));
   ASSERT_TRUE(peer->read_payload());
@@ -132,7 +132,7 @@ TEST_F(Scribe, ClosesTheDescriptorWithItsBroker) {
   EXPECT_TRUE(eventually([&] { return ::fcntl(descriptor, F_GETFD) < 0; }));
 }
 
-TEST_F(Scribe, SendsEverythingInOrderToAPeerThatReadsLate) {
+TEST_F(CafConnection, SendsEverythingInOrderToAPeerThatReadsLate) {
   spawn();
   auto random = test::random_source{1};
   auto expected = std::vector<std::vector<char>>{};
@@ -148,7 +148,7 @@ TEST_F(Scribe, SendsEverythingInOrderToAPeerThatReadsLate) {
   }
 }
 
-TEST_F(Scribe, GivesTheFramesThatWereSentHoweverTheBytesAreCut) {
+TEST_F(CafConnection, GivesTheFramesThatWereSentHoweverTheBytesAreCut) {
   spawn();
   auto random = test::random_source{2};
   auto bytes = std::vector<char>{};
@@ -172,7 +172,7 @@ TEST_F(Scribe, GivesTheFramesThatWereSentHoweverTheBytesAreCut) {
   EXPECT_TRUE(events->frames == bodies);
 }
 
-TEST_F(Scribe, TellsOfAConnectionThatBrokeWhileItSentOnceAndAfterwards) {
+TEST_F(CafConnection, TellsOfAConnectionThatBrokeWhileItSentOnceAndAfterwards) {
   spawn();
   peer->reset();
   for (auto i = 0; i < 100; ++i) // the first ones may still find room

@@ -108,9 +108,9 @@ TEST_F(HandshakeHints, AServerThatWaitsForMoreMayBeAnHttpPort) {
 }
 
 TEST_F(HandshakeHints, ANodeThatJoinsHearsThemToo) {
-  const auto desk = live_node{model, {{0, 2}, {0, 7}}, "me", secret('a')};
+  const auto node = live_node{model, {{0, 2}, {0, 7}}, "me", secret('a')};
   auto options = announce_options{};
-  options.laptop = {"127.0.0.1", desk.port(), true};
+  options.laptop = {"127.0.0.1", node.port(), true};
   options.tls = secret('b');
   const auto answer = announce_to(options, {});
   ASSERT_FALSE(answer);

@@ -102,7 +102,7 @@ TEST_F(HttpEndpoint, AConnectionThatIsNeverDoneIsClosedAtItsDeadline) {
   ASSERT_TRUE(busy.send("GET / HTTP/1.1\r\n"));
   const auto begin = std::chrono::steady_clock::now();
   while (busy.send("X: y\r\n")) // one header after the other puts the end off, but not the deadline
-    ASSERT_LT(std::chrono::steady_clock::now() - begin, test::stall_tolerant_deadline);
+    ASSERT_LT(std::chrono::steady_clock::now() - begin, test::test_timeout);
   EXPECT_TRUE(silent.read_all());
 }
 

@@ -4,7 +4,7 @@
 
 #include "actors/core/errc.hpp"
 #include "schema/codec.hpp"
-#include "tests/actors/node/fake_shard.hpp"
+#include "tests/actors/core/fake_worker.hpp"
 #include "tests/support/deterministic_system.hpp"
 #include "tests/support/message_text.hpp"
 #include "tests/support/wire_frame.hpp"
@@ -15,6 +15,10 @@ namespace {
 constexpr auto incarnation = std::uint64_t{4711};
 
 using test::frame_of;
+
+encoded_frame as_answer(std::vector<char> frame) {
+  return {std::make_shared<std::vector<char>>(std::move(frame))};
+}
 
 class ClientConnection : public test::deterministic_system {
 protected:
@@ -121,15 +125,25 @@ protected:
 TEST_F(ClientConnection, HandsCallsToTheShardAndAnswersBack) {
   receive_call(5);
   ASSERT_EQ(shard.calls().size(), 1u);
-  EXPECT_EQ(shard.calls()[0].id, 5u);
-  const auto m = schema::decode(shard.calls()[0].body.body());
-  ASSERT_TRUE(m);
-  EXPECT_EQ(std::get<schema::expert_call>(*m).id, 5u);
+  EXPECT_EQ(shard.calls()[0].message.id, 5u);
   EXPECT_EQ(messages(), texts{});
-  shard.answer(0, frame_payload(frame_of(schema::pong{1, 2, 3, 4, schema::node_state::draining})));
+  shard.answer(0, as_answer(frame_of(schema::pong{1, 2, 3, 4, schema::node_state::draining})));
   settle();
   EXPECT_EQ(messages(),
             texts{test::text_of(schema::pong{1, 2, 3, 4, schema::node_state::draining})});
+}
+
+TEST_F(ClientConnection, HandsACallOnAsItDecodedItWithTheBufferThatItPointsInto) {
+  const auto data = std::vector<std::byte>(64, std::byte{7});
+  receive_call(5, data);
+  ASSERT_EQ(shard.calls().size(), 1u);
+  const auto& call = shard.calls()[0];
+  EXPECT_GT(call.arrived.time_since_epoch().count(), 0);
+  const auto got = call.message.activations;
+  EXPECT_TRUE(std::equal(got.begin(), got.end(), data.begin(), data.end()));
+  const auto bytes = std::as_bytes(std::span{*call.buffer});
+  EXPECT_GE(got.data(), bytes.data());
+  EXPECT_LE(got.data() + got.size(), bytes.data() + bytes.size());
 }
 
 TEST_F(ClientConnection, TakesFramesInAnyPieces) {
@@ -156,16 +170,14 @@ TEST_F(ClientConnection, TakesCallsLargerThanAReceivePiece) {
     data[i] = static_cast<std::byte>(i * 13 >> 5);
   receive_call(1, data);
   ASSERT_EQ(shard.calls().size(), 1u);
-  const auto m = schema::decode(shard.calls()[0].body.body());
-  ASSERT_TRUE(m) << m.error().text;
-  const auto got = std::get<schema::expert_call>(*m).activations;
+  const auto got = shard.calls()[0].message.activations;
   EXPECT_TRUE(std::equal(got.begin(), got.end(), data.begin(), data.end()));
 }
 
 TEST_F(ClientConnection, AnswersPingsWithItsCounters) {
   receive_call(1);
   receive_call(2);
-  shard.answer(0, frame_payload(frame_of(schema::ping{})));
+  shard.answer(0, as_answer(frame_of(schema::ping{})));
   settle();
   (void) messages();
   receive(fd, frame_of(schema::ping{77}));
@@ -182,7 +194,7 @@ TEST_F(ClientConnection, AnswersCallsBeyondTheWindowWithOverloaded) {
   ASSERT_EQ(refused.size(), 1u);
   EXPECT_TRUE(refused[0].starts_with("failed id=100 incarnation=4711 code=3 ")) << refused[0];
   // One answer makes room for one call.
-  shard.answer(0, frame_payload(frame_of(schema::ping{})));
+  shard.answer(0, as_answer(frame_of(schema::ping{})));
   settle();
   receive_call(101);
   EXPECT_EQ(shard.calls().size(), client_connection_state::window + 1);
@@ -206,7 +218,7 @@ TEST_F(ClientConnection, AnswersCallsBeyondTheBytesThatMayWaitWithOverloaded) {
 
 TEST_F(ClientConnection, AnswersADrainingShardsRefusalWithDraining) {
   receive_call(3);
-  shard.fail(0, make_error(call_errc::draining, "the node is draining"));
+  shard.fail(0, make_error(failure_code::draining, "the node is draining"));
   settle();
   EXPECT_EQ(messages(),
             texts{test::text_of(schema::call_failed{3, incarnation, schema::failure_code::draining,
@@ -263,7 +275,7 @@ TEST_F(ClientConnection, CountsForTheWholeNode) {
   receive_call(1);
   receive_call(2);
   EXPECT_EQ(counters->waiting, 2u);
-  shard.answer(0, frame_payload(frame_of(schema::ping{})));
+  shard.answer(0, as_answer(frame_of(schema::ping{})));
   settle();
   shard.fail(1, caf::sec::runtime_error);
   settle();
@@ -277,7 +289,7 @@ TEST_F(ClientConnection, CountsForTheWholeNode) {
 
 // ---- roles --------------------------------------------------------------------------------------
 
-TEST_F(ClientConnection, AnswersQuestionsForItsStatus) {
+TEST_F(ClientConnection, AnswersRequestsForItsStatus) {
   receive(fd, frame_of(schema::ask_status{9}));
   const auto got = messages();
   ASSERT_EQ(got.size(), 1u);
@@ -344,12 +356,12 @@ TEST_F(ClientConnection, AnsweredCallsLeaveNothingBehind) {
   // A timeout that CAF keeps for every call of five minutes is hundreds of megabytes.
   const auto& waiting = sched.clock().schedule();
   receive_call(1);
-  shard.answer(0, frame_payload(frame_of(schema::ping{})));
+  shard.answer(0, as_answer(frame_of(schema::ping{})));
   settle();
   const auto before = waiting.size();
   for (auto i = std::size_t{1}; i <= 100; ++i) {
     receive_call(i + 1);
-    shard.answer(i, frame_payload(frame_of(schema::ping{})));
+    shard.answer(i, as_answer(frame_of(schema::ping{})));
     receive(fd, frame_of(schema::ask_status{i}));
   }
   (void) messages();
@@ -360,11 +372,11 @@ TEST_F(ClientConnection, ALateAnswerIsNotSentAfterTheFailure) {
   receive_call(3);
   advance(client_connection_state::call_timeout + std::chrono::seconds{1});
   EXPECT_EQ(messages().size(), 1u);
-  shard.answer(0, frame_payload(frame_of(schema::ping{})));
+  shard.answer(0, as_answer(frame_of(schema::ping{})));
   settle();
   EXPECT_EQ(messages().size(), 0u);
   receive_call(4); // and the connection goes on
-  shard.answer(1, frame_payload(frame_of(schema::ping{})));
+  shard.answer(1, as_answer(frame_of(schema::ping{})));
   settle();
   EXPECT_EQ(messages().size(), 1u);
 }
@@ -399,7 +411,7 @@ TEST_F(ClientConnection, ClosesOnDamagedMessages) {
 TEST_F(ClientConnection, AGarbledFrameDoesNotTakeEarlierCallsWithIt) {
   receive_call(1);
   receive(fd, std::vector<char>(8, 'x'));
-  shard.answer(0, frame_payload(frame_of(schema::ping{}))); // to nobody
+  shard.answer(0, as_answer(frame_of(schema::ping{}))); // to nobody
   settle();
   EXPECT_TRUE(is_closed(fd));
 }
@@ -407,7 +419,7 @@ TEST_F(ClientConnection, AGarbledFrameDoesNotTakeEarlierCallsWithIt) {
 TEST_F(ClientConnection, DropsAnswersWhenThePeerIsGone) {
   receive_call(1);
   lose(fd);
-  shard.answer(0, frame_payload(frame_of(schema::ping{})));
+  shard.answer(0, as_answer(frame_of(schema::ping{})));
   settle();
   EXPECT_EQ(sent(fd).size(), 0u);
 }
@@ -415,7 +427,7 @@ TEST_F(ClientConnection, DropsAnswersWhenThePeerIsGone) {
 TEST_F(ClientConnection, ClosesAPeerThatDoesNotReadItsAnswers) {
   // Nobody takes bytes from a virtual connection but sent().
   const auto answer = [] {
-    return frame_payload(std::vector<char>(client_connection_state::max_unsent_bytes / 4));
+    return as_answer(std::vector<char>(client_connection_state::max_unsent_bytes / 4));
   };
   for (auto i = 0u; i < 4; ++i) {
     receive_call(i);

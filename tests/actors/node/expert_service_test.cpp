@@ -49,14 +49,10 @@ public:
 
   [[nodiscard]] const schema::node_description& self() const { return service_.self(); }
 
-  expert_service::answer run(std::span<const char> body) {
-    return service_.run(body, std::chrono::steady_clock::now());
-  }
-  expert_service::answer run(const schema::expert_call& call) {
-    auto frame = std::vector<char>{};
-    schema::encode(call, frame);
-    const auto body = std::vector<char>(frame.begin() + schema::frame_header_bytes, frame.end());
-    return run(body);
+  /// Of a call that came so long ago.
+  expert_service::answer run(const schema::expert_call& call,
+                             std::chrono::milliseconds ago = std::chrono::milliseconds{0}) {
+    return service_.run(call, std::chrono::steady_clock::now() - ago);
   }
   /// "code: text" of a refusal, or "result".
   std::string refusal_of(const schema::expert_call& call) {
@@ -149,7 +145,7 @@ std::vector<float> served_answer(std::vector<std::unique_ptr<served>>& services,
     auto frame = std::vector<char>{};
     call_builder{}.build(7, job, mine, rows, frame);
     const auto body = std::vector<char>(frame.begin() + schema::frame_header_bytes, frame.end());
-    const auto a = s->run(body);
+    const auto a = s->run(std::get<schema::expert_call>(*schema::decode(body)));
     const auto m = decoded(a.frame);
     const auto* r = std::get_if<schema::expert_result>(&m);
     if (r == nullptr) {
@@ -395,21 +391,12 @@ TEST_F(ExpertService, AnswersNumbersThatOverflowWithAnInternalFailure) {
   EXPECT_EQ(refusal_after([](call_t&) {}), "result"); // and goes on
 }
 
-TEST_F(ExpertService, RefusesWhatIsNoCall) {
-  const auto text_of = [&](std::span<const char> body) {
-    const auto a = service.run(body);
-    EXPECT_FALSE(a.ok);
-    const auto m = decoded(a.frame);
-    const auto& f = std::get<schema::call_failed>(m);
-    EXPECT_EQ(f.code, schema::failure_code::bad_call);
-    return f.text;
-  };
-  auto frame = std::vector<char>{};
-  schema::encode(schema::ping{}, frame);
-  const auto body = std::vector<char>(frame.begin() + schema::frame_header_bytes, frame.end());
-  EXPECT_EQ(text_of(body), "message is not a call");
-  EXPECT_EQ(text_of(std::vector<char>(64, '\xff')).substr(0, 8), "message:");
-  EXPECT_EQ(text_of({}).substr(0, 8), "message:");
+TEST_F(ExpertService, SaysHowLongACallWaitedBeforeItsKernelsBegan) {
+  auto c = good_call();
+  const auto answer = service.run(c.finish(), std::chrono::milliseconds{10});
+  const auto m = decoded(answer.frame);
+  ASSERT_TRUE(std::holds_alternative<schema::expert_result>(m));
+  EXPECT_GE(std::get<schema::expert_result>(m).queue_ns, 10'000'000u);
 }
 
 TEST_F(ExpertService, SurvivesCallsOfRandomFields) {

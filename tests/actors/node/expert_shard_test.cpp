@@ -3,6 +3,7 @@
 #include "actors/node/expert_shard.hpp"
 
 #include "actors/core/errc.hpp"
+#include "tests/actors/core/fake_worker.hpp"
 #include "tests/support/deterministic_system.hpp"
 
 #include <stdexcept>
@@ -10,11 +11,13 @@
 namespace larql::actors {
 namespace {
 
-payload text_payload(std::string_view text) {
-  return received_payload({text.begin(), text.end()});
+received_call call_of(std::string_view text) {
+  auto out = received_call{};
+  out.buffer = std::make_shared<std::vector<char>>(text.begin(), text.end());
+  return out;
 }
-std::string text_in(const payload& p) {
-  return {p.buffer->begin(), p.buffer->end()};
+std::string text_in(const encoded_frame& f) {
+  return {f.bytes->begin(), f.bytes->end()};
 }
 
 class ExpertShard : public test::deterministic_system {
@@ -23,9 +26,9 @@ protected:
     auto d = std::make_shared<schema::node_description>();
     d->node = "alpha";
     // Answers what it is asked, backwards; an empty call is a bad one.
-    const auto compute = [this](const payload& call, std::vector<char>) {
+    const auto compute = [this](const received_call& call, std::vector<char>) {
       ++computed;
-      const auto body = call.body();
+      const auto& body = *call.buffer;
       if (std::string_view{body.data(), body.size()} == "fail")
         throw std::runtime_error("made to fail");
       return expert_shard_state::computed{{body.rbegin(), body.rend()}, !body.empty()};
@@ -40,7 +43,7 @@ protected:
   }
 
   auto call(std::string_view text) {
-    return ask<payload>(shard, run_atom::value, std::uint64_t{1}, text_payload(text));
+    return ask<encoded_frame>(shard, run_atom::value, call_of(text));
   }
   shard_status status() { return ask<shard_status>(shard, status_atom::value)->value.value(); }
 
@@ -71,13 +74,13 @@ TEST_F(ExpertShard, ABadCallIsAnAnswerAndTheShardGoesOn) {
 
 TEST_F(ExpertShard, DropsCallsThatWereAbandonedBeforeTheyBegan) {
   auto gone = std::make_shared<std::atomic<bool>>(false);
-  auto work = text_payload("abc");
+  auto work = call_of("abc");
   work.abandoned = gone;
-  EXPECT_TRUE(ask<payload>(shard, run_atom::value, std::uint64_t{1}, work)->value);
+  EXPECT_TRUE(ask<encoded_frame>(shard, run_atom::value, work)->value);
   gone->store(true);
-  const auto a = ask<payload>(shard, run_atom::value, std::uint64_t{2}, work);
+  const auto a = ask<encoded_frame>(shard, run_atom::value, work);
   ASSERT_TRUE(a->error);
-  EXPECT_EQ(code_of(*a->error), call_errc::link_lost);
+  EXPECT_EQ(code_of(*a->error), failure_code::link_lost);
   EXPECT_EQ(computed, 1);
 }
 
@@ -85,7 +88,7 @@ TEST_F(ExpertShard, TakesNoCallsOnceItDrains) {
   caf::anon_send(shard, drain_atom::value);
   const auto a = call("abc");
   ASSERT_TRUE(a->error);
-  EXPECT_EQ(code_of(*a->error), call_errc::draining);
+  EXPECT_EQ(code_of(*a->error), failure_code::draining);
   EXPECT_EQ(computed, 0);
   EXPECT_TRUE(status().draining);
   EXPECT_EQ(status().served, 0u);
@@ -98,17 +101,14 @@ TEST_F(ExpertShard, AnswersADrainBehindTheCallsBeforeIt) {
   };
   sys.spawn([&](caf::event_based_actor* self) {
     const auto failed = [&](const caf::error&) { order.push_back("failed"); };
-    self->request(shard, std::chrono::minutes{1}, run_atom::value, std::uint64_t{1},
-                  text_payload("a"))
-        .then([=](const payload& p) { expect("first")(p); }, failed);
-    self->request(shard, std::chrono::minutes{1}, run_atom::value, std::uint64_t{2},
-                  text_payload("b"))
-        .then([=](const payload& p) { expect("second")(p); }, failed);
+    self->request(shard, std::chrono::minutes{1}, run_atom::value, call_of("a"))
+        .then([=](const encoded_frame& p) { expect("first")(p); }, failed);
+    self->request(shard, std::chrono::minutes{1}, run_atom::value, call_of("b"))
+        .then([=](const encoded_frame& p) { expect("second")(p); }, failed);
     self->request(shard, std::chrono::minutes{1}, drain_atom::value)
         .then([=] { expect("drained")(); }, failed);
-    self->request(shard, std::chrono::minutes{1}, run_atom::value, std::uint64_t{3},
-                  text_payload("c"))
-        .then([=](const payload& p) { expect("third")(p); }, failed);
+    self->request(shard, std::chrono::minutes{1}, run_atom::value, call_of("c"))
+        .then([=](const encoded_frame& p) { expect("third")(p); }, failed);
   });
   settle();
   EXPECT_EQ(order, (std::vector<std::string>{"first", "second", "drained", "failed"}));
@@ -117,7 +117,52 @@ TEST_F(ExpertShard, AnswersADrainBehindTheCallsBeforeIt) {
 TEST_F(ExpertShard, WhoeverAskedIsToldIfItFailsInTheMiddle) {
   const auto answer = call("fail");
   EXPECT_FALSE(answer->value);
-  EXPECT_TRUE(answer->error);
+  ASSERT_TRUE(answer->error);
+  EXPECT_EQ(text_of(*answer->error), "made to fail");
+}
+
+class ExpertShardWithHelper : public ExpertShard {
+protected:
+  ExpertShardWithHelper() {
+    const auto compute = [this](const received_call&, std::vector<char>) {
+      ++computed;
+      return expert_shard_state::computed{{'x'}, true};
+    };
+    front = spawn_state<expert_shard_state>(sys, description_ptr{}, compute, computing,
+                                            helper.spawn(sys));
+    settle();
+  }
+  ~ExpertShardWithHelper() override {
+    caf::anon_send_exit(front, caf::exit_reason::user_shutdown);
+    front = nullptr;
+    helper.end();
+    settle();
+  }
+  auto call_front(std::size_t bytes) {
+    return ask<encoded_frame>(front, run_atom::value, call_of(std::string(bytes, 'a')));
+  }
+
+  std::shared_ptr<std::mutex> computing = std::make_shared<std::mutex>();
+  test::fake_shard helper;
+  expert_shard_actor front;
+};
+
+TEST_F(ExpertShardWithHelper, ComputesShortCallsItselfAndHandsLongOnesOn) {
+  EXPECT_TRUE(call_front(expert_shard_state::short_call_bytes)->value);
+  EXPECT_EQ(helper.calls().size(), 0u);
+  EXPECT_TRUE(call_front(expert_shard_state::short_call_bytes + 1)->pending());
+  EXPECT_EQ(helper.calls().size(), 1u);
+  EXPECT_EQ(computed, 1);
+}
+
+TEST_F(ExpertShardWithHelper, HandsShortCallsOnWhileTheHelperComputes) {
+  computing->lock();
+  EXPECT_TRUE(call_front(1)->pending());
+  EXPECT_EQ(helper.calls().size(), 1u);
+  EXPECT_EQ(computed, 0);
+  computing->unlock();
+  EXPECT_TRUE(call_front(1)->value);
+  EXPECT_EQ(helper.calls().size(), 1u);
 }
 
 TEST_F(ExpertShard, DescribesItself) {

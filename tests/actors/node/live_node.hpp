@@ -42,6 +42,7 @@ public:
       if (failing.exchange(false))
         throw std::runtime_error("made to fail");
     };
+    options.last_answers = std::chrono::milliseconds{200};
     server_.emplace(sys_, std::move(options));
   }
   live_node(const live_node&) = delete;
@@ -51,6 +52,7 @@ public:
     return server_->description();
   }
   [[nodiscard]] actors::node_server& server() { return *server_; }
+  [[nodiscard]] compute_pool& pool() { return pool_; }
 
   /// Makes the shard fail at its next call.
   std::atomic<bool> failing{false};

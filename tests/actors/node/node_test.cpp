@@ -3,7 +3,7 @@
 #include "actors/node/node.hpp"
 
 #include "schema/codec.hpp"
-#include "tests/actors/node/fake_shard.hpp"
+#include "tests/actors/core/fake_worker.hpp"
 #include "tests/support/deterministic_system.hpp"
 #include "tests/support/wire_frame.hpp"
 
@@ -85,7 +85,7 @@ TEST_F(Node, KeepsAConnectionForEachLaptop) {
   receive_call(first_fd + 2, 1); // the same id on another connection
   EXPECT_EQ(shard().calls().size(), 2u);
   const auto answer = frame_of(schema::ping{});
-  shard().answer(1, frame_payload(answer));
+  shard().answer(1, encoded_frame{std::make_shared<std::vector<char>>(answer)});
   settle();
   EXPECT_EQ(sent(first_fd).size(), 0u);
   EXPECT_EQ(sent(first_fd + 2), answer);
@@ -224,8 +224,8 @@ TEST_F(Node, AnswersThatAreThereGoOutBeforeItsConnectionsClose) {
   receive_call(first_fd, 1);
   receive_call(first_fd, 2);
   const auto answer = frame_of(schema::ping{3});
-  shard().answer(0, frame_payload(answer));
-  shard().answer(1, frame_payload(answer));
+  shard().answer(0, encoded_frame{std::make_shared<std::vector<char>>(answer)});
+  shard().answer(1, encoded_frame{std::make_shared<std::vector<char>>(answer)});
   while (sched.try_run_once()) { // the shard answers, but the network has not looked yet
   }
   caf::anon_send_exit(node, caf::exit_reason::user_shutdown);

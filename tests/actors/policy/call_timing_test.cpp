@@ -22,7 +22,7 @@ call_timing timing_of(unsigned calls, std::uint32_t units, std::chrono::nanoseco
                       std::chrono::nanoseconds compute) {
   auto t = call_timing{};
   for (auto i = 0u; i < calls; ++i)
-    t.add({units, total, compute, t.expected_us(units)});
+    t.add({units, total, compute, 0ns, t.expected_us(units)});
   return t;
 }
 
@@ -48,6 +48,31 @@ TEST(RecentValues, OldNumbersAreForgotten) {
     v.add(3);
   EXPECT_EQ(v.size(), 256u);
   EXPECT_EQ(v.quantile(1), 3);
+}
+
+TEST(CallTiming, QueueingAtABusyNodeIsNotTakenForOverhead) {
+  auto t = timing_of(100, 4, 1400us, 1000us);
+  EXPECT_NEAR(t.overhead_us(), 400, 1);
+  for (auto i = 0; i < 50; ++i)
+    t.add({4, 21400us, 1000us, 20ms, t.expected_us(4)});
+  EXPECT_NEAR(t.overhead_us(), 400, 1);
+  EXPECT_NEAR(t.unit_us(), 250, 1);
+  EXPECT_NEAR(t.expected_us(4), 21400, 100);
+}
+
+TEST(CallTiming, QueueingIsForgottenAfterAFewCalls) {
+  auto t = timing_of(100, 4, 1400us, 1000us);
+  t.add({4, 21400us, 1000us, 20ms, t.expected_us(4)});
+  for (auto i = 0; i < 20; ++i)
+    t.add({4, 1400us, 1000us, 0ns, t.expected_us(4)});
+  EXPECT_NEAR(t.expected_us(4), 1400, 20);
+}
+
+TEST(CallTiming, ANodeThatClaimsToHaveQueuedForLongerThanTheCallTookIsNotBelieved) {
+  auto t = timing_of(100, 4, 1400us, 1000us);
+  t.add({4, 1400us, 1000us, std::chrono::hours{1}, t.expected_us(4)});
+  EXPECT_GE(t.overhead_us(), 0);
+  EXPECT_LE(t.queue_us(), 400);
 }
 
 TEST(CallTiming, ANodeThatWasNeverAskedGetsTheCeiling) {

@@ -11,7 +11,7 @@ using namespace std::chrono_literals;
 
 const auto start = stall_tolerant_deadline::time{} + 1h;
 
-TEST(Patience, EndsAfterItsTime) {
+TEST(StallTolerantDeadline, EndsAfterItsTime) {
   auto p = stall_tolerant_deadline{250ms, 100ms, start};
   EXPECT_EQ(p.next(), start + 100ms);
   EXPECT_TRUE(p.look(start + 100ms));
@@ -20,14 +20,14 @@ TEST(Patience, EndsAfterItsTime) {
   EXPECT_FALSE(p.look(start + 250ms));
 }
 
-TEST(Patience, AnEarlyLookCountsWhatHasPassed) {
+TEST(StallTolerantDeadline, AnEarlyLookCountsWhatHasPassed) {
   auto p = stall_tolerant_deadline{20ms, 100ms, start};
   EXPECT_TRUE(p.look(start + 5ms));
   EXPECT_EQ(p.next(), start + 20ms);
   EXPECT_FALSE(p.look(start + 20ms));
 }
 
-TEST(Patience, TimeInWhichTheProcessWasStoppedIsNotCounted) {
+TEST(StallTolerantDeadline, TimeInWhichTheProcessWasStoppedIsNotCounted) {
   auto p = stall_tolerant_deadline{250ms, 100ms, start};
   EXPECT_TRUE(p.look(start + 1h));
   EXPECT_EQ(p.next(), start + 1h + 100ms);

@@ -2,6 +2,8 @@
 
 #include "runtime/base/compute_pool.hpp"
 
+#include "tests/support/few_threads.hpp"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -9,7 +11,9 @@
 #include <mutex>
 #include <numeric>
 #include <sched.h>
+#include <system_error>
 #include <thread>
+#include <unistd.h>
 #include <vector>
 
 namespace larql {
@@ -140,10 +144,56 @@ TEST(ComputePool, WorkersLeaveTheProcessorThatTheCallerCameTo) {
   ASSERT_EQ(::sched_setaffinity(0, sizeof all, &all), 0);
 }
 
+TEST(ComputePool, LoopsThatRunInlineDoNotOverlapEither) {
+  for (const auto threads : {1u, 3u}) {
+    auto pool = compute_pool{threads};
+    auto inside = std::atomic<int>{0};
+    auto overlaps = std::atomic<int>{0};
+    auto callers = std::vector<std::thread>{};
+    for (auto c = 0; c < 4; ++c)
+      callers.emplace_back([&] {
+        for (auto round = 0; round < 500; ++round)
+          pool.parallel_for(8, 8, [&](std::size_t, std::size_t, unsigned) {
+            overlaps += inside.fetch_add(1) != 0;
+            std::this_thread::yield();
+            inside.fetch_sub(1);
+          });
+      });
+    for (auto& c : callers)
+      c.join();
+    EXPECT_EQ(overlaps.load(), 0) << threads << " threads";
+  }
+}
+
+TEST(ComputePoolDeathTest, APoolThatDoesNotGetItsThreadsThrowsAndLeavesNone) {
+  EXPECT_EXIT(
+      {
+        test::allow_few_more_threads();
+        try {
+          const auto pool = compute_pool{255};
+        } catch (const std::system_error&) {
+          ::_exit(0);
+        }
+        ::_exit(1);
+      },
+      testing::ExitedWithCode(0), "");
+}
+
+TEST(ComputePool, GivesWayUntilTheLastWhoWantsItHasReturnedTheLease) {
+  auto pool = compute_pool{2};
+  EXPECT_FALSE(pool.gives_way());
+  auto first = pool.give_way();
+  auto second = pool.give_way();
+  second.reset();
+  EXPECT_TRUE(pool.gives_way());
+  first.reset();
+  EXPECT_FALSE(pool.gives_way());
+}
+
 TEST(ComputePool, EveryIterationRunsOnceAfterARestAndWhileThreadsGiveWay) {
   auto pool = compute_pool{3};
   for (auto round = 0; round < 500; ++round) {
-    pool.give_way(round % 3 == 0);
+    const auto lease = round % 3 == 0 ? pool.give_way() : compute_pool::yield_lease{};
     auto runs = std::vector<std::atomic<int>>(50);
     pool.parallel_for(50, 4, [&](std::size_t begin, std::size_t end, unsigned) {
       for (auto i = begin; i < end; ++i)

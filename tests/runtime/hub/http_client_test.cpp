@@ -211,8 +211,9 @@ TEST_F(HttpClient, RedirectsEnd) {
 TEST_F(HttpClient, StopsWhenTold) {
   home_.add_fault(
       {.target = "/file", .times = 100, .status = 503, .headers = {"Retry-After: 200"}});
-  auto asked = 0;
-  settings_.stopped = [&] { return ++asked > 3; };
+  auto source = std::stop_source{};
+  settings_.stop = source.get_token();
+  settings_.on_notice = [&](const std::string&) { source.request_stop(); }; // in the first pause
   EXPECT_TRUE(fails(get("/file"), errc::cancelled, {"stopped"}));
 }
 
