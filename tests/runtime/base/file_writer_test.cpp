@@ -8,7 +8,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <sys/syscall.h>
+#include <vector>
 
 namespace larql {
 namespace {

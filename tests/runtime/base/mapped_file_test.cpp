@@ -75,7 +75,7 @@ TEST(TouchPages, ReachesTheLastPageFromAnUnalignedStart) {
   const auto map = in->map_all(access_pattern::random);
   ASSERT_TRUE(test::succeeds(map));
   // From the end of one page to the beginning of another: stepping by pages would end before it.
-  const auto part = map->bytes().subspan(page - 1, 598 * page + 2);
+  const auto part = map->bytes().subspan(page - 1, 591 * page + 2);
   touch_pages(part);
   EXPECT_EQ(resident_bytes(part.last(1)), 1u);
   EXPECT_EQ(resident_bytes(part), part.size());
