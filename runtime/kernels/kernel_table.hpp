@@ -39,6 +39,16 @@ static void matmul_of(const quant::matrix_view& w, std::size_t row_begin, std::s
                                            out_stride);
 }
 
+/// The gated products of all activation functions, in the order of their enum.
+template <class L>
+consteval auto gated_mul_table() {
+  return []<std::size_t... I>(std::index_sequence<I...>) {
+    return std::array<kernel_set::gated_mul_fn, quant::activation_function_count>{
+        row_ops<L>::template gated_mul<static_cast<quant::activation_function>(I)>...};
+  }
+  (std::make_index_sequence<quant::activation_function_count>{});
+}
+
 template <class L>
 constexpr kernel_set
 make_table(simd_level level,
@@ -46,27 +56,30 @@ make_table(simd_level level,
   using rows = row_ops<L>;
   using quantize = quantize_ops<L>;
   using attention = attention_ops<L>;
-  return {.level = level,
-          .matmul = matmul,
-          .quantize_q8_32 = quantize::template row<32, 32>,
-          .quantize_q8_256 = quantize::template row<256, 16>,
-          .rms_norm = rows::rms_norm,
-          .add = rows::add,
-          .scale = rows::scale,
-          .multiply = rows::multiply,
-          .gated_mul = []<std::size_t... I>(std::index_sequence<I...>){
-              return std::array<kernel_set::gated_mul_fn, quant::activation_function_count>{
-                  rows::template gated_mul<static_cast<quant::activation_function>(I)>...};
-}
-(std::make_index_sequence<quant::activation_function_count>{}),
-    .all_finite = rows::all_finite, .softcap = rows::softcap, .maximum = rows::maximum,
-    .softmax = rows::softmax, .softmax_terms = rows::softmax_terms, .rope = rows::rope,
-    .accumulate_fixed = rows::accumulate_fixed, .fixed_to_float = rows::fixed_to_float,
-    .attention_scores_f16 = attention::template scores<std::uint16_t>,
-    .attention_scores_f32 = attention::template scores<float>,
-    .attention_mix_f16 = attention::template mix<std::uint16_t>,
-    .attention_mix_f32 = attention::template mix<float>, .store_f16 = attention::store_f16,
-}; // namespace larql::kernels
+  return {
+      .level = level,
+      .matmul = matmul,
+      .quantize_q8_32 = quantize::template row<32, 32>,
+      .quantize_q8_256 = quantize::template row<256, 16>,
+      .rms_norm = rows::rms_norm,
+      .add = rows::add,
+      .scale = rows::scale,
+      .multiply = rows::multiply,
+      .gated_mul = gated_mul_table<L>(),
+      .all_finite = rows::all_finite,
+      .softcap = rows::softcap,
+      .maximum = rows::maximum,
+      .softmax = rows::softmax,
+      .softmax_terms = rows::softmax_terms,
+      .rope = rows::rope,
+      .accumulate_fixed = rows::accumulate_fixed,
+      .fixed_to_float = rows::fixed_to_float,
+      .attention_scores_f16 = attention::template scores<std::uint16_t>,
+      .attention_scores_f32 = attention::template scores<float>,
+      .attention_mix_f16 = attention::template mix<std::uint16_t>,
+      .attention_mix_f32 = attention::template mix<float>,
+      .store_f16 = attention::store_f16,
+  };
 }
 
 } // namespace larql::kernels

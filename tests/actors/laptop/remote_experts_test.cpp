@@ -11,6 +11,7 @@
 #include "tests/support/fake_node.hpp"
 #include "tests/support/process_facts.hpp"
 #include "tests/support/run_model.hpp"
+#include "tests/support/wan_link.hpp"
 
 namespace larql::actors {
 namespace {
@@ -319,6 +320,68 @@ TEST_F(RemoteTickets, ChunksInFlightOverNodesGiveTheSameBits) {
   EXPECT_EQ(std::vector<float>(last.begin(), last.end()),
             std::vector<float>(expected.end() - static_cast<std::ptrdiff_t>(last.size()),
                                expected.end()));
+}
+
+// ---- nodes that are far away
+// ----------------------------------------------------------------------
+
+TEST_F(RemoteTickets, AreAllUnderWayBeforeTheFirstAnswerOfAFarNode) {
+  auto link = test::wan_link{alpha->port(), {.round_trip = 5ms}};
+  port = connect({{link.port(), {0, 3}}, {beta->port(), {4, 7}}});
+  ASSERT_TRUE(port);
+  link.pause();
+  constexpr auto count = 12u;
+  auto tickets = std::vector<experts::expert_ticket>{};
+  for (auto i = 0u; i < count; ++i)
+    tickets.push_back(*port->start(data(i, 8).batch(i % 3)));
+  for (const auto& ticket : tickets)
+    EXPECT_FALSE(ticket->is_ready());
+  link.resume();
+  for (auto i = count; i-- > 0;) {
+    auto sums = std::vector<std::int64_t>(8 * model.config().hidden);
+    ASSERT_TRUE(test::succeeds(tickets[i]->wait(sums, {})));
+    EXPECT_EQ(sums, local(data(i, 8), i % 3)) << i;
+  }
+}
+
+TEST_F(RemoteTickets, GiveTheSameBitsOverLinksWithJitterStallsAndLowRates) {
+  const auto expected = logits_over(laptop->port());
+  for (const auto seed : {1u, 2u, 3u}) {
+    const auto profile = test::wan_profile{.round_trip = 3ms,
+                                           .jitter = 2ms,
+                                           .up_bytes_per_second = 2e6,
+                                           .down_bytes_per_second = 1e6,
+                                           .queue_bytes = 16 * 1024,
+                                           .stall_every = 50ms,
+                                           .stall_length = 20ms,
+                                           .seed = seed};
+    auto first = test::wan_link{alpha->port(), profile};
+    auto second = test::wan_link{beta->port(), profile};
+    port = connect({{first.port(), {0, 3}}, {second.port(), {4, 7}}});
+    ASSERT_TRUE(port);
+    const auto run = *generate::executor::create(laptop->model(), laptop->compute(), *port, {3, 4});
+    const auto sequence = laptop->new_sequence();
+    ASSERT_TRUE(test::succeeds(run->append(*sequence, ids)));
+    const auto last = *run->last_logits(*sequence);
+    EXPECT_TRUE(std::equal(last.rbegin(), last.rend(), expected.rbegin())) << seed;
+    port.reset();
+    nodes.reset();
+  }
+}
+
+TEST_F(RemoteExperts, AReplicaBehindASlowLinkIsAskedLessThanTheNearOne) {
+  const auto layers = experts::index_range{0, model.config().layers - 1};
+  const auto alpha = live_node{model, {layers, {0, 7}}, "alpha"};
+  const auto beta = live_node{model, {layers, {0, 7}}, "beta"};
+  auto near = test::wan_link{alpha.port(), {}};
+  auto far = test::wan_link{beta.port(), {.round_trip = 30ms}};
+  const auto port = connect({{near.port(), {0, 7}}, {far.port(), {0, 7}}});
+  ASSERT_TRUE(port);
+  const auto run = laptop->new_executor(*port);
+  const auto sequence = laptop->new_sequence();
+  for (const auto id : ids)
+    ASSERT_TRUE(test::succeeds(run->append(*sequence, {&id, 1})));
+  EXPECT_LT(far.accuracy().up_bytes * 2, near.accuracy().up_bytes);
 }
 
 // ---- a router or a supervisor that fails --------------------------------------------------------
