@@ -1,4 +1,4 @@
-// Matrix products with AVX-512 (VNNI, VBMI). Included by kernels.cpp only.
+// Matrix products with AVX-512 (VNNI, VBMI). Included by matmul_*.cpp only.
 //
 // One weight row at a time, its codes unpacked once for up to eight inputs. A block's products are
 // exact integers, so only the few float operations per block follow the order that ref/kernels.cpp

@@ -1,5 +1,5 @@
 // Products of many weight rows with one to three inputs, AVX-512, for Q4_K and Q5_K: the kernel of
-// decoding, which must be faster than memory. Included by kernels.cpp only.
+// decoding, which must be faster than memory. Included by matmul_*.cpp only.
 //
 // Four blocks at a time: their scales are taken apart together, and their integer sums are added
 // up together. The inputs' codes are put in the order in which whole registers of weights come

@@ -1,5 +1,5 @@
 // Products of many weight rows with a few inputs, AVX-512, for blocks of 32. Included by
-// kernels.cpp only.
+// matmul_*.cpp only.
 //
 // Four blocks at a time, one in each 128-bit lane of a register: the first halves of their codes in
 // one register, the second halves in another. The inputs' codes are put in that order once for a

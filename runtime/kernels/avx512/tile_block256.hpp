@@ -1,5 +1,5 @@
 // Products of sixteen or 32 weight rows with several inputs, AVX-512, blocks of 256. Included by
-// kernels.cpp only.
+// matmul_*.cpp only.
 //
 // Rows are transposed so that each 32-bit lane holds one row: the integer sums of a block then need
 // no horizontal step, and one broadcast input serves all rows. The float operations per block keep

@@ -1,5 +1,5 @@
 // Products of sixteen or 32 weight rows with several inputs, AVX-512, blocks of 32. Included by
-// kernels.cpp only. Same plan as tile_block256.hpp: rows are transposed, four blocks at a
+// matmul_*.cpp only. Same plan as tile_block256.hpp: rows are transposed, four blocks at a
 // time, so that each 32-bit lane holds one row.
 
 #pragma once

@@ -1,5 +1,5 @@
 // Products of several weight rows, a tile, with several inputs, AVX-512. Included by
-// kernels.cpp only.
+// matmul_*.cpp only.
 
 #pragma once
 

@@ -1,0 +1,11 @@
+#include "runtime/kernels/avx512/matmul.hpp"
+
+#if defined(__AVX512VNNI__)
+
+namespace larql::kernels::avx512 {
+
+constinit const product_table floats_products = products_of<product_part::floats>();
+
+} // namespace larql::kernels::avx512
+
+#endif
