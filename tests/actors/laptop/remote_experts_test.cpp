@@ -165,11 +165,11 @@ TEST_F(RemoteExperts, AFailedCallLeavesThePortReadyForTheNext) {
       if (!call)
         return;
       const auto m = schema::decode(*call);
+      const auto& asked = std::get<schema::expert_call>(*m);
       if (n == 2)
-        peer.send(schema::call_failed{std::get<schema::expert_call>(*m).id, 1,
-                                      schema::failure_code::internal, "not today"});
+        peer.send(schema::call_failed{asked.id, 1, schema::failure_code::internal, "not today"});
       else
-        peer.send(service.run(*call, std::chrono::steady_clock::now()).frame);
+        peer.send(service.run(asked, std::chrono::steady_clock::now()).frame);
     }
   }};
   const auto port = connect({{node.port(), {0, 7}}});

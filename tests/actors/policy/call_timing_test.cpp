@@ -113,7 +113,7 @@ TEST(CallTiming, AFewSlowCallsRaiseTheDeadline) {
   auto t = timing_of(300, 10, 100ms, 80ms);
   const auto before = t.deadline(10, limits());
   for (auto i = 0; i < 5; ++i) // two of a hundred of the window
-    t.add({10, 500ms, 80ms, 100000});
+    t.add({.units = 10, .total = 500ms, .compute = 80ms, .expected_us = 100000});
   EXPECT_GT(t.deadline(10, limits()), 3 * before);
 }
 

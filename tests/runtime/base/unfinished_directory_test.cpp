@@ -132,8 +132,9 @@ TEST_P(KilledFinish, BeforeAnySystemCallLosesNeitherTheOldNorTheNew) {
         continue;
       }
       ASSERT_EQ(without_state(test::read_tree(again->path())), new_files_);
-      if (has_old)
+      if (has_old) {
         ASSERT_EQ(test::read_tree(to_), old_files_);
+      }
       ASSERT_TRUE(succeeds(again->finish()));
       ASSERT_EQ(test::read_tree(dir_.path()).size(), new_files_.size()) << "something is left over";
       ASSERT_EQ(test::read_tree(to_), new_files_);

@@ -17,7 +17,7 @@ TEST(KernelTable, EverySetHasEveryFunction) {
     const auto& k = **kernels_for(level);
     for (const auto e : quant::all_encodings)
       EXPECT_NE(k.matmul[static_cast<std::size_t>(e)], nullptr) << name_of(level) << name_of(e);
-    for (const auto* f : k.gated_mul)
+    for (const auto f : k.gated_mul)
       EXPECT_NE(f, nullptr) << name_of(level);
   }
 }
