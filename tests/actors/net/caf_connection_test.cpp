@@ -181,6 +181,7 @@ TEST_F(CafConnection, TellsOfAConnectionThatBrokeWhileItSentOnceAndAfterwards) {
     const auto lock = std::scoped_lock{events->mutex};
     return events->closed > 0;
   }));
+  caf::anon_send_exit(broker, caf::exit_reason::user_shutdown); // its connection is open as long
   EXPECT_TRUE(eventually([&] { return ::fcntl(descriptor, F_GETFD) < 0; }));
   const auto lock = std::scoped_lock{events->mutex};
   EXPECT_EQ(events->closed, 1);
