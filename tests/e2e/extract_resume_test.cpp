@@ -68,6 +68,8 @@ TEST_F(ExtractResume, AKilledExtractGoesOnWithTheSameBytes) {
     }
   }
   EXPECT_GE(kills, 3);
+  // Killed after the directory had its name, the last step is left to whoever comes next.
+  (void) run(command());
   expect_same_files();
   EXPECT_FALSE(fs::exists(partial()));
 }

@@ -99,7 +99,7 @@ TEST_F(HostileNode, AnAnswerOfAnotherSizeEndsTheRun) {
         result.rows = 1;
         laptop.send(result);
       },
-      {"node mallory", "the answer is no result for"});
+      {"node mallory", "the result has 1 rows, expected"});
 }
 
 TEST_F(HostileNode, AnAnswerOfAnotherIncarnationIsNotTaken) {

@@ -165,7 +165,7 @@ TEST_F(SliceCommand, ADiskThatIsTooSmallIsNoticedBeforeAndNothingStays) {
   set_file_size(vindex() / "down_features.bin", std::uint64_t{8} << 40); // all of it a hole
   const auto done = cut("large", {"--parts", "ffn"});
   EXPECT_EQ(done.code, 1);
-  EXPECT_NE(done.err.find("large.partial: needs 8796."), std::string::npos) << done.err;
+  EXPECT_NE(done.err.find("large.partial: needs 8.80 TB"), std::string::npos) << done.err;
   EXPECT_NE(done.err.find("free"), std::string::npos) << done.err;
   EXPECT_FALSE(fs::exists(at("large")));
   EXPECT_FALSE(fs::exists(at("large.partial")));

@@ -25,7 +25,7 @@ TEST(DiskSpace, TooLittleIsSaidWithBothNumbers) {
   const auto dir = test::temporary_directory{};
   EXPECT_TRUE(succeeds(check_free_space(dir.path(), 0)));
   EXPECT_TRUE(fails(check_free_space(dir / "x", 5'000'000'000'000'000'000u), errc::io,
-                    {(dir / "x").string(), "needs 5000000000.00 GB", "GB free"}));
+                    {(dir / "x").string(), "needs 5.00 EB", "GB free"}));
 }
 
 } // namespace
