@@ -3,7 +3,7 @@
 # on two cores. Every step runs, whatever became of those before it; a table at the end says which
 # failed. The steps' output is in build/check-deep.
 #
-#   tests/check_deep.sh [STEP...]     default: all of tsan asan_programs clang tidy fuzz debian13
+#   tests/check_deep.sh [STEP...]     default: all of tsan asan_units asan_programs clang tidy fuzz debian13
 #
 # Needs the packages of `deploy/install-deps.sh check`; debian13 also root, debootstrap and a mirror.
 set -u
@@ -15,6 +15,12 @@ mkdir -p $out
 tsan() {
   cmake --preset tsan && cmake --build --preset tsan --target larql_unit_tests &&
     ctest --test-dir build/tsan -L unit -j2 --output-on-failure
+}
+
+# Memory errors and undefined behaviour.
+asan_units() {
+  cmake --preset dev && cmake --build --preset dev --target larql_unit_tests larql_actor_tests larql_steady_state_tests &&
+    ctest --preset dev -L 'unit|actor'
 }
 
 # Whole programs with AddressSanitizer and UBSan: what they do wrong on the way out as well. Tests of
@@ -34,7 +40,7 @@ debian13() { LARQL_DEPLOY_CHROOT=1 tests/deploy/debian13.sh; }
 
 failed=0
 summary=
-for step in ${*:-tsan asan_programs clang tidy fuzz debian13}; do
+for step in ${*:-tsan asan_units asan_programs clang tidy fuzz debian13}; do
   echo "=== $step (output: $out/$step.txt)"
   start=$(date +%s)
   "$step" >"$out/$step.txt" 2>&1
