@@ -88,11 +88,13 @@ result<void> make_directories(const fs::path& path) {
 }
 
 result<void> check_destination(const fs::path& destination, bool replace) {
-  LARQL_TRY(const auto exists, path_exists(without_slash(destination)));
-  if (exists && !replace)
-    return fail(errc::usage, "{}: exists already (use --force to replace it)",
-                without_slash(destination).string());
-  return {};
+  const auto real = without_slash(destination);
+  LARQL_TRY(const auto exists, path_exists(real));
+  if (!exists || replace)
+    return {};
+  // A run that was killed at its very end has left its notes in a directory that is whole.
+  LARQL_TRY_VOID(end_interrupted_finish(real, with_suffix(real, ".partial")));
+  return fail(errc::usage, "{}: exists already (use --force to replace it)", real.string());
 }
 
 result<unfinished_directory> unfinished_directory::open(const fs::path& destination,
