@@ -61,20 +61,20 @@ result<void> replace_path(const fs::path& from, const fs::path& to) {
   return remove_tree(old);
 }
 
-// Ends what a killed run had begun in finish(). A destination with a state file is whole: what is
-// missing is the removal of the old one, wherever it stands by now, and of the state file.
+// Ends what a killed run had begun in finish(). Its state file says that there was one; without it
+// nothing is touched, because a neighbour with such a name may be anybody's.
 result<void> end_interrupted_finish(const fs::path& destination, const fs::path& partial) {
   const auto old = replaced_path(destination);
-  LARQL_TRY(const auto old_exists, path_exists(old));
+  LARQL_TRY(const auto is_named, path_exists(destination / state_file));
+  if (is_named) { // whole: only the old one, wherever it stands by now, is left to be removed
+    LARQL_TRY_VOID(remove_tree(old));
+    LARQL_TRY_VOID(remove_tree(partial));
+    return remove_tree(destination / state_file);
+  }
   LARQL_TRY(const auto exists, path_exists(destination));
-  if (old_exists && !exists)
-    return rename_path(old, destination);
-  LARQL_TRY_VOID(remove_tree(old)); // nothing to do where there is none
-  LARQL_TRY(const auto has_state, path_exists(destination / state_file));
-  if (!has_state)
-    return {};
-  LARQL_TRY_VOID(remove_tree(partial));
-  return remove_tree(destination / state_file);
+  LARQL_TRY(const auto old_exists, path_exists(old));
+  LARQL_TRY(const auto is_unnamed, path_exists(partial / state_file));
+  return !exists && old_exists && is_unnamed ? rename_path(old, destination) : result<void>{};
 }
 
 } // namespace

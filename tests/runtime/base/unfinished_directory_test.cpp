@@ -70,6 +70,17 @@ TEST_F(UnfinishedDirectory, DoesNotReplaceWhatAppearedMeanwhile) {
   EXPECT_EQ(test::read_file(to_ / "other"), "1");
 }
 
+TEST_F(UnfinishedDirectory, LeavesNeighboursOfOthersAlone) {
+  const auto neighbour = dir_ / "to.replaced";
+  test::write_file(neighbour / "a", "1");
+  EXPECT_TRUE(succeeds(unfinished_directory::open(to_, "s", false)));
+  EXPECT_FALSE(fs::exists(to_));
+  test::write_file(to_ / "old", "1");
+  EXPECT_FALSE(check_destination(to_, false));
+  EXPECT_TRUE(succeeds(unfinished_directory::open(to_, "s", true)));
+  EXPECT_TRUE(fs::exists(neighbour / "a"));
+}
+
 TEST_F(UnfinishedDirectory, ATrailingSlashIsTheSameDirectory) {
   auto d = unfinished_directory::open(to_ / "", "s", false);
   ASSERT_TRUE(succeeds(d));
