@@ -104,10 +104,9 @@ public:
 
   result<void> run(std::uint64_t done_before, std::uint64_t had_before) {
     const auto count = std::clamp<std::size_t>(queue_.size(), 1, options_.connections);
-    running_ = count;
+    auto lock = std::unique_lock{mutex_}; // the threads wait for it, so none ends uncounted
     LARQL_TRY(auto threads, start_threads(count, [this] { work(); }));
-    auto lock = std::unique_lock{mutex_};
-    running_ -= count - threads.size(); // those that were not to be had
+    running_ = threads.size();
     for (auto last = false; !last;) {
       changed_.wait_for(lock, report_interval, [&] { return running_ == 0; });
       last = running_ == 0;

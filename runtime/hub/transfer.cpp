@@ -43,9 +43,7 @@ public:
     for (auto& j : jobs_)
       enqueue(j);
     const auto count = std::clamp<std::size_t>(queue_.size(), 1, options_.connections);
-    running_ = count;
-    LARQL_TRY(auto threads, start_threads(count, [this] { work(); }));
-    count_missing(count - threads.size());
+    LARQL_TRY(auto threads, start(count));
     report();
     for (auto& t : threads)
       t.join();
@@ -73,10 +71,12 @@ private:
     ++pending_files_;
   }
 
-  // Threads that were not to be had.
-  void count_missing(std::size_t threads) {
+  // The threads wait for the lock, so none ends before all are counted.
+  result<std::vector<std::thread>> start(std::size_t count) {
     const auto lock = std::scoped_lock{mutex_};
-    running_ -= threads;
+    auto threads = start_threads(count, [this] { work(); });
+    running_ = threads ? threads->size() : 0;
+    return threads;
   }
 
   void report() {
