@@ -4,10 +4,10 @@
 #include "actors/laptop/admin_proxy.hpp"
 #include "actors/laptop/laptop_guard.hpp"
 #include "actors/laptop/node_link.hpp"
-#include "actors/laptop/router.hpp"
 #include "actors/laptop/supervisor.hpp"
 #include "actors/net/message_io.hpp"
 #include "runtime/base/jitter.hpp"
+#include "runtime/base/log.hpp"
 
 #include <condition_variable>
 #include <mutex>
@@ -20,6 +20,8 @@ using steady = std::chrono::steady_clock;
 
 // How long a joining node's greeting may wait for the supervisor.
 constexpr auto decision_time = std::chrono::seconds{2};
+// Who waits longer than this is told for what.
+constexpr auto notice_time = std::chrono::milliseconds{1000};
 
 bool is_complete(const cluster_view& view, const schema::model_identity& model) {
   auto parts = std::vector<topology::coverage_part>{};
@@ -29,23 +31,45 @@ bool is_complete(const cluster_view& view, const schema::model_identity& model) 
   return static_cast<bool>(topology::check_complete(parts, model.layers, model.experts));
 }
 
-// Every target has been tried, and none is still to come.
+// Every target has been tried, and waiting helps none: it is refused, or nobody wants to wait.
 bool is_hopeless(const cluster_status& s, const topology::cluster& c) {
+  const auto waits = c.limits.failover.count() > 0;
+  const auto is_refused = [](const target_status& t) { return t.refused; };
   return !c.find.enabled() && !s.targets.empty() &&
          std::all_of(s.targets.begin(), s.targets.end(),
-                     [](const target_status& t) { return t.connected || t.attempts > 0; });
+                     [](const target_status& t) { return t.connected || t.attempts > 0; }) &&
+         (!waits || std::any_of(s.targets.begin(), s.targets.end(), is_refused));
+}
+
+// Why nodes are not connected; a reason that several have is said once, behind all of them.
+std::string reasons_of(const cluster_status& s) {
+  auto reasons = std::vector<std::pair<std::string, std::string>>{}; // reason, who has it
+  for (const auto& t : s.targets) {
+    if (t.connected || t.last_error.empty())
+      continue;
+    const auto end = std::min(t.last_error.find(": "), t.last_error.size());
+    const auto who = t.last_error.substr(0, end);
+    const auto why = t.last_error.substr(end);
+    const auto known =
+        std::find_if(reasons.begin(), reasons.end(), [&](const auto& r) { return r.first == why; });
+    if (known == reasons.end())
+      reasons.emplace_back(why, who);
+    else
+      known->second += ", " + who;
+  }
+  auto out = std::string{};
+  for (const auto& [why, who] : reasons)
+    out += (out.empty() ? "" : "; ") + who + why;
+  return out;
 }
 
 failure incomplete(const cluster_status& s, const topology::cluster& c,
                    const schema::model_identity& model) {
-  auto code = errc::unavailable;
-  auto reasons = std::string{};
-  for (const auto& t : s.targets)
-    if (!t.connected && !t.last_error.empty()) {
-      if (reasons.empty())
-        code = t.last_code;
-      reasons += (reasons.empty() ? "" : "; ") + t.last_error;
-    }
+  auto reasons = reasons_of(s);
+  const auto first = std::find_if(s.targets.begin(), s.targets.end(), [](const target_status& t) {
+    return !t.connected && !t.last_error.empty();
+  });
+  const auto code = first == s.targets.end() ? errc::unavailable : first->last_code;
   auto parts = std::vector<topology::coverage_part>{};
   for (const auto& m : s.view->members)
     parts.push_back({m.description->node, m.description->owned});
@@ -123,11 +147,30 @@ public:
     const auto lock = std::scoped_lock{mutex_};
     return supervisor_;
   }
+  /// Has a node that is condemned in the ledger given up.
+  void condemn(const cluster_member& m, const experts::maker_ledger& makers) {
+    const auto id = m.description->incarnation;
+    caf::anon_send(get(), condemn_atom::value, id, makers.why(id));
+  }
 
 private:
   mutable std::mutex mutex_;
   supervisor_actor supervisor_;
 };
+
+void cluster::start_checker(caf::actor_system& sys, const cluster_options& options) {
+  auto o = answer_checker_options{};
+  o.hidden = options.model.hidden;
+  o.known = options.known;
+  has_known_answers_ = options.known != nullptr;
+  o.makers = makers_;
+  o.condemn = [slot = supervisor_, makers = makers_](const cluster_member& m, const std::string&) {
+    slot->condemn(m, *makers);
+  };
+  o.timeout = limits_.call_ceiling;
+  o.uniform = jitter_source();
+  checker_ = spawn_state<answer_checker_state>(sys, std::move(o));
+}
 
 result<void> cluster::start(caf::actor_system& sys, const cluster_options& options) {
   limits_ = options.topology.limits;
@@ -138,13 +181,18 @@ result<void> cluster::start(caf::actor_system& sys, const cluster_options& optio
       options.model.layers, options.topology.rows != topology::row_encoding::automatic);
   connector_ = std::make_unique<connector>(
       tls_, schema::hello{schema::protocol_version, options.name, options.model}, limits_.connect);
+  if (options.sample_answers)
+    start_checker(sys, options);
   auto s = supervisor_options{};
   s.cluster = options.topology;
   s.model = options.model;
   s.network = connector_->functions();
   s.uniform = jitter_source();
-  s.on_change = [w = watcher_, f = formats_](const cluster_status_ptr& status) {
+  s.makers = makers_;
+  s.on_change = [w = watcher_, f = formats_, c = checker_](const cluster_status_ptr& status) {
     f->set(*status->view);
+    if (c)
+      caf::anon_send(c, view_atom::value, status->view);
     w->set(status);
   };
   s.link = [limits = limits_](caf::actor_system& system, connect_result& node,
@@ -156,8 +204,18 @@ result<void> cluster::start(caf::actor_system& sys, const cluster_options& optio
   auto g = laptop_guard_options{};
   g.router = router_;
   g.uniform = jitter_source();
-  g.start_router = [r = router_options{limits_, options.topology.hedge, {}, jitter_source()}](
-                       caf::actor_system& system) {
+  auto r = router_options{};
+  r.limits = limits_;
+  r.hedge = options.topology.hedge;
+  r.uniform = jitter_source();
+  r.spot_check = options.topology.spot_check;
+  r.makers = makers_;
+  r.condemn = [slot = supervisor_, makers = makers_](const cluster_member& m, const std::string&) {
+    slot->condemn(m, *makers);
+  };
+  r.own_sums = options.own_sums;
+  r.checker = checker_;
+  g.start_router = [r](caf::actor_system& system) {
     return spawn_on_network<router_state>(system, r);
   };
   g.start_supervisor = [s, c = connector_->reports(),
@@ -225,12 +283,18 @@ accept_admin_fn cluster::accept_admins(caf::actor_system& sys) const {
 
 result<void> cluster::wait_until_complete(const cluster_options& options) {
   const auto& c = options.topology;
-  // One round of attempts; with discovery, time to find nodes first.
-  const auto time_allowed =
-      limits_.connect + (c.find.enabled() ? limits_.failover : std::chrono::milliseconds{1000});
-  watcher_->wait_until(steady::now() + time_allowed, options.stop, [&](const cluster_status& s) {
+  const auto is_decided = [&](const cluster_status& s) {
     return is_complete(*s.view, options.model) || is_hopeless(s, c);
-  });
+  };
+  const auto begin = steady::now();
+  watcher_->wait_until(begin + notice_time, options.stop, is_decided);
+  // Nodes may be down for a moment, or loading: they are waited for as in an answer under way.
+  const auto longest = limits_.connect + std::max(limits_.failover, notice_time);
+  if (const auto now = watcher_->get(); !is_decided(*now) && !options.stop.stop_requested())
+    log_warning("cluster", "waiting at most {} s for nodes: {}",
+                std::chrono::ceil<std::chrono::seconds>(longest).count(),
+                reasons_of(*now).empty() ? "those that have not come yet" : reasons_of(*now));
+  watcher_->wait_until(begin + longest, options.stop, is_decided);
   const auto last = watcher_->get();
   if (options.stop.stop_requested())
     return fail(errc::cancelled, "stopped while connecting to the nodes");
@@ -262,6 +326,8 @@ cluster::~cluster() {
   supervisor_->set({});
   if (guard_)
     caf::anon_send_exit(guard_, caf::exit_reason::user_shutdown);
+  if (checker_)
+    caf::anon_send_exit(checker_, caf::exit_reason::user_shutdown);
 }
 
 } // namespace larql::actors

@@ -108,12 +108,14 @@ private:
 
 remote_experts::remote_experts(caf::actor_system& sys, std::shared_ptr<router_slot> router,
                                std::shared_ptr<const layer_formats> formats,
-                               kernels::compute compute, const topology::deadlines& limits)
+                               kernels::compute compute, const topology::deadlines& limits,
+                               std::shared_ptr<const experts::maker_ledger> makers)
     : sys_(sys),
       router_(std::move(router)),
       formats_(std::move(formats)),
       compute_(compute),
-      timeout_(limits.failover + 2 * limits.call_ceiling + margin) {}
+      timeout_(limits.failover + 2 * limits.call_ceiling + margin),
+      makers_(std::move(makers)) {}
 
 remote_experts::~remote_experts() = default;
 

@@ -10,6 +10,9 @@
 //        └───── parked ◄─────────────────┤                     counts, a late one is still welcome
 //     new view, or back-off over         └─ slow ─► hedged: another owner as well
 //
+//     One call in `spot_check` goes to two owners, and its answer waits until both are compared
+//     (router_checks.cpp); a late answer of a repeated call is compared, too.
+//
 //     parked or late for longer than the failover deadline ─► the job fails, naming the experts
 //
 // Calls are pure functions of weights and rows, so a repeated call changes nothing but the time.
@@ -30,6 +33,7 @@
 #include "actors/policy/call_timing.hpp"
 #include "actors/policy/replica_choice.hpp"
 #include "runtime/base/backoff.hpp"
+#include "runtime/experts/maker_ledger.hpp"
 
 #include <optional>
 #include <unordered_map>
@@ -37,11 +41,23 @@
 
 namespace larql::actors {
 
+/// The sums [rows][hidden] of a job's rows as this machine computes them; none if it cannot. Called
+/// in the router's thread, and only in a dispute.
+using own_sums_fn = std::function<std::optional<std::vector<std::int64_t>>(
+    const layer_job&, std::span<const experts::assignment>, std::span<const std::uint32_t> rows)>;
+
 struct router_options {
   topology::deadlines limits;
   topology::hedging hedge;
   backoff retry{std::chrono::milliseconds{5}, std::chrono::milliseconds{500}};
   std::function<double()> uniform = [] { return 0.5; }; ///< random numbers in [0, 1), for jitter
+  unsigned spot_check = 0; ///< one call in so many goes to two owners; 0: none
+  std::shared_ptr<experts::maker_ledger> makers = std::make_shared<experts::maker_ledger>();
+  /// Told when a node has been condemned in the ledger: its answers are not used any more.
+  std::function<void(const cluster_member&, const std::string& why)> condemn =
+      [](const cluster_member&, const std::string&) {};
+  own_sums_fn own_sums = {};    ///< empty: this machine does not hold the experts
+  answer_checker_actor checker; ///< decides by known answers; may be null
 };
 
 class router_state {
@@ -71,6 +87,9 @@ private:
   struct node_call;
   struct pending_job;
   struct call_place;
+  struct opinion;
+  struct spot_check;
+  using check_ptr = std::shared_ptr<spot_check>;
   using job_ptr = std::shared_ptr<pending_job>;
 
   void on_route(const layer_job_ptr& job);
@@ -85,6 +104,9 @@ private:
                                             std::span<const std::uint64_t> avoid);
   void add_calls(const job_ptr& job, std::size_t member,
                  std::span<const experts::assignment> assignments);
+  void add_calls(const job_ptr& job, std::size_t member,
+                 std::span<const experts::assignment> assignments,
+                 std::optional<std::size_t> witness);
   void send(const job_ptr& job, node_call& p, std::size_t member);
   void on_answer(const received_result& answer);
   void on_error(const caf::error& err);
@@ -105,17 +127,49 @@ private:
   [[nodiscard]] std::optional<std::size_t> other_owner(const pending_job& job,
                                                        const node_call& p) const;
   [[nodiscard]] failure missing_experts(const pending_job& job, time now) const;
-  [[nodiscard]] result<void> merge(const node_call& p, const cluster_member& m,
-                                   const schema::expert_result& r, layer_job& job) const;
+  [[nodiscard]] static result<void> merge(std::span<const std::uint32_t> rows,
+                                          const cluster_member& m, const schema::expert_result& r,
+                                          std::uint32_t hidden, std::span<std::int64_t> sums);
+  [[nodiscard]] static result<std::vector<std::int64_t>> sums_of(const cluster_member& m,
+                                                                 const schema::expert_result& r,
+                                                                 std::size_t rows,
+                                                                 std::uint32_t hidden);
+
+  // router_checks.cpp
+  [[nodiscard]] std::optional<std::size_t>
+  choose_witness(const pending_job& job, std::size_t member,
+                 std::span<const experts::assignment> assignments);
+  void begin_check(const job_ptr& job, node_call& p, std::size_t witness);
+  void ask(spot_check& c, std::size_t member);
+  void compare_late(const job_ptr& job, const node_call& p, const attempt& first,
+                    std::vector<std::int64_t> sums);
+  [[nodiscard]] bool hold_answer(node_call& p, const attempt& a, std::vector<std::int64_t> sums);
+  [[nodiscard]] std::pair<check_ptr, opinion*> opinion_of(caf::message_id reply) const;
+  void on_opinion(const received_result& answer);
+  void on_no_opinion();
+  void without_opinion(const check_ptr& c, opinion& o);
+  void weigh(const check_ptr& c);
+  void ask_third(const check_ptr& c);
+  void decide_here(const check_ptr& c);
+  void name_wrong(const check_ptr& c, std::size_t who, std::string_view judge);
+  void condemn(const check_ptr& c, std::size_t who, std::string_view judge);
+  void undecided(const check_ptr& c);
+  [[nodiscard]] node_call* waiting_call(const spot_check& c) const;
+  void settle(const check_ptr& c, std::size_t right);
+  void drop_check(const check_ptr& c);
+  void expire_checks(time now);
   node_record& record_of(const cluster_member& m);
   [[nodiscard]] bool is_suspect(const cluster_member& m) const;
   void wake_at(time when);
+  void put_off(clock::duration_type time_stopped);
 
   pointer self_;
   router_options options_;
   cluster_view_ptr view_ = std::make_shared<cluster_view>();
   std::unordered_map<std::uint64_t, node_record> nodes_; // by incarnation
   std::vector<job_ptr> jobs_;
+  std::vector<check_ptr> checks_;
+  std::optional<failure> undecided_; // of answers that were used before they were compared
   std::uint64_t next_id_ = 1;
   std::optional<time> wake_;
   caf::behavior replies_; // handles the answers of all calls
@@ -128,6 +182,7 @@ private:
   std::vector<expert_demand> demands_;
   std::vector<node_offer> offers_;
   std::vector<experts::assignment> taken_;
+  std::vector<experts::assignment> shared_, alone_; // of a call that is checked
   std::vector<node_call> spare_calls_;
   std::vector<job_ptr> spare_jobs_;
 };

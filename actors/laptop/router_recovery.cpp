@@ -6,25 +6,21 @@ namespace larql::actors {
 
 namespace {
 
+// A tick that comes so late means that the process was stopped, not that it was busy.
+constexpr auto stall_limit = std::chrono::seconds{1};
+
 using std::chrono::milliseconds;
 
 // A call whose attempts fail this often is not helped by another: the call itself may be what kills
 // shards.
 constexpr unsigned most_node_failures = 4;
 
-bool owns_all(const cluster_member& m, std::uint32_t layer,
-              std::span<const experts::assignment> assignments) {
-  return std::all_of(assignments.begin(), assignments.end(), [&](const experts::assignment& p) {
-    return m.description->owned.contains(layer, p.expert);
-  });
-}
-
 } // namespace
 
 void router_state::on_error(const caf::error& err) {
   const auto place = place_of(self_->current_message_id());
   if (!place)
-    return;
+    return on_no_opinion();
   const auto& job = place->job;
   auto& p = *job->find(place->call_id);
   const auto it = std::find_if(p.attempts.begin(), p.attempts.end(),
@@ -165,11 +161,29 @@ void router_state::wake_at(time when) {
   self_->delayed_send(self_, when > now ? when - now : clock::duration_type{0}, tick_atom::value);
 }
 
+// This process did not run for that time (Ctrl-Z, a suspended laptop): answers could not be seen.
+void router_state::put_off(clock::duration_type time_stopped) {
+  const auto later = [&](std::optional<time>& t) {
+    if (t)
+      *t += time_stopped;
+  };
+  for (const auto& job : jobs_) {
+    later(job->trouble_since);
+    for (auto& p : job->calls)
+      for (auto& a : p.attempts) {
+        later(a.deadline);
+        later(a.hedge_at);
+      }
+  }
+}
+
 // Looks at everything that may be due and sleeps until the next thing is.
 void router_state::on_tick() {
   const auto now = self_->clock().now();
   if (wake_ && *wake_ > now)
     return; // an earlier tick took its place
+  if (wake_ && now - *wake_ > stall_limit)
+    put_off(now - *wake_);
   wake_.reset();
   for (const auto& job : std::vector{jobs_}) {
     if (job->job->is_abandoned()) {
@@ -204,11 +218,15 @@ void router_state::on_tick() {
     check_failover(job, now);
     finish_if_done(job);
   }
+  expire_checks(now);
   auto next = std::optional<time>{};
   const auto consider = [&](const std::optional<time>& t) {
     if (t && (!next || *t < *next))
       next = t;
   };
+  for (const auto& c : checks_)
+    if (c->until != time::max())
+      consider(c->until);
   for (const auto& job : jobs_) {
     consider(job->retry_at);
     if (job->trouble_since)

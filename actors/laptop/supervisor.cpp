@@ -18,6 +18,14 @@ constexpr auto loading_time = std::chrono::minutes{5};
 // A node that offers memory while nothing is missing asks again after this time.
 constexpr auto standby_time = std::chrono::seconds{5};
 
+failure name_taken(const node_description& node, const std::string& address,
+                   const std::string& holder) {
+  return fail(errc::mismatch,
+              "{}: another node calls itself {}, connected from {}: nodes need names of their own "
+              "(--name)",
+              address, node.node, holder);
+}
+
 void end(const node_link_actor& shard) {
   caf::anon_send_exit(shard, caf::exit_reason::user_shutdown);
 }
@@ -52,6 +60,9 @@ supervisor_state::handle::behavior_type supervisor_state::make_behavior() {
       [this](connect_atom, const connect_result_ptr& o) { on_joined(o); },
       [this](notice_atom, std::uint64_t incarnation, schema::node_state state) {
         on_notice(incarnation, state);
+      },
+      [this](condemn_atom, std::uint64_t incarnation, const std::string& why) {
+        on_condemned(incarnation, why);
       },
       [this](dial_atom, std::uint64_t id) { dial(id); },
       [this](found_atom, const std::string& asked) {
@@ -117,8 +128,13 @@ void supervisor_state::on_found(const std::string& asked, const address_list_ptr
 // What the topology promises must be what the node holds.
 result<void> supervisor_state::check(const node_description& node, const dial_target* t) const {
   const auto where = t != nullptr ? to_string(t->url) : std::string{"announced"};
-  if (const auto differs = model_difference(options_.model, node.model); !differs.empty())
+  if (const auto differs =
+          model_difference(options_.model, "on the laptop", node.model, "on the node");
+      !differs.empty())
     return fail(errc::mismatch, "{}: node {} serves another model: {}", where, node.node, differs);
+  if (options_.makers->is_condemned(node.incarnation))
+    return fail(errc::mismatch, "{}: node {} has given a wrong answer: {}; it must be started anew",
+                where, node.node, options_.makers->why(node.incarnation));
   for (auto l = node.owned.layers.first; l <= node.owned.layers.last && !node.formats.empty(); ++l)
     if (const auto& known = formats_[l];
         known && *known != node.formats[l - node.owned.layers.first])
@@ -155,6 +171,8 @@ result<void> supervisor_state::admit(const connect_result_ptr& outcome, std::uin
   }
   for (const auto& [old_incarnation, m] : members_)
     if (m.description->node == node->node) {
+      if (target_id == 0 && m.target == 0) // until the old connection is lost, it is there
+        return name_taken(*node, outcome->address, m.address);
       if (m.target != target_id && m.address != outcome->address && m.target != 0)
         return fail(errc::mismatch, "{}: another node calls itself {}: {}", outcome->address,
                     node->node, m.address);
@@ -200,6 +218,11 @@ void supervisor_state::on_down(const caf::down_msg& m) {
     }
 }
 
+void supervisor_state::on_condemned(std::uint64_t incarnation, const std::string& why) {
+  remove(incarnation, fmt::format("it has given a wrong answer: {}", why));
+  publish();
+}
+
 void supervisor_state::on_notice(std::uint64_t incarnation, schema::node_state state) {
   const auto it = members_.find(incarnation);
   if (it == members_.end() || it->second.state == state)
@@ -215,6 +238,11 @@ void supervisor_state::on_notice(std::uint64_t incarnation, schema::node_state s
 caf::result<accepted_ptr> supervisor_state::on_announce(const announce_ptr& node) {
   if (const auto ok = check(node->node, nullptr); !ok)
     return make_error(failure_code::bad_call, ok.error().text);
+  for (const auto& [incarnation, m] : members_)
+    if (m.target == 0 && m.description->node == node->node.node &&
+        incarnation != node->node.incarnation)
+      return make_error(failure_code::bad_call,
+                        name_taken(node->node, "this connection", m.address).text);
   auto out = std::make_shared<schema::accepted>();
   if (node->owns) {
     out->verdict = schema::verdict::serve;

@@ -27,6 +27,7 @@
 #include "actors/laptop/connector.hpp"
 #include "actors/laptop/dial_targets.hpp"
 #include "runtime/base/backoff.hpp"
+#include "runtime/experts/maker_ledger.hpp"
 #include "runtime/topology/topology.hpp"
 
 #include <functional>
@@ -43,6 +44,8 @@ struct supervisor_options {
   /// Makes a connection an actor that answers as the node's shard.
   std::function<node_link_actor(caf::actor_system&, connect_result&, const supervisor_actor&)> link;
   router_actor router; ///< is sent every view
+  /// Nodes that are condemned in it are not admitted.
+  std::shared_ptr<const experts::maker_ledger> makers = std::make_shared<experts::maker_ledger>();
   /// Called in the supervisor's thread with every change.
   std::function<void(const cluster_status_ptr&)> on_change = [](const cluster_status_ptr&) {};
   std::function<double()> uniform = [] { return 0.5; }; ///< random numbers in [0, 1), for jitter
@@ -82,6 +85,7 @@ private:
   caf::result<accepted_ptr> on_announce(const announce_ptr& node);
   void on_joined(const connect_result_ptr& outcome);
   void on_notice(std::uint64_t incarnation, schema::node_state state);
+  void on_condemned(std::uint64_t incarnation, const std::string& why);
   void on_down(const caf::down_msg& m);
 
   void dial(std::uint64_t id);

@@ -26,6 +26,9 @@ public:
                             : std::min(piece_bytes, body_bytes_ - (body_ ? body_->size() : 0));
   }
 
+  /// Bytes of a frame that has not come whole.
+  [[nodiscard]] std::size_t held() const noexcept { return body_ ? body_->size() : 0; }
+
   /// Takes exactly wanted() bytes; what is in `bytes` afterwards means nothing. Returns a payload
   /// when a frame is complete, else null.
   [[nodiscard]] result<shared_buffer> take(std::vector<char>& bytes) {

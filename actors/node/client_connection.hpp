@@ -5,17 +5,21 @@
 // Blocking  Never: runs on the network thread.
 // Failure   A frame that is no message for a node closes this connection and nothing else. Calls
 //           beyond the window are answered with `overloaded`. When the peer goes away, its answers
-//           and the calls that were not begun are dropped. A peer that does not read its answers is
-//           closed. What a peer's role does not allow is answered with a refusal.
+//           and the calls that were not begun are dropped. What waits is counted in the budget of
+//           the process. A peer that does not read its answers for 30 s is closed. What a peer's
+//           role does not allow is answered with a refusal.
 
 #pragma once
 
 #include "actors/core/interfaces.hpp"
+#include "actors/core/memory_budget.hpp"
 #include "actors/core/pooled_message.hpp"
 #include "actors/core/state_actor.hpp"
 #include "actors/net/caf_connection.hpp"
 #include "actors/net/frame_reader.hpp"
 #include "actors/net/peer_identity.hpp"
+#include "actors/net/reading_watch.hpp"
+#include "actors/node/client_places.hpp"
 #include "actors/node/node_counters.hpp"
 
 #include <chrono>
@@ -31,6 +35,7 @@ struct accepted_client {
   peer_identity identity;
   schema::hello hello;
   std::function<void()> on_end = [] {}; ///< when the connection is over
+  std::shared_ptr<client_activity> activity = std::make_shared<client_activity>();
 
   accepted_client() = default;
   accepted_client(const accepted_client&) = delete;
@@ -48,8 +53,8 @@ public:
   static constexpr std::uint32_t window = 64;
   /// Bytes of calls that may wait, and of answers that the peer has not taken. A laptop has a call
   /// or two in flight; these only bound what a broken or hostile one can pile up.
-  static constexpr std::size_t max_waiting_bytes = 4 * std::size_t{schema::max_frame_bytes};
-  static constexpr std::size_t max_unsent_bytes = 4 * std::size_t{schema::max_frame_bytes};
+  static constexpr std::size_t max_waiting_bytes = 2 * std::size_t{schema::max_frame_bytes};
+  static constexpr std::size_t max_unsent_bytes = 2 * std::size_t{schema::max_frame_bytes};
   /// Longest time a call may take at the shard, queueing included.
   static constexpr auto call_timeout = std::chrono::minutes{5};
   /// Longest time that draining or restarting may take.
@@ -63,6 +68,8 @@ public:
     schema::node_state state = schema::node_state::serving;
     std::function<void()> restart_node; ///< asks the process to start anew
     std::shared_ptr<node_counters> counters = std::make_shared<node_counters>();
+    /// A peer that takes nothing of its answers for this time is dropped.
+    std::chrono::milliseconds read_limit = reading_watch::default_limit;
   };
 
   client_connection_state(pointer self, accepted_client_ptr client, context node);
@@ -80,6 +87,10 @@ private:
   void on_answer(const encoded_frame& answer);
   void on_error(const caf::error& err);
   void on_tick();
+  void wake_by(caf::actor_clock::time_point t);
+  [[nodiscard]] std::size_t unsent();
+  /// Takes from the budget what this connection holds, with so many bytes more.
+  [[nodiscard]] bool hold(std::size_t more = 0);
   void send_message(const schema::message& m);
   void send(std::vector<char>& frame);
   void send_failure(std::uint64_t id, failure_code code, const std::string& text);
@@ -109,7 +120,9 @@ private:
   /// None if the call has been answered already.
   [[nodiscard]] std::optional<pending_call> finish_call(caf::message_id reply);
 
-  bool ticking_ = false;
+  std::optional<caf::actor_clock::time_point> next_tick_;
+  budget_share held_;
+  reading_watch reading_;
   caf::behavior replies_; // of all calls
   message_pool<caf::atom_value, received_call> messages_;
   std::shared_ptr<std::atomic<bool>> gone_ = std::make_shared<std::atomic<bool>>(false);

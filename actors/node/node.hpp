@@ -16,7 +16,6 @@
 #include "runtime/base/backoff.hpp"
 
 #include <functional>
-#include <set>
 
 namespace larql::actors {
 
@@ -32,6 +31,7 @@ struct node_options {
   /// Random numbers in [0, 1), for jitter.
   std::function<double()> uniform = [] { return 0.5; };
   std::shared_ptr<node_counters> counters = std::make_shared<node_counters>();
+  std::chrono::milliseconds read_limit = reading_watch::default_limit; ///< of connections
   backoff restart_delay{std::chrono::milliseconds{50}, std::chrono::milliseconds{5000}};
   unsigned most_restarts = 10;
   std::chrono::milliseconds restart_window{60000};
@@ -43,9 +43,6 @@ public:
   using pointer = handle::pointer;
   static constexpr const char* name = "node";
 
-  /// Connections at the same time; further ones are closed.
-  static constexpr std::size_t max_connections = 256;
-
   node_supervisor_state(pointer self, node_options options);
   ~node_supervisor_state();
 
@@ -53,6 +50,8 @@ public:
 
 private:
   void on_connect(const accepted_client_ptr& client);
+  /// False if there is no place for this one.
+  [[nodiscard]] bool make_room(const client_places::place& p, const std::string& peer);
   caf::result<void> on_drain();
   caf::result<bool> on_restart();
   caf::result<node_status_ptr> on_status();
@@ -68,7 +67,7 @@ private:
   expert_shard_actor shard_; // null while it restarts
   bool asked_to_end_ = false;
   std::vector<caf::typed_response_promise<bool>> waiting_for_restart_;
-  std::set<client_actor> connections_;
+  client_places connections_;
   restart_budget budget_;
   unsigned attempt_ = 0;
   caf::actor_clock::time_point started_{};

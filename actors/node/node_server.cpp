@@ -2,6 +2,7 @@
 
 #include "actors/core/errc.hpp"
 #include "actors/net/handshake.hpp"
+#include "actors/net/message_io.hpp"
 #include "actors/node/expert_service.hpp"
 #include "actors/node/expert_shard.hpp"
 #include "runtime/base/jitter.hpp"
@@ -49,6 +50,12 @@ expert_shard_actor start_shard(caf::actor_system& sys, const description_ptr& de
                                               std::move(helper));
 }
 
+failure lost(const caf::error& why) {
+  if (why == caf::sec::request_timeout)
+    return fail(errc::deadline, "the node's actor does not answer");
+  return fail(errc::unavailable, "the node's actor is gone: {}", text_of(why));
+}
+
 } // namespace
 
 void measure_process(const experts::expert_bank& bank, schema::node_status& out) {
@@ -82,6 +89,8 @@ node_server::node_server(caf::actor_system& sys, node_server_options options)
   o.restart_node = std::move(options.restart_node);
   counters_->state = description_->state;
   counters_->mailboxes = mailboxes_of(sys);
+  counters_->buffers = std::make_shared<memory_budget>(options.buffer_bytes);
+  o.read_limit = options.read_limit;
   o.counters = counters_;
   o.uniform = jitter_source();
   node_ = spawn_state<node_supervisor_state>(sys, std::move(o));
@@ -96,9 +105,11 @@ node_server::node_server(caf::actor_system& sys, node_server_options options)
       std::move(options.listening), std::move(options.tls), std::move(listen),
       [node = node_, description = description_, counters = counters_,
        connections = connections_](secure_stream s, time_limit until) -> result<void> {
-        if (s.identity().role == peer_role::node)
-          return fail(errc::mismatch, "{}: its certificate is one of a node, expected a laptop",
-                      s.peer());
+        if (s.identity().role == peer_role::node) {
+          (void) read_message(s, schema::max_hello_bytes, until); // or the answer would be lost
+          return refuse(s, "your certificate is one of a node, expected a laptop or an operator",
+                        until);
+        }
         auto self = *description;
         self.state = counters->state; // as it is now, not as it began
         // Counted first: whoever is answered finds itself among the connections.
@@ -125,16 +136,38 @@ node_server::~node_server() {
   connections_->close_within(last_answers_);
 }
 
-void node_server::ready() {
+void node_server::set_answers(const std::optional<schema::fingerprint>& own) {
+  if (own)
+    counters_->own_answers = *own;
+  counters_->answers.store(own ? schema::answers_state::own : schema::answers_state::known,
+                           std::memory_order_release);
+}
+
+result<void> node_server::ready() {
   // Waits, so that whoever is told afterwards finds a node that serves.
+  auto out = result<void>{};
   auto self = caf::scoped_actor{sys_};
   self->request(node_, std::chrono::seconds{10}, notice_atom::value, schema::node_state::serving)
-      .receive([] {},
-               [](const caf::error& err) { log_warning("node", "ready: {}", text_of(err)); });
+      .receive([] {}, [&](const caf::error& err) { out = lost(err); });
+  return out;
+}
+
+result<schema::node_state> node_server::ask(std::chrono::seconds limit) const {
+  auto out = result<schema::node_state>{fail(errc::internal, "no state")};
+  auto self = caf::scoped_actor{sys_};
+  self->request(node_, limit, describe_atom::value)
+      .receive([&](schema::node_state s) { out = s; },
+               [&](const caf::error& err) { out = lost(err); });
+  return out;
 }
 
 void node_server::adopt(accepted_client_ptr client) {
   caf::anon_send(node_, connect_atom::value, std::move(client));
+}
+
+void node_server::use_tls(tls_context_ptr tls) {
+  if (listener_)
+    listener_->use_tls(std::move(tls));
 }
 
 void node_server::stop_listening() {
@@ -162,6 +195,7 @@ schema::node_status node_server::observe() const {
   out.waiting = counters_->waiting;
   out.connections = counters_->connections;
   out.restarts = counters_->restarts;
+  counters_->tell_answers(out);
   measure_process(bank_, out);
   return out;
 }

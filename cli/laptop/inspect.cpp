@@ -1,6 +1,7 @@
 // larql inspect: what a vindex holds.
 
 #include "cli/support/command.hpp"
+#include "cli/support/model_kind.hpp"
 #include "cli/support/model_path.hpp"
 #include "cli/support/progress.hpp"
 #include "runtime/base/mapped_file.hpp"
@@ -24,18 +25,17 @@ namespace fs = std::filesystem;
 
 void print_model(const vindex::model_config& c) {
   const auto sliding = std::count(c.sliding.begin(), c.sliding.end(), true);
-  fmt::print("model       {} ({}, {})\n", c.model, c.family,
-             c.quant == vindex::quant_kind::q4k ? "q4k" : "lossless");
-  fmt::print(
-      "shape       {} layers ({} sliding with window {}, {} full), hidden {}, dense width {}, "
-      "vocabulary {}\n",
-      c.layers, sliding, c.window, c.layers - static_cast<std::size_t>(sliding), c.hidden,
-      c.dense_width, c.vocab);
-  fmt::print("attention   {} heads; sliding: {} KV heads of {}; full: {} KV heads of {}{}\n",
-             c.q_heads, c.kv_heads, c.head_dim, c.global_kv_heads, c.global_head_dim,
-             c.k_eq_v ? ", V is K" : "");
-  fmt::print("experts     {} per layer, {} per token, width {}\n", c.experts, c.top_k,
-             c.expert_width);
+  print("model       {} ({}, {})\n", c.model, c.family,
+        c.quant == vindex::quant_kind::q4k ? "q4k" : "lossless");
+  print("shape       {} layers ({} sliding with window {}, {} full), hidden {}, dense width {}, "
+        "vocabulary {}\n",
+        c.layers, sliding, c.window, c.layers - static_cast<std::size_t>(sliding), c.hidden,
+        c.dense_width, c.vocab);
+  print("attention   {} heads; sliding: {} KV heads of {}; full: {} KV heads of {}{}\n", c.q_heads,
+        c.kv_heads, c.head_dim, c.global_kv_heads, c.global_head_dim, c.k_eq_v ? ", V is K" : "");
+  print("experts     {} per layer, {} per token, width {}\n", c.experts, c.top_k, c.expert_width);
+  if (c.trained_context != 0)
+    print("context     {} tokens\n", c.trained_context);
 }
 
 // "Q4_K 24, Q6_K 6" for a manifest.
@@ -54,23 +54,26 @@ result<std::string> encodings(const fs::path& manifest, std::uint64_t data_bytes
 result<void> print_part(const fs::path& dir, const char* label, std::string_view data,
                         std::string_view manifest, std::string detail = {}) {
   const auto path = dir / data;
-  if (!fs::exists(path)) {
-    fmt::print("{:<11} {:>9}  {}\n", label, "absent", data);
+  LARQL_TRY(const auto exists, path_exists(path));
+  if (!exists) {
+    print("{:<11} {:>9}  {}\n", label, "absent", data);
     return {};
   }
   LARQL_TRY(const auto in, file::open(path));
-  if (!manifest.empty() && fs::exists(dir / manifest)) {
+  LARQL_TRY(const auto described, path_exists(dir / manifest));
+  if (!manifest.empty() && described) {
     LARQL_TRY(detail, encodings(dir / manifest, in.size_bytes()));
   }
-  fmt::print("{:<11} {:>9}  {}{}{}\n", label, format_bytes(in.size_bytes()), data,
-             detail.empty() ? "" : "  ", detail);
+  print("{:<11} {:>9}  {}{}{}\n", label, format_bytes(in.size_bytes()), data,
+        detail.empty() ? "" : "  ", detail);
   return {};
 }
 
 // Embeddings and head: in the reference's files, or in ours for other encodings.
 result<void> print_vocabulary(const fs::path& dir, const vindex::model_config& c,
                               const vindex::presence& here) {
-  if (fs::exists(dir / vindex::embeddings_any_manifest_file)) {
+  LARQL_TRY(const auto any_embeddings, path_exists(dir / vindex::embeddings_any_manifest_file));
+  if (any_embeddings) {
     LARQL_TRY_VOID(print_part(dir, "embeddings", vindex::embeddings_any_file,
                               vindex::embeddings_any_manifest_file));
   } else {
@@ -80,13 +83,15 @@ result<void> print_vocabulary(const fs::path& dir, const vindex::model_config& c
     LARQL_TRY_VOID(
         print_part(dir, "embeddings", vindex::embeddings_file, "", half ? "F16 1" : "F32 1"));
   }
-  if (fs::exists(dir / vindex::head_any_manifest_file))
+  LARQL_TRY(const auto any_head, path_exists(dir / vindex::head_any_manifest_file));
+  if (any_head)
     return print_part(dir, "output head", vindex::head_any_file, vindex::head_any_manifest_file);
-  if (fs::exists(dir / vindex::head_q4_file))
+  LARQL_TRY(const auto q4_head, path_exists(dir / vindex::head_q4_file));
+  if (q4_head)
     return print_part(dir, "output head", vindex::head_q4_file, "", "Q4_K 1");
   const auto left_out =
       here.left_out.contains(vindex::part::lm_head) || here.left_out.contains(vindex::part::embed);
-  fmt::print("output head {}\n", left_out ? "   absent" : "tied to the embeddings");
+  print("output head {}\n", left_out ? "   absent" : "tied to the embeddings");
   return {};
 }
 
@@ -107,7 +112,8 @@ result<void> print_layers(const fs::path& dir, const vindex::model_config& c,
   auto least = std::numeric_limits<std::uint64_t>::max(), most = std::uint64_t{0}; // per expert
   for (auto l = 0u; l < c.layers; ++l) {
     const auto path = dir / vindex::layer_file_name(l);
-    if (!fs::exists(path)) {
+    LARQL_TRY(const auto exists, path_exists(path));
+    if (!exists) {
       missing.push_back(l);
       continue;
     }
@@ -120,31 +126,30 @@ result<void> print_layers(const fs::path& dir, const vindex::model_config& c,
                           quant::name_of(h.down_format), h.down_cols)];
   }
   if (missing.size() == c.layers) {
-    fmt::print("expert bank {:>9}\n", "absent");
+    print("expert bank {:>9}\n", "absent");
     return {};
   }
-  fmt::print("expert bank {:>9}  {} of {} layers, {} experts of {}{} each\n", format_bytes(bytes),
-             c.layers - missing.size(), c.layers, c.experts,
-             least == most ? "" : format_bytes(least) + " to ", format_bytes(most));
+  print("expert bank {:>9}  {} of {} layers, {} experts of {}{} each\n", format_bytes(bytes),
+        c.layers - missing.size(), c.layers, c.experts,
+        least == most ? "" : format_bytes(least) + " to ", format_bytes(most));
   for (const auto& [format, n] : formats)
-    fmt::print("{:<22} {} layers: {}\n", "", n, format);
+    print("{:<22} {} layers: {}\n", "", n, format);
   for (const auto l : missing)
     if (here.has_layer(l))
-      fmt::print("{:<22} layer {} is missing\n", "", l);
+      print("{:<22} layer {} is missing\n", "", l);
   return {};
 }
 
 // What a slice was cut to, and which weights it belongs to.
 result<void> print_origin(const fs::path& dir, const vindex::presence& here) {
   if (here.sliced)
-    fmt::print("slice       {}{}{}: {}\n",
-               here.preset.empty() ? to_string(here.parts) : here.preset,
-               here.source.empty() ? "" : " of ", here.source, here.summary());
+    print("slice       {}{}{}: {}\n", here.preset.empty() ? to_string(here.parts) : here.preset,
+          here.source.empty() ? "" : " of ", here.source, here.summary());
   LARQL_TRY(const auto sums, vindex::read_checksums(dir));
   const auto digest = sums ? vindex::weights_digest(*sums) : std::string{};
-  fmt::print("checksums   {}\n", !sums            ? std::string{"absent"}
-                                 : digest.empty() ? std::string{"of the files only"}
-                                                  : "experts " + digest);
+  print("checksums   {}\n", !sums            ? std::string{"absent"}
+                            : digest.empty() ? std::string{"of the files only"}
+                                             : "experts " + digest);
   return {};
 }
 
@@ -167,13 +172,14 @@ result<void> print_repository(const fs::path& dir) {
   auto bytes = std::uint64_t{0};
   for (const auto& f : state->files)
     bytes += f.bytes;
-  fmt::print("repository  hf://{}@{} ({}): {} files, {}\n", state->repo, state->revision,
-             state->commit.substr(0, 12), state->files.size(), format_bytes(bytes));
+  print("repository  hf://{}@{} ({}): {} files, {}\n", state->repo, state->revision,
+        state->commit.substr(0, 12), state->files.size(), format_bytes(bytes));
   return {};
 }
 
 result<void> run(const std::string& model) {
   LARQL_TRY(const auto dir, find(model));
+  LARQL_TRY_VOID(require_vindex(dir));
   LARQL_TRY(const auto c, vindex::read_index(dir));
   LARQL_TRY(const auto here, vindex::read_presence(dir, c));
   print_model(c);
@@ -200,6 +206,8 @@ void add_inspect(CLI::App& app, action& chosen) {
       ->add_option("vindex", *model,
                    "Directory of the model, or hf://OWNER/NAME: what the cache holds of it")
       ->required();
+  command->footer("larql inspect gemma4.vindex\n"
+                  "larql inspect hf://ann/gemma4-vindex");
   command->callback([model, &chosen] { chosen = [model] { return exit_code(run(*model)); }; });
 }
 

@@ -1,6 +1,7 @@
 #include "cli/laptop/report.hpp"
 
-#include "cli/support/progress.hpp"
+#include "cli/support/output.hpp"
+#include "runtime/base/format_bytes.hpp"
 #include "runtime/base/quantile.hpp"
 
 #include <cstdio>
@@ -41,12 +42,14 @@ double tokens_per_second(const generate::answer_stats& s) {
 }
 
 void print_report(const generate::answer_stats& s) {
-  fmt::print(stderr, "\n{} tokens, {:.1f} tokens/s ({})\n", s.tokens, tokens_per_second(s),
-             text_of(s.reason));
-  fmt::print(stderr, "time to first token: {:.0f} ms (prompt: {} tokens, {:.1f} tokens/s)\n",
-             seconds(s.to_first_token) * 1e3, s.prompt_tokens,
-             s.prefill.count() == 0 ? 0.0
-                                    : static_cast<double>(s.prompt_tokens) / seconds(s.prefill));
+  report_line("\n{} tokens, {:.1f} tokens/s ({})", s.tokens, tokens_per_second(s),
+              text_of(s.reason));
+  report_line("time to first token: {:.0f} ms (prompt: {} tokens, {:.1f} tokens/s)",
+              seconds(s.to_first_token) * 1e3, s.prompt_tokens,
+              s.prefill.count() == 0 ? 0.0
+                                     : static_cast<double>(s.prompt_tokens) / seconds(s.prefill));
+  if (s.read_again != 0)
+    report_line("read again after a node was found wrong: {} tokens", s.read_again);
   const auto& calls = s.passes.calls;
   if (calls.calls == 0)
     return;
@@ -55,15 +58,14 @@ void print_report(const generate::answer_stats& s) {
     round_trips.push_back(t.round_trip_us);
     network.push_back(t.round_trip_us - t.compute_us);
   }
-  fmt::print(stderr,
-             "per-layer round trip: p50 {:.0f} us, p99 {:.0f} us; of that outside the kernels: p50 "
-             "{:.0f} us\n",
-             quantile(round_trips, 0.5), quantile(round_trips, 0.99), quantile(network, 0.5));
-  fmt::print(stderr, "experts: {} layers in {} calls; bytes sent: {}, received: {}\n",
-             s.passes.layers, calls.calls, format_bytes(calls.bytes_sent),
-             format_bytes(calls.bytes_received));
+  report_line(
+      "per-layer round trip: p50 {:.0f} us, p99 {:.0f} us; of that outside the kernels: p50 "
+      "{:.0f} us",
+      quantile(round_trips, 0.5), quantile(round_trips, 0.99), quantile(network, 0.5));
+  report_line("experts: {} layers in {} calls; bytes sent: {}, received: {}", s.passes.layers,
+              calls.calls, format_bytes(calls.bytes_sent), format_bytes(calls.bytes_received));
   if (calls.retries + calls.hedges != 0)
-    fmt::print(stderr, "calls made again: {}, hedged: {}\n", calls.retries, calls.hedges);
+    report_line("calls made again: {}, hedged: {}", calls.retries, calls.hedges);
 }
 
 } // namespace larql::cli

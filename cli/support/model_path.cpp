@@ -47,7 +47,7 @@ result<hub::pull_outcome> pull_with_progress(const hub::repo& from,
     if (!line)
       line.emplace("pull");
     if (!std::exchange(full, p.done_bytes >= p.total_bytes)) // the checks at the end are quiet
-      line->update(p.done_bytes, p.total_bytes, p.resumed_bytes, p.file);
+      line->update(p.done_bytes, p.total_bytes, p.file);
   };
   return hub::pull(from, request, to, options);
 }

@@ -22,6 +22,7 @@ std::string_view name_of(log_level level) {
 
 // Of the process, as standard error is.
 std::atomic<log_level> lowest_level{log_level::info};
+std::atomic<log_writer> other_writer{nullptr};
 
 std::optional<log_level> level_of_environment() {
   const auto* wanted = std::getenv("LARQL_LOG");
@@ -37,18 +38,16 @@ void set_log_level(log_level lowest) noexcept {
   lowest_level = lowest;
 }
 
-std::string one_line(std::string_view text) {
-  auto out = std::string{text};
-  for (auto& c : out)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
-      c = ' ';
-  return out;
+void set_log_writer(log_writer writer) noexcept {
+  other_writer = writer;
 }
 
 void write_log(log_level level, std::string_view component, std::string_view text) {
   static const auto wanted = level_of_environment();
   if (level < wanted.value_or(lowest_level))
     return;
+  if (const auto writer = other_writer.load())
+    return writer(component, text);
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
   const auto seconds = static_cast<std::time_t>(ms / 1000);

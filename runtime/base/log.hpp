@@ -5,6 +5,8 @@
 
 #pragma once
 
+#include "runtime/base/one_line.hpp"
+
 #include <fmt/format.h>
 
 #include <string>
@@ -14,13 +16,13 @@ namespace larql {
 
 enum class log_level { info, warning, error };
 
-/// A text for people in one line: control characters, escape sequences of peers among them, become
-/// spaces.
-[[nodiscard]] std::string one_line(std::string_view text);
-
 /// Lines below this level are not written; info at first. LARQL_LOG=info|warning|error, where it is
 /// set, says it for good.
 void set_log_level(log_level lowest) noexcept;
+
+/// Takes the place of the lines below: for a program that talks with people. Called by any thread.
+using log_writer = void (*)(std::string_view component, std::string_view text);
+void set_log_writer(log_writer writer) noexcept;
 
 /// Writes one line: "2026-11-23T10:00:00.123Z info node: text".
 void write_log(log_level level, std::string_view component, std::string_view text);

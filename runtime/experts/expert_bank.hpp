@@ -83,7 +83,7 @@ private:
     std::vector<located> down;
   };
 
-  static result<layer_part> open_layer(const std::filesystem::path& path,
+  static result<layer_part> open_layer(const std::filesystem::path& path, const sha256_digest* head,
                                        const vindex::model_config& model, index_range experts);
   [[nodiscard]] const layer_part& part_of(std::uint32_t layer) const;
 

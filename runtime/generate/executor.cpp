@@ -1,6 +1,7 @@
 #include "runtime/generate/executor.hpp"
 
 #include "runtime/base/check.hpp"
+#include "runtime/base/log.hpp"
 
 #include <algorithm>
 
@@ -8,7 +9,11 @@ namespace larql::generate {
 
 executor::executor(const gemma4::model& model, kernels::compute compute,
                    experts::expert_port& experts, const executor_options& options)
-    : model_(model), options_(options), forward_(model, compute, experts), pass_(model.config) {
+    : model_(model),
+      options_(options),
+      makers_(experts.makers()),
+      forward_(model, compute, experts),
+      pass_(model.config) {
   const auto us = [](std::chrono::nanoseconds t) { return static_cast<float>(t.count()) * 1e-3f; };
   forward_.on_calls = [this, us](const experts::call_stats& layer) {
     layer_times_.add({us(layer.slowest), us(layer.slowest_compute)});
@@ -75,9 +80,9 @@ result<void> executor::run(std::span<const part> parts, const std::stop_token& s
   for (const auto& p : parts) {
     const auto own = rows.first(p.tokens.size() * model_.config.hidden);
     if (p.parents.empty())
-      p.to->commit(p.tokens, own);
+      p.to->commit(p.tokens, own, pass_.makers());
     else
-      p.to->commit_drafts(p.tokens, p.parents, own);
+      p.to->commit_drafts(p.tokens, p.parents, own, pass_.makers());
     rows = rows.subspan(own.size());
   }
   return {};
@@ -107,7 +112,7 @@ result<void> executor::append(sequence& to, std::span<const std::uint32_t> token
       auto done = std::move(chunks_.front());
       chunks_.pop_front();
       stats_.add(done.pass->stats());
-      to.commit(done.tokens, done.pass->hidden_rows());
+      to.commit(done.tokens, done.pass->hidden_rows(), done.pass->makers());
       spare_passes_.push_back(std::move(done.pass));
     }
   }
@@ -153,6 +158,27 @@ void executor::drop_chunks() {
     spare_passes_.push_back(std::move(c.pass));
   }
   chunks_.clear();
+}
+
+// A node may be condemned while the rest is read again, so it is looked at once more.
+result<std::uint32_t> executor::renew(sequence& s, const std::stop_token& stop) {
+  auto read = std::uint32_t{0};
+  if (makers_ == nullptr)
+    return read;
+  for (;;) {
+    const auto first = s.void_from(*makers_);
+    if (first == s.size())
+      return read;
+    const auto tokens = std::vector<std::uint32_t>{s.tokens().begin(), s.tokens().end()};
+    const auto kept = s.truncate(first);
+    const auto rest = std::span{tokens}.subspan(kept);
+    log_warning("answer",
+                "{} of {} tokens are read again from position {}: a node that had a part "
+                "in them has given wrong answers",
+                rest.size(), tokens.size(), kept);
+    LARQL_TRY_VOID(append(s, rest, stop));
+    read += static_cast<std::uint32_t>(rest.size());
+  }
 }
 
 // ---- logits -------------------------------------------------------------------------------------

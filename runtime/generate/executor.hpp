@@ -64,6 +64,10 @@ public:
   [[nodiscard]] result<void> append(sequence& to, std::span<const std::uint32_t> tokens,
                                     const std::stop_token& stop = {});
 
+  /// Computes again what a condemned node had a part in, until nothing of the sequence is void. The
+  /// tokens stay. Returns how many were read again.
+  [[nodiscard]] result<std::uint32_t> renew(sequence& s, const std::stop_token& stop = {});
+
   /// Logits [rows][vocab] of rows that their sequences still keep, from one product with the output
   /// head. Valid until the next call.
   [[nodiscard]] result<std::span<const float>> logits(std::span<const row> rows);
@@ -93,6 +97,7 @@ private:
 
   const gemma4::model& model_;
   executor_options options_;
+  const experts::maker_ledger* makers_; // null: all experts are this process's own
   gemma4::forward forward_;
   gemma4::forward::pass pass_; // used by run()
   std::vector<gemma4::sequence_part> parts_;

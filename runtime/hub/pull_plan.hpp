@@ -53,6 +53,19 @@ struct snapshot {
 /// Adds what a directory holds.
 void add(selection& to, const vindex::presence& held);
 
+/// Before anything large is fetched: whether the repository lists what is wanted, with the sizes
+/// and hashes that checksums.json has. `sums` may be null. Of a whole repository everything is
+/// wanted that it has, so only what checksums.json names can be missing.
+[[nodiscard]] result<void> check_listing(const snapshot& s, const selection& wanted,
+                                         const vindex::checksums* sums);
+
+/// Whether a file may differ from checksums.json, because people edit it on the Hub: README.md.
+[[nodiscard]] bool may_be_edited(std::string_view path);
+
+/// The error of two hashes that must be one.
+[[nodiscard]] failure disagreement(const snapshot& s, std::string_view path, std::string_view whose,
+                                   std::string_view one, std::string_view of_checksums);
+
 /// index.json, and checksums.json and larql_slice.json where there are any.
 [[nodiscard]] result<std::vector<planned_file>> plan_meta(const snapshot& s);
 

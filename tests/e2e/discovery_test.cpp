@@ -155,7 +155,7 @@ TEST_F(DiscoveryByJoining, StatusShowsThemAndLeavesThemToTheNextLaptop) {
     for (const auto* name : {"alpha", "beta"})
       EXPECT_NE(looking.out().find(fmt::format("\"name\":\"{}\"", name)), std::string::npos);
     looking.signal(SIGINT);
-    EXPECT_EQ(looking.wait(), (exit_status{0, 0})) << looking.err();
+    EXPECT_EQ(looking.wait(), (exit_status{130, 0})) << looking.err();
   }
   const auto done = run(run_command("10"));
   EXPECT_EQ(done.code, 0) << done.err;

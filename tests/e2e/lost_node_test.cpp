@@ -72,7 +72,8 @@ TEST_F(LostNode, AHangingNodeEndsTheRunAtTheDeadline) {
 TEST_F(LostNode, AStoppedNodeIsReportedWhenConnecting) {
   second->child().signal(SIGSTOP);
   ASSERT_TRUE(eventually([&] { return process_state(second->pid()) == 'T'; }));
-  const auto done = generate({"--moe-shards", map(), "--connect-timeout", "300"});
+  const auto done =
+      generate({"--moe-shards", map(), "--connect-timeout", "300", "--failover-timeout", "0"});
   EXPECT_EQ(done.code, 1);
   EXPECT_NE(done.err.find(second->address()), std::string::npos) << done.err;
   EXPECT_NE(done.err.find("no answer in time"), std::string::npos) << done.err;
@@ -84,7 +85,7 @@ TEST_F(LostNode, ADeadAddressIsReportedWhenConnecting) {
   const auto address = second->address();
   second->child().signal(SIGKILL);
   ASSERT_TRUE(second->child().wait());
-  const auto done = generate({"--moe-shards", map()});
+  const auto done = generate({"--moe-shards", map(), "--failover-timeout", "0"});
   EXPECT_EQ(done.code, 1);
   EXPECT_NE(done.err.find(address), std::string::npos) << done.err;
   EXPECT_NE(done.err.find("Connection refused"), std::string::npos) << done.err;

@@ -10,7 +10,7 @@ namespace {
 class ShardMap : public model_test {
 protected:
   void expect_refusal(const std::string& map, int code, const std::string& part) const {
-    const auto done = generate({"-n", "1", "-q", "--moe-shards", map});
+    const auto done = generate({"-n", "1", "-q", "--failover-timeout", "0", "--moe-shards", map});
     EXPECT_EQ(done.code, code) << map << ": " << done.err;
     EXPECT_EQ(done.out, "") << map;
     EXPECT_NE(done.err.find(part), std::string::npos) << map << ": " << done.err;
@@ -95,7 +95,8 @@ TEST_F(ShardMap, ANodeOfAnotherShapeIsAnError) {
   ASSERT_EQ(run(larql({"extract", (scratch_ / "other.gguf").string(), "-o", dir.string()})).code,
             0);
   const auto node = node_process{dir, {"--name", "alpha"}};
-  expect_refusal(node.owns("0-7"), 1, "layers 5 here (\"tiny\"), 6 there (\"tiny\")");
+  expect_refusal(node.owns("0-7"), 1,
+                 "layers 5 on the node (\"tiny\"), 6 on the laptop (\"tiny\")");
 }
 
 TEST_F(ShardMap, AddressesMayBeHttpUrlsAndNames) {

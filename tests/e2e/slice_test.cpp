@@ -42,7 +42,8 @@ protected:
   /// The raw logits of the prompt from another vindex.
   [[nodiscard]] std::string logits_from(const fs::path& dir, const words& options) {
     const auto file = scratch_ / "slice-logits";
-    auto command = larql({"logits", dir.string(), "--ids", prompt_ids, "-o", file.string()});
+    auto command =
+        larql({"logits", dir.string(), "--ids", prompt_ids, "-o", file.string(), "--force"});
     command.insert(command.end(), options.begin(), options.end());
     const auto done = run(command);
     EXPECT_EQ(done.code, 0) << done.err;

@@ -70,6 +70,9 @@ inline std::vector<sample> samples() {
   silu_welcome.model.activation = quant::activation_function::silu;
 
   auto status = node_status{1, 2, node_state::loading, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+  auto checked_status = status;
+  checked_status.answers = answers_state::own;
+  checked_status.own_answers = informed.weights_digest;
   auto offer = announce{welcome, false, 1 << 30, 12'345};
   offer.node.owned.experts = {1, 0};
   offer.node.formats.clear();
@@ -91,6 +94,7 @@ inline std::vector<sample> samples() {
       {"welcome_activation", silu_welcome},
       {"ask_status", ask_status{0x1020304050607080}},
       {"status", status},
+      {"status_own_answers", checked_status},
       {"control", control{77, control_action::restart_node}},
       {"controlled", controlled{78, true, "drained, starting anew"}},
       {"announce", announce{welcome, true, 0, 0}},

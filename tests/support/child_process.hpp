@@ -37,13 +37,25 @@ struct exit_status {
 /// What a child reads: nothing, or what write() gives it.
 enum class child_input { none, pipe };
 
+/// Where a child's output goes: to this process, or nowhere for one of three reasons.
+enum class child_output {
+  read,
+  closed,      ///< the descriptor is free
+  full,        ///< /dev/full: no space is left
+  broken_pipe, ///< a pipe that nobody reads
+};
+struct child_outputs {
+  child_output out = child_output::read;
+  child_output err = child_output::read;
+};
+
 class child_process {
 public:
   using variables = std::map<std::string, std::string>;
 
   /// Starts `command[0]` with the rest as arguments; `extra` adds to the environment.
   explicit child_process(const std::vector<std::string>& command, const variables& extra = {},
-                         child_input input = child_input::none);
+                         child_input input = child_input::none, child_outputs outputs = {});
   ~child_process();
   child_process(child_process&& other) = delete;
 
@@ -62,6 +74,9 @@ public:
 
   /// Gives the child input. @pre child_input::pipe
   void write(const std::string& text) const;
+
+  /// The child reads the end of its input. @pre child_input::pipe
+  void end_input();
 
   /// Sends a signal; nothing happens if the child has ended and was waited for.
   void signal(int number) const;
@@ -93,6 +108,6 @@ struct finished {
   std::string err;
 };
 [[nodiscard]] finished run(const std::vector<std::string>& command,
-                           const child_process::variables& extra = {});
+                           const child_process::variables& extra = {}, child_outputs outputs = {});
 
 } // namespace larql::test

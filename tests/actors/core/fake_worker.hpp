@@ -38,6 +38,9 @@ public:
     act([why](auto& waiting) { waiting.deliver(why); }, i);
   }
 
+  /// What operators' requests are answered with; the request itself without it.
+  void answer_admin(actors::admin_message_ptr m) { book_->admin_answer = std::move(m); }
+
   void end(caf::exit_reason reason = caf::exit_reason::kill) {
     if (actor_)
       caf::anon_send_exit(actor_, reason);
@@ -51,6 +54,7 @@ private:
     std::vector<Call> calls;
     std::vector<promise> promises;
     std::vector<std::function<void()>> orders;
+    actors::admin_message_ptr admin_answer;
 
     void obey() {
       for (auto& order : std::exchange(orders, {}))
@@ -81,7 +85,9 @@ private:
         return {run, describe, status, [this](actors::drain_atom) { book_->obey(); }};
       else
         return {run, describe, status, [this](actors::tick_atom) { book_->obey(); },
-                [](actors::admin_atom, const actors::admin_message_ptr& m) { return m; }};
+                [this](actors::admin_atom, const actors::admin_message_ptr& m) {
+                  return book_->admin_answer ? book_->admin_answer : m;
+                }};
     }
 
   private:

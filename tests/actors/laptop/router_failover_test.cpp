@@ -45,6 +45,16 @@ TEST_F(RouterFailure, ASilentShardFailsTheJobAtTheDeadlineAndNotBefore) {
   EXPECT_EQ(job->outcome().error().code, errc::deadline);
 }
 
+TEST_F(RouterFailure, TimeInWhichTheLaptopWasStoppedIsNobodysFault) {
+  start({{0, 3}, {4, 7}});
+  const auto job = route(make_job(2, 2, some_assignments()));
+  advance(12s); // of one piece: nothing ran
+  EXPECT_FALSE(is_done(job));
+  answer_rightly(0);
+  answer_rightly(1);
+  EXPECT_EQ(job->sums, expected_sums(*job));
+}
+
 TEST_F(RouterFailure, AnswersAfterTheDeadlineAreHarmless) {
   start({{0, 3}, {4, 7}});
   const auto job = route(make_job(2, 2, some_assignments()));

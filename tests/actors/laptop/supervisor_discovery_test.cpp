@@ -100,13 +100,28 @@ TEST_F(Supervisor, ANodeThatOwnsExpertsIsToldToServe) {
   EXPECT_EQ(members(), "alpha 0-3");
 }
 
+TEST_F(Supervisor, ASecondNodeOfANameIsRefusedWithTheReasonWhileTheFirstIsThere) {
+  start();
+  joins(node("alpha", 1, {0, 3}), "10.0.0.7:40001");
+  const auto answer = announce(serving(node("alpha", 2, {4, 7})));
+  ASSERT_TRUE(answer->error);
+  EXPECT_NE(text_of(*answer->error)
+                .find("another node calls itself alpha, connected from 10.0.0.7:40001"),
+            std::string::npos)
+      << text_of(*answer->error);
+  joins(node("alpha", 2, {4, 7}), "10.0.0.8:40002"); // who comes all the same
+  EXPECT_EQ(members(), "alpha 0-3");
+  EXPECT_TRUE(announce(serving(node("alpha", 1, {0, 3})))->value); // the same again
+}
+
 TEST_F(Supervisor, AnAnnouncedNodeOfAnotherModelIsRefusedWithTheDifference) {
   start();
   auto d = node("alpha", 1);
   d.model.experts = 128;
   const auto answer = announce(serving(d));
   ASSERT_TRUE(answer->error);
-  EXPECT_NE(text_of(*answer->error).find("experts 8 here (\"tiny\"), 128 there"), std::string::npos)
+  EXPECT_NE(text_of(*answer->error).find("experts 8 on the laptop (\"tiny\"), 128 on the node"),
+            std::string::npos)
       << text_of(*answer->error);
   auto offer = offering("beta", 2, 4);
   offer.node.model.hidden = 1;

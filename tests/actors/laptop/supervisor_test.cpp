@@ -118,7 +118,8 @@ TEST_F(Supervisor, ANodeThatIsNotWhatTheTopologySaysIsRefusedAndTheDifferenceIsS
     settle();
   };
   using d = schema::node_description;
-  refuses([](d& x) { x.model.hidden = 2816; }, "hidden size 256 here (\"tiny\"), 2816 there");
+  refuses([](d& x) { x.model.hidden = 2816; },
+          "hidden size 256 on the laptop (\"tiny\"), 2816 on the node");
   refuses([](d& x) { x.model.weights[3] = std::byte{1}; }, "other fingerprints");
   refuses([](d& x) { x.model.weights_digest->back() = std::byte{1}; },
           "other weights of the experts: weights digest 0000000000000000… here");

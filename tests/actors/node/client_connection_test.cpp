@@ -75,6 +75,7 @@ protected:
                 s->owned_bytes = 12345;
                 return node_status_ptr{std::move(s)};
               },
+              [](describe_atom) { return schema::node_state::serving; },
               [](shard_atom) {},
               [](tick_atom) {}};
     }
@@ -182,6 +183,27 @@ TEST_F(ClientConnection, AnswersPingsWithItsCounters) {
   (void) messages();
   receive(fd, frame_of(schema::ping{77}));
   EXPECT_EQ(messages(), texts{test::text_of(schema::pong{77, incarnation, 1, 1, {}})});
+}
+
+TEST_F(ClientConnection, CallsBeyondTheBudgetOfAllConnectionsAreOverloaded) {
+  counters->buffers = std::make_shared<memory_budget>(10'000);
+  start({});
+  const auto data = std::vector<std::byte>(3000);
+  receive_call(1, data);
+  EXPECT_EQ(messages(), texts{});
+  const auto held = counters->buffers->used();
+  EXPECT_GE(held, data.size());
+  receive_call(2, data); // more than half of the budget for one connection
+  const auto refused = messages();
+  ASSERT_EQ(refused.size(), 1u);
+  EXPECT_TRUE(refused[0].starts_with("failed id=2 incarnation=4711 code=3 ")) << refused[0];
+  ASSERT_TRUE(counters->buffers->take(10'000 - counters->buffers->used())); // by others
+  shard.answer(0, as_answer(frame_of(schema::ping{})));
+  settle();
+  EXPECT_EQ(messages().size(), 1u); // what was accepted is answered all the same
+  caf::anon_send_exit(connection, caf::exit_reason::user_shutdown);
+  settle();
+  EXPECT_LE(counters->buffers->used(), 10'000u - data.size()); // it has given back its share
 }
 
 TEST_F(ClientConnection, AnswersCallsBeyondTheWindowWithOverloaded) {

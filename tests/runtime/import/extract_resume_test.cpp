@@ -140,12 +140,13 @@ TEST_P(ExtractResume, ProgressRisesToTheTotal) {
   EXPECT_EQ(last, total);
 }
 
-TEST_P(ExtractResume, AHalfWrittenFileOfAKilledRunIsOverwritten) {
+TEST_P(ExtractResume, AHalfWrittenFileOfAKilledRunGoes) {
   const auto want = uninterrupted();
   ASSERT_TRUE(run_until(20).cancelled);
-  // A kill leaves the temporary file of the file that was being written, longer than it will be.
-  test::write_file(partial_ / "interleaved_q4k.bin.tmp", std::string(1 << 20, 'x'));
-  test::write_file(partial_ / "index.json.tmp", "{\"version\":");
+  // A kill leaves the temporary file of the file that was being written.
+  test::write_file(partial_ / ".interleaved_q4k.bin.0123456789abcdef.tmp",
+                   std::string(1 << 20, 'x'));
+  test::write_file(partial_ / ".index.json.fedcba9876543210.tmp", "{\"version\":");
   ASSERT_TRUE(succeeds(run()));
   EXPECT_EQ(test::read_tree(out_), want);
 }
@@ -159,36 +160,55 @@ TEST_P(ExtractResume, AFinishedFileOfAnotherSizeIsMadeAgain) {
   EXPECT_EQ(test::read_tree(out_), want);
 }
 
-TEST_P(ExtractResume, AChangedSourceStartsAgain) {
+TEST_P(ExtractResume, AChangedSourceStartsAgainIfForced) {
   ASSERT_TRUE(run_until(45).cancelled);
   auto o = small();
   o.seed = 2;
   model_ = tiny_model{o}; // with a fingerprint of its own
   const auto want = uninterrupted();
-  const auto second = run_until(~std::size_t{0});
-  EXPECT_FALSE(second.cancelled);
-  EXPECT_EQ(second.first.resumed_bytes, 0u);
+  EXPECT_TRUE(fails(run(), errc::usage, {partial_.string(), "another source", "--force"}));
+  auto force = extract_options{};
+  force.force = true;
+  force.on_progress = [](const extract_progress& p) {
+    EXPECT_EQ(p.resumed_bytes, 0u);
+    return true;
+  };
+  ASSERT_TRUE(succeeds(run(force)));
   EXPECT_EQ(test::read_tree(out_), want);
 }
 
-TEST_P(ExtractResume, AnotherEncodingStartsAgain) {
+TEST_P(ExtractResume, AnotherEncodingStartsAgainIfForced) {
   ASSERT_TRUE(run_until(45).cancelled);
   const auto want = uninterrupted();
   auto o = extract_options{};
   o.quant = GetParam() == quant_kind::q4k ? quant_kind::lossless : quant_kind::q4k;
+  EXPECT_TRUE(fails(extract(model_.checkpoint(), out_, pool_, o), errc::usage, {"other options"}));
+  o.force = true;
   ASSERT_TRUE(succeeds(extract(model_.checkpoint(), out_, pool_, o)));
   EXPECT_NE(test::read_tree(out_), want);
 }
 
-TEST_P(ExtractResume, ADirectoryWithoutAStateStartsAgain) {
+TEST_P(ExtractResume, ADamagedStateStartsAgainIfForced) {
   const auto want = uninterrupted();
   for (const auto* state : {"", "not json", "{\"version\":0}"}) {
     test::write_file(partial_ / ".unfinished.json", state);
-    test::write_file(partial_ / "stranger.txt", "left over");
-    ASSERT_TRUE(succeeds(run()));
-    EXPECT_EQ(test::read_tree(out_), want); // the stranger is gone
+    test::write_file(partial_ / "norms.bin", "left over");
+    EXPECT_TRUE(fails(run(), errc::usage, {"--force"}));
+    auto o = extract_options{};
+    o.force = true;
+    ASSERT_TRUE(succeeds(run(o)));
+    EXPECT_EQ(test::read_tree(out_), want);
     fs::remove_all(out_);
   }
+}
+
+TEST_P(ExtractResume, AFileOfSomebodyElseInAPartialDirectoryStays) {
+  ASSERT_TRUE(run_until(20).cancelled);
+  test::write_file(partial_ / "mine.txt", "precious");
+  auto o = extract_options{};
+  o.force = true;
+  EXPECT_TRUE(fails(run(o), errc::usage, {partial_.string(), "mine.txt"}));
+  EXPECT_EQ(test::read_file(partial_ / "mine.txt"), "precious");
 }
 
 } // namespace
