@@ -158,7 +158,9 @@ TEST_F(SliceCommand, AKilledSliceGoesOnWithTheSameBytes) {
   if (!fs::exists(at("killed")))
     expect_cut("killed", {"--preset", "all"});
   EXPECT_GE(kills, 2);
-  EXPECT_EQ(read_tree(at("killed")), want);
+  auto found = read_tree(at("killed"));
+  found.erase(".unfinished.json"); // a kill after the last rename leaves it to the next run
+  EXPECT_EQ(found, want);
 }
 
 TEST_F(SliceCommand, ADiskThatIsTooSmallIsNoticedBeforeAndNothingStays) {

@@ -3,7 +3,9 @@
 #include "runtime/base/check.hpp"
 
 #include <fstream>
+#include <functional>
 #include <iterator>
+#include <ostream>
 
 namespace larql::test {
 
@@ -43,8 +45,14 @@ void patch_json(const fs::path& path, const std::function<void(json&)>& edit) {
   write_file(path, value.dump());
 }
 
-std::map<std::string, std::string> read_tree(const fs::path& dir) {
-  auto out = std::map<std::string, std::string>{};
+void PrintTo(const file_tree& files, std::ostream* out) {
+  for (const auto& [name, content] : files)
+    *out << name << " (" << content.size() << " bytes, hash " << std::hex
+         << std::hash<std::string>{}(content) << std::dec << "); ";
+}
+
+file_tree read_tree(const fs::path& dir) {
+  auto out = file_tree{};
   for (const auto& entry : fs::recursive_directory_iterator{dir})
     if (entry.is_regular_file())
       out[entry.path().lexically_relative(dir).string()] = read_file(entry.path());

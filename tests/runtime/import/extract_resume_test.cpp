@@ -60,7 +60,7 @@ protected:
     return out;
   }
 
-  std::map<std::string, std::string> uninterrupted() {
+  test::file_tree uninterrupted() {
     const auto other = dir_ / "whole.vindex";
     auto o = extract_options{};
     o.quant = GetParam();
