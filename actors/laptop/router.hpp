@@ -155,6 +155,8 @@ private:
   void condemn(const check_ptr& c, std::size_t who, std::string_view judge);
   void undecided(const check_ptr& c);
   [[nodiscard]] node_call* waiting_call(const spot_check& c) const;
+  [[nodiscard]] failure not_used(const cluster_member& m) const;
+  void ask_anew(const check_ptr& c, const cluster_member& liar);
   void settle(const check_ptr& c, std::size_t right);
   void drop_check(const check_ptr& c);
   void expire_checks(time now);

@@ -270,7 +270,7 @@ TEST_F(RouterChecks, ALateAnswerOfARepeatedCallIsCompared) {
   answer_rightly(2, 0);
   ASSERT_EQ(condemned.size(), 1u);
   EXPECT_EQ(condemned[0].substr(0, 5), "beta:");
-  EXPECT_TRUE(options.makers->is_void(job->stats.makers, experts::maker_ledger::time::max()));
+  EXPECT_TRUE(options.makers->is_void({job->stats.makers}, experts::maker_ledger::time::max()));
 }
 
 } // namespace
