@@ -50,7 +50,7 @@ void router_state::on_answer(const received_result& answer) {
   }
   const auto compute = std::chrono::nanoseconds{result.compute_ns};
   auto& node = record_of(a.member());
-  const auto round_trip = self_->clock().now() - a.sent;
+  const auto round_trip = now() - a.sent;
   node.timing.add({units_of(p.assignments), round_trip, compute,
                    std::chrono::nanoseconds{result.queue_ns}, a.expected_us});
   auto& stats = job->job->stats;
@@ -66,7 +66,7 @@ void router_state::on_answer(const received_result& answer) {
       return;
     (void) merge(p.rows, a.member(), result, job->job->hidden, job->job->sums); // as sums_of()
   }
-  if (p.attempts.size() > 1)
+  if (own)
     compare_late(job, p, a, *std::move(own));
   stats.makers |= options_.makers->set_of(maker.incarnation);
   drop_call(*job, p.id);

@@ -38,10 +38,12 @@ std::string router_state::spot_check::place() const {
                      topology::list_of(experts_of(assignments)));
 }
 
-// Now and then a call is chosen. The witness owns as many of the experts as possible.
+// Now and then a call is chosen. The witness owns as many of the experts as possible, and is none
+// of the nodes that have just failed.
 std::optional<std::size_t>
 router_state::choose_witness(const pending_job& job, std::size_t member,
-                             std::span<const experts::assignment> assignments) {
+                             std::span<const experts::assignment> assignments,
+                             std::span<const std::uint64_t> avoid) {
   if (options_.spot_check == 0 || view_->members.size() < 2 ||
       options_.uniform() * options_.spot_check >= 1)
     return std::nullopt;
@@ -52,7 +54,9 @@ router_state::choose_witness(const pending_job& job, std::size_t member,
   for (auto i = std::size_t{0}; i < n; ++i) {
     const auto m = (first + i) % n;
     const auto& other = view_->members[m];
-    if (m == member || !other.is_usable() || is_suspect(other))
+    const auto avoided =
+        std::find(avoid.begin(), avoid.end(), other.description->incarnation) != avoid.end();
+    if (m == member || avoided || !other.is_usable() || is_suspect(other))
       continue;
     const auto owned =
         std::count_if(assignments.begin(), assignments.end(), [&](const experts::assignment& a) {
@@ -84,7 +88,6 @@ void router_state::begin_check(const job_ptr& job, node_call& p, std::size_t wit
 
 void router_state::ask(spot_check& c, std::size_t member) {
   const auto& m = view_->members[member];
-  const auto now = self_->clock().now();
   auto frame = frames_.take();
   builder_.build(next_id_++, *c.job, c.assignments, c.rows, *frame);
   frames_.let_go_if_large(frame);
@@ -93,9 +96,9 @@ void router_state::ask(spot_check& c, std::size_t member) {
                                   outgoing_call{next_id_ - 1, std::move(frame)}),
                    self_->context());
   self_->add_multiplexed_response_handler(request.response_id(), replies_);
-  c.opinions.push_back({view_, member, request.response_id(), now, {}});
+  c.opinions.push_back({view_, member, request.response_id(), self_->clock().now(), {}});
   // As long as an ordinary call: who is silent here would be silent there.
-  c.until = now + record_of(m).timing.deadline(units_of(c.assignments), options_.limits);
+  c.until = now() + record_of(m).timing.deadline(units_of(c.assignments), options_.limits);
   wake_at(c.until);
 }
 
@@ -110,9 +113,9 @@ void router_state::compare_late(const job_ptr& job, const node_call& p, const at
     c->job = job->job;
     c->assignments = p.assignments;
     c->rows = p.rows;
-    c->opinions.push_back({first.view, first.member_index, {}, first.sent, sums});
-    c->opinions.push_back({late.view, late.member_index, late.reply, late.sent, {}});
-    c->until = self_->clock().now() + options_.limits.call_ceiling;
+    c->opinions.push_back({first.view, first.member_index, {}, first.asked, sums});
+    c->opinions.push_back({late.view, late.member_index, late.reply, late.asked, {}});
+    c->until = now() + options_.limits.call_ceiling;
     wake_at(c->until);
     checks_.push_back(std::move(c));
   }
@@ -129,7 +132,7 @@ bool router_state::hold_answer(node_call& p, const attempt& a, std::vector<std::
     drop_check(c);
     return false;
   }
-  c->opinions.front() = {a.view, a.member_index, {}, a.sent, std::move(sums)};
+  c->opinions.front() = {a.view, a.member_index, {}, a.asked, std::move(sums)};
   p.attempts.clear();
   p.answered = true;
   weigh(c);
@@ -186,7 +189,7 @@ void router_state::weigh(const check_ptr& c) {
     if (*all[0].sums != *all[1].sums)
       return ask_third(c);
     for (const auto& o : all)
-      options_.makers->found_right(o.member().description->incarnation, o.sent);
+      options_.makers->found_right(o.member().description->incarnation, o.asked);
     return settle(c, 0);
   }
   const auto& third = all.back(); // those before it, but the first two, did not answer
@@ -300,7 +303,7 @@ void router_state::ask_anew(const check_ptr& c, const cluster_member& liar) {
   job->last_owned = liar.description->owned;
   job->last_failure = not_used(liar);
   if (!job->trouble_since)
-    job->trouble_since = self_->clock().now();
+    job->trouble_since = now();
   dispatch(job, assignments, {});
   finish_if_done(job);
 }
