@@ -18,8 +18,8 @@ constexpr auto poll_interval = std::chrono::milliseconds{100};
 // us, for every layer. The core is offered to others meanwhile.
 constexpr auto longest_poll = std::chrono::milliseconds{2};
 // The router's own deadlines end a job: that of the failover, of a last call, and where the answer
-// is checked, of a witness, a third owner or two, and known answers. The margin only covers a laptop
-// that is busy itself.
+// is checked, of a witness, a third owner or two, and known answers. The margin only covers a
+// laptop that is busy itself.
 constexpr auto calls_after_failover = 6;
 constexpr auto margin = std::chrono::seconds{10};
 constexpr std::size_t most_kept_jobs = 16;

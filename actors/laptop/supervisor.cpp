@@ -234,6 +234,9 @@ void supervisor_state::on_down(const caf::down_msg& m) {
 }
 
 void supervisor_state::on_condemned(std::uint64_t incarnation, const std::string& why) {
+  if (!members_.contains(incarnation)) // its work is void all the same
+    log_warning("cluster", "a node that is gone (incarnation {:x}) has given a wrong answer: {}",
+                incarnation, why);
   remove(incarnation, fmt::format("it has given a wrong answer: {}", why));
   publish();
 }

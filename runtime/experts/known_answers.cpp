@@ -12,10 +12,11 @@ static_assert(std::endian::native == std::endian::little, "the digest is over li
 // Enough experts to keep all threads at work, few enough that their sums stay in the cache.
 constexpr std::size_t experts_at_once = 8;
 
-// The numbers of one row, from splitmix64. Every step is exact, so they are the same bits everywhere.
+// The numbers of one row, from splitmix64. Every step is exact, so they are the same bits
+// everywhere.
 //
-// A change of a weight shows if it moves a hidden value across the edge of one of the 255 steps that
-// its block is rounded to. Three things make that as likely as sixteen rows can:
+// A change of a weight shows if it moves a hidden value across the edge of one of the 255 steps
+// that its block is rounded to. Three things make that as likely as sixteen rows can:
 // * all numbers of a row are about as large, so that each weight has as much influence as another;
 // * they are small, so that the activation function is about linear: where gates are large, half of
 //   the hidden values are next to nothing and tell nothing;

@@ -65,8 +65,8 @@ public:
                                     const std::stop_token& stop = {});
 
   /// Computes again what a condemned node had a part in, until nothing of the sequence is void. The
-  /// tokens stay. Returns how many were read again. After a failure the sequence has the tokens that
-  /// are not void, which may be fewer.
+  /// tokens stay. Returns how many were read again. After a failure the sequence has the tokens
+  /// that are not void, which may be fewer.
   [[nodiscard]] result<std::uint32_t> renew(sequence& s, const std::stop_token& stop = {});
 
   /// Logits [rows][vocab] of rows that their sequences still keep, from one product with the output

@@ -23,8 +23,8 @@ inline void rotate_experts(const std::filesystem::path& layer_file, vindex::laye
 }
 
 /// The same of a layer of a vindex whose checksums.json, if it has one, knows this table: as if a
-/// program had mixed up the experts when it wrote the file. Opening finds nothing wrong. The digests
-/// of the experts stay, so that the vindex still passes for the model that it was.
+/// program had mixed up the experts when it wrote the file. Opening finds nothing wrong. The
+/// digests of the experts stay, so that the vindex still passes for the model that it was.
 inline void rotate_experts(const std::filesystem::path& dir, const vindex::model_config& config,
                            std::uint32_t layer) {
   const auto path = dir / vindex::layer_file_name(layer);
@@ -43,8 +43,8 @@ inline void rotate_experts(const std::filesystem::path& dir, const vindex::model
   ASSERT_TRUE(succeeds(vindex::save_checksums(dir, **sums)));
 }
 
-/// Flips a bit in the middle of an expert's gate: in quantised ones an upper bit of a block's scale,
-/// which sixteen rows always show.
+/// Flips a bit in the middle of an expert's gate: in quantised ones an upper bit of a block's
+/// scale, which sixteen rows always show.
 inline void flip_bit(const std::filesystem::path& dir, const vindex::model_config& config,
                      std::uint32_t layer, std::uint32_t expert) {
   const auto path = dir / vindex::layer_file_name(layer);
