@@ -199,9 +199,13 @@ answer_checker_state::compare_with_first(const cluster_member& m, place where,
   const auto& node = *m.description;
   const auto [it, is_new] =
       first_.try_emplace(where, first_answer{found, node.node, node.incarnation});
-  const auto& first = it->second;
+  auto& first = it->second;
   if (is_new)
     return finding::unknown;
+  if (options_.makers->is_condemned(first.incarnation)) {
+    first = {found, node.node, node.incarnation};
+    return finding::unknown;
+  }
   if (first.digest == found)
     return finding::right;
   why = fmt::format("layer {}, expert {}: the answer is {}, the first one seen was {}, of node {}",

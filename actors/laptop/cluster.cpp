@@ -161,8 +161,10 @@ private:
 void cluster::start_checker(caf::actor_system& sys, const cluster_options& options) {
   auto o = answer_checker_options{};
   o.hidden = options.model.hidden;
-  o.known = options.known;
-  has_known_answers_ = options.known != nullptr;
+  // Only what names all weights here and there says that they are stored in the same way.
+  if (options.model.weights_digest)
+    o.known = options.known;
+  has_known_answers_ = o.known != nullptr;
   o.makers = makers_;
   o.condemn = [slot = supervisor_, makers = makers_](const cluster_member& m, const std::string&) {
     slot->condemn(m, *makers);

@@ -15,6 +15,7 @@ struct router_state::attempt {
   cluster_view_ptr view; // the view by which the node was chosen
   std::size_t member_index = 0;
   time sent{};
+  experts::maker_ledger::time asked{}; // the same by the steady clock, for the ledger
   std::chrono::microseconds allowed{0};
   std::optional<time> deadline; // none once it has passed
   std::optional<time> hedge_at;
@@ -75,7 +76,7 @@ struct router_state::opinion {
   cluster_view_ptr view;
   std::size_t member_index = 0;
   caf::message_id reply; // of a call that belongs to the check alone
-  time sent{};
+  experts::maker_ledger::time asked{};
   std::optional<std::vector<std::int64_t>> sums; // [rows][hidden]; none yet
 
   [[nodiscard]] const cluster_member& member() const { return view->members[member_index]; }

@@ -15,6 +15,8 @@ using schema::node_state;
 constexpr auto memory_delay = std::chrono::milliseconds{500};
 // A shard that answers within this time lives; one that does not is busy with a call.
 constexpr auto status_timeout = std::chrono::seconds{2};
+// To measure takes milliseconds: whoever asks more often gets the same numbers again.
+constexpr auto measure_interval = std::chrono::milliseconds{100};
 
 // Answers that a peer did not read may have filled hundreds of megabytes, which the allocator would
 // keep for this process.
@@ -144,19 +146,23 @@ caf::result<bool> node_supervisor_state::on_restart() {
 }
 
 caf::result<node_status_ptr> node_supervisor_state::on_status() {
-  auto out = std::make_shared<schema::node_status>();
+  const auto now = self_->clock().now();
+  if (!measured_at_ || now - *measured_at_ >= measure_interval) {
+    measured_ = {};
+    options_.measure(measured_);
+    measured_at_ = now;
+  }
+  auto out = std::make_shared<schema::node_status>(measured_);
   out->incarnation = options_.description->incarnation;
   out->state = state_;
   out->uptime_ms = static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::milliseconds>(self_->clock().now() - started_)
-          .count());
+      std::chrono::duration_cast<std::chrono::milliseconds>(now - started_).count());
   out->connections = static_cast<std::uint32_t>(connections_.size());
   out->restarts = options_.counters->restarts.load();
   out->served = options_.counters->served.load();
   out->failed = options_.counters->failed.load();
   out->waiting = options_.counters->waiting.load();
   options_.counters->tell_answers(*out);
-  options_.measure(*out);
   return node_status_ptr{std::move(out)};
 }
 

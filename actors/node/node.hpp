@@ -16,6 +16,7 @@
 #include "runtime/base/backoff.hpp"
 
 #include <functional>
+#include <optional>
 
 namespace larql::actors {
 
@@ -70,6 +71,8 @@ private:
   client_places connections_;
   restart_budget budget_;
   unsigned attempt_ = 0;
+  schema::node_status measured_; // nothing but what options_.measure() says
+  std::optional<caf::actor_clock::time_point> measured_at_;
   caf::actor_clock::time_point started_{};
 };
 

@@ -91,6 +91,10 @@ result<void> check(const fs::path& file) {
         c.hedge.enabled ? fmt::format(", hedging after p{:g}", c.hedge.quantile * 100) : "");
   if (c.rows == topology::row_encoding::f32)
     print("wire        rows as f32\n");
+  if (c.spot_check != topology::cluster{}.spot_check)
+    print("spot check  {}\n", c.spot_check == 0   ? "none"
+                              : c.spot_check == 1 ? "every call"
+                                                  : fmt::format("one call in {}", c.spot_check));
   print("\n");
   print_nodes(c);
   const auto parts = topology::parts_of(c, s.layers, s.experts);
@@ -114,6 +118,7 @@ constexpr std::string_view example =
 # show their defaults. All keys: docs/topology.md.
 
 model = "model.vindex"            # directory of the model on the laptop (and on nodes without their own)
+# spot_check = 1000               # with replicas, one call in so many is asked of two; 0: none, 1: every one
 
 # One [[node]] per expert node. Ranges may overlap: nodes with the same experts are replicas.
 [[node]]

@@ -24,7 +24,7 @@ class ClientConnection : public test::deterministic_system {
 protected:
   ClientConnection() {
     description->incarnation = incarnation;
-    node = spawn_state<fake_node>(sys, std::ref(asked));
+    node = spawn_state<fake_node>(sys, std::ref(asked), std::ref(node_is_silent));
     start({});
   }
   /// A connection of a peer with this identity; the one before ends.
@@ -61,7 +61,8 @@ protected:
   public:
     using handle = node_actor;
     static constexpr const char* name = "fake-node";
-    fake_node(handle::pointer, std::vector<std::string>& asked) : asked_(asked) {}
+    fake_node(handle::pointer self, std::vector<std::string>& asked, const bool& is_silent)
+        : self_(self), asked_(asked), is_silent_(is_silent) {}
     handle::behavior_type make_behavior() {
       return {[](connect_atom, const accepted_client_ptr&) {},
               [](notice_atom, schema::node_state) {},
@@ -70,18 +71,27 @@ protected:
                 asked_.push_back("restart");
                 return true;
               },
-              [](status_atom) {
-                auto s = std::make_shared<schema::node_status>();
-                s->owned_bytes = 12345;
-                return node_status_ptr{std::move(s)};
-              },
+              [this](status_atom) { return status(); },
               [](describe_atom) { return schema::node_state::serving; },
               [](shard_atom) {},
               [](tick_atom) {}};
     }
 
   private:
+    caf::result<node_status_ptr> status() {
+      if (is_silent_) {
+        unanswered_.push_back(self_->make_response_promise<node_status_ptr>());
+        return unanswered_.back();
+      }
+      auto s = std::make_shared<schema::node_status>();
+      s->owned_bytes = 12345;
+      return node_status_ptr{std::move(s)};
+    }
+
+    handle::pointer self_;
     std::vector<std::string>& asked_;
+    const bool& is_silent_;
+    std::vector<caf::typed_response_promise<node_status_ptr>> unanswered_;
   };
 
   void receive_call(std::uint64_t id, std::span<const std::byte> data = {}) {
@@ -117,6 +127,7 @@ protected:
       std::make_shared<schema::node_description>();
   std::shared_ptr<node_counters> counters = std::make_shared<node_counters>();
   std::vector<std::string> asked;
+  bool node_is_silent = false;
   int restarts = 0;
   node_actor node;
   test::fake_shard shard;
@@ -186,7 +197,7 @@ TEST_F(ClientConnection, AnswersPingsWithItsCounters) {
 }
 
 TEST_F(ClientConnection, CallsBeyondTheBudgetOfAllConnectionsAreOverloaded) {
-  counters->buffers = std::make_shared<memory_budget>(10'000);
+  counters->buffers = std::make_shared<memory_budget>(10'000, 0);
   start({});
   const auto data = std::vector<std::byte>(3000);
   receive_call(1, data);
@@ -204,6 +215,54 @@ TEST_F(ClientConnection, CallsBeyondTheBudgetOfAllConnectionsAreOverloaded) {
   caf::anon_send_exit(connection, caf::exit_reason::user_shutdown);
   settle();
   EXPECT_LE(counters->buffers->used(), 10'000u - data.size()); // it has given back its share
+}
+
+TEST_F(ClientConnection, ACallOfATokenFindsAPlaceHoweverMuchTheOthersHold) {
+  ASSERT_TRUE(counters->buffers->take(counters->buffers->limit()));
+  const auto data = std::vector<std::byte>(12'000);
+  receive_call(1, data);
+  ASSERT_EQ(shard.calls().size(), 1u);
+  shard.answer(0, as_answer(frame_of(schema::call_failed{1, 2, {}, std::string(1000, 'x')})));
+  settle();
+  EXPECT_EQ(messages().size(), 1u);
+  receive_call(2, std::vector<std::byte>(memory_budget::default_free_bytes));
+  EXPECT_EQ(shard.calls().size(), 1u);
+  EXPECT_TRUE(messages().at(0).starts_with("failed id=2 incarnation=4711 code=3 "));
+}
+
+TEST_F(ClientConnection, AnAnswerThatFindsNoPlaceIsOverloaded) {
+  receive_call(1);
+  ASSERT_TRUE(counters->buffers->take(counters->buffers->limit()));
+  shard.answer(0, as_answer(std::vector<char>(2 * memory_budget::default_free_bytes)));
+  settle();
+  const auto got = messages();
+  ASSERT_EQ(got.size(), 1u);
+  EXPECT_TRUE(got[0].starts_with("failed id=1 incarnation=4711 code=3 ")) << got[0];
+  EXPECT_FALSE(is_closed(fd));
+}
+
+TEST_F(ClientConnection, AnAnswerThatIsTheOnlyOneMayTakeMoreThanTheShareOfOneConnection) {
+  counters->buffers = std::make_shared<memory_budget>(100'000, 0);
+  start({});
+  receive_call(1);
+  shard.answer(0, as_answer(frame_of(schema::call_failed{1, 2, {}, std::string(1000, 'x')})));
+  settle();
+  receive_call(2);
+  const auto before = sent(fd).size(); // nothing waits any more
+  EXPECT_GT(before, 1000u);
+  auto large = std::vector<char>(80'000);
+  shard.answer(1, as_answer(large));
+  settle();
+  EXPECT_EQ(sent(fd).size(), large.size());
+}
+
+TEST_F(ClientConnection, ClosesAPeerThatAsksForStatusWithoutWaiting) {
+  node_is_silent = true;
+  for (auto i = 0u; i < client_connection_state::most_requests; ++i)
+    receive(fd, frame_of(schema::ask_status{i}));
+  EXPECT_FALSE(is_closed(fd));
+  receive(fd, frame_of(schema::ask_status{99}));
+  EXPECT_TRUE(is_closed(fd));
 }
 
 TEST_F(ClientConnection, AnswersCallsBeyondTheWindowWithOverloaded) {
