@@ -1,6 +1,8 @@
 // Files of tests: whole contents in and out, and the ways to damage a file.
 //
-// Errors    A file that cannot be read or written ends the test program.
+// Errors    A file that cannot be read or written ends the test program, and so does one that is
+//           larger than any a test makes: read by mistake, a hole of terabytes would take the
+//           memory of the machine.
 
 #pragma once
 
@@ -45,5 +47,9 @@ void patch_json(const std::filesystem::path& path, const std::function<void(json
 
 /// Every file below `dir` with its content, by relative name.
 [[nodiscard]] std::map<std::string, std::string> read_tree(const std::filesystem::path& dir);
+
+/// How many files and directories there are below `dir`, which another process may change, rename
+/// or remove meanwhile.
+[[nodiscard]] std::size_t files_in(const std::filesystem::path& dir);
 
 } // namespace larql::test
