@@ -37,6 +37,7 @@ struct accepted_client {
   schema::hello hello;
   std::function<void()> on_end = [] {}; ///< when the connection is over
   std::shared_ptr<client_activity> activity = std::make_shared<client_activity>();
+  std::chrono::milliseconds waited{0}; ///< for a place, so far
 
   accepted_client() = default;
   accepted_client(const accepted_client&) = delete;

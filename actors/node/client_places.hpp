@@ -36,6 +36,10 @@ public:
   /// A connection is idle after this time without a frame, one that never sent any earlier.
   static constexpr auto idle_time = std::chrono::seconds{5};
   static constexpr auto silent_time = std::chrono::seconds{2};
+  /// So many wait for a place, each so long at most: by then those that never sent anything are
+  /// idle.
+  static constexpr std::uint32_t most_waiting = 64;
+  static constexpr auto longest_wait = std::chrono::milliseconds{3000};
 
   using time = std::chrono::steady_clock::time_point;
 
