@@ -29,6 +29,7 @@ client_connection_state::client_connection_state(pointer self, accepted_client_p
     : self_(self),
       client_(std::move(client)),
       node_(std::move(node)),
+      reader_(client_->hello.model ? schema::max_frame_bytes : schema::max_hello_bytes),
       held_(node_.counters->buffers),
       reading_(node_.read_limit) {}
 
