@@ -20,9 +20,9 @@ namespace larql::actors {
 
 class frame_reader {
 public:
-  /// Longer frames are an error.
-  explicit frame_reader(std::uint32_t most_bytes = schema::max_frame_bytes) noexcept
-      : most_bytes_(most_bytes) {}
+  frame_reader() = default;
+  /// Longer frames than that are an error.
+  explicit frame_reader(std::uint32_t most_bytes) noexcept : most_bytes_(most_bytes) {}
 
   /// Bytes to ask for next.
   [[nodiscard]] std::size_t wanted() const noexcept {
@@ -56,7 +56,7 @@ public:
 private:
   static constexpr std::size_t piece_bytes = 1 << 20;
 
-  std::uint32_t most_bytes_;
+  std::uint32_t most_bytes_ = schema::max_frame_bytes;
   std::size_t body_bytes_ = 0; // 0: the next bytes are a header
   shared_buffer body_;
   buffer_pool buffers_;
