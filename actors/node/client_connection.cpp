@@ -35,6 +35,8 @@ client_connection_state::client_connection_state(pointer self, accepted_client_p
 
 client_connection_state::~client_connection_state() {
   gone_->store(true);
+  if (client_->activity->unwanted)
+    connection_.hang_up(); // or what it has not read would be kept for it
   node_.counters->waiting.fetch_sub(waiting_);
 }
 

@@ -81,6 +81,9 @@ public:
 
   handle::behavior_type make_behavior();
 
+  /// Memory, most likely. What the peer has not read is dropped, or it would hold more of it.
+  void on_exception() noexcept { connection_.hang_up(); }
+
 private:
   void on_data(caf::io::new_data_msg& m);
   void on_frame(shared_buffer body);

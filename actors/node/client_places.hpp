@@ -25,6 +25,7 @@ struct client_activity {
   std::atomic<std::chrono::steady_clock::time_point> last{}; ///< frame
   std::atomic<bool> has_spoken{false};                       ///< since it was greeted
   std::atomic<std::uint32_t> pending{0};                     ///< calls and orders without an answer
+  std::atomic<bool> unwanted{false}; ///< it lost its place: nothing more is sent
 };
 
 class client_places {
@@ -47,7 +48,7 @@ public:
     bool is_operator = false; ///< opened without a model, for status and orders
     bool is_proven = false;   ///< by a certificate
     std::string address;      ///< of the host
-    std::shared_ptr<const client_activity> activity;
+    std::shared_ptr<client_activity> activity;
   };
 
   [[nodiscard]] std::size_t size() const noexcept { return places_.size(); }

@@ -89,6 +89,7 @@ bool node_supervisor_state::make_room(const client_places::place& p, const std::
   if (!answer.victim)
     return false;
   log_warning("node", "an idle connection was closed: all places are taken, and {} came", peer);
+  connections_.all().at(*answer.victim).activity->unwanted = true;
   self_->send_exit(*answer.victim, caf::exit_reason::user_shutdown);
   connections_.remove(*answer.victim);
   options_.counters->connections.fetch_sub(1);
