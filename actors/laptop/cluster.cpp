@@ -6,6 +6,7 @@
 #include "actors/laptop/node_link.hpp"
 #include "actors/laptop/supervisor.hpp"
 #include "actors/net/message_io.hpp"
+#include "actors/policy/stall_tolerant_deadline.hpp"
 #include "runtime/base/jitter.hpp"
 #include "runtime/base/log.hpp"
 
@@ -22,6 +23,8 @@ using steady = std::chrono::steady_clock;
 constexpr auto decision_time = std::chrono::seconds{2};
 // Who waits longer than this is told for what.
 constexpr auto notice_time = std::chrono::milliseconds{1000};
+// How often one that waits for nodes looks at the time.
+constexpr auto look_interval = std::chrono::milliseconds{250};
 
 bool is_complete(const cluster_view& view, const schema::model_identity& model) {
   auto parts = std::vector<topology::coverage_part>{};
@@ -296,7 +299,12 @@ result<void> cluster::wait_until_complete(const cluster_options& options) {
     log_warning("cluster", "waiting at most {} s for nodes: {}",
                 std::chrono::ceil<std::chrono::seconds>(longest).count(),
                 reasons_of(*now).empty() ? "those that have not come yet" : reasons_of(*now));
-  watcher_->wait_until(begin + longest, options.stop, is_decided);
+  // While this process is stopped no time passes for those it waits for.
+  auto left = stall_tolerant_deadline{longest, look_interval, steady::now()};
+  do
+    watcher_->wait_until(left.next(), options.stop, is_decided);
+  while (!is_decided(*watcher_->get()) && !options.stop.stop_requested() &&
+         left.look(steady::now()));
   const auto last = watcher_->get();
   if (options.stop.stop_requested())
     return fail(errc::cancelled, "stopped while connecting to the nodes");

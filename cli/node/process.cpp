@@ -1,8 +1,7 @@
 #include "cli/node/process.hpp"
-#include "actors/net/model_match.hpp"
-#include "cli/support/command.hpp"
 
 #include "actors/core/system.hpp"
+#include "actors/net/model_match.hpp"
 #include "actors/node/announcer.hpp"
 #include "actors/node/expert_service.hpp"
 #include "actors/node/node_server.hpp"
@@ -13,6 +12,7 @@
 #include "cli/node/protection.hpp"
 #include "cli/node/signals.hpp"
 #include "cli/node/watchers.hpp"
+#include "cli/support/command.hpp"
 #include "cli/support/compute_choice.hpp"
 #include "cli/support/last_resort.hpp"
 #include "cli/support/model_kind.hpp"
@@ -309,6 +309,8 @@ result<node_end> serve_node(const node_settings& settings) {
   if (s.port == 0)
     s.port = port_of_predecessor();
   auto listened = actors::listen_on({s.bind, s.port}); // a wrong model is said before a taken port
+  if (!listened && (!s.hub_repo.empty() || hub::is_hub_path(s.vindex)))
+    return listened.error(); // before anything is fetched
   auto loading = std::unique_ptr<actors::listener>{};
   watch.loading("looking for the model");
   if (listened) {
@@ -355,7 +357,7 @@ result<node_end> serve_node(const node_settings& settings) {
   options.restart_node = [] { ::kill(::getpid(), process_signals::restart); };
   const auto signal = run_node({s, at, join, bank, owned, {*k, pool}}, sys, std::move(options),
                                signals, watch, starting);
-  if (signal != process_signals::restart) {
+  if (signal != process_signals::restart || signals.told_to_end()) {
     end_process_soon();
     return node_end::stopped;
   }
