@@ -77,7 +77,7 @@ result<void> list(const options& o) {
   }
   if (files.empty())
     return fail(errc::not_found, "{}: holds no certificates (*.pem)", o.dir.string());
-  print("{}", t.text());
+  print_text(t.text());
   return {};
 }
 

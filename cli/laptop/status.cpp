@@ -175,7 +175,7 @@ void print_nodes(const snapshot& p) {
            percent(s.resident_bytes, s.owned_bytes),
            format_duration(std::chrono::seconds{s.uptime_ms / 1000})});
   }
-  print("{}", t.text());
+  print_text(t.text());
 }
 
 void print_all_of_nodes(const snapshot& p) {
@@ -227,7 +227,8 @@ void print_snapshot(const snapshot& p, bool wide) {
     c.add({to_string(row.area.experts), to_string(row.area.layers),
            row.owners.empty() ? "GAP: nobody serves these"
                               : fmt::format("{}", fmt::join(row.owners, ", "))});
-  print("{}\n{}: {}\n", c.text(), p.model->name, p.is_complete() ? "complete" : "NOT COMPLETE");
+  print_text(c.text());
+  print("\n{}: {}\n", p.model->name, p.is_complete() ? "complete" : "NOT COMPLETE");
 }
 
 json to_json(const snapshot& p) {
