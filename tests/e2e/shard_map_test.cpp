@@ -65,6 +65,14 @@ TEST_F(ShardMap, LayersThatNobodyHasAreUsageErrorsThatNameThem) {
                  "layer 2: no shard has experts 0-7");
 }
 
+TEST_F(ShardMap, NobodyWaitsForWhatNoNodeOfTheMapWillHave) {
+  const auto low = start_node({"--layers", "0-1"}), high = start_node({"--layers", "3-5"});
+  const auto map = low->owns("0-7") + "," + high->owns("0-7");
+  const auto done = generate({"-n", "1", "-q", "--moe-shards", map});
+  EXPECT_EQ(done.code, 2) << done.err;
+  EXPECT_EQ(done.err, "larql: layer 2: no shard has experts 0-7\n");
+}
+
 TEST_F(ShardMap, ANodeThatOwnsLessThanTheMapSaysIsAnError) {
   const auto node = start_node({"--experts", "0-5", "--name", "alpha"});
   expect_refusal(node->owns("0-7"), 1, "node alpha owns experts 0-5, the shard map says 0-7");
