@@ -62,7 +62,7 @@ TEST_F(Interrupt, OnceEndsTheAnswerEvenIfANodeHangs) {
 TEST_F(Interrupt, WhileConnectingEndsTheProgram) {
   const auto silent = fake_node{[](raw_peer&) {}};
   const auto going = start_run({"--moe-shards", silent.owns("0-7"), "--connect-timeout", "600000"});
-  ASSERT_TRUE(eventually([&] { return thread_count(going->pid()) > 1; }));
+  ASSERT_TRUE(going->wait_for_err("waiting at most")) << going->err();
   going->signal(SIGINT);
   EXPECT_EQ(going->wait(), (exit_status{130, 0})) << going->err();
 }

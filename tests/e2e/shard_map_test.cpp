@@ -69,8 +69,8 @@ TEST_F(ShardMap, NobodyWaitsForWhatNoNodeOfTheMapWillHave) {
   const auto low = start_node({"--layers", "0-1"}), high = start_node({"--layers", "3-5"});
   const auto map = low->owns("0-7") + "," + high->owns("0-7");
   const auto done = generate({"-n", "1", "-q", "--moe-shards", map});
-  EXPECT_EQ(done.code, 2) << done.err;
-  EXPECT_EQ(done.err, "larql: layer 2: no shard has experts 0-7\n");
+  EXPECT_EQ(done.code, 2) << done.err; // and not "does not end": 35 s would be too long for run()
+  EXPECT_NE(done.err.find("layer 2: no shard has experts 0-7"), std::string::npos) << done.err;
 }
 
 TEST_F(ShardMap, ANodeThatOwnsLessThanTheMapSaysIsAnError) {

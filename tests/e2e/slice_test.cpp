@@ -157,6 +157,8 @@ TEST_F(SliceCommand, AKilledSliceGoesOnWithTheSameBytes) {
   }
   if (!fs::exists(at("killed")))
     expect_cut("killed", {"--preset", "all"});
+  // Killed after the directory had its name, the last step is left to whoever comes next.
+  (void) cut("killed", {"--preset", "all"});
   EXPECT_GE(kills, 2);
   EXPECT_EQ(read_tree(at("killed")), want);
 }
