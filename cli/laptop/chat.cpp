@@ -83,9 +83,7 @@ public:
   }
 
   void print_stats() const { print_report(stats_); }
-  void print_speed() const {
-    report_line("({} tokens, {:.1f} tokens/s)", stats_.tokens, tokens_per_second(stats_));
-  }
+  void print_speed() const { report_line("({})", speed_text(stats_)); }
 
 private:
   result<void> answer();

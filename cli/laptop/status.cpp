@@ -16,6 +16,7 @@
 #include "runtime/vindex/index_json.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <unistd.h>
 
 namespace larql::cli {
@@ -231,6 +232,11 @@ void print_snapshot(const snapshot& p, bool wide) {
   print("\n{}: {}\n", p.model->name, p.is_complete() ? "complete" : "NOT COMPLETE");
 }
 
+// Microseconds with three decimals, which is more than is measured.
+double rounded(float us) {
+  return std::round(static_cast<double>(us) * 1e3) / 1e3;
+}
+
 json to_json(const snapshot& p) {
   const auto range = [](experts::index_range r) {
     return json{{"first", r.first}, {"last", r.last}};
@@ -250,8 +256,8 @@ json to_json(const snapshot& p) {
       j.update({{"incarnation", fmt::format("{:016x}", d.incarnation)},
                 {"experts", range(d.owned.experts)},
                 {"layers", range(d.owned.layers)},
-                {"round_trip_p50_us", quantile(rtt, 0.5)},
-                {"round_trip_p99_us", quantile(rtt, 0.99)},
+                {"round_trip_p50_us", rounded(quantile(rtt, 0.5))},
+                {"round_trip_p99_us", rounded(quantile(rtt, 0.99))},
                 {"waiting", s.waiting},
                 {"served", s.served},
                 {"failed", s.failed},
