@@ -134,6 +134,8 @@ std::optional<std::string> line_reader::one_line(const std::string& prompt) {
   if (!terminal_) {
     auto line = std::string{};
     for (auto byte = '\0'; read_byte(signals_, byte, [] {});) {
+      if (byte == '\n' && line.ends_with('\r')) // files of other systems
+        line.pop_back();
       if (byte == '\n')
         return line;
       line += byte;
