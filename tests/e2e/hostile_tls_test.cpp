@@ -163,8 +163,7 @@ protected:
   void member_of_another_role(const raw_tls_options& who) const {
     const auto answer = answer_to(who);
     ASSERT_GT(answer.size(), schema::frame_header_bytes);
-    const auto body =
-        std::vector<char>{answer.begin() + schema::frame_header_bytes, answer.end()};
+    const auto body = std::vector<char>{answer.begin() + schema::frame_header_bytes, answer.end()};
     const auto m = schema::decode(body);
     ASSERT_TRUE(succeeds(m));
     const auto* no = std::get_if<schema::refused>(&*m);

@@ -54,10 +54,10 @@ TEST_F(HubPath, WhatIsCompleteNeedsNoNetwork) {
 
 TEST_F(HubPath, ASliceThatCannotRunIsNotDownloadedFirst) {
   const auto experts = scratch_ / "experts";
-  ASSERT_EQ(run(larql({"slice", vindex().string(), "-o", experts.string(), "--preset",
-                       "expert-server"}))
-                .code,
-            0);
+  ASSERT_EQ(
+      run(larql({"slice", vindex().string(), "-o", experts.string(), "--preset", "expert-server"}))
+          .code,
+      0);
   hub_.commit_directory("ann/experts", experts);
   const auto done = run(larql({"run", "hf://ann/experts", "abc"}), machine("laptop"));
   EXPECT_EQ(done.code, 1);
