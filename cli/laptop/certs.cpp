@@ -138,6 +138,7 @@ void add_certs(CLI::App& app, action& chosen) {
   auto* list_command =
       command->add_subcommand("list", "Show the certificates and until when they are valid");
   dir(list_command);
+  list_command->footer("larql certs list\nlarql certs list --dir /etc/larql");
   list_command->callback([o, &chosen] { chosen = [o] { return exit_code(list(*o)); }; });
 
   auto* secret_command =

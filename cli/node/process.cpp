@@ -128,8 +128,8 @@ ask_what_to_load(const node_settings& s, const vindex::model_config& model,
     } else {
       attempt = 0;
       pause = std::clamp(std::chrono::milliseconds{answer->accepted.retry_ms}, 100ms, 60000ms);
-      news = fmt::format("{}: has no experts for this node now, standing by",
-                         host_port(join.laptop));
+      news =
+          fmt::format("{}: has no experts for this node now, standing by", host_port(join.laptop));
     }
     if (news != said)
       log_info("join", "{}", news);
