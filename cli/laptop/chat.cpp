@@ -190,7 +190,8 @@ void print_nodes(const local_runtime& e) {
 bool settle(const result<void>& done, const conversation& talk, bool quiet) {
   if (!done) {
     report(done.error());
-    report_line("The conversation goes on; /retry asks again.");
+    if (done.error().code != errc::usage) // what does not fit does not fit the next time either
+      report_line("The conversation goes on; /retry asks again.");
   } else if (!quiet) {
     talk.print_speed();
   }

@@ -190,6 +190,16 @@ TEST_F(PullOfRoles, WhatCannotRunIsRefusedBeforeAnythingLargeIsFetched) {
       hub::pull(*parse_hub_path("hf://ann/experts"), request, dir_ / "ann/experts", options_)));
 }
 
+TEST_F(PullOfRoles, ARepositoryOfOtherFilesSaysWhatMakesAVindexOfThem) {
+  server_.commit("ann/ggufs", {{"model-Q4_K_M.gguf", "x"}});
+  server_.commit("ann/checkpoint", {{"config.json", "{}"}, {"model.safetensors", "x"}});
+  for (const auto& [name, what] : {std::pair{"ann/ggufs", "it holds GGUF files"},
+                                   std::pair{"ann/checkpoint", "it is a checkpoint"}})
+    EXPECT_TRUE(
+        fails(hub::pull(*parse_hub_path(fmt::format("hf://{}", name)), {}, dir_ / name, options_),
+              errc::not_found, {name, "is no vindex", what, "larql extract"}));
+}
+
 TEST_F(PullOfRoles, ExpertsThatAreElsewhereAreNotNeededToRun) {
   auto request = pull_request{};
   request.preset = "moe-client";
