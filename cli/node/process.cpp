@@ -258,6 +258,9 @@ void announce_ready(const node_parts& p, const watchers& watch) {
 // From a node that loads to one that has drained. The signal that ended it.
 result<int> serve(const node_parts& p, actors::node_server& node, process_signals& signals,
                   watchers& watch, ends_without_memory& starting) {
+  // It has said that it loads before anything else is said, and it is there.
+  if (const auto there = node.ask(ask_timeout); !there && there.error().code != errc::deadline)
+    return there.error();
   LARQL_TRY(auto signal, prepare_pages(p.settings, p.bank, p.compute, node, signals, watch));
   if (signal == 0) {
     LARQL_TRY_VOID(node.ready());

@@ -64,6 +64,18 @@ TEST_F(NodeStart, FilesThatNoLaptopWouldTakeAreAnErrorAtOnce) {
   EXPECT_NE(open.err.find("expected 0600"), std::string::npos) << open.err;
 }
 
+TEST_F(NodeStart, ALaptopWhoseKeyOthersMayReadIsWarned) {
+  make_certificates();
+  const auto node = start_node(tls("alpha", "alpha"));
+  fs::permissions(certs() + "/me.key", fs::perms{0644});
+  auto options = tls("me", "me");
+  options.insert(options.end(), {"-n", "1", "-q", "--moe-shards", "0-7=tls://" + node->address()});
+  const auto done = generate(options);
+  EXPECT_EQ(done.code, 0) << done.err;
+  EXPECT_NE(done.err.find("me.key: others may read or replace it (mode 0644)"), std::string::npos)
+      << done.err;
+}
+
 TEST_F(NodeStart, ANodesCertificateOnALaptopIsRefusedWithTheReason) {
   make_certificates();
   const auto node = start_node(tls("alpha", "alpha"));

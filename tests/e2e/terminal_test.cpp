@@ -61,7 +61,7 @@ TEST_F(Terminal, ProgressFitsItsWidthAndStaysInItsLine) {
   auto hub = hub_server{};
   hub.commit_directory("ann/demo", vindex());
   hub.storage().add_fault(
-      {.target = "/blob/", .times = 100'000, .per_block = std::chrono::milliseconds{5}});
+      {.target = "/blob/", .times = 100'000, .per_block = std::chrono::milliseconds{20}});
   const auto pull = on_terminal(
       60, larql({"pull", "hf://ann/demo", "-o", (scratch_ / "copy").string()}), hub.environment());
   ASSERT_TRUE(pull->wait()) << pull->out();
