@@ -333,6 +333,8 @@ result<void> cluster::wait_until_complete(const cluster_options& options) {
     LARQL_TRY_VOID(
         topology::check_exactly_once(parts, options.model.layers, options.model.experts));
   }
+  if (const auto missing = reasons_of(*last); !missing.empty())
+    log_warning("cluster", "goes on without {}", missing);
   return {};
 }
 
