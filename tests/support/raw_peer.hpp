@@ -88,8 +88,8 @@ public:
   }
 
   /// The next message if it is a T; spans of it are valid until the next call. Pings before it are
-  /// answered, so that a busy machine does not make this peer look dead, and questions for the status
-  /// as by a node that has nothing in memory, whose known answers nobody asks for.
+  /// answered, so that a busy machine does not make this peer look dead, and questions for the
+  /// status as by a node that has nothing in memory, whose known answers nobody asks for.
   template <class T>
   std::optional<T> read() {
     for (;;) {
