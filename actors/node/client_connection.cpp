@@ -249,7 +249,9 @@ void client_connection_state::on_control(const schema::control& c) {
   if (!client_->identity.may_control())
     return done(false, fmt::format("a {} may not control a node, only an operator may",
                                    name_of(client_->identity.role)));
-  log_info("node", "{}: asks for {}", client_->peer,
+  const auto& who = client_->identity;
+  log_info("node", "{}{}: asks for {}", client_->peer,
+           who.name.empty() ? "" : fmt::format(" ({} {})", name_of(who.role), who.name),
            c.action == schema::control_action::drain           ? "a drain"
            : c.action == schema::control_action::restart_shard ? "a restart of the shard"
                                                                : "a restart of the node");

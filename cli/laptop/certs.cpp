@@ -82,7 +82,7 @@ result<void> list(const options& o) {
   }
   if (files.empty())
     return fail(errc::not_found, "{}: holds no certificates (*.pem)", o.dir.string());
-  print("{}", t.text());
+  print_text(t.text());
   return bad;
 }
 
@@ -143,6 +143,7 @@ void add_certs(CLI::App& app, action& chosen) {
   auto* list_command =
       command->add_subcommand("list", "Show the certificates and until when they are valid");
   dir(list_command);
+  list_command->footer("larql certs list\nlarql certs list --dir /etc/larql");
   list_command->callback([o, &chosen] { chosen = [o] { return exit_code(list(*o)); }; });
 
   auto* secret_command =

@@ -106,6 +106,7 @@ TEST_F(Concurrency, ShutdownInTheMiddleOfCallsEndsBothSides) {
   }
 }
 
+// Of all places one address has a share, as long as its peers have no certificates.
 TEST_F(Concurrency, MoreConnectionsThanPlacesAreTurnedAwayAndTheRestGoesOn) {
   const auto node = start_node();
   constexpr auto places = 128; // of an address that proved nothing

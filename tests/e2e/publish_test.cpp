@@ -223,8 +223,9 @@ TEST_F(Publish, WithoutTheRightToWriteSaysSo) {
 }
 
 TEST_F(Publish, ADirectoryThatIsNoModelIsRefused) {
-  const auto refused =
-      run(larql({"publish", scratch_.path().string(), "--repo", "ann/tiny"}), environment());
+  const auto dir = scratch_ / "letters";
+  write_file(dir / "letter.txt", std::string_view{"dear"});
+  const auto refused = run(larql({"publish", dir.string(), "--repo", "ann/tiny"}), environment());
   EXPECT_EQ(refused.code, 1);
   EXPECT_NE(refused.err.find("index.json"), std::string::npos) << refused.err;
   EXPECT_TRUE(hub_.hub().calls().empty());

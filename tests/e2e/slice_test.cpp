@@ -151,6 +151,8 @@ TEST_F(SliceCommand, AKilledSliceGoesOnWithTheSameBytes) {
   }
   if (!fs::exists(at("killed")))
     expect_cut("killed", {"--preset", "all"});
+  // Killed after the directory had its name, the last step is left to whoever comes next.
+  (void) cut("killed", {"--preset", "all"});
   EXPECT_GE(kills, 2);
   // Killed after the directory had its name, the last step is left to whoever comes next.
   EXPECT_EQ(cut("killed", {"--preset", "all"}).code, 2); // it exists already
@@ -163,8 +165,9 @@ TEST_F(SliceCommand, ADiskThatIsTooSmallIsNoticedBeforeAndNothingStays) {
   set_file_size(vindex() / "down_features.bin", std::uint64_t{8} << 40); // all of it a hole
   const auto done = cut("large", {"--parts", "ffn"});
   EXPECT_EQ(done.code, 1);
-  EXPECT_NE(done.err.find("large.partial: needs 8.80 TB"), std::string::npos) << done.err;
-  EXPECT_NE(done.err.find("free"), std::string::npos) << done.err;
+  for (const auto* part :
+       {"large.partial: needs 8.80 TB for its files and 16.8 MB to spare", "free"})
+    EXPECT_NE(done.err.find(part), std::string::npos) << done.err;
   EXPECT_FALSE(fs::exists(at("large")));
   EXPECT_FALSE(fs::exists(at("large.partial")));
 }

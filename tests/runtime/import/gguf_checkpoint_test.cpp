@@ -153,6 +153,9 @@ TEST_F(GgufCheckpoint, OtherArchitecturesAreNamed) {
   EXPECT_TRUE(
       fails(open(good().erase("general.architecture").string("general.architecture", "llama")),
             errc::unsupported, {path_.string(), "llama", "gemma4"}));
+  EXPECT_TRUE(
+      fails(open(good().erase("general.architecture").string("general.architecture", "clip")),
+            errc::unsupported, {"image part of a model", "mmproj"}));
   EXPECT_TRUE(fails(open(good().erase("general.architecture")), errc::corrupt,
                     {path_.string(), "general.architecture", "missing"}));
 }
