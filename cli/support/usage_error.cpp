@@ -147,23 +147,26 @@ std::string explain_usage(const CLI::App& app, const words& line, const CLI::Par
   const auto says = [c = command](const std::string& text) {
     return fmt::format("{}: {}", c->path, text);
   };
-  const auto kind = error.get_name();
-  if (kind == "ExtrasError" || kind == "RequiredError") {
+  // By type: the parser puts a command's name where the name of the error should be.
+  const auto is_extra = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr;
+  if (is_extra || dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
     if (!command->commands.empty() && (rest.empty() || !looks_like_option(rest[0])))
       return says(explain_command(*command, rest));
     if (const auto unknown = explain_option(*command, rest))
       return says(*unknown);
     if (!command->commands.empty())
       return says(explain_command(*command, rest));
-    if (kind == "ExtrasError")
+    if (is_extra)
       return says(explain_surplus(*command, rest));
     return says(fmt::format("{}: {}", error.what(), usage_line(*command)));
   }
   auto text = std::string{error.what()};
-  if (kind == "ValidationError") // "--port: is ..." by number_check.hpp
+  if (dynamic_cast<const CLI::ValidationError*>(&error) !=
+      nullptr) // "--port: is ..." by number_check.hpp
     if (const auto at = text.find(": is \""); at != std::string::npos)
       text.erase(at, 1);
-  if (kind == "ConversionError" && text.starts_with("Could not convert: "))
+  if (dynamic_cast<const CLI::ConversionError*>(&error) != nullptr &&
+      text.starts_with("Could not convert: "))
     text = text.substr(19) + ": too large, or no number";
   return says(text);
 }

@@ -12,7 +12,7 @@
 namespace larql::test {
 namespace {
 
-using tree = std::map<std::string, std::string>;
+using tree = file_tree;
 
 /// The command, run in another directory.
 words in_directory(const fs::path& dir, words command) {

@@ -339,7 +339,7 @@ TEST_F(Pull, ADirectoryOfSomebodyElseIsLeftAlone) {
 }
 
 TEST_F(Pull, ManyFilesNeedFewDescriptors) {
-  auto extra = std::map<std::string, std::string>{};
+  auto extra = file_tree{};
   for (auto i = 0; i < 200; ++i)
     extra[fmt::format("extra-{}.txt", i)] = fmt::format("{}", i);
   hub_.commit("ann/tiny", extra);

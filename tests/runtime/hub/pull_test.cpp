@@ -17,7 +17,7 @@ namespace {
 using test::fails;
 using test::succeeds;
 
-using file_map = std::map<std::string, std::string>;
+using file_map = test::file_tree;
 
 class PullOfRoles : public testing::Test {
 protected:
