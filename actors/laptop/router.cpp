@@ -1,8 +1,6 @@
 #include "actors/laptop/router.hpp"
 
 #include "actors/laptop/router_calls.hpp"
-#include "runtime/base/log.hpp"
-#include "schema/sums.hpp"
 
 #include <algorithm>
 
@@ -285,14 +283,9 @@ void router_state::park(const job_ptr& job, std::span<const experts::assignment>
             [](const experts::assignment& a, const experts::assignment& b) {
               return a.expert != b.expert ? a.expert < b.expert : a.row < b.row;
             });
-  const auto is_new = !job->trouble_since;
-  if (is_new)
+  if (!job->trouble_since)
     job->trouble_since = now;
   check_failover(job, now);
-  if (is_new && !job->finished)
-    log_warning("cluster", "the answer waits at most {} s for experts that no node has: {}",
-                std::chrono::ceil<std::chrono::seconds>(options_.limits.failover).count(),
-                missing_experts(*job, now).text);
 }
 
 void router_state::finish(const job_ptr& job, result<void> how) {

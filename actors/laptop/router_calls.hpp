@@ -52,6 +52,7 @@ struct router_state::pending_job {
   experts::ownership last_owned; // of the node that failed last
   unsigned retries = 0;
   unsigned node_failures = 0;
+  bool is_said = false; // people know what it waits for
   bool finished = false;
 
   /// As new; the memory stays. @pre finished, so calls and parked are empty
@@ -61,7 +62,7 @@ struct router_state::pending_job {
     last_failure.reset();
     last_owned = {};
     retries = node_failures = 0;
-    finished = false;
+    is_said = finished = false;
   }
 
   [[nodiscard]] node_call* find(std::uint64_t call_id) {

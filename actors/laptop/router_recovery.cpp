@@ -1,6 +1,7 @@
 // The router when something goes wrong: lost and late calls, and time.
 
 #include "actors/laptop/router_calls.hpp"
+#include "runtime/base/log.hpp"
 
 namespace larql::actors {
 
@@ -12,6 +13,9 @@ using std::chrono::milliseconds;
 constexpr auto longest_sleep = milliseconds{250};
 // After a stop: for the network thread to read what has come meanwhile.
 constexpr auto reading_time = milliseconds{100};
+
+// Who waits longer than this for an answer is told for what.
+constexpr auto notice_time = milliseconds{1000};
 
 // A call whose attempts fail this often is not helped by another: the call itself may be what kills
 // shards.
@@ -248,10 +252,18 @@ void router_state::check_failover(const job_ptr& job, time now) {
   const auto stuck =
       !job->parked.empty() || std::any_of(job->calls.begin(), job->calls.end(),
                                           [](const node_call& p) { return p.is_late(); });
-  if (now < end)
-    wake_at(end);
-  else if (stuck)
-    finish(job, missing_experts(*job, now));
+  if (now >= end) {
+    if (stuck)
+      finish(job, missing_experts(*job, now));
+    return;
+  }
+  wake_at(end);
+  if (stuck && !job->is_said && now - *job->trouble_since >= notice_time) {
+    job->is_said = true;
+    log_warning("cluster", "the answer waits, at most {} s: {}",
+                std::chrono::ceil<std::chrono::seconds>(options_.limits.failover).count(),
+                missing_experts(*job, now).text);
+  }
 }
 
 failure router_state::missing_experts(const pending_job& job, time now) const {

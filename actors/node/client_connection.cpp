@@ -10,6 +10,9 @@ namespace larql::actors {
 
 namespace {
 
+// A peer that takes nothing for so long is dropped when memory is short.
+constexpr auto patience = std::chrono::seconds{2};
+
 failure_code code_for(const caf::error& err) {
   const auto code = code_of(err);
   if (code == failure_code::draining || code == failure_code::overloaded ||
@@ -26,11 +29,14 @@ client_connection_state::client_connection_state(pointer self, accepted_client_p
     : self_(self),
       client_(std::move(client)),
       node_(std::move(node)),
+      reader_(client_->hello.model ? schema::max_frame_bytes : schema::max_hello_bytes),
       held_(node_.counters->buffers),
       reading_(node_.read_limit) {}
 
 client_connection_state::~client_connection_state() {
   gone_->store(true);
+  if (client_->activity->unwanted)
+    connection_.hang_up(); // or what it has not read would be kept for it
   node_.counters->waiting.fetch_sub(waiting_);
 }
 
@@ -129,6 +135,10 @@ void client_connection_state::on_answer(const encoded_frame& answer) {
     times->answered.add(std::chrono::steady_clock::now() - call->arrived);
   if (hold_answer(answer.bytes->size()))
     return write(*answer.bytes);
+  const auto now = self_->clock().now();
+  (void) reading_.look(connection_, now);
+  if (reading_.is_stuck_for(patience, now)) // it may be what fills the memory
+    return drop(fmt::format("does not read its answers, {} bytes wait", unsent()));
   node_.counters->failed.fetch_add(1);
   send_failure(call->id, failure_code::overloaded, what_is_held());
 }
@@ -149,7 +159,7 @@ void client_connection_state::on_tick() {
   next_tick_.reset();
   (void) hold(); // less, if the peer has read
   if (!reading_.look(connection_, now))
-    return drop(fmt::format("takes nothing of its answers, {} bytes wait", unsent()));
+    return drop(fmt::format("does not read its answers, {} bytes wait", unsent()));
   while (!calls_.empty() && calls_.front().until <= now) {
     const auto call = finish_call(calls_.front().reply);
     node_.counters->failed.fetch_add(1);
@@ -239,7 +249,9 @@ void client_connection_state::on_control(const schema::control& c) {
   if (!client_->identity.may_control())
     return done(false, fmt::format("a {} may not control a node, only an operator may",
                                    name_of(client_->identity.role)));
-  log_info("node", "{}: asks for {}", client_->peer,
+  const auto& who = client_->identity;
+  log_info("node", "{}{}: asks for {}", client_->peer,
+           who.name.empty() ? "" : fmt::format(" ({} {})", name_of(who.role), who.name),
            c.action == schema::control_action::drain           ? "a drain"
            : c.action == schema::control_action::restart_shard ? "a restart of the shard"
                                                                : "a restart of the node");

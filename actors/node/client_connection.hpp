@@ -37,6 +37,7 @@ struct accepted_client {
   schema::hello hello;
   std::function<void()> on_end = [] {}; ///< when the connection is over
   std::shared_ptr<client_activity> activity = std::make_shared<client_activity>();
+  std::chrono::milliseconds waited{0}; ///< for a place, so far
 
   accepted_client() = default;
   accepted_client(const accepted_client&) = delete;
@@ -79,6 +80,9 @@ public:
   ~client_connection_state();
 
   handle::behavior_type make_behavior();
+
+  /// Memory, most likely. What the peer has not read is dropped, or it would hold more of it.
+  void on_exception() noexcept { connection_.hang_up(); }
 
 private:
   void on_data(caf::io::new_data_msg& m);

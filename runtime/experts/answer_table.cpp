@@ -111,6 +111,8 @@ private:
       for (auto i = std::size_t{0}; i < some.size(); ++i)
         if (found[i])
           layer.answers->experts[some[i]] = *found[i];
+      for (const auto e : some) // a model is larger than the memory that making it may take
+        bank.release(number, e);
       done_ += some.size();
       const auto bytes = bank.expert_bytes(number);
       if (on_progress_ && !on_progress_(done_ * bytes, total_ * bytes))

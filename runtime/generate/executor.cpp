@@ -93,7 +93,8 @@ result<void> executor::run(std::span<const part> parts, const std::stop_token& s
 // ---- chunks -------------------------------------------------------------------------------------
 
 result<void> executor::append(sequence& to, std::span<const std::uint32_t> tokens,
-                              const std::stop_token& stop) {
+                              const std::stop_token& stop,
+                              const std::function<void(std::uint32_t)>& on_chunk) {
   LARQL_TRY_VOID(check({&to, tokens}));
   auto first = to.size(); // of the next chunk
   while (!tokens.empty() || !chunks_.empty()) {
@@ -116,6 +117,8 @@ result<void> executor::append(sequence& to, std::span<const std::uint32_t> token
       stats_.add(done.pass->stats());
       to.commit(done.tokens, done.pass->hidden_rows(), {done.pass->makers(), done.condemned});
       spare_passes_.push_back(std::move(done.pass));
+      if (on_chunk)
+        on_chunk(to.size());
     }
   }
   return {};

@@ -19,6 +19,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <span>
 #include <stop_token>
@@ -60,9 +61,11 @@ public:
   /// @pre parts are not empty and of different sequences
   [[nodiscard]] result<void> run(std::span<const part> parts, const std::stop_token& stop = {});
 
-  /// Appends any number of tokens to a sequence, in chunks.
+  /// Appends any number of tokens to a sequence, in chunks. `on_chunk` is told the sequence's size
+  /// whenever one of them is complete.
   [[nodiscard]] result<void> append(sequence& to, std::span<const std::uint32_t> tokens,
-                                    const std::stop_token& stop = {});
+                                    const std::stop_token& stop = {},
+                                    const std::function<void(std::uint32_t)>& on_chunk = {});
 
   /// Computes again what a condemned node had a part in, until nothing of the sequence is void. The
   /// tokens stay. Returns how many were read again. After a failure the sequence has the tokens

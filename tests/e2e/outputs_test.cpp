@@ -32,15 +32,6 @@ tiny_gguf larger_model() {
   return m;
 }
 
-std::size_t files_in(const fs::path& dir) {
-  auto n = std::size_t{0};
-  auto error = std::error_code{};
-  for (auto it = fs::directory_iterator{dir, error}; it != fs::directory_iterator{};
-       it.increment(error))
-    ++n;
-  return n;
-}
-
 class DirectoryOutputs : public model_test {
 protected:
   DirectoryOutputs() : model_test(larger_model()) {}
