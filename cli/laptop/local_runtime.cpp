@@ -2,10 +2,10 @@
 
 #include "actors/net/model_match.hpp"
 #include "cli/support/last_resort.hpp"
+#include "cli/support/limit_check.hpp"
 #include "cli/support/model_kind.hpp"
 #include "cli/support/model_path.hpp"
 #include "cli/support/output.hpp"
-#include "cli/support/limit_check.hpp"
 
 #include "runtime/base/available_memory.hpp"
 #include "runtime/base/mapped_file.hpp"
