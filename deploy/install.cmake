@@ -34,7 +34,8 @@ install(FILES ${CMAKE_SOURCE_DIR}/README.md ${CMAKE_SOURCE_DIR}/CHANGELOG.md TYP
 install(FILES ${CMAKE_SOURCE_DIR}/LICENSE RENAME copyright TYPE DOC)
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/docs TYPE DOC)
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/deploy/topologies DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
-install(FILES ${CMAKE_SOURCE_DIR}/deploy/systemd/node.env DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
+install(FILES ${CMAKE_SOURCE_DIR}/deploy/prometheus/larql.rules.yml DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
+install(FILES ${CMAKE_SOURCE_DIR}/deploy/systemd/node.env ${CMAKE_SOURCE_DIR}/deploy/systemd/tls.conf DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 # The unit names the program by its whole path. A package is staged elsewhere and installed in /usr.
 install(CODE "set(unit_source \"${CMAKE_SOURCE_DIR}/deploy/systemd/larql-node@.service\")")
 install(CODE [[

@@ -83,6 +83,8 @@ std::string_view other_protocol(std::span<const char> header) {
   if (begin.starts_with("HTTP/"))
     return "the answer is HTTP: calls go to a node's own port (9470 unless it was told otherwise), "
            "not to its HTTP port or another server";
+  if (begin.starts_with("<!DO") || begin.starts_with("<htm") || begin.starts_with("<HTM"))
+    return "the answer is a web page: a web server listens there, no node";
   for (const std::string_view method : {"GET ", "HEAD ", "POST ", "PUT ", "OPTIONS "})
     if (begin.starts_with(method))
       return "the request is HTTP, which only the node's HTTP port answers";

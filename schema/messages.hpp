@@ -156,6 +156,13 @@ struct ask_status {
   std::uint64_t node = 0; ///< as in ping
 };
 
+/// Whether a node's experts answered as they should when it warmed up.
+enum class answers_state : std::uint8_t {
+  unchecked, ///< no warm-up, or an older version
+  known,     ///< as the table of its vindex says
+  own        ///< its vindex has no table
+};
+
 /// Numbers for people and monitoring.
 struct node_status {
   std::uint64_t nonce = 0;
@@ -171,6 +178,9 @@ struct node_status {
   std::uint64_t resident_bytes = 0;
   std::uint64_t rss_bytes = 0;
   std::uint32_t load_percent = 0;
+  answers_state answers = answers_state::unchecked;
+  std::optional<fingerprint> own_answers =
+      {}; ///< of all owned experts; only with answers_state::own
 
   friend bool operator==(const node_status&, const node_status&) = default;
 };

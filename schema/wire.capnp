@@ -220,6 +220,19 @@ struct NodeStatus {
   residentBytes @10 :UInt64; # of those, in memory now
   rssBytes @11 :UInt64;      # of the process, weights included
   loadPercent @12 :UInt32;   # one-minute load average per core × 100
+
+  answers @13 :Answers;
+  # Whether the node's experts answered as they should when it warmed up.
+
+  ownAnswers @14 :Data;
+  # 32 bytes if answers is `own`: SHA-256 of the known answers of all owned experts, by layer, then
+  # expert. Nodes that own the same experts of the same model give the same.
+
+  enum Answers {
+    unchecked @0;  # no warm-up, or an older version
+    known @1;      # as the table of its vindex says
+    own @2;        # its vindex has no table
+  }
 }
 
 struct Control {

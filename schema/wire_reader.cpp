@@ -166,10 +166,17 @@ result<message> get(wire::Pong::Reader r) {
 }
 
 result<message> get(wire::NodeStatus::Reader r) {
-  return message{node_status{r.getNonce(), r.getIncarnation(), state_of(r.getState()),
-                             r.getUptimeMillis(), r.getServed(), r.getFailed(), r.getWaiting(),
-                             r.getConnections(), r.getRestarts(), r.getOwnedBytes(),
-                             r.getResidentBytes(), r.getRssBytes(), r.getLoadPercent()}};
+  auto out = node_status{r.getNonce(),        r.getIncarnation(),   state_of(r.getState()),
+                         r.getUptimeMillis(), r.getServed(),        r.getFailed(),
+                         r.getWaiting(),      r.getConnections(),   r.getRestarts(),
+                         r.getOwnedBytes(),   r.getResidentBytes(), r.getRssBytes(),
+                         r.getLoadPercent()};
+  const auto answers = static_cast<unsigned>(r.getAnswers());
+  out.answers = answers > 2 ? answers_state::unchecked : static_cast<answers_state>(answers);
+  if (const auto digest = span_of(r.getOwnAnswers()); !digest.empty()) {
+    LARQL_TRY(out.own_answers, get_digest(digest, "status.ownAnswers"));
+  }
+  return message{std::move(out)};
 }
 
 result<message> get(wire::Control::Reader r) {

@@ -126,6 +126,9 @@ void put(wire::Message::Builder m, const node_status& x) {
   out.setResidentBytes(x.resident_bytes);
   out.setRssBytes(x.rss_bytes);
   out.setLoadPercent(x.load_percent);
+  out.setAnswers(static_cast<wire::NodeStatus::Answers>(x.answers));
+  if (x.own_answers)
+    out.setOwnAnswers(bytes_of(*x.own_answers));
 }
 
 void put(wire::Message::Builder m, const control& x) {

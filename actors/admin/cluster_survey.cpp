@@ -1,5 +1,7 @@
 #include "actors/admin/cluster_survey.hpp"
 
+#include "actors/net/handshake.hpp"
+
 #include <algorithm>
 #include <set>
 #include <thread>
@@ -44,6 +46,8 @@ std::string surveyed_node::name() const {
 }
 
 const char* surveyed_node::state() const {
+  if (!report && report.error().text.find(loading_reason) != std::string::npos)
+    return name_of(schema::node_state::loading);
   if (!report)
     switch (report.error().code) {
     case errc::deadline: return "suspect";

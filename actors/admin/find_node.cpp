@@ -58,14 +58,15 @@ found_node announced(std::shared_ptr<node_directory> nodes, const std::string& n
 } // namespace
 
 result<found_node> find_node(const topology::cluster& c, const tls_context_ptr& tls,
-                             const std::string& name, double wait_s, const std::stop_token& stop) {
+                             const std::string& name, double wait_s, const notice_fn& notice,
+                             const std::stop_token& stop) {
   auto known_names = std::vector<std::string>{};
   if (const auto at = find_address(c, tls, name, known_names))
     return dialled(*at, tls, c.limits.connect);
   const auto has_announced = [&](const std::vector<std::string>& names) {
     return std::find(names.begin(), names.end(), name) != names.end();
   };
-  LARQL_TRY(auto nodes, meet_nodes(c, tls, wait_s, has_announced, stop));
+  LARQL_TRY(auto nodes, meet_nodes(c, tls, wait_s, has_announced, notice, stop));
   if (!nodes)
     return fail(errc::usage, "no node is called \"{}\"; there are: {}", name, listed(known_names));
   const auto names = nodes->names();

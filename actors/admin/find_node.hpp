@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include "actors/admin/meet_nodes.hpp"
 #include "actors/admin/node_client.hpp"
 #include "runtime/topology/topology.hpp"
 
@@ -22,9 +23,10 @@ struct found_node {
 };
 
 /// The node called `name`, by the topology or by itself, or at this address; one that is in no file
-/// is waited for where nodes announce themselves. The error lists the nodes that there are.
+/// is waited for where nodes announce themselves, which `notice` is told. The error lists the nodes
+/// that there are.
 [[nodiscard]] result<found_node> find_node(const topology::cluster& c, const tls_context_ptr& tls,
                                            const std::string& name, double wait_s,
-                                           const std::stop_token& stop);
+                                           const notice_fn& notice, const std::stop_token& stop);
 
 } // namespace larql::actors

@@ -18,17 +18,16 @@ bool pause(double seconds, const std::stop_token& stop, const std::function<bool
   return !stop.stop_requested();
 }
 
-result<std::unique_ptr<node_directory>> meet_nodes(const topology::cluster& c,
-                                                   const tls_context_ptr& tls, double wait_s,
-                                                   const complete_fn& complete,
-                                                   const std::stop_token& stop) {
+result<std::unique_ptr<node_directory>>
+meet_nodes(const topology::cluster& c, const tls_context_ptr& tls, double wait_s,
+           const complete_fn& complete, const notice_fn& notice, const std::stop_token& stop) {
   using directory = std::unique_ptr<node_directory>;
   if (!c.find.join)
     return directory{};
   const auto at = host_port(*c.find.join);
   auto local = local_directory::open(*c.find.join, tls);
   if (local) {
-    fmt::print(stderr, "waiting {:g} s for nodes that announce themselves at {}\n", wait_s, at);
+    notice(fmt::format("waiting {:g} s for nodes that announce themselves at {}", wait_s, at));
     (void) pause(wait_s, stop, [&] { return complete && complete((*local)->names()); });
     return directory{*std::move(local)};
   }
@@ -36,16 +35,16 @@ result<std::unique_ptr<node_directory>> meet_nodes(const topology::cluster& c,
     return std::move(local).error();
   auto proxied = proxied_directory::open(*c.find.join, tls, c.limits.connect);
   if (proxied) {
-    fmt::print(stderr, "nodes that announced themselves at {} are asked over the laptop there\n",
-               at);
+    notice(
+        fmt::format("nodes that announced themselves at {} are asked over the laptop there", at));
     if (complete) // one that has lost its connection comes back
       (void) pause(wait_s, stop, [&] { return complete((*proxied)->names()); });
     return directory{*std::move(proxied)};
   }
-  fmt::print(stderr,
-             "{}: nodes that announce themselves go to the program that listens there, and are "
-             "not listed here; it does not answer for them: {}\n",
-             local.error().text, proxied.error().text);
+  notice(fmt::format(
+      "{}: nodes that announce themselves go to the program that listens there, and are not "
+      "listed here; it does not answer for them: {}",
+      local.error().text, proxied.error().text));
   return directory{};
 }
 

@@ -26,14 +26,15 @@ bool pause(
     const std::function<bool()>& complete = [] { return false; });
 
 using complete_fn = std::function<bool(const std::vector<std::string>& names)>;
+using notice_fn = std::function<void(const std::string& text)>;
 
 /// Listens for nodes and waits until `complete` accepts the names of those that have come; or finds
 /// the laptop that they have come to, and waits until `complete` accepts its list. Without
 /// `complete` the whole time is waited for nodes, and a laptop is asked at once. Null if no node of
-/// this cluster announces itself, or if they do so to another program, which is then said on
-/// stderr.
+/// this cluster announces itself, or if they do so to another program. `notice` is told what is
+/// waited for, and of that other program.
 [[nodiscard]] result<std::unique_ptr<node_directory>>
 meet_nodes(const topology::cluster& c, const tls_context_ptr& tls, double wait_s,
-           const complete_fn& complete, const std::stop_token& stop);
+           const complete_fn& complete, const notice_fn& notice, const std::stop_token& stop);
 
 } // namespace larql::actors

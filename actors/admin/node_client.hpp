@@ -17,7 +17,9 @@ namespace larql::actors {
 struct node_report {
   schema::node_description description;
   schema::node_status status;
-  std::vector<float> round_trips_us; ///< of the pings
+  std::vector<float> round_trips_us; ///< of the pings that were answered in time; may be empty
+  /// When the node's certificate expires; none without, or if a laptop is in between.
+  std::optional<std::chrono::system_clock::time_point> certificate_until = {};
 };
 
 /// How such a connection introduces itself. No model: it may not call.

@@ -27,9 +27,24 @@ using layer_job_ptr = std::shared_ptr<layer_job>;
 using connect_result_ptr = std::shared_ptr<connect_result>;
 using accepted_client_ptr = std::shared_ptr<accepted_client>;
 
+/// Two nodes answered a call of these experts differently.
+struct dispute {
+  std::uint32_t layer = 0;
+  std::vector<std::uint32_t> experts;
+  std::vector<std::uint64_t> incarnations; ///< of the nodes
+};
+/// The incarnations whose known answers are wrong.
+struct verdict_on_dispute {
+  std::vector<std::uint64_t> wrong;
+};
+using dispute_ptr = std::shared_ptr<const dispute>;
+using verdict_ptr = std::shared_ptr<const verdict_on_dispute>;
+
 using admin_atom = caf::atom_constant<caf::atom("ask")>;
 using run_atom = caf::atom_constant<caf::atom("run")>;
 using cancel_atom = caf::atom_constant<caf::atom("cancel")>;
+using check_atom = caf::atom_constant<caf::atom("check")>;
+using condemn_atom = caf::atom_constant<caf::atom("condemn")>;
 using connect_atom = caf::atom_constant<caf::atom("connect")>;
 using describe_atom = caf::atom_constant<caf::atom("describe")>;
 using drain_atom = caf::atom_constant<caf::atom("drain")>;
@@ -86,6 +101,15 @@ using router_actor = caf::typed_actor<
     // To itself: a deadline may have passed.
     caf::reacts_to<tick_atom>>;
 
+/// ANSWER CHECKER: asks nodes for known answers, and decides disputes by them.
+using answer_checker_actor = caf::typed_actor<
+    // Who is there now.
+    caf::reacts_to<view_atom, cluster_view_ptr>,
+    // Whose known answers of these experts are wrong?
+    caf::replies_to<check_atom, dispute_ptr>::with<verdict_ptr>,
+    // To itself: it is time for another sample.
+    caf::reacts_to<tick_atom>>;
+
 /// LAPTOP GUARD: watches router and supervisor, and replaces one that fails.
 using laptop_guard_actor = caf::typed_actor<
     // Starts both. From the cluster.
@@ -110,6 +134,8 @@ using supervisor_actor = caf::typed_actor<
     caf::reacts_to<connect_atom, connect_result_ptr>,
     // From a connection: its node says that its state has changed.
     caf::reacts_to<notice_atom, std::uint64_t, schema::node_state>,
+    // A node has given a wrong answer, and why that is known: it is not connected to any more.
+    caf::reacts_to<condemn_atom, std::uint64_t, std::string>,
     // To itself: it is time to dial a target, or to resolve a name.
     caf::reacts_to<dial_atom, std::uint64_t>, caf::reacts_to<found_atom, std::string>,
     // Targets and members, for people.
@@ -140,11 +166,15 @@ using node_actor = caf::typed_actor<
     caf::replies_to<restart_atom>::with<bool>,
     // Numbers for people and monitoring.
     caf::replies_to<status_atom>::with<node_status_ptr>,
+    // Its state, as a sign of life.
+    caf::replies_to<describe_atom>::with<schema::node_state>,
     // To itself: start the shard again; give memory back.
     caf::reacts_to<shard_atom>, caf::reacts_to<tick_atom>>;
 
 } // namespace larql::actors
 
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(larql::actors::dispute_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(larql::actors::verdict_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(larql::actors::layer_job_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(larql::actors::connect_result_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(larql::actors::accepted_client_ptr)

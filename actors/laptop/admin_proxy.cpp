@@ -9,6 +9,13 @@
 
 namespace larql::actors {
 
+namespace {
+
+// How often the connection looks at its time and at whether its peer reads.
+constexpr auto look_interval = std::chrono::seconds{3};
+
+} // namespace
+
 admin_proxy_state::admin_proxy_state(pointer self, admin_connection c)
     : self_(self), admin_(std::move(c)) {}
 
@@ -21,9 +28,10 @@ admin_proxy_state::handle::behavior_type admin_proxy_state::make_behavior() {
   self_->configure_read(connection_.handle(), caf::io::receive_policy::exactly(reader_.wanted()));
   self_->monitor(admin_.supervisor);
   self_->set_down_handler([this](const caf::down_msg&) { end(); });
-  self_->delayed_send(self_, max_duration, tick_atom::value);
+  until_ = self_->clock().now() + max_duration;
+  self_->delayed_send(self_, look_interval, tick_atom::value);
   return {
-      [this](tick_atom) { end(); },
+      [this](tick_atom) { on_tick(); },
       [this](caf::io::new_data_msg& m) { on_data(m); },
       [this](const caf::io::connection_closed_msg&) { end(); },
   };
@@ -31,10 +39,8 @@ admin_proxy_state::handle::behavior_type admin_proxy_state::make_behavior() {
 
 void admin_proxy_state::on_data(caf::io::new_data_msg& m) {
   const auto frame = reader_.take(m.buf);
-  if (!frame) {
-    log_warning("admin", "{}: closed: {}", admin_.peer, frame.error().text);
-    return end();
-  }
+  if (!frame)
+    return end_because(frame.error().text);
   self_->configure_read(connection_.handle(), caf::io::receive_policy::exactly(reader_.wanted()));
   if (*frame)
     on_frame(**frame);
@@ -49,11 +55,8 @@ void admin_proxy_state::on_frame(const std::vector<char>& body) {
     return forward_to_node(ping->node, *ping);
   if (status != nullptr)
     return forward_to_node(status->node, *status);
-  if (control == nullptr) {
-    log_warning("admin", "{}: closed: {}", admin_.peer,
-                m ? "the message is no request" : m.error().text);
-    return end();
-  }
+  if (control == nullptr)
+    return end_because(m ? "the message is no request" : m.error().text);
   if (const auto no = objection(*control); !no.empty())
     return send_message(schema::controlled{control->id, false, no});
   forward_to_node(control->node, *control);
@@ -72,6 +75,9 @@ std::string admin_proxy_state::objection(const schema::control&) const {
 }
 
 void admin_proxy_state::forward_to_node(std::uint64_t node, schema::message request) {
+  if (pending_ >= max_pending)
+    return end_because(fmt::format("{} requests wait for an answer already", pending_));
+  ++pending_; // until an answer is sent
   self_->request(admin_.supervisor, status_timeout, status_atom::value)
       .then(
           [this, node, request = std::move(request)](const cluster_status_ptr& now) {
@@ -80,10 +86,15 @@ void admin_proxy_state::forward_to_node(std::uint64_t node, schema::message requ
               return m.announced && m.description->incarnation == node;
             });
             if (it == all.end())
-              return send_message(schema::refused{"the node is not connected any more"});
+              return answer(schema::refused{"the node is not connected any more"});
             send_to(caf::actor_cast<node_link_actor>(it->shard), request);
           },
-          [this](const caf::error& err) { send_message(schema::refused{text_of(err)}); });
+          [this](const caf::error& err) { answer(schema::refused{text_of(err)}); });
+}
+
+void admin_proxy_state::answer(const schema::message& m) {
+  --pending_;
+  send_message(m);
 }
 
 void admin_proxy_state::send_to(const node_link_actor& node, schema::message request) {
@@ -97,17 +108,37 @@ void admin_proxy_state::send_to(const node_link_actor& node, schema::message req
           [this, id](const admin_message_ptr& answer) {
             auto out = *answer;
             *request_id(out) = id; // the connection had given it one of its own
-            send_message(out);
+            this->answer(out);
           },
-          [this](const caf::error& err) { send_message(schema::refused{text_of(err)}); });
+          [this](const caf::error& err) { answer(schema::refused{text_of(err)}); });
 }
 
 void admin_proxy_state::send_message(const schema::message& m) {
+  if (ended_)
+    return;
+  if (const auto waits = connection_.unsent(); waits > max_unsent_bytes)
+    return end_because(fmt::format("does not read its answers, {} bytes wait", waits));
   schema::encode(m, self_->wr_buf(connection_.handle()));
   self_->flush(connection_.handle());
 }
 
+void admin_proxy_state::on_tick() {
+  const auto now = self_->clock().now();
+  if (now >= until_)
+    return end();
+  if (!reading_.look(connection_, now))
+    return end_because("does not read its answers");
+  self_->delayed_send(self_, std::min<caf::actor_clock::duration_type>(look_interval, until_ - now),
+                      tick_atom::value);
+}
+
+void admin_proxy_state::end_because(const std::string& why) {
+  log_warning("admin", "{}: closed: {}", admin_.peer, why);
+  end();
+}
+
 void admin_proxy_state::end() {
+  ended_ = true;
   connection_.hang_up(); // the peer may have closed one direction only
   self_->close(connection_.handle());
   self_->quit();

@@ -6,7 +6,8 @@
 //           (which it monitors), or after max_duration.
 // Blocking  Never: runs on the network thread.
 // Failure   A request that cannot be forwarded, or is not answered, is answered with `refused`. A
-//           frame that is no request closes this connection and nothing else.
+//           frame that is no request closes this connection and nothing else, as do too many
+//           requests at once and answers that are not read.
 // Security  A node sees the laptop's certificate, not the operator's. So orders are forwarded only
 //           for a peer from which the node would take them itself, and only by a laptop that may
 //           give them.
@@ -18,6 +19,7 @@
 #include "actors/net/caf_connection.hpp"
 #include "actors/net/frame_reader.hpp"
 #include "actors/net/peer_identity.hpp"
+#include "actors/net/reading_watch.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -48,6 +50,10 @@ public:
   /// Longest time that a node may take to answer a request for its status.
   static constexpr auto status_timeout = std::chrono::seconds{10};
   static constexpr auto max_duration = std::chrono::minutes{11};
+  /// Requests of one connection without an answer, and bytes of answers that its peer has not
+  /// taken.
+  static constexpr unsigned max_pending = 64;
+  static constexpr std::size_t max_unsent_bytes = 1 << 20;
 
   admin_proxy_state(pointer self, admin_connection c);
   ~admin_proxy_state();
@@ -61,13 +67,21 @@ private:
   [[nodiscard]] std::string objection(const schema::control& c) const;
   void forward_to_node(std::uint64_t node, schema::message request);
   void send_to(const node_link_actor& node, schema::message request);
+  /// Answers a request that was forwarded.
+  void answer(const schema::message& m);
   void send_message(const schema::message& m);
+  void on_tick();
   void end();
+  void end_because(const std::string& why);
 
   pointer self_;
   admin_connection admin_;
   broker_connection connection_;
-  frame_reader reader_;
+  frame_reader reader_{schema::max_hello_bytes}; // requests are small
+  reading_watch reading_;
+  caf::actor_clock::time_point until_{};
+  unsigned pending_ = 0;
+  bool ended_ = false;
 };
 
 } // namespace larql::actors

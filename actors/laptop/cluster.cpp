@@ -4,10 +4,11 @@
 #include "actors/laptop/admin_proxy.hpp"
 #include "actors/laptop/laptop_guard.hpp"
 #include "actors/laptop/node_link.hpp"
-#include "actors/laptop/router.hpp"
 #include "actors/laptop/supervisor.hpp"
 #include "actors/net/message_io.hpp"
+#include "actors/policy/stall_tolerant_deadline.hpp"
 #include "runtime/base/jitter.hpp"
+#include "runtime/base/log.hpp"
 
 #include <condition_variable>
 #include <mutex>
@@ -20,6 +21,10 @@ using steady = std::chrono::steady_clock;
 
 // How long a joining node's greeting may wait for the supervisor.
 constexpr auto decision_time = std::chrono::seconds{2};
+// Who waits longer than this is told for what.
+constexpr auto notice_time = std::chrono::milliseconds{1000};
+// How often one that waits for nodes looks at the time.
+constexpr auto look_interval = std::chrono::milliseconds{250};
 
 bool is_complete(const cluster_view& view, const schema::model_identity& model) {
   auto parts = std::vector<topology::coverage_part>{};
@@ -29,23 +34,62 @@ bool is_complete(const cluster_view& view, const schema::model_identity& model) 
   return static_cast<bool>(topology::check_complete(parts, model.layers, model.experts));
 }
 
-// Every target has been tried, and none is still to come.
+// Every target has been tried, and waiting helps none: one is refused, all serve already, or nobody
+// wants to wait.
 bool is_hopeless(const cluster_status& s, const topology::cluster& c) {
-  return !c.find.enabled() && !s.targets.empty() &&
-         std::all_of(s.targets.begin(), s.targets.end(),
-                     [](const target_status& t) { return t.connected || t.attempts > 0; });
+  if (c.find.enabled() || s.targets.empty() ||
+      !std::all_of(s.targets.begin(), s.targets.end(),
+                   [](const target_status& t) { return t.connected || t.attempts > 0; }))
+    return false;
+  const auto is_refused = [](const target_status& t) { return t.refused; };
+  const auto is_connected = [](const target_status& t) { return t.connected; };
+  const auto serves = [](const cluster_member& m) { return m.is_usable(); };
+  const auto& there = s.view->members;
+  return c.limits.failover.count() == 0 ||
+         std::any_of(s.targets.begin(), s.targets.end(), is_refused) ||
+         (std::all_of(s.targets.begin(), s.targets.end(), is_connected) &&
+          std::all_of(there.begin(), there.end(), serves));
+}
+
+// Why nodes are not connected; a reason that several have is said once, behind all of them.
+std::string reasons_of(const cluster_status& s) {
+  auto reasons = std::vector<std::pair<std::string, std::string>>{}; // reason, who has it
+  for (const auto& t : s.targets) {
+    if (t.connected || t.last_error.empty())
+      continue;
+    const auto end = std::min(t.last_error.find(": "), t.last_error.size());
+    const auto who = t.last_error.substr(0, end);
+    const auto why = t.last_error.substr(end);
+    const auto known =
+        std::find_if(reasons.begin(), reasons.end(), [&](const auto& r) { return r.first == why; });
+    if (known == reasons.end())
+      reasons.emplace_back(why, who);
+    else
+      known->second += ", " + who;
+  }
+  auto out = std::string{};
+  for (const auto& [why, who] : reasons)
+    out += (out.empty() ? "" : "; ") + who + why;
+  return out;
+}
+
+// Where nodes are found that are not listed.
+std::string ways_to_find(const topology::discovery& find) {
+  auto out = std::string{};
+  for (const auto& d : find.dns)
+    out += (out.empty() ? "" : ", ") + host_port(d);
+  if (find.join)
+    out += fmt::format("{}announced at {}", out.empty() ? "" : ", ", host_port(*find.join));
+  return out;
 }
 
 failure incomplete(const cluster_status& s, const topology::cluster& c,
                    const schema::model_identity& model) {
-  auto code = errc::unavailable;
-  auto reasons = std::string{};
-  for (const auto& t : s.targets)
-    if (!t.connected && !t.last_error.empty()) {
-      if (reasons.empty())
-        code = t.last_code;
-      reasons += (reasons.empty() ? "" : "; ") + t.last_error;
-    }
+  auto reasons = reasons_of(s);
+  const auto first = std::find_if(s.targets.begin(), s.targets.end(), [](const target_status& t) {
+    return !t.connected && !t.last_error.empty();
+  });
+  const auto code = first == s.targets.end() ? errc::unavailable : first->last_code;
   auto parts = std::vector<topology::coverage_part>{};
   for (const auto& m : s.view->members)
     parts.push_back({m.description->node, m.description->owned});
@@ -54,8 +98,10 @@ failure incomplete(const cluster_status& s, const topology::cluster& c,
     return fail(errc::unavailable, "nodes are there for all experts, but not all of them serve");
   if (covered)
     return {code, std::move(reasons)};
-  if (reasons.empty() && c.find.enabled()) // the file is right, but no node came
-    return fail(errc::unavailable, "{}", covered.error().text);
+  if (reasons.empty() && c.find.enabled()) // the file is right
+    return fail(errc::unavailable, "{} ({}): {}",
+                parts.empty() ? "no node came" : "not all nodes came", ways_to_find(c.find),
+                covered.error().text);
   if (reasons.empty())
     return covered.error();
   return fail(code, "{} ({})", reasons, covered.error().text);
@@ -123,11 +169,32 @@ public:
     const auto lock = std::scoped_lock{mutex_};
     return supervisor_;
   }
+  /// Has a node that is condemned in the ledger given up.
+  void condemn(const cluster_member& m, const experts::maker_ledger& makers) {
+    const auto id = m.description->incarnation;
+    caf::anon_send(get(), condemn_atom::value, id, makers.why(id));
+  }
 
 private:
   mutable std::mutex mutex_;
   supervisor_actor supervisor_;
 };
+
+void cluster::start_checker(caf::actor_system& sys, const cluster_options& options) {
+  auto o = answer_checker_options{};
+  o.hidden = options.model.hidden;
+  // Only what names all weights here and there says that they are stored in the same way.
+  if (options.model.weights_digest)
+    o.known = options.known;
+  has_known_answers_ = o.known != nullptr;
+  o.makers = makers_;
+  o.condemn = [slot = supervisor_, makers = makers_](const cluster_member& m, const std::string&) {
+    slot->condemn(m, *makers);
+  };
+  o.timeout = limits_.call_ceiling;
+  o.uniform = jitter_source();
+  checker_ = spawn_state<answer_checker_state>(sys, std::move(o));
+}
 
 result<void> cluster::start(caf::actor_system& sys, const cluster_options& options) {
   limits_ = options.topology.limits;
@@ -138,13 +205,18 @@ result<void> cluster::start(caf::actor_system& sys, const cluster_options& optio
       options.model.layers, options.topology.rows != topology::row_encoding::automatic);
   connector_ = std::make_unique<connector>(
       tls_, schema::hello{schema::protocol_version, options.name, options.model}, limits_.connect);
+  if (options.sample_answers)
+    start_checker(sys, options);
   auto s = supervisor_options{};
   s.cluster = options.topology;
   s.model = options.model;
   s.network = connector_->functions();
   s.uniform = jitter_source();
-  s.on_change = [w = watcher_, f = formats_](const cluster_status_ptr& status) {
+  s.makers = makers_;
+  s.on_change = [w = watcher_, f = formats_, c = checker_](const cluster_status_ptr& status) {
     f->set(*status->view);
+    if (c)
+      caf::anon_send(c, view_atom::value, status->view);
     w->set(status);
   };
   s.link = [limits = limits_](caf::actor_system& system, connect_result& node,
@@ -156,8 +228,18 @@ result<void> cluster::start(caf::actor_system& sys, const cluster_options& optio
   auto g = laptop_guard_options{};
   g.router = router_;
   g.uniform = jitter_source();
-  g.start_router = [r = router_options{limits_, options.topology.hedge, {}, jitter_source()}](
-                       caf::actor_system& system) {
+  auto r = router_options{};
+  r.limits = limits_;
+  r.hedge = options.topology.hedge;
+  r.uniform = jitter_source();
+  r.spot_check = options.topology.spot_check;
+  r.makers = makers_;
+  r.condemn = [slot = supervisor_, makers = makers_](const cluster_member& m, const std::string&) {
+    slot->condemn(m, *makers);
+  };
+  r.own_sums = options.own_sums;
+  r.checker = checker_;
+  g.start_router = [r](caf::actor_system& system) {
     return spawn_on_network<router_state>(system, r);
   };
   g.start_supervisor = [s, c = connector_->reports(),
@@ -201,7 +283,13 @@ result<void> cluster::listen_for_nodes(const cluster_options& options, caf::acto
     outcome->connection = make_pending_connection(std::move(s));
     caf::anon_send(slot->get(), connect_atom::value, connect_result_ptr{std::move(outcome)});
   };
-  LARQL_TRY(join_listener_, open_announce_listener(*at, tls_, decide, take, accept_admins(sys)));
+  auto listening = open_announce_listener(*at, tls_, decide, take, accept_admins(sys));
+  if (!listening && listening.error().text.find("in use") != std::string::npos)
+    return fail(errc::io,
+                "{}: most likely another larql of this cluster has it; one program at a time takes "
+                "the nodes that announce themselves there (discovery.join)",
+                listening.error().text);
+  LARQL_TRY(join_listener_, std::move(listening));
   return {};
 }
 
@@ -225,12 +313,23 @@ accept_admin_fn cluster::accept_admins(caf::actor_system& sys) const {
 
 result<void> cluster::wait_until_complete(const cluster_options& options) {
   const auto& c = options.topology;
-  // One round of attempts; with discovery, time to find nodes first.
-  const auto time_allowed =
-      limits_.connect + (c.find.enabled() ? limits_.failover : std::chrono::milliseconds{1000});
-  watcher_->wait_until(steady::now() + time_allowed, options.stop, [&](const cluster_status& s) {
+  const auto is_decided = [&](const cluster_status& s) {
     return is_complete(*s.view, options.model) || is_hopeless(s, c);
-  });
+  };
+  const auto begin = steady::now();
+  watcher_->wait_until(begin + notice_time, options.stop, is_decided);
+  // Nodes may be down for a moment, or loading: they are waited for as in an answer under way.
+  const auto longest = limits_.connect + std::max(limits_.failover, notice_time);
+  if (const auto now = watcher_->get(); !is_decided(*now) && !options.stop.stop_requested())
+    log_warning("cluster", "waiting at most {} s for nodes: {}",
+                std::chrono::ceil<std::chrono::seconds>(longest).count(),
+                reasons_of(*now).empty() ? "those that have not come yet" : reasons_of(*now));
+  // While this process is stopped no time passes for those it waits for.
+  auto left = stall_tolerant_deadline{longest, look_interval, steady::now()};
+  do
+    watcher_->wait_until(left.next(), options.stop, is_decided);
+  while (!is_decided(*watcher_->get()) && !options.stop.stop_requested() &&
+         left.look(steady::now()));
   const auto last = watcher_->get();
   if (options.stop.stop_requested())
     return fail(errc::cancelled, "stopped while connecting to the nodes");
@@ -244,6 +343,8 @@ result<void> cluster::wait_until_complete(const cluster_options& options) {
     LARQL_TRY_VOID(
         topology::check_exactly_once(parts, options.model.layers, options.model.experts));
   }
+  if (const auto missing = reasons_of(*last); !missing.empty())
+    log_warning("cluster", "goes on without {}", missing);
   return {};
 }
 
@@ -262,6 +363,8 @@ cluster::~cluster() {
   supervisor_->set({});
   if (guard_)
     caf::anon_send_exit(guard_, caf::exit_reason::user_shutdown);
+  if (checker_)
+    caf::anon_send_exit(checker_, caf::exit_reason::user_shutdown);
 }
 
 } // namespace larql::actors

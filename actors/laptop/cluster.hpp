@@ -9,8 +9,10 @@
 
 #pragma once
 
+#include "actors/laptop/answer_checker.hpp"
 #include "actors/laptop/connector.hpp"
 #include "actors/laptop/layer_formats.hpp"
+#include "actors/laptop/router.hpp"
 #include "actors/laptop/router_slot.hpp"
 #include "actors/net/announce_listener.hpp"
 #include "actors/net/listener.hpp"
@@ -26,8 +28,11 @@ namespace larql::actors {
 struct cluster_options {
   topology::cluster topology;
   schema::model_identity model;
-  std::string name = "larql"; ///< what nodes write into their log
-  std::stop_token stop = {};  ///< ends connect() early, with errc::cancelled
+  std::string name = "larql";  ///< what nodes write into their log
+  std::stop_token stop = {};   ///< ends connect() early, with errc::cancelled
+  bool sample_answers = false; ///< ask nodes for known answers, at first and now and then
+  std::shared_ptr<const answer_tables> known = {}; ///< the model's, if it has a table
+  own_sums_fn own_sums = {};                       ///< as in router_options
 };
 
 class cluster {
@@ -44,6 +49,12 @@ public:
   [[nodiscard]] std::shared_ptr<const layer_formats> formats() const noexcept { return formats_; }
   /// As of now.
   [[nodiscard]] cluster_status_ptr status() const;
+  /// Which nodes have given wrong answers.
+  [[nodiscard]] const std::shared_ptr<experts::maker_ledger>& makers() const noexcept {
+    return makers_;
+  }
+  /// Nodes are compared with a table of known answers, and not only with what was seen first.
+  [[nodiscard]] bool has_known_answers() const noexcept { return has_known_answers_; }
   /// The supervisor of now.
   [[nodiscard]] supervisor_actor supervisor() const;
 
@@ -53,6 +64,7 @@ private:
 
   cluster() = default;
   [[nodiscard]] result<void> start(caf::actor_system& sys, const cluster_options& options);
+  void start_checker(caf::actor_system& sys, const cluster_options& options);
   [[nodiscard]] result<void> listen_for_nodes(const cluster_options& options,
                                               caf::actor_system& sys);
   /// Answers operators that connect to the address where nodes announce themselves.
@@ -66,7 +78,10 @@ private:
   std::shared_ptr<layer_formats> formats_;
   std::shared_ptr<router_slot> router_ = std::make_shared<router_slot>();
   std::shared_ptr<supervisor_slot> supervisor_;
-  laptop_guard_actor guard_; ///< owns router and supervisor
+  std::shared_ptr<experts::maker_ledger> makers_ = std::make_shared<experts::maker_ledger>();
+  bool has_known_answers_ = false;
+  answer_checker_actor checker_; ///< null: nodes are not sampled
+  laptop_guard_actor guard_;     ///< owns router and supervisor
   std::unique_ptr<listener> join_listener_;
 };
 

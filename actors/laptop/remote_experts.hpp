@@ -28,11 +28,13 @@ public:
   /// Loops of `compute`'s pool offer their processor to others while a batch is under way.
   remote_experts(caf::actor_system& sys, std::shared_ptr<router_slot> router,
                  std::shared_ptr<const layer_formats> formats, kernels::compute compute,
-                 const topology::deadlines& limits);
+                 const topology::deadlines& limits,
+                 std::shared_ptr<const experts::maker_ledger> makers = nullptr);
   ~remote_experts() override;
 
   result<experts::expert_ticket> start(const experts::expert_batch& batch,
                                        experts::ready_fn on_ready = {}) override;
+  const experts::maker_ledger* makers() const noexcept override { return makers_.get(); }
 
 private:
   class work;
@@ -48,6 +50,7 @@ private:
   std::shared_ptr<const layer_formats> formats_;
   kernels::compute compute_;
   std::chrono::milliseconds timeout_;
+  std::shared_ptr<const experts::maker_ledger> makers_;
   std::chrono::nanoseconds usual_wait_{0};   // moving average
   std::vector<layer_job_ptr> jobs_;          // used again
   std::vector<std::unique_ptr<work>> works_; // used again

@@ -1,7 +1,6 @@
 #include "actors/laptop/router.hpp"
 
 #include "actors/laptop/router_calls.hpp"
-#include "schema/sums.hpp"
 
 #include <algorithm>
 
@@ -13,16 +12,11 @@ namespace {
 constexpr auto suspect_time = std::chrono::seconds{30};
 // After this long without a call, what is known of a node's speed is old: it is asked again.
 constexpr auto idle_time = std::chrono::seconds{10};
+// A tick that comes later than this was kept from coming: the process was stopped, or starved.
+constexpr auto longest_late = std::chrono::milliseconds{20};
 // Memory that is kept for the next jobs: of calls with the assignments of some decoded rows.
 constexpr std::size_t most_spare_calls = 64;
 constexpr std::size_t most_spare_assignments = 4096;
-
-std::uint32_t units_of(std::span<const experts::assignment> assignments) {
-  auto distinct = 0u;
-  for (auto i = std::size_t{0}; i < assignments.size(); ++i)
-    distinct += i == 0 || assignments[i].expert != assignments[i - 1].expert;
-  return distinct + static_cast<std::uint32_t>(assignments.size());
-}
 
 // Assignments are sorted by expert.
 void demands_of(std::span<const experts::assignment> assignments, std::vector<expert_demand>& out) {
@@ -37,7 +31,7 @@ void demands_of(std::span<const experts::assignment> assignments, std::vector<ex
 } // namespace
 
 router_state::router_state(pointer self, router_options options)
-    : self_(self), options_(std::move(options)) {}
+    : self_(self), options_(std::move(options)), clock_(longest_late) {}
 
 router_state::~router_state() {
   for (const auto& job : jobs_)
@@ -63,10 +57,12 @@ router_state::node_record& router_state::record_of(const cluster_member& m) {
 // ---- jobs ---------------------------------------------------------------------------------------
 
 // A node that was late is asked again after a while, even if it gave no sign in between.
-bool router_state::is_suspect(const cluster_member& m) const {
+bool router_state::is_suspect(const cluster_member& m) {
+  if (options_.makers->is_condemned(m.description->incarnation))
+    return true;
   const auto known = nodes_.find(m.description->incarnation);
   return known != nodes_.end() && known->second.suspect_since &&
-         self_->clock().now() - *known->second.suspect_since < suspect_time;
+         now() - *known->second.suspect_since < suspect_time;
 }
 
 // Jobs and calls keep the memory of their predecessors.
@@ -91,11 +87,14 @@ router_state::node_call router_state::new_call() {
   p.rows.clear();
   p.attempts.clear();
   p.tried.clear();
+  p.check.reset();
+  p.answered = false;
   return p;
 }
 
 void router_state::drop_call(pending_job& job, std::uint64_t call_id) {
   auto* p = job.find(call_id);
+  p->check.reset();
   if (spare_calls_.size() < most_spare_calls && p->assignments.capacity() <= most_spare_assignments)
     spare_calls_.push_back(std::move(*p));
   job.calls.erase(job.calls.begin() + (p - job.calls.data()));
@@ -106,6 +105,8 @@ void router_state::on_route(const layer_job_ptr& job) {
   pending->job = job;
   job->sums.assign(std::size_t{job->row_count} * job->hidden, 0);
   jobs_.push_back(pending);
+  if (undecided_)
+    return finish(pending, *std::exchange(undecided_, std::nullopt));
   dispatch(pending, job->assignments, {});
   finish_if_done(pending);
 }
@@ -145,7 +146,7 @@ void router_state::on_view(const cluster_view_ptr& view) {
 std::span<const int> router_state::choose(const pending_job& job,
                                           std::span<const experts::assignment> assignments,
                                           std::span<const std::uint64_t> avoid) {
-  const auto now = self_->clock().now();
+  const auto now = this->now();
   demands_of(assignments, demands_);
   offers_.clear();
   for (const auto& m : view_->members) {
@@ -156,7 +157,7 @@ std::span<const int> router_state::choose(const pending_job& job,
     auto offer = node_offer{m.description->owned, r.busy_us,
                             idle ? 0 : r.timing.overhead_us() + r.timing.queue_us(),
                             idle ? 0 : r.timing.unit_us(), avoided || is_suspect(m)};
-    if (!m.is_usable())
+    if (!m.is_usable() || options_.makers->is_condemned(m.description->incarnation))
       offer.owned = {{1, 0}, {1, 0}}; // owns nothing now
     offers_.push_back(offer);
   }
@@ -178,7 +179,7 @@ void router_state::dispatch(const job_ptr& job, std::span<const experts::assignm
       continue;
     taken_.clear();
     take(static_cast<int>(m), taken_);
-    add_calls(job, m, taken_);
+    add_calls(job, m, taken_, avoid);
   }
   taken_.clear();
   take(-1, taken_);
@@ -186,15 +187,39 @@ void router_state::dispatch(const job_ptr& job, std::span<const experts::assignm
     park(job, taken_);
 }
 
-// One call, or several for a node that takes fewer rows at once than the job has.
+// Where a call is checked, what the witness does not own becomes a call of its own.
 void router_state::add_calls(const job_ptr& job, std::size_t member,
-                             std::span<const experts::assignment> assignments) {
+                             std::span<const experts::assignment> assignments,
+                             std::span<const std::uint64_t> avoid) {
+  const auto witness = choose_witness(*job, member, assignments, avoid);
+  if (!witness)
+    return send_calls(job, member, assignments, std::nullopt);
+  shared_.clear();
+  alone_.clear();
+  for (const auto& a : assignments)
+    (view_->members[*witness].description->owned.contains(job->job->layer, a.expert) ? shared_
+                                                                                     : alone_)
+        .push_back(a);
+  send_calls(job, member, shared_, witness);
+  if (!alone_.empty())
+    send_calls(job, member, alone_, std::nullopt);
+}
+
+// One call, or several for a node that takes fewer rows at once than the job has.
+void router_state::send_calls(const job_ptr& job, std::size_t member,
+                              std::span<const experts::assignment> assignments,
+                              std::optional<std::size_t> witness) {
+  const auto send_out = [&](node_call& p) {
+    send(job, p, member);
+    if (witness)
+      begin_check(job, p, *witness);
+  };
   const auto most_rows = view_->members[member].description->max_rows;
   auto& whole = job->calls.emplace_back(new_call());
   whole.assignments.assign(assignments.begin(), assignments.end());
   rows_of(whole.assignments, whole.rows);
   if (whole.rows.size() <= most_rows)
-    return send(job, whole, member);
+    return send_out(whole);
   const auto rows = std::exchange(whole.rows, {});
   drop_call(*job, whole.id);
   for (auto first = std::size_t{0}; first < rows.size(); first += most_rows) {
@@ -204,7 +229,7 @@ void router_state::add_calls(const job_ptr& job, std::size_t member,
       if (a.row >= rows[first] && a.row <= rows[last])
         p.assignments.push_back(a);
     rows_of(p.assignments, p.rows);
-    send(job, p, member);
+    send_out(p);
   }
 }
 
@@ -212,12 +237,13 @@ void router_state::send(const job_ptr& job, node_call& p, std::size_t member) {
   const auto& m = view_->members[member];
   auto& node = record_of(m);
   const auto units = units_of(p.assignments);
-  const auto now = self_->clock().now();
+  const auto now = this->now();
   auto a = attempt{};
   a.id = next_id_++;
   a.view = view_;
   a.member_index = member;
   a.sent = now;
+  a.asked = self_->clock().now();
   a.expected_us = node.timing.expected_us(units);
   a.allowed = node.timing.deadline(units, options_.limits);
   a.deadline = now + a.allowed;
@@ -250,7 +276,7 @@ void router_state::release(const attempt& a) {
 }
 
 void router_state::park(const job_ptr& job, std::span<const experts::assignment> assignments) {
-  const auto now = self_->clock().now();
+  const auto now = this->now();
   auto& parked = job->parked;
   parked.insert(parked.end(), assignments.begin(), assignments.end());
   std::sort(parked.begin(), parked.end(),
@@ -280,71 +306,6 @@ void router_state::finish(const job_ptr& job, result<void> how) {
 void router_state::finish_if_done(const job_ptr& job) {
   if (!job->finished && job->calls.empty() && job->parked.empty())
     finish(job, {});
-}
-
-// ---- answers ------------------------------------------------------------------------------------
-
-// Nothing if the call was given up: another attempt was faster, or the job has ended.
-std::optional<router_state::call_place> router_state::place_of(caf::message_id reply) const {
-  for (const auto& job : jobs_)
-    for (const auto& p : job->calls)
-      for (const auto& a : p.attempts)
-        if (a.reply == reply)
-          return call_place{job, p.id, a.id};
-  return std::nullopt;
-}
-
-void router_state::on_answer(const received_result& answer) {
-  for (const auto& m : view_->members)
-    if (m.shard == self_->current_sender())
-      record_of(m).suspect_since.reset(); // however late
-  const auto place = place_of(self_->current_message_id());
-  if (!place)
-    return;
-  const auto& job = place->job;
-  auto& p = *job->find(place->call_id);
-  const auto a = *std::find_if(p.attempts.begin(), p.attempts.end(),
-                               [&](const attempt& x) { return x.id == place->attempt_id; });
-  const auto& result = answer.message;
-  if (auto merged = merge(p, a.member(), result, *job->job); !merged) {
-    ++job->node_failures;
-    return give_up_attempt(job, p, a.id, std::move(merged).error());
-  }
-  const auto compute = std::chrono::nanoseconds{result.compute_ns};
-  auto& node = record_of(a.member());
-  const auto round_trip = self_->clock().now() - a.sent;
-  node.timing.add({units_of(p.assignments), round_trip, compute,
-                   std::chrono::nanoseconds{result.queue_ns}, a.expected_us});
-  auto& stats = job->job->stats;
-  stats.bytes_received += answer.buffer->size();
-  if (round_trip >= stats.slowest) {
-    stats.slowest = round_trip;
-    stats.slowest_compute = compute;
-  }
-  for (const auto& other : p.attempts)
-    release(other);
-  drop_call(*job, p.id);
-  finish_if_done(job);
-}
-
-result<void> router_state::merge(const node_call& p, const cluster_member& member,
-                                 const schema::expert_result& r, layer_job& job) const {
-  const auto& node = *member.description;
-  if (r.rows != p.rows.size())
-    return fail(errc::corrupt, "node {}: the result has {} rows, expected {}", node.node, r.rows,
-                p.rows.size());
-  if (auto ok = schema::check_sums(r.widths, r.sums, r.rows, job.hidden); !ok)
-    return std::move(ok).error().in(fmt::format("node {}", node.node));
-  auto sums = r.sums;
-  for (auto i = std::size_t{0}; i < p.rows.size(); ++i) {
-    const auto width = static_cast<std::uint8_t>(r.widths[i]);
-    const auto bytes = std::size_t{width} * job.hidden;
-    schema::add_packed(
-        sums.first(bytes), width,
-        std::span{job.sums}.subspan(p.rows[i] * std::size_t{job.hidden}, job.hidden));
-    sums = sums.subspan(bytes);
-  }
-  return {};
 }
 
 } // namespace larql::actors

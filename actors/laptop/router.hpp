@@ -10,7 +10,13 @@
 //        └───── parked ◄─────────────────┤                     counts, a late one is still welcome
 //     new view, or back-off over         └─ slow ─► hedged: another owner as well
 //
+//     One call in `spot_check` goes to two owners, and its answer waits until both are compared
+//     (router_checks.cpp); a late answer of a repeated call is compared, too.
+//
 //     parked or late for longer than the failover deadline ─► the job fails, naming the experts
+//
+// All deadlines are in running time (running_clock.hpp): a node is not blamed for the time in which
+// this process was stopped, and after a stop nothing is judged before what has come is read.
 //
 // Calls are pure functions of weights and rows, so a repeated call changes nothing but the time.
 //
@@ -29,7 +35,9 @@
 #include "actors/laptop/layer_job.hpp"
 #include "actors/policy/call_timing.hpp"
 #include "actors/policy/replica_choice.hpp"
+#include "actors/policy/running_clock.hpp"
 #include "runtime/base/backoff.hpp"
+#include "runtime/experts/maker_ledger.hpp"
 
 #include <optional>
 #include <unordered_map>
@@ -37,11 +45,23 @@
 
 namespace larql::actors {
 
+/// The sums [rows][hidden] of a job's rows as this machine computes them; none if it cannot. Called
+/// in the router's thread, and only in a dispute.
+using own_sums_fn = std::function<std::optional<std::vector<std::int64_t>>(
+    const layer_job&, std::span<const experts::assignment>, std::span<const std::uint32_t> rows)>;
+
 struct router_options {
   topology::deadlines limits;
   topology::hedging hedge;
   backoff retry{std::chrono::milliseconds{5}, std::chrono::milliseconds{500}};
   std::function<double()> uniform = [] { return 0.5; }; ///< random numbers in [0, 1), for jitter
+  unsigned spot_check = 0; ///< one call in so many goes to two owners; 0: none
+  std::shared_ptr<experts::maker_ledger> makers = std::make_shared<experts::maker_ledger>();
+  /// Told when a node has been condemned in the ledger: its answers are not used any more.
+  std::function<void(const cluster_member&, const std::string& why)> condemn =
+      [](const cluster_member&, const std::string&) {};
+  own_sums_fn own_sums = {};    ///< empty: this machine does not hold the experts
+  answer_checker_actor checker; ///< decides by known answers; may be null
 };
 
 class router_state {
@@ -56,8 +76,7 @@ public:
   handle::behavior_type make_behavior();
 
 private:
-  using clock = caf::actor_clock;
-  using time = clock::time_point;
+  using time = running_clock::time; // running time
 
   // What is known of a node. It is kept while the node is missing from the view.
   struct node_record {
@@ -71,6 +90,9 @@ private:
   struct node_call;
   struct pending_job;
   struct call_place;
+  struct opinion;
+  struct spot_check;
+  using check_ptr = std::shared_ptr<spot_check>;
   using job_ptr = std::shared_ptr<pending_job>;
 
   void on_route(const layer_job_ptr& job);
@@ -84,7 +106,11 @@ private:
                                             std::span<const experts::assignment> assignments,
                                             std::span<const std::uint64_t> avoid);
   void add_calls(const job_ptr& job, std::size_t member,
-                 std::span<const experts::assignment> assignments);
+                 std::span<const experts::assignment> assignments,
+                 std::span<const std::uint64_t> avoid);
+  void send_calls(const job_ptr& job, std::size_t member,
+                  std::span<const experts::assignment> assignments,
+                  std::optional<std::size_t> witness);
   void send(const job_ptr& job, node_call& p, std::size_t member);
   void on_answer(const received_result& answer);
   void on_error(const caf::error& err);
@@ -102,13 +128,45 @@ private:
   [[nodiscard]] node_call new_call();
   void drop_call(pending_job& job, std::uint64_t call_id);
 
-  [[nodiscard]] std::optional<std::size_t> other_owner(const pending_job& job,
-                                                       const node_call& p) const;
+  [[nodiscard]] std::optional<std::size_t> other_owner(const pending_job& job, const node_call& p);
   [[nodiscard]] failure missing_experts(const pending_job& job, time now) const;
-  [[nodiscard]] result<void> merge(const node_call& p, const cluster_member& m,
-                                   const schema::expert_result& r, layer_job& job) const;
+  [[nodiscard]] static result<void> merge(std::span<const std::uint32_t> rows,
+                                          const cluster_member& m, const schema::expert_result& r,
+                                          std::uint32_t hidden, std::span<std::int64_t> sums);
+  [[nodiscard]] static result<std::vector<std::int64_t>> sums_of(const cluster_member& m,
+                                                                 const schema::expert_result& r,
+                                                                 std::size_t rows,
+                                                                 std::uint32_t hidden);
+
+  // router_checks.cpp
+  [[nodiscard]] std::optional<std::size_t>
+  choose_witness(const pending_job& job, std::size_t member,
+                 std::span<const experts::assignment> assignments,
+                 std::span<const std::uint64_t> avoid);
+  void begin_check(const job_ptr& job, node_call& p, std::size_t witness);
+  void ask(spot_check& c, std::size_t member);
+  void compare_late(const job_ptr& job, const node_call& p, const attempt& first,
+                    std::vector<std::int64_t> sums);
+  [[nodiscard]] bool hold_answer(node_call& p, const attempt& a, std::vector<std::int64_t> sums);
+  [[nodiscard]] std::pair<check_ptr, opinion*> opinion_of(caf::message_id reply) const;
+  void on_opinion(const received_result& answer);
+  void on_no_opinion();
+  void without_opinion(const check_ptr& c, opinion& o);
+  void weigh(const check_ptr& c);
+  void ask_third(const check_ptr& c);
+  void decide_here(const check_ptr& c);
+  void name_wrong(const check_ptr& c, std::size_t who, std::string_view judge);
+  void condemn(const check_ptr& c, std::size_t who, std::string_view judge);
+  void undecided(const check_ptr& c);
+  [[nodiscard]] node_call* waiting_call(const spot_check& c) const;
+  [[nodiscard]] failure not_used(const cluster_member& m) const;
+  void ask_anew(const check_ptr& c, const cluster_member& liar);
+  void settle(const check_ptr& c, std::size_t right);
+  void drop_check(const check_ptr& c);
+  void expire_checks(time now);
   node_record& record_of(const cluster_member& m);
-  [[nodiscard]] bool is_suspect(const cluster_member& m) const;
+  [[nodiscard]] bool is_suspect(const cluster_member& m);
+  [[nodiscard]] time now();
   void wake_at(time when);
 
   pointer self_;
@@ -116,9 +174,13 @@ private:
   cluster_view_ptr view_ = std::make_shared<cluster_view>();
   std::unordered_map<std::uint64_t, node_record> nodes_; // by incarnation
   std::vector<job_ptr> jobs_;
+  std::vector<check_ptr> checks_;
+  std::optional<failure> undecided_; // of answers that were used before they were compared
   std::uint64_t next_id_ = 1;
-  std::optional<time> wake_;
-  caf::behavior replies_; // handles the answers of all calls
+  running_clock clock_;
+  std::optional<time> wake_;       // when the next tick is due
+  std::optional<time> judge_from_; // after a stop: what has come meanwhile is read first
+  caf::behavior replies_;          // handles the answers of all calls
 
   // Memory that is used again for every layer.
   buffer_pool frames_;
@@ -128,6 +190,7 @@ private:
   std::vector<expert_demand> demands_;
   std::vector<node_offer> offers_;
   std::vector<experts::assignment> taken_;
+  std::vector<experts::assignment> shared_, alone_; // of a call that is checked
   std::vector<node_call> spare_calls_;
   std::vector<job_ptr> spare_jobs_;
 };

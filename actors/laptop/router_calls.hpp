@@ -15,6 +15,7 @@ struct router_state::attempt {
   cluster_view_ptr view; // the view by which the node was chosen
   std::size_t member_index = 0;
   time sent{};
+  experts::maker_ledger::time asked{}; // the same by the steady clock, for the ledger
   std::chrono::microseconds allowed{0};
   std::optional<time> deadline; // none once it has passed
   std::optional<time> hedge_at;
@@ -30,11 +31,13 @@ struct router_state::node_call {
   std::vector<std::uint32_t> rows;              // rows of the job that the call carries, ascending
   std::vector<attempt> attempts;                // calls in flight
   std::vector<std::uint64_t> tried;             // incarnations of the nodes that were asked
+  std::shared_ptr<spot_check> check;            // that the answer waits for
+  bool answered = false;                        // its answer is in the check
 
   /// No call of it is within its deadline any more.
   [[nodiscard]] bool is_late() const {
-    return std::none_of(attempts.begin(), attempts.end(),
-                        [](const attempt& a) { return a.deadline.has_value(); });
+    return !answered && std::none_of(attempts.begin(), attempts.end(),
+                                     [](const attempt& a) { return a.deadline.has_value(); });
   }
 };
 
@@ -49,6 +52,7 @@ struct router_state::pending_job {
   experts::ownership last_owned; // of the node that failed last
   unsigned retries = 0;
   unsigned node_failures = 0;
+  bool is_said = false; // people know what it waits for
   bool finished = false;
 
   /// As new; the memory stays. @pre finished, so calls and parked are empty
@@ -58,7 +62,7 @@ struct router_state::pending_job {
     last_failure.reset();
     last_owned = {};
     retries = node_failures = 0;
-    finished = false;
+    is_said = finished = false;
   }
 
   [[nodiscard]] node_call* find(std::uint64_t call_id) {
@@ -67,6 +71,48 @@ struct router_state::pending_job {
     return it == calls.end() ? nullptr : &*it;
   }
 };
+
+/// What a node said to a question that others are asked as well.
+struct router_state::opinion {
+  cluster_view_ptr view;
+  std::size_t member_index = 0;
+  caf::message_id reply; // of a call that belongs to the check alone
+  experts::maker_ledger::time asked{};
+  std::optional<std::vector<std::int64_t>> sums; // [rows][hidden]; none yet
+
+  [[nodiscard]] const cluster_member& member() const { return view->members[member_index]; }
+};
+
+/// A call that two nodes are asked. The first opinion is the one of the call itself.
+struct router_state::spot_check {
+  layer_job_ptr job; // keeps the rows
+  job_ptr pending;   // of the call that waits; null: the first answer is in use
+  std::uint64_t call_id = 0;
+  std::vector<experts::assignment> assignments;
+  std::vector<std::uint32_t> rows;
+  std::vector<opinion> opinions;
+  time until = time::max(); // for the last one that was asked
+  bool over = false;
+
+  /// "layer 3, experts 5, 7"
+  [[nodiscard]] std::string place() const;
+};
+
+/// What a call costs a node (call_timing.hpp). @pre sorted by expert
+[[nodiscard]] inline std::uint32_t units_of(std::span<const experts::assignment> assignments) {
+  auto distinct = 0u;
+  for (auto i = std::size_t{0}; i < assignments.size(); ++i)
+    distinct += i == 0 || assignments[i].expert != assignments[i - 1].expert;
+  return distinct + static_cast<std::uint32_t>(assignments.size());
+}
+
+/// Whether a node could answer all of a call.
+[[nodiscard]] inline bool owns_all(const cluster_member& m, std::uint32_t layer,
+                                   std::span<const experts::assignment> assignments) {
+  return std::all_of(assignments.begin(), assignments.end(), [&](const experts::assignment& p) {
+    return m.description->owned.contains(layer, p.expert);
+  });
+}
 
 /// The call that an answer belongs to.
 struct router_state::call_place {

@@ -1,12 +1,16 @@
 #include "actors/net/caf_connection.hpp"
 
+#include "actors/core/buffer_pool.hpp"
+
 #include "actors/net/nonblocking_io.hpp"
 #include "actors/net/socket.hpp"
 #include "runtime/base/check.hpp"
+#include "runtime/base/log.hpp"
 
 #include <algorithm>
 #include <caf/io/network/default_multiplexer.hpp>
 #include <caf/io/network/interfaces.hpp>
+#include <new>
 
 namespace larql::actors {
 
@@ -46,6 +50,11 @@ public:
 
   void hang_up() noexcept { actors::hang_up(fd()); }
 
+  [[nodiscard]] std::size_t unsent() const noexcept {
+    return staged_.size() + sending_.size() - sent_;
+  }
+  [[nodiscard]] std::uint64_t sent() const noexcept { return all_sent_; }
+
   void configure_read(caf::io::receive_policy::config config) override {
     LARQL_CHECK(config.first == caf::io::receive_policy_flag::exactly && config.second > 0);
     wanted_ = config.second;
@@ -68,7 +77,7 @@ public:
     if (sent_ < sending_.size())
       start_writing(); // of a failure, too: there it is noticed outside of the broker's handler
     else
-      sending_.clear();
+      forget_sent();
   }
 
   void graceful_shutdown() override {
@@ -105,6 +114,15 @@ private:
 
   void handle_event(operation op) override {
     const auto self = caf::io::scribe_ptr{this};
+    try {
+      handle(op);
+    } catch (const std::bad_alloc&) { // ends this connection, not the thread of all
+      log_warning("connection", "closed: out of memory");
+      hang_up();
+    }
+  }
+
+  void handle(operation op) {
     switch (op) {
     case operation::read: return on_readable();
     case operation::write: return on_writable();
@@ -181,7 +199,15 @@ private:
   void send_some() {
     const auto w = io_.write(std::span<const char>{sending_}.subspan(sent_));
     sent_ += w.bytes;
+    all_sent_ += w.bytes;
     broken_ = broken_ || w.failed;
+  }
+
+  void forget_sent() noexcept {
+    if (sending_.capacity() > buffer_pool::most_kept_bytes)
+      std::vector<char>{}.swap(sending_); // or every idle connection would keep its largest answer
+    sending_.clear();
+    sent_ = 0;
   }
 
   void start_writing() {
@@ -207,8 +233,7 @@ private:
       data_transferred(&backend(), sent_ - before, sending_.size() - sent_ + staged_.size());
     if (sent_ < sending_.size())
       return;
-    sending_.clear();
-    sent_ = 0;
+    forget_sent();
     if (!staged_.empty())
       return staged_.swap(sending_);
     stop_writing();
@@ -243,6 +268,7 @@ private:
   std::vector<char> staged_; // by the broker
   std::vector<char> sending_;
   std::size_t sent_ = 0;
+  std::uint64_t all_sent_ = 0;
 };
 
 } // namespace
@@ -257,6 +283,16 @@ pending_connection make_pending_connection(secure_stream s,
     return caf::make_counted<stream_connection>(backend, shared->release_fd(), std::move(session),
                                                 open);
   };
+}
+
+std::size_t broker_connection::unsent() const noexcept {
+  const auto* s = dynamic_cast<const stream_connection*>(scribe_.get());
+  return s == nullptr ? 0 : s->unsent();
+}
+
+std::uint64_t broker_connection::sent() const noexcept {
+  const auto* s = dynamic_cast<const stream_connection*>(scribe_.get());
+  return s == nullptr ? 0 : s->sent();
 }
 
 void broker_connection::hang_up() noexcept {

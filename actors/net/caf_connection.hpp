@@ -45,6 +45,10 @@ public:
   /// connection until its peer has read everything, which a hostile or stopped peer never does.
   void hang_up() noexcept;
 
+  /// Bytes handed over that the peer has not taken, and those ever taken; 0 for simulated ones.
+  [[nodiscard]] std::size_t unsent() const noexcept;
+  [[nodiscard]] std::uint64_t sent() const noexcept;
+
 private:
   caf::io::scribe_ptr scribe_;
   caf::io::connection_handle handle_;

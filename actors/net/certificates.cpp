@@ -1,8 +1,8 @@
 #include "actors/net/certificates.hpp"
 
 #include "actors/net/tls_context.hpp"
-#include "runtime/base/file_writer.hpp"
 #include "runtime/base/mapped_file.hpp"
+#include "runtime/base/output_file.hpp"
 #include "runtime/base/sha256.hpp"
 
 #include <arpa/inet.h>
@@ -111,28 +111,26 @@ result<void> sign(X509* certificate, X509* issuer, EVP_PKEY* issuer_key) {
   return {};
 }
 
-result<void> check_absent(const fs::path& path, bool replace) {
-  LARQL_TRY(const auto exists, path_exists(path));
-  if (exists && !replace)
-    return fail(errc::usage, "{}: exists already (use --force to replace it)", path.string());
-  return {};
-}
-
-result<void> write_pair(const fs::path& stem, EVP_PKEY* key, X509* certificate) {
+// Both are written before the first gets its name: a full disk leaves no half pair.
+result<void> write_pair(const fs::path& stem, EVP_PKEY* key, X509* certificate, bool replace) {
   auto key_path = stem, certificate_path = stem;
   key_path += ".key";
   certificate_path += ".pem";
   LARQL_TRY(const auto key_text, pem_of(key));
   LARQL_TRY(const auto certificate_text, pem_of(certificate));
-  LARQL_TRY_VOID(write_text_file(key_path, key_text, file_access::owner_only));
-  return write_text_file(certificate_path, certificate_text);
+  LARQL_TRY(auto key_file, output_file::open(key_path, replace, file_access::owner_only));
+  LARQL_TRY(auto certificate_file, output_file::open(certificate_path, replace));
+  LARQL_TRY_VOID(key_file.write(std::as_bytes(std::span{key_text})));
+  LARQL_TRY_VOID(certificate_file.write(std::as_bytes(std::span{certificate_text})));
+  LARQL_TRY_VOID(key_file.commit());
+  return certificate_file.commit();
 }
 
 result<void> check_absent_pair(const fs::path& stem, bool replace) {
   for (const auto* suffix : {".key", ".pem"}) {
     auto path = stem;
     path += suffix;
-    LARQL_TRY_VOID(check_absent(path, replace));
+    LARQL_TRY_VOID(check_output(path, replace));
   }
   return {};
 }
@@ -198,7 +196,7 @@ result<void> create_authority(const fs::path& dir, const std::string& cluster, i
       !add_extension(ca.get(), ca.get(), NID_subject_key_identifier, "hash"))
     return crypto_error("certificate");
   LARQL_TRY_VOID(sign(ca.get(), ca.get(), key.get()));
-  return write_pair(dir / "ca", key.get(), ca.get());
+  return write_pair(dir / "ca", key.get(), ca.get(), replace);
 }
 
 result<void> issue_certificate(const fs::path& dir, const member_request& request, bool replace) {
@@ -229,16 +227,16 @@ result<void> issue_certificate(const fs::path& dir, const member_request& reques
       (!hosts.empty() && !add_extension(m, ca.get(), NID_subject_alt_name, hosts)))
     return crypto_error("certificate");
   LARQL_TRY_VOID(sign(m, ca.get(), ca_key.get()));
-  return write_pair(dir / request.name, key.get(), m);
+  return write_pair(dir / request.name, key.get(), m, replace);
 }
 
 result<void> create_secret(const fs::path& file, bool replace) {
-  LARQL_TRY_VOID(check_absent(file, replace));
+  LARQL_TRY_VOID(check_output(file, replace));
   auto bytes = std::array<unsigned char, 32>{};
   if (RAND_bytes(bytes.data(), bytes.size()) != 1)
     return crypto_error("secret");
-  return write_text_file(file, to_hex(std::as_bytes(std::span{bytes})) + "\n",
-                         file_access::owner_only);
+  return write_output(file, to_hex(std::as_bytes(std::span{bytes})) + "\n", replace,
+                      file_access::owner_only);
 }
 
 } // namespace larql::actors

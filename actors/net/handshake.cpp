@@ -13,7 +13,10 @@ constexpr auto max_description_bytes = schema::max_hello_bytes * 16;
 // An answer that is a T, or the peer's refusal.
 template <class T>
 result<T> answer_of(const secure_stream& s, received_message&& answer, std::string_view asked) {
-  if (const auto* no = std::get_if<schema::refused>(&answer.message))
+  const auto* no = std::get_if<schema::refused>(&answer.message);
+  if (no != nullptr && no->reason.starts_with(loading_reason))
+    return fail(errc::unavailable, "{}: {}", s.peer(), no->reason);
+  if (no != nullptr)
     return fail(errc::mismatch, "{}: refused the connection: {}", s.peer(), no->reason);
   auto* yes = std::get_if<T>(&answer.message);
   if (yes == nullptr)
@@ -22,6 +25,14 @@ result<T> answer_of(const secure_stream& s, received_message&& answer, std::stri
 }
 
 } // namespace
+
+result<void> say_loading(const secure_stream& s, const std::string& what, time_limit until) {
+  LARQL_TRY(const auto first, read_message(s, schema::max_hello_bytes, until));
+  if (!std::holds_alternative<schema::hello>(first.message))
+    return fail(errc::corrupt, "{}: first message is not hello", s.peer());
+  const auto text = fmt::format("{}: {}", loading_reason, what);
+  return write_message(s, schema::refused{text.substr(0, schema::max_text_bytes)}, until);
+}
 
 failure refuse(const secure_stream& s, std::string reason, time_limit until) {
   const auto no = schema::refused{std::move(reason)};
@@ -53,7 +64,9 @@ result<schema::hello> greet_laptop(const secure_stream& s, const schema::node_de
                               schema::protocol_version),
                   until);
   if (hello->model)
-    if (const auto differs = model_difference(self.model, *hello->model); !differs.empty())
+    if (const auto differs =
+            model_difference(self.model, "on the node", *hello->model, "on the laptop");
+        !differs.empty())
       return refuse(s, fmt::format("node {} serves another model: {}", self.node, differs), until);
   before_answer();
   LARQL_TRY_VOID(write_message(s, self, until));

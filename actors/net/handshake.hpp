@@ -9,6 +9,7 @@
 #include "schema/messages.hpp"
 
 #include <functional>
+#include <string_view>
 #include <variant>
 
 namespace larql::actors {
@@ -41,6 +42,13 @@ answer_announcement(const secure_stream& s, const schema::announce& node,
 /// An operator's side: asks a laptop for the nodes that announced themselves to it.
 [[nodiscard]] result<schema::node_list>
 request_node_list(const secure_stream& s, const schema::hello& hello, time_limit until);
+
+/// Node side while it loads: reads the first message and says that the node is loading, and what it
+/// waits for. The laptop's side of it is errc::unavailable: it may ask again.
+[[nodiscard]] result<void> say_loading(const secure_stream& s, const std::string& what,
+                                       time_limit until);
+/// What the reason of such a refusal begins with. On the wire: never change it.
+inline constexpr std::string_view loading_reason = "the node is loading";
 
 /// Says no, and returns that as the error.
 [[nodiscard]] failure refuse(const secure_stream& s, std::string reason, time_limit until);

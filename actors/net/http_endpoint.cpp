@@ -77,7 +77,11 @@ result<std::unique_ptr<http_endpoint>> http_endpoint::start(socket listening, ha
   if (out->daemon_ == nullptr)
     return fail(errc::io, "HTTP: the server did not start");
   (void) listening.release(); // the daemon closes it
-  out->thread_ = std::thread{[self = out.get()] { self->serve(); }};
+  try {
+    out->thread_ = std::thread{[self = out.get()] { self->serve(); }};
+  } catch (const std::system_error& e) {
+    return fail(errc::io, "HTTP: cannot start a thread: {}", e.what());
+  }
   return out;
 }
 

@@ -18,30 +18,30 @@ std::string shortened(const schema::fingerprint& digest) {
 
 } // namespace
 
-std::string model_difference(const schema::model_identity& here,
-                             const schema::model_identity& there) {
+std::string model_difference(const schema::model_identity& a, std::string_view where_a,
+                             const schema::model_identity& b, std::string_view where_b) {
+  const auto differ = [&](std::string_view what, const auto& of_a, const auto& of_b) {
+    return fmt::format("{} {} {} (\"{}\"), {} {} (\"{}\")", what, of_a, where_a, a.name, of_b,
+                       where_b, b.name);
+  };
   const std::tuple<const char*, std::uint32_t, std::uint32_t> shapes[] = {
-      {"layers", here.layers, there.layers},
-      {"hidden size", here.hidden, there.hidden},
-      {"experts", here.experts, there.experts},
-      {"expert width", here.expert_width, there.expert_width}};
-  for (const auto& [what, a, b] : shapes)
-    if (a != b)
-      return fmt::format("{} {} here (\"{}\"), {} there (\"{}\")", what, a, here.name, b,
-                         there.name);
-  if (here.activation != there.activation)
-    return fmt::format("activation function {} here (\"{}\"), {} there (\"{}\")",
-                       quant::name_of(here.activation), here.name, quant::name_of(there.activation),
-                       there.name);
-  if (here.weights != there.weights)
-    return fmt::format("another model of the same shape (\"{}\" here, \"{}\" there): its "
-                       "norms and routers have other fingerprints",
-                       here.name, there.name);
-  if (here.weights_digest && there.weights_digest && here.weights_digest != there.weights_digest)
-    return fmt::format("other weights of the experts: weights digest {} here (\"{}\"), {} there "
-                       "(\"{}\")",
-                       shortened(*here.weights_digest), here.name, shortened(*there.weights_digest),
-                       there.name);
+      {"layers", a.layers, b.layers},
+      {"hidden size", a.hidden, b.hidden},
+      {"experts", a.experts, b.experts},
+      {"expert width", a.expert_width, b.expert_width}};
+  for (const auto& [what, of_a, of_b] : shapes)
+    if (of_a != of_b)
+      return differ(what, of_a, of_b);
+  if (a.activation != b.activation)
+    return differ("activation function", quant::name_of(a.activation),
+                  quant::name_of(b.activation));
+  if (a.weights != b.weights)
+    return fmt::format("another model of the same shape (\"{}\" {}, \"{}\" {}): its norms and "
+                       "routers have other fingerprints",
+                       a.name, where_a, b.name, where_b);
+  if (a.weights_digest && b.weights_digest && a.weights_digest != b.weights_digest)
+    return "other weights of the experts: " +
+           differ("weights digest", shortened(*a.weights_digest), shortened(*b.weights_digest));
   return {};
 }
 

@@ -8,6 +8,7 @@
 #include "schema/messages.hpp"
 
 #include <string>
+#include <string_view>
 
 namespace larql::actors {
 
@@ -16,8 +17,11 @@ namespace larql::actors {
                                                  const vindex::weights_names& weights);
 
 /// What differs between two models, for messages: a shape, the fingerprint of norms and routers, or
-/// the digest of the experts' weights. Empty if nothing does, as far as both sides know.
-[[nodiscard]] std::string model_difference(const schema::model_identity& here,
-                                           const schema::model_identity& there);
+/// the digest of the experts' weights. Empty if nothing does, as far as both sides know. The texts
+/// say where each model is, "on the node" for example: they are read on either side.
+[[nodiscard]] std::string model_difference(const schema::model_identity& a,
+                                           std::string_view where_a,
+                                           const schema::model_identity& b,
+                                           std::string_view where_b);
 
 } // namespace larql::actors

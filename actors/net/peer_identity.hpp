@@ -2,7 +2,9 @@
 
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace larql::actors {
@@ -17,7 +19,9 @@ enum class peer_role : std::uint8_t {
 
 struct peer_identity {
   peer_role role = peer_role::anyone;
-  std::string name; ///< of the certificate; empty for anyone
+  std::string name = {}; ///< of the certificate; empty for anyone
+  /// When the certificate expires; none for anyone.
+  std::optional<std::chrono::system_clock::time_point> until = {};
 
   [[nodiscard]] bool may_call() const noexcept { return role != peer_role::node; }
   [[nodiscard]] bool may_control() const noexcept {

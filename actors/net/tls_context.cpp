@@ -8,6 +8,7 @@
 #include <openssl/x509v3.h>
 
 #include <array>
+#include <ctime>
 
 namespace larql::actors {
 
@@ -97,6 +98,9 @@ std::string entry_of(X509* certificate, int nid) {
 result<peer_identity> identity_from(X509* certificate) {
   auto out = peer_identity{};
   out.name = entry_of(certificate, NID_commonName);
+  auto until = std::tm{};
+  if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &until) == 1)
+    out.until = std::chrono::system_clock::from_time_t(::timegm(&until));
   const auto role = entry_of(certificate, NID_organizationalUnitName);
   for (const auto known : {peer_role::laptop, peer_role::node, peer_role::operator_})
     if (role == name_of(known))
@@ -182,6 +186,10 @@ result<tls_context_ptr> tls_context::from_files(const topology::tls_files& files
   auto* own = SSL_CTX_get0_certificate(c);
   if (X509_cmp_current_time(X509_get0_notAfter(own)) < 0)
     return fail(errc::corrupt, "{}: the certificate has expired", files.certificate.string());
+  if (X509_cmp_current_time(X509_get0_notBefore(own)) > 0)
+    return fail(errc::corrupt,
+                "{}: the certificate is not valid yet: is this machine's clock right?",
+                files.certificate.string());
   auto self = identity_from(own);
   if (!self)
     return std::move(self).error().in(files.certificate.string());

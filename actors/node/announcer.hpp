@@ -38,6 +38,9 @@ public:
   announcer(const announcer&) = delete;
   announcer& operator=(const announcer&) = delete;
 
+  /// For the next time that the laptop is dialled.
+  void use_tls(tls_context_ptr tls);
+
 private:
   void run();
   /// Sleeps; true if the announcer is to end.

@@ -10,6 +10,9 @@ namespace larql::actors {
 
 namespace {
 
+// A peer that takes nothing for so long is dropped when memory is short.
+constexpr auto patience = std::chrono::seconds{2};
+
 failure_code code_for(const caf::error& err) {
   const auto code = code_of(err);
   if (code == failure_code::draining || code == failure_code::overloaded ||
@@ -23,10 +26,17 @@ failure_code code_for(const caf::error& err) {
 
 client_connection_state::client_connection_state(pointer self, accepted_client_ptr client,
                                                  context node)
-    : self_(self), client_(std::move(client)), node_(std::move(node)) {}
+    : self_(self),
+      client_(std::move(client)),
+      node_(std::move(node)),
+      reader_(client_->hello.model ? schema::max_frame_bytes : schema::max_hello_bytes),
+      held_(node_.counters->buffers),
+      reading_(node_.read_limit) {}
 
 client_connection_state::~client_connection_state() {
   gone_->store(true);
+  if (client_->activity->unwanted)
+    connection_.hang_up(); // or what it has not read would be kept for it
   node_.counters->waiting.fetch_sub(waiting_);
 }
 
@@ -34,6 +44,7 @@ client_connection_state::handle::behavior_type client_connection_state::make_beh
   replies_.assign([this](const encoded_frame& answer) { on_answer(answer); },
                   [this](const caf::error& err) { on_error(err); });
   connection_.open(client_->connection, self_);
+  client_->activity->last = self_->clock().now();
   self_->configure_read(connection_.handle(), caf::io::receive_policy::exactly(reader_.wanted()));
   return {
       [this](shard_atom, const expert_shard_actor& shard) { node_.shard = shard; },
@@ -52,8 +63,13 @@ void client_connection_state::on_data(caf::io::new_data_msg& m) {
   if (!frame)
     return drop(frame.error().text);
   self_->configure_read(connection_.handle(), caf::io::receive_policy::exactly(reader_.wanted()));
-  if (*frame)
+  if (*frame) {
+    client_->activity->last = self_->clock().now();
+    client_->activity->has_spoken = true;
     on_frame(*std::move(frame));
+  } else if (!hold()) {
+    drop("the memory for calls and answers of all connections is used up");
+  }
 }
 
 void client_connection_state::on_frame(shared_buffer body) {
@@ -92,15 +108,17 @@ void client_connection_state::on_call(const schema::expert_call& call, shared_bu
     return refuse_call(id, failure_code::overloaded,
                        fmt::format("{} calls of this connection, {} bytes, wait already", waiting_,
                                    waiting_bytes_));
+  if (!hold(bytes))
+    return refuse_call(id, failure_code::overloaded, what_is_held());
   ++waiting_;
+  client_->activity->pending.fetch_add(1);
   waiting_bytes_ += bytes;
   node_.counters->waiting.fetch_add(1);
   const auto request = self_->new_request_id(caf::message_priority::normal);
   const auto arrived = std::chrono::steady_clock::now();
   calls_.push_back(
       {request.response_id(), id, call.layer, bytes, arrived, self_->clock().now() + call_timeout});
-  if (!std::exchange(ticking_, true))
-    self_->delayed_send(self_, call_timeout, tick_atom::value);
+  wake_by(calls_.front().until);
   // What request().then() does, with memory that is used again.
   caf::actor_cast<caf::strong_actor_ptr>(node_.shard)
       ->enqueue(messages_.make(self_->ctrl(), request, run_atom::value,
@@ -115,7 +133,14 @@ void client_connection_state::on_answer(const encoded_frame& answer) {
     return;
   if (auto* times = node_.counters->times_of(call->layer))
     times->answered.add(std::chrono::steady_clock::now() - call->arrived);
-  send(*answer.bytes);
+  if (hold_answer(answer.bytes->size()))
+    return write(*answer.bytes);
+  const auto now = self_->clock().now();
+  (void) reading_.look(connection_, now);
+  if (reading_.is_stuck_for(patience, now)) // it may be what fills the memory
+    return drop(fmt::format("does not read its answers, {} bytes wait", unsent()));
+  node_.counters->failed.fetch_add(1);
+  send_failure(call->id, failure_code::overloaded, what_is_held());
 }
 
 void client_connection_state::on_error(const caf::error& err) {
@@ -129,16 +154,47 @@ void client_connection_state::on_error(const caf::error& err) {
 // Calls that the shard has not answered in time.
 void client_connection_state::on_tick() {
   const auto now = self_->clock().now();
-  ticking_ = false;
+  if (next_tick_ && now < *next_tick_)
+    return; // there is one to come
+  next_tick_.reset();
+  (void) hold(); // less, if the peer has read
+  if (!reading_.look(connection_, now))
+    return drop(fmt::format("does not read its answers, {} bytes wait", unsent()));
   while (!calls_.empty() && calls_.front().until <= now) {
     const auto call = finish_call(calls_.front().reply);
     node_.counters->failed.fetch_add(1);
     send_failure(call->id, failure_code::restarting, "the shard does not answer");
   }
-  if (calls_.empty())
+  if (!calls_.empty())
+    wake_by(calls_.front().until);
+  if (const auto look = reading_.next_look(connection_, now))
+    wake_by(*look);
+}
+
+void client_connection_state::wake_by(caf::actor_clock::time_point t) {
+  if (next_tick_ && *next_tick_ <= t)
     return;
-  ticking_ = true;
-  self_->delayed_send(self_, calls_.front().until - now, tick_atom::value);
+  next_tick_ = t;
+  self_->delayed_send(self_, t - self_->clock().now(), tick_atom::value);
+}
+
+std::size_t client_connection_state::unsent() {
+  return std::max(connection_.unsent(), self_->wr_buf(connection_.handle()).size());
+}
+
+bool client_connection_state::hold(std::size_t more) {
+  return held_.hold(waiting_bytes_ + unsent() + more, reader_.held());
+}
+
+bool client_connection_state::hold_answer(std::size_t bytes) {
+  if (unsent() == 0)
+    return held_.hold(waiting_bytes_, reader_.held() + bytes);
+  return hold(bytes);
+}
+
+std::string client_connection_state::what_is_held() const {
+  const auto& all = *node_.counters->buffers;
+  return fmt::format("calls and answers that wait hold {} of {} bytes", all.used(), all.limit());
 }
 
 void client_connection_state::refuse_call(std::uint64_t id, failure_code code,
@@ -156,6 +212,8 @@ client_connection_state::finish_call(caf::message_id reply) {
   const auto call = *it;
   --waiting_;
   waiting_bytes_ -= call.bytes;
+  (void) hold(); // less
+  client_->activity->pending.fetch_sub(1);
   calls_.erase(it);
   ++served_;
   node_.counters->waiting.fetch_sub(1);
@@ -164,10 +222,13 @@ client_connection_state::finish_call(caf::message_id reply) {
 }
 
 void client_connection_state::on_ask_status(std::uint64_t nonce) {
+  if (++requests_ > most_requests)
+    return drop("asks on and on without waiting for the answers");
   // The node always answers; a finite timeout would be kept until it passes (see calls_).
   self_->request(node_.node, caf::infinite, status_atom::value)
       .then(
           [this, nonce](const node_status_ptr& status) {
+            --requests_;
             auto answer = *status;
             answer.nonce = nonce;
             send_message(answer);
@@ -176,13 +237,21 @@ void client_connection_state::on_ask_status(std::uint64_t nonce) {
 }
 
 void client_connection_state::on_control(const schema::control& c) {
-  const auto done = [this, id = c.id](bool ok, std::string text) {
+  if (++requests_ > most_requests)
+    return drop("gives orders on and on without waiting for the answers");
+  const auto activity = client_->activity;
+  activity->pending.fetch_add(1);
+  const auto done = [this, activity, id = c.id](bool ok, std::string text) {
+    --requests_;
+    activity->pending.fetch_sub(1);
     send_message(schema::controlled{id, ok, std::move(text)});
   };
   if (!client_->identity.may_control())
     return done(false, fmt::format("a {} may not control a node, only an operator may",
                                    name_of(client_->identity.role)));
-  log_info("node", "{}: asks for {}", client_->peer,
+  const auto& who = client_->identity;
+  log_info("node", "{}{}: asks for {}", client_->peer,
+           who.name.empty() ? "" : fmt::format(" ({} {})", name_of(who.role), who.name),
            c.action == schema::control_action::drain           ? "a drain"
            : c.action == schema::control_action::restart_shard ? "a restart of the shard"
                                                                : "a restart of the node");
@@ -215,12 +284,24 @@ void client_connection_state::send_message(const schema::message& m) {
 }
 
 void client_connection_state::send(std::vector<char>& frame) {
-  auto& out = self_->wr_buf(connection_.handle());
-  if (out.size() + frame.size() > max_unsent_bytes)
-    return drop(fmt::format("does not read its answers, {} bytes wait", out.size()));
+  if (!hold(frame.size()))
+    return drop(
+        fmt::format("does not read its answers, {} bytes wait, and {}", unsent(), what_is_held()));
+  write(frame);
+}
+
+void client_connection_state::write(std::vector<char>& frame) {
+  const auto before = unsent();
+  if (before + frame.size() > max_unsent_bytes)
+    return drop(fmt::format("does not read its answers, {} bytes wait", before));
   node_.counters->bytes_out.fetch_add(frame.size());
-  hand_over(frame, out);
+  hand_over(frame, self_->wr_buf(connection_.handle()));
   self_->flush(connection_.handle());
+  (void) hold();
+  const auto now = self_->clock().now();
+  (void) reading_.look(connection_, now); // begins to count, if something waits
+  if (const auto look = reading_.next_look(connection_, now))
+    wake_by(*look);
 }
 
 void client_connection_state::send_failure(std::uint64_t id, failure_code code,

@@ -15,6 +15,10 @@ using schema::node_state;
 constexpr auto memory_delay = std::chrono::milliseconds{500};
 // A shard that answers within this time lives; one that does not is busy with a call.
 constexpr auto status_timeout = std::chrono::seconds{2};
+// How often one that waits for a place looks for it.
+constexpr auto place_interval = std::chrono::milliseconds{250};
+// To measure takes milliseconds: whoever asks more often gets the same numbers again.
+constexpr auto measure_interval = std::chrono::milliseconds{100};
 
 // Answers that a peer did not read may have filled hundreds of megabytes, which the allocator would
 // keep for this process.
@@ -33,7 +37,7 @@ node_supervisor_state::node_supervisor_state(pointer self, node_options options)
       budget_(options_.most_restarts, options_.restart_window) {}
 
 node_supervisor_state::~node_supervisor_state() {
-  for (const auto& c : connections_)
+  for (const auto& [c, place] : connections_.all())
     caf::anon_send_exit(c, caf::exit_reason::user_shutdown);
   if (shard_)
     caf::anon_send_exit(shard_, caf::exit_reason::user_shutdown);
@@ -53,24 +57,53 @@ node_supervisor_state::handle::behavior_type node_supervisor_state::make_behavio
       [this](drain_atom) { return on_drain(); },
       [this](restart_atom) { return on_restart(); },
       [this](status_atom) { return on_status(); },
+      [this](describe_atom) { return state_; },
       [this](shard_atom) { start_shard(); },
       [](tick_atom) { give_memory_back(); },
   };
 }
 
 void node_supervisor_state::on_connect(const accepted_client_ptr& client) {
-  if (connections_.size() >= max_connections) {
-    log_warning("node", "{}: closed: too many connections", client->peer);
-    return; // closes with the last reference
-  }
+  auto place =
+      client_places::place{!client->hello.model, client->identity.until.has_value(),
+                           client->peer.substr(0, client->peer.rfind(':')), client->activity};
+  if (client->waited.count() > 0)
+    --waiting_for_place_;
+  if (!make_room(place, client->peer))
+    return put_off(client);
+  client->activity->last = self_->clock().now();
   options_.counters->connections.fetch_add(1); // before it can have answered anything
   const auto connection = spawn_broker<client_connection_state>(
       self_->system(), client,
       client_connection_state::context{caf::actor_cast<node_actor>(self_), shard_,
                                        options_.description, state_, options_.restart_node,
-                                       options_.counters});
+                                       options_.counters, options_.read_limit});
   self_->monitor(connection);
-  connections_.insert(connection);
+  connections_.add(connection, std::move(place));
+}
+
+bool node_supervisor_state::make_room(const client_places::place& p, const std::string& peer) {
+  const auto answer = connections_.find(p, self_->clock().now());
+  if (answer.is_free)
+    return true;
+  if (!answer.victim)
+    return false;
+  log_warning("node", "an idle connection was closed: all places are taken, and {} came", peer);
+  connections_.all().at(*answer.victim).activity->unwanted = true;
+  self_->send_exit(*answer.victim, caf::exit_reason::user_shutdown);
+  connections_.remove(*answer.victim);
+  options_.counters->connections.fetch_sub(1);
+  return true;
+}
+
+// Others may become idle meanwhile. What the peer asks is kept by the system's socket.
+void node_supervisor_state::put_off(const accepted_client_ptr& client) {
+  if (waiting_for_place_ >= client_places::most_waiting ||
+      client->waited >= client_places::longest_wait)
+    return log_warning("node", "{}: closed: too many connections", client->peer);
+  ++waiting_for_place_;
+  client->waited += place_interval;
+  self_->delayed_send(self_, place_interval, connect_atom::value, client);
 }
 
 void node_supervisor_state::set_state(node_state state) {
@@ -79,7 +112,7 @@ void node_supervisor_state::set_state(node_state state) {
   log_state(state, name_of(state_));
   state_ = state;
   options_.counters->state = state;
-  for (const auto& c : connections_)
+  for (const auto& [c, place] : connections_.all())
     self_->send(c, notice_atom::value, state_);
 }
 
@@ -99,7 +132,7 @@ void node_supervisor_state::start_shard() {
   self_->monitor(shard_);
   if (state_ == node_state::draining) // whoever drains waits for this one as well
     self_->send(shard_, drain_atom::value);
-  for (const auto& c : connections_)
+  for (const auto& [c, place] : connections_.all())
     self_->send(c, shard_atom::value, shard_);
   for (auto& promise : std::exchange(waiting_for_restart_, {}))
     promise.deliver(true);
@@ -126,28 +159,33 @@ caf::result<bool> node_supervisor_state::on_restart() {
 }
 
 caf::result<node_status_ptr> node_supervisor_state::on_status() {
-  auto out = std::make_shared<schema::node_status>();
+  const auto now = self_->clock().now();
+  if (!measured_at_ || now - *measured_at_ >= measure_interval) {
+    measured_ = {};
+    options_.measure(measured_);
+    measured_at_ = now;
+  }
+  auto out = std::make_shared<schema::node_status>(measured_);
   out->incarnation = options_.description->incarnation;
   out->state = state_;
   out->uptime_ms = static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::milliseconds>(self_->clock().now() - started_)
-          .count());
+      std::chrono::duration_cast<std::chrono::milliseconds>(now - started_).count());
   out->connections = static_cast<std::uint32_t>(connections_.size());
   out->restarts = options_.counters->restarts.load();
   out->served = options_.counters->served.load();
   out->failed = options_.counters->failed.load();
   out->waiting = options_.counters->waiting.load();
-  options_.measure(*out);
+  options_.counters->tell_answers(*out);
   return node_status_ptr{std::move(out)};
 }
 
 void node_supervisor_state::on_down(const caf::down_msg& m) {
   if (shard_ && m.source == shard_.address())
     return on_shard_down(m.reason);
-  for (auto it = connections_.begin(); it != connections_.end(); ++it)
-    if (it->address() == m.source) {
-      connections_.erase(it);
-      if (code_of(m.reason)) // it threw
+  for (const auto& [c, place] : connections_.all())
+    if (c.address() == m.source) {
+      connections_.remove(client_actor{c}); // a copy: the entry goes
+      if (code_of(m.reason))                // it threw
         log_error("node", "the connection of a laptop failed: {}", actors::text_of(m.reason));
       options_.counters->connections.fetch_sub(1);
       self_->delayed_send(self_, memory_delay, tick_atom::value);
@@ -158,7 +196,7 @@ void node_supervisor_state::on_down(const caf::down_msg& m) {
 void node_supervisor_state::on_shard_down(const caf::error& why) {
   shard_ = nullptr;
   options_.counters->restarts.fetch_add(1);
-  for (const auto& c : connections_)
+  for (const auto& [c, place] : connections_.all())
     self_->send(c, shard_atom::value, shard_);
   if (std::exchange(asked_to_end_, false)) {
     log_info("node", "the shard ended as asked and starts anew");

@@ -16,7 +16,7 @@
 #include "runtime/base/backoff.hpp"
 
 #include <functional>
-#include <set>
+#include <optional>
 
 namespace larql::actors {
 
@@ -32,6 +32,7 @@ struct node_options {
   /// Random numbers in [0, 1), for jitter.
   std::function<double()> uniform = [] { return 0.5; };
   std::shared_ptr<node_counters> counters = std::make_shared<node_counters>();
+  std::chrono::milliseconds read_limit = reading_watch::default_limit; ///< of connections
   backoff restart_delay{std::chrono::milliseconds{50}, std::chrono::milliseconds{5000}};
   unsigned most_restarts = 10;
   std::chrono::milliseconds restart_window{60000};
@@ -43,9 +44,6 @@ public:
   using pointer = handle::pointer;
   static constexpr const char* name = "node";
 
-  /// Connections at the same time; further ones are closed.
-  static constexpr std::size_t max_connections = 256;
-
   node_supervisor_state(pointer self, node_options options);
   ~node_supervisor_state();
 
@@ -53,6 +51,10 @@ public:
 
 private:
   void on_connect(const accepted_client_ptr& client);
+  /// False if there is no place for this one.
+  [[nodiscard]] bool make_room(const client_places::place& p, const std::string& peer);
+  /// Comes back to it later, or turns it away.
+  void put_off(const accepted_client_ptr& client);
   caf::result<void> on_drain();
   caf::result<bool> on_restart();
   caf::result<node_status_ptr> on_status();
@@ -68,9 +70,12 @@ private:
   expert_shard_actor shard_; // null while it restarts
   bool asked_to_end_ = false;
   std::vector<caf::typed_response_promise<bool>> waiting_for_restart_;
-  std::set<client_actor> connections_;
+  client_places connections_;
+  std::uint32_t waiting_for_place_ = 0;
   restart_budget budget_;
   unsigned attempt_ = 0;
+  schema::node_status measured_; // nothing but what options_.measure() says
+  std::optional<caf::actor_clock::time_point> measured_at_;
   caf::actor_clock::time_point started_{};
 };
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "actors/core/mailbox_gauge.hpp"
+#include "actors/core/memory_budget.hpp"
 #include "actors/node/latency_histogram.hpp"
 #include "schema/messages.hpp"
 
@@ -49,7 +50,21 @@ struct node_counters {
   std::atomic<std::uint64_t> tls_failures{0};
   std::atomic<std::uint64_t> handshake_failures{0}; ///< after TLS: no laptop, or another model's
 
+  /// Of what waits in all connections.
+  std::shared_ptr<memory_budget> buffers = std::make_shared<memory_budget>();
+
+  /// Set once, before the node is ready: the digest first.
+  std::atomic<schema::answers_state> answers{schema::answers_state::unchecked};
+  schema::fingerprint own_answers{}; ///< of all owned experts, if `answers` says so
+
   std::shared_ptr<const mailbox_gauge> mailboxes; ///< of the node's actors; may be null
+
+  /// What the known answers are, for a status.
+  void tell_answers(schema::node_status& to) const {
+    to.answers = answers.load(std::memory_order_acquire);
+    if (to.answers == schema::answers_state::own)
+      to.own_answers = own_answers;
+  }
 
   std::uint32_t first_layer = 0;
   std::vector<layer_times> layers; ///< per owned layer

@@ -2,13 +2,16 @@
 
 #include "actors/core/errc.hpp"
 #include "actors/net/handshake.hpp"
+#include "actors/net/message_io.hpp"
 #include "actors/node/expert_service.hpp"
 #include "actors/node/expert_shard.hpp"
 #include "runtime/base/jitter.hpp"
 #include "runtime/base/log.hpp"
+#include "schema/codec.hpp"
 
 #include <cstdlib>
 #include <fstream>
+#include <new>
 #include <thread>
 #include <unistd.h>
 
@@ -28,18 +31,34 @@ void count(const expert_service::answer& a, node_counters& to) {
     times->computed.add(a.done.compute_time);
 }
 
-// A new service for every shard: whatever a failure left in its scratch memory goes with it.
+// A new service for every shard: whatever a failure left in its scratch memory goes with it. A call
+// for which there is not enough memory fails by itself, or peers could end one shard after the
+// other with large ones.
 expert_shard_actor start_shard(caf::actor_system& sys, const description_ptr& description,
                                kernels::compute compute, const experts::expert_bank& bank,
                                const std::function<void()>& before_call,
                                const std::shared_ptr<node_counters>& counters) {
   const auto serve = [&] {
-    auto service = std::make_shared<expert_service>(compute, bank, *description);
-    return [service, before_call, counters](const received_call& call, std::vector<char> frame) {
+    const auto make = [compute, &bank, description] {
+      return std::make_shared<expert_service>(compute, bank, *description);
+    };
+    return [make, service = make(), before_call, counters,
+            description](const received_call& call, std::vector<char> frame) mutable {
       before_call();
-      auto a = service->run(call.message, call.arrived, std::move(frame));
-      count(a, *counters);
-      return expert_shard_state::computed{std::move(a.frame), a.ok};
+      try {
+        auto a = service->run(call.message, call.arrived, std::move(frame));
+        count(a, *counters);
+        return expert_shard_state::computed{std::move(a.frame), a.ok};
+      } catch (const std::bad_alloc&) {
+        service = make();
+        auto no = std::vector<char>{};
+        schema::encode(schema::call_failed{call.message.id, description->incarnation,
+                                           schema::failure_code::overloaded,
+                                           "there is not enough memory for this call"},
+                       no);
+        counters->failed.fetch_add(1);
+        return expert_shard_state::computed{std::move(no), false};
+      }
     };
   };
   const auto computing = std::make_shared<std::mutex>();
@@ -47,6 +66,12 @@ expert_shard_actor start_shard(caf::actor_system& sys, const description_ptr& de
       spawn_state<expert_shard_state, caf::detached>(sys, description, serve(), computing);
   return spawn_on_network<expert_shard_state>(sys, description, serve(), computing,
                                               std::move(helper));
+}
+
+failure lost(const caf::error& why) {
+  if (why == caf::sec::request_timeout)
+    return fail(errc::deadline, "the node's actor does not answer");
+  return fail(errc::unavailable, "the node's actor is gone: {}", text_of(why));
 }
 
 } // namespace
@@ -82,6 +107,8 @@ node_server::node_server(caf::actor_system& sys, node_server_options options)
   o.restart_node = std::move(options.restart_node);
   counters_->state = description_->state;
   counters_->mailboxes = mailboxes_of(sys);
+  counters_->buffers = std::make_shared<memory_budget>(options.buffer_bytes);
+  o.read_limit = options.read_limit;
   o.counters = counters_;
   o.uniform = jitter_source();
   node_ = spawn_state<node_supervisor_state>(sys, std::move(o));
@@ -96,9 +123,11 @@ node_server::node_server(caf::actor_system& sys, node_server_options options)
       std::move(options.listening), std::move(options.tls), std::move(listen),
       [node = node_, description = description_, counters = counters_,
        connections = connections_](secure_stream s, time_limit until) -> result<void> {
-        if (s.identity().role == peer_role::node)
-          return fail(errc::mismatch, "{}: its certificate is one of a node, expected a laptop",
-                      s.peer());
+        if (s.identity().role == peer_role::node) {
+          (void) read_message(s, schema::max_hello_bytes, until); // or the answer would be lost
+          return refuse(s, "your certificate is one of a node, expected a laptop or an operator",
+                        until);
+        }
         auto self = *description;
         self.state = counters->state; // as it is now, not as it began
         // Counted first: whoever is answered finds itself among the connections.
@@ -125,16 +154,38 @@ node_server::~node_server() {
   connections_->close_within(last_answers_);
 }
 
-void node_server::ready() {
+void node_server::set_answers(const std::optional<schema::fingerprint>& own) {
+  if (own)
+    counters_->own_answers = *own;
+  counters_->answers.store(own ? schema::answers_state::own : schema::answers_state::known,
+                           std::memory_order_release);
+}
+
+result<void> node_server::ready() {
   // Waits, so that whoever is told afterwards finds a node that serves.
+  auto out = result<void>{};
   auto self = caf::scoped_actor{sys_};
   self->request(node_, std::chrono::seconds{10}, notice_atom::value, schema::node_state::serving)
-      .receive([] {},
-               [](const caf::error& err) { log_warning("node", "ready: {}", text_of(err)); });
+      .receive([] {}, [&](const caf::error& err) { out = lost(err); });
+  return out;
+}
+
+result<schema::node_state> node_server::ask(std::chrono::seconds limit) const {
+  auto out = result<schema::node_state>{fail(errc::internal, "no state")};
+  auto self = caf::scoped_actor{sys_};
+  self->request(node_, limit, describe_atom::value)
+      .receive([&](schema::node_state s) { out = s; },
+               [&](const caf::error& err) { out = lost(err); });
+  return out;
 }
 
 void node_server::adopt(accepted_client_ptr client) {
   caf::anon_send(node_, connect_atom::value, std::move(client));
+}
+
+void node_server::use_tls(tls_context_ptr tls) {
+  if (listener_)
+    listener_->use_tls(std::move(tls));
 }
 
 void node_server::stop_listening() {
@@ -162,6 +213,7 @@ schema::node_status node_server::observe() const {
   out.waiting = counters_->waiting;
   out.connections = counters_->connections;
   out.restarts = counters_->restarts;
+  counters_->tell_answers(out);
   measure_process(bank_, out);
   return out;
 }

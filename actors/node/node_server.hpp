@@ -29,6 +29,10 @@ struct node_server_options {
   std::function<void()> restart_node = [] {}; ///< from the network thread, after a drain
   /// How long peers may take to read their last answers when the node ends.
   std::chrono::milliseconds last_answers{5000};
+  /// For calls that wait and answers that are not read, of all connections together.
+  std::uint64_t buffer_bytes = memory_budget::default_bytes;
+  /// A peer that takes nothing of its answers for this time is dropped.
+  std::chrono::milliseconds read_limit = reading_watch::default_limit;
   /// Called before each call is computed; tests make a shard fail with it.
   std::function<void()> before_call = [] {};
 };
@@ -50,11 +54,22 @@ public:
     return connections_;
   }
 
-  /// The pages are read: calls may come.
-  void ready();
+  /// The experts answered as the vindex says; or it does not say, and this is the digest of what
+  /// they answered. Call before ready().
+  void set_answers(const std::optional<schema::fingerprint>& own);
+
+  /// The pages are read: calls may come. Fails if the node's actor is gone or does not answer.
+  [[nodiscard]] result<void> ready();
+
+  /// Asks the node's actor for its state. errc::deadline if it does not answer in time,
+  /// errc::unavailable if it is gone.
+  [[nodiscard]] result<schema::node_state> ask(std::chrono::seconds limit) const;
 
   /// Takes over a connection that this process dialled and greeted.
   void adopt(accepted_client_ptr client);
+
+  /// For connections that are accepted from now on. From any thread that may stop listening.
+  void use_tls(tls_context_ptr tls);
 
   /// Accepts no connections any more.
   void stop_listening();

@@ -7,6 +7,7 @@
 #include "cli/laptop/local_runtime.hpp"
 #include "cli/support/command.hpp"
 #include "cli/support/interrupt.hpp"
+#include "cli/support/number_check.hpp"
 #include "runtime/base/memory_bandwidth.hpp"
 #include "runtime/generate/sampler.hpp"
 
@@ -151,7 +152,7 @@ result<bench_results> measure(const options& o, const std::stop_token& stop) {
 result<void> run(options& o, const std::stop_token& stop) {
   LARQL_TRY_VOID(complete(o.runtime));
   LARQL_TRY(const auto results, measure(o, stop));
-  fmt::print("{}", o.json ? json_of(results) : text_of(results));
+  print_text(o.json ? json_of(results) : text_of(results));
   return {};
 }
 
@@ -161,29 +162,27 @@ void add_bench(CLI::App& app, action& chosen) {
   auto* command = app.add_subcommand("bench", "Measure prefill and decode");
   auto o = std::make_shared<options>();
   add_runtime_options(*command, o->runtime);
-  command
-      ->add_option("--prompt-tokens", o->prompt_tokens,
-                   "Lengths of prompts to measure, separated by commas")
+  command->add_option("--prompt-tokens", o->prompt_tokens, "Lengths of prompts to measure")
       ->delimiter(',')
-      ->check(CLI::Range(1u, 1u << 20))
+      ->check(whole_number(1, 1u << 20))
       ->capture_default_str();
   command->add_option("--gen-tokens", o->gen_tokens, "Tokens to decode one by one; 0: none")
-      ->check(CLI::Range(0u, 1u << 16))
+      ->check(whole_number(0, 1u << 16))
       ->capture_default_str();
-  command->add_option("--depth", o->depth, "Tokens already in the KV cache when decoding starts")
-      ->check(CLI::Range(0u, 1u << 20))
+  command->add_option("--depth", o->depth, "Tokens in the KV cache before decoding")
+      ->check(whole_number(0, 1u << 20))
       ->capture_default_str();
-  command
-      ->add_option("--sessions", o->sessions,
-                   "Sessions that decode together, separated by commas: 1,8")
+  command->add_option("--sessions", o->sessions, "Sessions that decode together: 1,8")
       ->delimiter(',')
-      ->check(CLI::Range(1u, 256u))
+      ->check(whole_number(1, 256))
       ->capture_default_str();
-  command->add_option("--repeat", o->repeat, "How often each prompt is measured; the median counts")
-      ->check(CLI::Range(1u, 100u))
+  command->add_option("--repeat", o->repeat, "Times each prompt is measured")
+      ->check(whole_number(1, 100))
       ->capture_default_str();
   command->add_flag("--json", o->json, "Print everything as JSON");
   command->add_flag("--no-probe", o->no_probe, "Leave out the measurement of memory bandwidth");
+  command->footer("larql bench gemma4.vindex\n"
+                  "larql bench gemma4.vindex --topology cluster.toml --sessions 1,8 --json");
   command->callback([o, &chosen] {
     chosen = [o] {
       const auto signals = interrupt_scope{};

@@ -3,6 +3,7 @@
 #include "cli/laptop/report.hpp"
 #include "cli/support/progress.hpp"
 #include "runtime/base/json.hpp"
+#include "runtime/base/one_line.hpp"
 
 #include <fmt/format.h>
 #include <numeric>
@@ -137,9 +138,10 @@ json decode_json(const bench_results& r, const bench_decode& d) {
 } // namespace
 
 std::string text_of(const bench_results& r) {
-  auto out = fmt::format("{}: experts {}, {} threads, {}, opened in {:.0f} ms\n", r.vindex,
-                         r.placement == "local" ? "on this machine" : "on nodes", r.threads, r.simd,
-                         r.open_seconds * 1e3);
+  auto out =
+      fmt::format("{}: experts {}, {} threads, {}, opened in {:.0f} ms\n", one_line(r.vindex),
+                  r.placement == "local" ? "on this machine" : "on nodes", r.threads, r.simd,
+                  r.open_seconds * 1e3);
   if (r.read_bytes_per_second > 0)
     out +=
         fmt::format("memory gives {:.1f} GB/s to these threads\n", r.read_bytes_per_second * 1e-9);
@@ -172,7 +174,7 @@ std::string json_of(const bench_results& r) {
          {"phases_ms", phases_json(p.phases, 1)}});
   for (const auto& d : r.decode)
     out["decode"].push_back(decode_json(r, d));
-  return out.dump(2) + "\n";
+  return out.dump(2, ' ', true, json::error_handler_t::replace) + "\n";
 }
 
 } // namespace larql::cli

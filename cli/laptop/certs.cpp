@@ -1,7 +1,13 @@
 // larql certs: a certificate authority for one cluster, its members' certificates, or a secret.
 
 #include "actors/net/certificates.hpp"
+#include "actors/net/member_files.hpp"
 #include "cli/support/command.hpp"
+#include "cli/support/number_check.hpp"
+#include "cli/support/table.hpp"
+#include "runtime/base/log.hpp"
+
+#include <algorithm>
 
 namespace larql::cli {
 
@@ -23,9 +29,9 @@ using options_ptr = std::shared_ptr<options>;
 result<void> init(const options& o) {
   const auto days = o.days != 0 ? o.days : actors::authority_days;
   LARQL_TRY_VOID(actors::create_authority(o.dir, o.cluster, days, o.force));
-  fmt::print("wrote {0}/ca.pem (for every member) and {0}/ca.key (keep it to yourself), valid for "
-             "{1} days\n",
-             o.dir.string(), days);
+  print("wrote {0}/ca.pem (for every member) and {0}/ca.key (keep it to yourself), valid for "
+        "{1} days\n",
+        o.dir.string(), days);
   return {};
 }
 
@@ -37,14 +43,53 @@ result<void> issue(const options& o) {
   if (o.days != 0)
     request.days = o.days;
   LARQL_TRY_VOID(actors::issue_certificate(o.dir, request, o.force));
-  fmt::print("wrote {0}/{1}.pem and {0}/{1}.key for the {2} {1}, valid for {3} days\n",
-             o.dir.string(), request.name, o.role, request.days);
+  print("wrote {0}/{1}.pem and {0}/{1}.key for the {2} {1}, valid for {3} days\n", o.dir.string(),
+        request.name, o.role, request.days);
   return {};
+}
+
+std::string remaining(const actors::certificate_facts& c,
+                      std::chrono::system_clock::time_point now) {
+  if (c.until < now)
+    return "EXPIRED";
+  if (c.from > now)
+    return "not valid yet";
+  const auto days = std::chrono::floor<std::chrono::days>(c.until - now).count();
+  return fmt::format("{} days{}", days, c.until - now < actors::expiry_notice ? ", renew it" : "");
+}
+
+result<void> list(const options& o) {
+  auto files = std::vector<fs::path>{};
+  auto error = std::error_code{};
+  for (const auto& entry : fs::directory_iterator{o.dir, error})
+    if (entry.path().extension() == ".pem")
+      files.push_back(entry.path());
+  if (error)
+    return fail(errc::io, "{}: {}", o.dir.string(), error.message());
+  std::sort(files.begin(), files.end());
+  auto t = table{{"NAME", "ROLE", "VALID FROM", "UNTIL", "LEFT", "FILE"}};
+  const auto now = std::chrono::system_clock::now();
+  auto bad = result<void>{};
+  for (const auto& file : files) {
+    const auto all = actors::read_certificates(file);
+    if (!all) { // the others are listed all the same
+      bad = all.error();
+      continue;
+    }
+    for (const auto& c : *all)
+      t.add({one_line(c.name), one_line(c.role), actors::date_of(c.from), actors::date_of(c.until),
+             remaining(c, now), file.filename().string()});
+  }
+  if (files.empty())
+    return fail(errc::not_found, "{}: holds no certificates (*.pem)", o.dir.string());
+  print_text(t.text());
+  return bad;
 }
 
 result<void> secret(const options& o) {
   LARQL_TRY_VOID(actors::create_secret(o.secret, o.force));
-  fmt::print("wrote {}; every member of the cluster needs a copy\n", o.secret.string());
+  if (o.secret != "-")
+    print("wrote {}; every member of the cluster needs a copy\n", o.secret.string());
   return {};
 }
 
@@ -59,15 +104,17 @@ void run_with(CLI::App* command, const options_ptr& o, result<void> (*run)(const
 void add_certs(CLI::App& app, action& chosen) {
   auto* command = app.add_subcommand("certs", "Make the certificates of a cluster");
   command->require_subcommand(1);
+  command->footer("larql certs init --cluster home\nlarql certs issue alpha --host 10.0.0.7");
   auto o = std::make_shared<options>();
   const auto days = [&o](CLI::App* c, const char* help) {
-    c->add_option("--days", o->days, help)->check(CLI::Range(1, 36500));
+    c->add_option("--days", o->days, help)->check(whole_number(1, 36500));
   };
   const auto dir = [&o](CLI::App* c) {
     c->add_option("--dir", o->dir, "Directory of the authority")->capture_default_str();
   };
 
   auto* init_command = command->add_subcommand("init", "Make the authority: ca.pem and ca.key");
+  init_command->footer("larql certs init\nlarql certs init --cluster home --dir certs");
   dir(init_command);
   init_command->add_option("--cluster", o->cluster, "Name of the cluster, for people")
       ->capture_default_str();
@@ -87,13 +134,22 @@ void add_certs(CLI::App& app, action& chosen) {
       ->capture_default_str();
   issue_command->add_option("--host", o->member.hosts,
                             "Name or address of the machine, for the certificate; may be repeated");
+  issue_command->footer("larql certs issue alpha --host 10.0.0.7\n"
+                        "larql certs issue ann --role operator");
   dir(issue_command);
   days(issue_command, "Days it is valid (default: 730)");
   run_with(issue_command, o, issue, chosen);
 
+  auto* list_command =
+      command->add_subcommand("list", "Show the certificates and until when they are valid");
+  dir(list_command);
+  list_command->footer("larql certs list\nlarql certs list --dir /etc/larql");
+  list_command->callback([o, &chosen] { chosen = [o] { return exit_code(list(*o)); }; });
+
   auto* secret_command =
       command->add_subcommand("secret", "Make a cluster secret, instead of certificates");
   secret_command->add_option("file", o->secret, "File to write")->capture_default_str();
+  secret_command->footer("larql certs secret\nlarql certs secret cluster.secret --force");
   run_with(secret_command, o, secret, chosen);
 }
 

@@ -2,6 +2,7 @@
 // the KV cache stay, and /retry goes on from there.
 
 #include "cli/laptop/chat_model.hpp"
+#include "cli/laptop/prompt_progress.hpp"
 #include "cli/laptop/report.hpp"
 #include "cli/support/command.hpp"
 #include "cli/support/interrupt.hpp"
@@ -32,7 +33,7 @@ constexpr std::string_view help_text =
     "  /stats          numbers of the last answer\n"
     "  /nodes          who has which experts now\n"
     "  /help           this\n"
-    "  /quit           or Ctrl-D: leave\n"
+    "  /quit, /exit    or Ctrl-D: leave\n"
     "  A line that ends in \\ goes on in the next. Ctrl-C ends an answer.\n";
 
 // $XDG_STATE_HOME/larql/chat_history
@@ -83,9 +84,7 @@ public:
   }
 
   void print_stats() const { print_report(stats_); }
-  void print_speed() const {
-    fmt::print(stderr, "({} tokens, {:.1f} tokens/s)\n", stats_.tokens, tokens_per_second(stats_));
-  }
+  void print_speed() const { report_line("({})", speed_text(stats_)); }
 
 private:
   result<void> answer();
@@ -142,9 +141,12 @@ result<void> conversation::answer() {
   auto with_control = text::utf8_stream{text_.tokens};
   auto answer_text = std::string{};
   auto printer = answer_printer{};
+  auto progress = prompt_progress{prompt.size(), prompt_progress::clock::now()};
+  auto input = generate::prompt_input{generate::reuse(sequence_, prompt), positions};
+  if (!flags_.quiet)
+    input.on_read = [&](std::uint32_t read) { say_progress(progress, read); };
   const auto done = generate::answer(
-      runtime_.executor(), sequence_, {generate::reuse(sequence_, prompt), positions}, generation,
-      scratch_,
+      runtime_.executor(), sequence_, input, generation, scratch_,
       [&](const generate::generation::step_result& step) {
         printer.print(step.text);
         for (const auto token : step.tokens)
@@ -160,25 +162,36 @@ result<void> conversation::answer() {
   return {};
 }
 
+// "12 s ago", and by what if there is no table of known answers.
+std::string last_good_check(const actors::cluster& nodes, const actors::cluster_member& m) {
+  const auto when = nodes.makers()->right_until(m.description->incarnation);
+  if (when == experts::maker_ledger::time{})
+    return "none yet";
+  const auto ago = std::chrono::duration<double>(std::chrono::steady_clock::now() - when).count();
+  return fmt::format("{:.0f} s ago{}", ago, nodes.has_known_answers() ? "" : ", by first answers");
+}
+
 void print_nodes(const local_runtime& e) {
   if (e.nodes() == nullptr)
-    return print_now("all experts are on this machine\n");
+    return print_text("all experts are on this machine\n");
   const auto status = e.nodes()->status();
-  auto t = table{{"NODE", "ADDRESS", "STATE", "EXPERTS", "LAYERS"}};
+  auto t = table{{"NODE", "ADDRESS", "STATE", "EXPERTS", "LAYERS", "LAST GOOD CHECK"}};
   for (const auto& m : status->view->members)
     t.add({m.description->node, m.address, name_of(m.state),
-           to_string(m.description->owned.experts), to_string(m.description->owned.layers)});
+           to_string(m.description->owned.experts), to_string(m.description->owned.layers),
+           last_good_check(*e.nodes(), m)});
   for (const auto& a : status->view->missing)
-    t.add(
-        {a.name, a.address, "away", to_string(a.owned.experts), to_string(a.owned.layers), a.why});
-  print_now(t.text());
+    t.add({a.name, a.address, "away", to_string(a.owned.experts), to_string(a.owned.layers), "",
+           a.why});
+  print_text(t.text());
 }
 
 // One answer, or why there is none.
 bool settle(const result<void>& done, const conversation& talk, bool quiet) {
   if (!done) {
     report(done.error());
-    fmt::print(stderr, "The conversation goes on; /retry asks again.\n");
+    if (done.error().code != errc::usage) // what does not fit does not fit the next time either
+      report_line("The conversation goes on; /retry asks again.");
   } else if (!quiet) {
     talk.print_speed();
   }
@@ -194,16 +207,16 @@ bool obey(const std::string& line, conversation& talk, const local_runtime& e, b
     return false;
   if (word == "/retry") {
     settle(talk.retry(), talk, quiet);
-  } else if (word == "/reset") {
-    talk.reset();
-  } else if (word == "/system") {
-    talk.reset(rest);
+  } else if (word == "/reset" || word == "/system") {
+    word == "/reset" ? talk.reset() : talk.reset(rest);
+    if (!quiet)
+      report_line("A new conversation begins.");
   } else if (word == "/stats") {
     talk.print_stats();
   } else if (word == "/nodes") {
     print_nodes(e);
   } else {
-    print_now(help_text);
+    print_text(help_text);
   }
   return true;
 }
@@ -214,17 +227,17 @@ result<int> chat(options o) {
   LARQL_TRY(const auto model, start_model(o.runtime, signals.token()));
   const auto& [text, e] = model;
   LARQL_TRY(const auto sampling, text.sampling(o.answer));
-  LARQL_TRY(const auto sequence, e->new_sequence(default_context));
+  LARQL_TRY(const auto sequence, e->new_conversation());
   auto talk = conversation{*e, text, *sequence, o.answer, sampling, signals};
   auto lines = line_reader{o.no_history ? fs::path{} : history_file(), signals};
   if (lines.is_terminal())
-    fmt::print("{}; /help shows the commands\n", e->model().config.model);
+    print("{}; /help shows the commands\n", e->model().config.model);
   auto failures = 0;
   while (const auto line = lines.next("> ")) {
     if (signals.terminated())
       break;
     signals.renew();
-    if (line->empty())
+    if (line->find_first_not_of(" \t\n") == std::string::npos)
       continue;
     if (line->front() != '/')
       failures += settle(talk.say(*line), talk, o.answer.quiet) ? 0 : 1;
@@ -247,6 +260,9 @@ void add_chat(CLI::App& app, action& chosen) {
   add_runtime_options(*command, o->runtime);
   add_answer_options(*command, o->answer);
   command->add_flag("--no-history", o->no_history, "Do not remember what was typed");
+  command->footer("larql chat gemma4.vindex\n"
+                  "larql chat --topology cluster.toml --system \"Answer in one sentence.\"\n\n"
+                  "/help in the conversation shows its commands.");
   command->callback([o, &chosen] { chosen = [o] { return exit_code(chat(*o)); }; });
 }
 

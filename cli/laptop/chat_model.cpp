@@ -3,31 +3,43 @@
 #include "runtime/base/mapped_file.hpp"
 #include "runtime/vindex/format.hpp"
 
-#include <cstdio>
 #include <future>
-#include <unistd.h>
 
 namespace larql::cli {
 
 void add_answer_options(CLI::App& command, answer_flags& f) {
-  command.add_option("-n,--max-tokens", f.max_tokens, "Most tokens to generate")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  command.add_option("--system", f.system, "System message in front of the prompt");
-  command.add_flag("--thinking", f.thinking, "Let the model think before it answers");
+  command.add_option(
+      "-n,--max-tokens", f.max_tokens,
+      fmt::format("Most tokens (default: {})", f.max_tokens == answer_flags::no_limit
+                                                   ? "until the model ends the answer"
+                                                   : fmt::format("{}", f.max_tokens)));
+  command.add_option("--system", f.system, "System message in front of the prompt")
+      ->group("Prompt");
+  command.add_flag("--thinking", f.thinking, "Let the model think before it answers")
+      ->group("Prompt");
   command
       .add_option("--temperature", f.sampling.temperature,
                   "0: always the most likely token; higher: more varied")
-      ->capture_default_str();
-  command.add_option("--top-k", f.top_k,
-                     "Choose among this many tokens; 0: all (default: the model's)");
-  command.add_option("--top-p", f.top_p,
-                     "Choose among tokens of this probability (default: the model's)");
-  command.add_option("--min-p", f.sampling.min_p,
-                     "Leave out tokens below this share of the likeliest one's probability");
-  command.add_option("--seed", f.sampling.seed, "Same seed, same text")->capture_default_str();
-  command.add_flag("--show-special", f.show_special, "Print control tokens as well");
-  command.add_flag("-q,--quiet", f.quiet, "No report at the end");
+      ->capture_default_str()
+      ->group("Sampling");
+  command
+      .add_option("--top-k", f.top_k,
+                  "Choose among this many tokens; 0: all (default: the model's)")
+      ->group("Sampling");
+  command
+      .add_option("--top-p", f.top_p,
+                  "Choose among tokens of this probability (default: the model's)")
+      ->group("Sampling");
+  command
+      .add_option("--min-p", f.sampling.min_p,
+                  "Leave out tokens below this share of the likeliest one's probability")
+      ->group("Sampling");
+  command.add_option("--seed", f.sampling.seed, "Same seed, same text")
+      ->capture_default_str()
+      ->group("Sampling");
+  command.add_flag("--show-special", f.show_special, "Print control tokens as well")
+      ->group("Output");
+  command.add_flag("-q,--quiet", f.quiet, "No report behind an answer");
 }
 
 result<text_assets> text_assets::load(const std::filesystem::path& vindex) {
@@ -36,7 +48,8 @@ result<text_assets> text_assets::load(const std::filesystem::path& vindex) {
   LARQL_TRY(out.defaults,
             text::read_generation_config(vindex / vindex::generation_config_file, out.tokens));
   const auto path = vindex / vindex::chat_template_file;
-  if (std::filesystem::exists(path)) {
+  LARQL_TRY(const auto exists, path_exists(path));
+  if (exists) {
     LARQL_TRY(const auto jinja, read_text_file(path, vindex::max_json_bytes));
     LARQL_TRY(out.format, text::chat_template::detect(jinja, path.string()));
   }
@@ -61,22 +74,6 @@ result<chat_model> start_model(const runtime_options& options, const std::stop_t
     return fail(errc::mismatch, "{}: the tokenizer has {} tokens, the model {}",
                 options.vindex.string(), out.text.tokens.size(), out.compute->model().config.vocab);
   return out;
-}
-
-answer_printer::answer_printer() : terminal_(::isatty(STDOUT_FILENO) == 1) {}
-
-void answer_printer::print(std::string_view piece) {
-  print_now(terminal_ ? filter_.append(piece) : std::string{piece});
-}
-
-void answer_printer::finish(std::string_view piece) {
-  print(piece);
-  print_now(filter_.flush() + "\n");
-}
-
-void print_now(std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
 }
 
 } // namespace larql::cli

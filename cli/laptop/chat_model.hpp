@@ -2,11 +2,11 @@
 
 #pragma once
 
+#include "cli/laptop/answer_printer.hpp"
 #include "cli/laptop/local_runtime.hpp"
 #include "runtime/generate/answer.hpp"
 #include "runtime/text/chat_template.hpp"
 #include "runtime/text/generation_config.hpp"
-#include "runtime/text/terminal_text.hpp"
 #include "runtime/text/tokenizer.hpp"
 
 #include <CLI/CLI.hpp>
@@ -16,7 +16,10 @@
 namespace larql::cli {
 
 struct answer_flags {
-  std::size_t max_tokens = 64;
+  /// Enough for any context.
+  static constexpr auto no_limit = ~std::size_t{0};
+
+  std::size_t max_tokens = no_limit;
   std::string system;
   bool thinking = false;
   bool show_special = false;
@@ -49,23 +52,5 @@ struct chat_model {
 /// together.
 [[nodiscard]] result<chat_model> start_model(const runtime_options& options,
                                              const std::stop_token& stop);
-
-/// Prints to standard output at once.
-void print_now(std::string_view text);
-
-/// Prints the text of a model as it comes: on a terminal without what would change the terminal.
-class answer_printer {
-public:
-  answer_printer();
-  void print(std::string_view piece);
-  /// The last piece, and the end of the line.
-  void finish(std::string_view piece);
-
-private:
-  bool terminal_;
-  text::terminal_text filter_;
-};
-
-inline constexpr std::uint32_t default_context = 8192;
 
 } // namespace larql::cli

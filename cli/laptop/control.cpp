@@ -5,6 +5,7 @@
 #include "cli/support/cluster_flags.hpp"
 #include "cli/support/command.hpp"
 #include "cli/support/interrupt.hpp"
+#include "cli/support/number_check.hpp"
 
 #include <thread>
 
@@ -30,7 +31,7 @@ double seconds_since(steady::time_point begin) {
 result<actors::found_node> find(const options& o, const std::stop_token& stop) {
   LARQL_TRY(const auto cluster, read_named_cluster(o.cluster));
   LARQL_TRY(const auto tls, actors::tls_context::from(cluster.protect));
-  return actors::find_node(cluster, tls, o.node, o.wait, stop);
+  return actors::find_node(cluster, tls, o.node, o.wait, say_line, stop);
 }
 
 result<void> drain(const options& o, const std::stop_token& stop) {
@@ -38,8 +39,8 @@ result<void> drain(const options& o, const std::stop_token& stop) {
   const auto begin = steady::now();
   LARQL_TRY(const auto answer,
             node.control(schema::control_action::drain, begin + std::chrono::seconds{o.timeout_s}));
-  fmt::print("node {}: {} after {:.1f} s; it takes no calls until it is restarted\n", o.node,
-             answer, seconds_since(begin));
+  print("node {}: {} after {:.1f} s; it takes no calls until it is restarted\n", o.node, answer,
+        seconds_since(begin));
   return {};
 }
 
@@ -74,13 +75,12 @@ result<void> restart(const options& o, const std::stop_token& stop) {
       o.shard ? schema::control_action::restart_shard : schema::control_action::restart_node;
   LARQL_TRY(const auto answer, node.control(what, until));
   if (o.shard) {
-    fmt::print("node {}: {} after {:.1f} s\n", o.node, answer, seconds_since(begin));
+    print("node {}: {} after {:.1f} s\n", o.node, answer, seconds_since(begin));
     return {};
   }
-  fmt::print("node {}: {}\n", o.node, answer);
-  std::fflush(stdout);
+  print("node {}: {}\n", o.node, answer);
   LARQL_TRY_VOID(wait_for_successor(node, before.description.incarnation, o, until, stop));
-  fmt::print("node {}: serves again after {:.1f} s\n", o.node, seconds_since(begin));
+  print("node {}: serves again after {:.1f} s\n", o.node, seconds_since(begin));
   return {};
 }
 
@@ -91,12 +91,15 @@ void add_node_command(CLI::App& app, action& chosen, const char* name, const cha
   command->add_option("node", o->node, "Its name, or its address")->required();
   add_cluster_flags(*command, o->cluster);
   command->add_option("--timeout", o->timeout_s, "Seconds to wait until it is done")
-      ->check(CLI::Range(1, 86400))
+      ->check(whole_number(1, 86400))
       ->capture_default_str();
   add_wait_flag(*command, o->wait);
   if (run == restart)
     command->add_flag("--shard", o->shard,
                       "Only the shard, behind the call it computes; connections stay");
+  command->footer(fmt::format("larql {0} alpha --topology cluster.toml\n"
+                              "larql {0} 10.0.0.7:9470 --topology cluster.toml --timeout 300",
+                              name));
   command->callback([o, run, &chosen] {
     chosen = [o, run] {
       const auto signals = interrupt_scope{};

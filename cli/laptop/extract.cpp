@@ -1,15 +1,18 @@
 // larql extract: a vindex from a GGUF file or a Hugging Face checkpoint.
 
 #include "runtime/import/extract.hpp"
+#include "cli/laptop/answer_step.hpp"
 #include "cli/laptop/local_runtime.hpp"
 #include "cli/support/command.hpp"
 #include "cli/support/interrupt.hpp"
+#include "cli/support/model_kind.hpp"
 #include "cli/support/model_path.hpp"
 #include "cli/support/progress.hpp"
 #include "cli/support/version.hpp"
 #include "runtime/base/unfinished_directory.hpp"
 #include "runtime/import/gguf_checkpoint.hpp"
 #include "runtime/import/hf_checkpoint.hpp"
+#include "runtime/vindex/directory.hpp"
 
 namespace larql::cli {
 
@@ -41,34 +44,37 @@ vindex::quant_kind choose_quant(const options& o) {
 
 void say_skipped(const std::vector<std::string>& names) {
   if (!names.empty())
-    fmt::print(stderr, "extract: {} that a text model does not need left out ({}{})\n",
-               names.size() == 1 ? "1 tensor" : fmt::format("{} tensors", names.size()), names[0],
-               names.size() > 1 ? ", …" : "");
+    say("{} that a text model does not need left out ({}{})",
+        names.size() == 1 ? "1 tensor" : fmt::format("{} tensors", names.size()), names[0],
+        names.size() > 1 ? ", …" : "");
 }
 
 result<void> run(const options& o, const std::stop_token& stop) {
   LARQL_TRY_VOID(require_directory(o.source.string(), "download the checkpoint first"));
-  LARQL_TRY_VOID(check_destination(o.destination, o.force));
+  LARQL_TRY_VOID(require_checkpoint(o.source));
+  LARQL_TRY_VOID(check_destination(o.destination, vindex::vindex_output(o.force, {o.source})));
   LARQL_TRY(const auto source, open_source(o.source));
   say_skipped(source.skipped);
   auto pool = compute_pool{choose_threads(o.threads)};
   auto e = import::extract_options{};
   e.quant = choose_quant(o);
   e.force = o.force;
+  e.source = o.source;
   e.version = version_number();
   auto line = progress_line{"extract"};
   e.on_progress = [&](const import::extract_progress& p) {
-    line.update(p.done_bytes, p.total_bytes, p.resumed_bytes, p.file);
+    line.update(p.done_bytes, p.total_bytes, p.file);
     return !stop.stop_requested();
   };
+  LARQL_TRY(const auto* k, choose_kernels());
+  e.last_step = answer_step({*k, pool}, stop);
   return import::extract(source, o.destination, pool, e);
 }
 
 } // namespace
 
 void add_extract(CLI::App& app, action& chosen) {
-  auto* command =
-      app.add_subcommand("extract", "Make a vindex from a GGUF file or a Hugging Face checkpoint");
+  auto* command = app.add_subcommand("extract", "Make a vindex of a GGUF file or a checkpoint");
   auto o = std::make_shared<options>();
   command
       ->add_option("source", o->source,
@@ -82,16 +88,21 @@ void add_extract(CLI::App& app, action& chosen) {
                    "reference's encoding (default for safetensors)")
       ->check(CLI::IsMember({"lossless", "q4k"}));
   command->add_option("-t,--threads", o->threads, "Threads (default: one per core)");
-  command->add_flag("--force", o->force, "Replace an existing vindex");
+  command->add_flag("--force", o->force,
+                    "Replace a vindex that is there, finished or not, and nothing else");
   command->footer(
+      "larql extract gemma-4-26B-A4B-it-Q4_K_M.gguf -o gemma4.vindex\n"
+      "larql extract ~/checkpoints/gemma-4-26B-A4B-it -o gemma4.vindex --quant q4k\n\n"
       "A stopped extract goes on where it was with the same command. checksums.json gets "
-      "the SHA-256 of\nevery file and of every expert, for `larql verify`.");
+      "the SHA-256 of\nevery file and of every expert, and every expert's known answer, for `larql "
+      "verify`.");
   command->callback([o, &chosen] {
     chosen = [o] {
       const auto signals = interrupt_scope{};
       if (const auto ok = run(*o, signals.token()); !ok)
         return report(ok.error());
-      fmt::print("{}\n", o->destination.string());
+      print_text(o->destination.string() + '\n'); // as scripts need it
+      say("next: larql run {} \"Why is the sky blue?\"", o->destination.string());
       return exit_ok;
     };
   });

@@ -1,9 +1,16 @@
 #include "cli/laptop/local_runtime.hpp"
 
 #include "actors/net/model_match.hpp"
+#include "cli/support/last_resort.hpp"
+#include "cli/support/limit_check.hpp"
+#include "cli/support/model_kind.hpp"
 #include "cli/support/model_path.hpp"
+#include "cli/support/output.hpp"
 
+#include "runtime/base/available_memory.hpp"
 #include "runtime/base/mapped_file.hpp"
+#include "runtime/hub/repo.hpp"
+#include "runtime/vindex/checksums.hpp"
 #include "runtime/vindex/fingerprint.hpp"
 #include "runtime/vindex/format.hpp"
 #include "runtime/vindex/presence.hpp"
@@ -14,16 +21,18 @@
 namespace larql::cli {
 
 void add_runtime_options(CLI::App& command, runtime_options& o) {
-  command.add_option(
-      "vindex", o.vindex,
-      "Directory of the model, or hf://OWNER/NAME (default: the one that --topology names)");
+  command.add_option("vindex", o.vindex, "Directory, or hf://OWNER/NAME (default: by --topology)");
   command.add_option("-t,--threads", o.threads, "Threads for computing (default: one per core)");
   add_cluster_flags(command, o.cluster);
-  command.add_option("--kv", o.kv, "Numbers of the KV cache: f16 or f32")
+  command.add_option("--kv", o.kv, "Numbers of the KV cache")
       ->check(CLI::IsMember({"f16", "f32"}))
-      ->capture_default_str();
-  command.add_option("--context", o.context, "Most tokens of prompt and answer together");
-  command.add_option("--chunk", o.chunk, "Prompt tokens per pass")->capture_default_str();
+      ->capture_default_str()
+      ->group("Computing");
+  command.add_option("--context", o.context,
+                     "Tokens in all (default: as trained, as memory allows)");
+  command.add_option("--chunk", o.chunk, "Prompt tokens per pass")
+      ->capture_default_str()
+      ->group("Computing");
 }
 
 local_runtime::local_runtime(const runtime_options& options, const kernels::kernel_set& k)
@@ -35,8 +44,12 @@ result<void> complete(runtime_options& options) {
     options.vindex = options.nodes->model;
   if (options.vindex.empty())
     return fail(errc::usage, "no model: give a vindex, or a topology that names one");
-  LARQL_TRY(options.vindex, resolve_model(options.vindex.string(),
-                                          options.nodes ? laptop_needs() : hub::pull_request{}));
+  const auto is_local = !hub::is_hub_path(options.vindex.string());
+  if (is_local)
+    LARQL_TRY_VOID(require_vindex(options.vindex));
+  auto needs = options.nodes ? laptop_needs() : hub::pull_request{};
+  needs.to_run = true; // what cannot run is not worth its download
+  LARQL_TRY(options.vindex, resolve_model(options.vindex.string(), needs));
   // A slice that cannot run says so before the first file that it lacks is missed.
   LARQL_TRY(const auto sliced, path_exists(options.vindex / vindex::slice_file));
   if (!sliced)
@@ -66,15 +79,77 @@ result<void> local_runtime::open_local_experts() {
   return {};
 }
 
+namespace {
+
+// Null if the vindex has no table.
+result<std::shared_ptr<const actors::answer_tables>>
+known_answers_of(const std::filesystem::path& dir) {
+  auto out = std::make_shared<actors::answer_tables>();
+  LARQL_TRY(auto sums, vindex::read_checksums(dir));
+  if (sums)
+    for (auto& [number, layer] : sums->layers)
+      if (layer.answers)
+        out->emplace(number, *std::move(layer.answers));
+  if (out->empty())
+    return std::shared_ptr<const actors::answer_tables>{};
+  return std::shared_ptr<const actors::answer_tables>{std::move(out)};
+}
+
+} // namespace
+
+// Decides who is right when two nodes differ, if all experts are on this machine as well. Nobody
+// waits for it while nodes agree, so it has one thread, and its files are opened when they are
+// needed.
+actors::own_sums_fn local_runtime::own_sums() const {
+  const auto here = vindex::read_presence(options_.vindex, model_.config);
+  const auto files = path_exists(options_.vindex / vindex::layer_file_name(0));
+  if (!here || !here->has_all(vindex::everything(model_.config)) || !files || !*files)
+    return {};
+  struct bench {
+    compute_pool pool{1};
+    std::optional<experts::expert_bank> bank;
+  };
+  return [dir = options_.vindex, config = model_.config, k = kernels_,
+          own = std::make_shared<bench>()](
+             const actors::layer_job& job, std::span<const experts::assignment> assignments,
+             std::span<const std::uint32_t> rows) -> std::optional<std::vector<std::int64_t>> {
+    if (!own->bank) {
+      auto bank = experts::expert_bank::open(dir, config,
+                                             {{0, config.layers - 1}, {0, config.experts - 1}});
+      if (!bank)
+        return std::nullopt;
+      own->bank.emplace(*std::move(bank));
+    }
+    if (job.rows.view().format != quant::activation_for(own->bank->input_format(job.layer)))
+      return std::nullopt; // rows that nodes round
+    auto all = std::vector<std::int64_t>(std::size_t{job.row_count} * job.hidden, 0);
+    auto compute = experts::expert_compute{{*k, own->pool}, *own->bank};
+    if (!compute.run(job.layer, job.rows.view(), assignments, all))
+      return std::nullopt;
+    auto out = std::vector<std::int64_t>{};
+    for (const auto r : rows)
+      out.insert(out.end(), all.begin() + static_cast<std::ptrdiff_t>(std::size_t{r} * job.hidden),
+                 all.begin() + static_cast<std::ptrdiff_t>(std::size_t{r + 1} * job.hidden));
+    return out;
+  };
+}
+
 result<void> local_runtime::connect_nodes(const topology::cluster& c, const std::stop_token& stop) {
   LARQL_TRY(const auto weights, vindex::name_weights(options_.vindex, model_.config));
-  system_config_ = std::make_unique<actors::system_config>();
-  system_ = std::make_unique<caf::actor_system>(*system_config_);
-  LARQL_TRY(cluster_,
-            actors::cluster::connect(
-                *system_, {c, actors::identity_of(model_.config, weights), "larql", stop}));
-  remote_ = std::make_unique<actors::remote_experts>(
-      *system_, cluster_->router(), cluster_->formats(), compute(), cluster_->limits());
+  LARQL_TRY_VOID(check_limits());
+  {
+    const auto starting = ends_without_memory{}; // half of a system could not be taken down
+    system_config_ = std::make_unique<actors::system_config>();
+    system_ = std::make_unique<caf::actor_system>(*system_config_);
+  }
+  auto o = actors::cluster_options{c, actors::identity_of(model_.config, weights), "larql", stop};
+  o.sample_answers = true;
+  LARQL_TRY(o.known, known_answers_of(options_.vindex));
+  o.own_sums = own_sums();
+  LARQL_TRY(cluster_, actors::cluster::connect(*system_, o));
+  remote_ =
+      std::make_unique<actors::remote_experts>(*system_, cluster_->router(), cluster_->formats(),
+                                               compute(), cluster_->limits(), cluster_->makers());
   return {};
 }
 
@@ -86,9 +161,28 @@ std::uint64_t local_runtime::expert_bytes_per_token() const {
   return sum;
 }
 
+gemma4::kv_format local_runtime::kv_format() const {
+  return options_.kv == "f32" ? gemma4::kv_format::f32 : gemma4::kv_format::f16;
+}
+
+result<std::unique_ptr<generate::sequence>> local_runtime::new_conversation() {
+  const auto trained = model_.config.trained_context;
+  if (options_.context != 0) {
+    if (trained != 0 && options_.context > trained)
+      say("--context {}: the model was trained for {} tokens; beyond them its text may be worse",
+          options_.context, trained);
+    context_ = {options_.context, trained, context_reason::asked};
+  } else {
+    context_ = choose_context(model_.config, kv_format(), available_memory());
+    if (context_.reason == context_reason::memory)
+      say("context: {} (--context)", context_.text());
+  }
+  return new_sequence(context_.tokens);
+}
+
 result<std::unique_ptr<generate::sequence>> local_runtime::new_sequence(std::uint32_t context) {
   auto o = generate::sequence_options{};
-  o.kv = options_.kv == "f32" ? gemma4::kv_format::f32 : gemma4::kv_format::f16;
+  o.kv = kv_format();
   o.max_context = options_.context != 0 ? options_.context : context;
   return generate::sequence::create(model_, kv_, o);
 }

@@ -6,6 +6,7 @@
 #include "actors/core/system.hpp"
 #include "actors/laptop/cluster.hpp"
 #include "actors/laptop/remote_experts.hpp"
+#include "cli/laptop/context_choice.hpp"
 #include "cli/support/cluster_flags.hpp"
 #include "cli/support/command.hpp"
 #include "cli/support/compute_choice.hpp"
@@ -26,7 +27,7 @@ struct runtime_options {
   cluster_flags cluster;
   std::optional<topology::cluster> nodes; ///< what the cluster flags say; see complete()
   std::string kv = "f16";
-  std::uint32_t context = 0; ///< 0: the command's default
+  std::uint32_t context = 0; ///< 0: chosen
   std::uint32_t chunk = 256;
 };
 
@@ -44,6 +45,10 @@ public:
   [[nodiscard]] const gemma4::model& model() const noexcept { return model_; }
   [[nodiscard]] kernels::compute compute() noexcept { return {*kernels_, pool_}; }
   [[nodiscard]] generate::executor& executor() noexcept { return *executor_; }
+  /// For what the options, else the model and the memory say; surprises are told on stderr.
+  [[nodiscard]] result<std::unique_ptr<generate::sequence>> new_conversation();
+  /// What the last new_conversation() took.
+  [[nodiscard]] const context_choice& context() const noexcept { return context_; }
   /// For `context` tokens, or as many as the options say.
   [[nodiscard]] result<std::unique_ptr<generate::sequence>> new_sequence(std::uint32_t context);
 
@@ -59,10 +64,13 @@ public:
 
 private:
   local_runtime(const runtime_options& options, const kernels::kernel_set& k);
+  [[nodiscard]] gemma4::kv_format kv_format() const;
   [[nodiscard]] result<void> open_local_experts();
+  [[nodiscard]] actors::own_sums_fn own_sums() const;
   [[nodiscard]] result<void> connect_nodes(const topology::cluster& c, const std::stop_token& stop);
 
   runtime_options options_;
+  context_choice context_;
   const kernels::kernel_set* kernels_;
   compute_pool pool_;
   gemma4::model model_;

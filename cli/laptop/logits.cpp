@@ -3,7 +3,7 @@
 #include "cli/laptop/local_runtime.hpp"
 #include "cli/support/command.hpp"
 #include "cli/support/interrupt.hpp"
-#include "runtime/base/file_writer.hpp"
+#include "runtime/base/output_file.hpp"
 
 namespace larql::cli {
 
@@ -13,6 +13,7 @@ struct options {
   runtime_options runtime;
   std::string ids;
   std::filesystem::path output;
+  bool force = false;
 };
 
 // Rows of logits that are computed and written at a time: each has as many numbers as the
@@ -21,7 +22,7 @@ constexpr std::size_t rows_at_a_time = 16;
 
 // The logits of the last `count` tokens.
 result<void> write_logits(local_runtime& e, const generate::sequence& s, std::size_t count,
-                          file_writer& out) {
+                          output_file& out) {
   auto rows = std::vector<generate::executor::row>{};
   for (auto i = count; i-- > 0;) {
     rows.push_back({&s, s.size() - static_cast<std::uint32_t>(i + 1)});
@@ -37,9 +38,9 @@ result<void> write_logits(local_runtime& e, const generate::sequence& s, std::si
 result<void> run(options& o, const std::stop_token& stop) {
   LARQL_TRY_VOID(complete(o.runtime));
   LARQL_TRY(const auto ids, parse_ids(o.ids, "--ids"));
+  LARQL_TRY(auto out, output_file::open(o.output, o.force));
   LARQL_TRY(const auto e, local_runtime::start(o.runtime, stop));
   LARQL_TRY(const auto sequence, e->new_sequence(static_cast<std::uint32_t>(ids.size())));
-  LARQL_TRY(auto out, file_writer::create(o.output));
   auto left = std::span{ids};
   while (!left.empty()) {
     const auto chunk = left.first(std::min<std::size_t>(left.size(), o.runtime.chunk));
@@ -53,13 +54,18 @@ result<void> run(options& o, const std::stop_token& stop) {
 } // namespace
 
 void add_logits(CLI::App& app, action& chosen) {
-  auto* command = app.add_subcommand(
-      "logits", "Write the logits of given token ids as raw little-endian f32 [tokens][vocab]");
+  auto* command =
+      app.add_subcommand("logits", "Write the logits of token ids as raw f32 [tokens][vocab]");
   auto o = std::make_shared<options>();
   o->runtime.kv = "f32";
   add_runtime_options(*command, o->runtime);
   command->add_option("--ids", o->ids, "Token ids, separated by spaces")->required();
-  command->add_option("-o,--output", o->output, "File to write")->required();
+  command->add_option("-o,--output", o->output, "File, pipe or device to write; -: standard output")
+      ->required();
+  command->add_flag("--force", o->force, "Replace an existing file");
+  command->footer(
+      "larql logits gemma4.vindex --ids \"2 105 514\" -o logits.f32\n"
+      "larql logits gemma4.vindex --ids \"2 105 514\" -o a.f32 --topology cluster.toml");
   command->callback([o, &chosen] {
     chosen = [o] {
       const auto signals = interrupt_scope{};

@@ -3,7 +3,9 @@
 #include "runtime/hub/publish.hpp"
 #include "cli/support/command.hpp"
 #include "cli/support/interrupt.hpp"
+#include "cli/support/model_kind.hpp"
 #include "cli/support/model_path.hpp"
+#include "cli/support/number_check.hpp"
 #include "cli/support/progress.hpp"
 #include "runtime/base/unfinished_directory.hpp"
 #include "runtime/vindex/index_json.hpp"
@@ -70,19 +72,19 @@ std::filesystem::path notes_path() {
 
 void print_outcome(const options& o, const target& t, const hub::publish_outcome& done) {
   if (o.dry_run) {
-    fmt::print("{}{}: {} files, {}; {} there already\n", t.to.id(),
-               done.makes_repository ? (o.is_private ? " (new, private)" : " (new)") : "",
-               done.new_files.size(), format_bytes(done.new_bytes), done.same.size());
+    print("{}{}: {} files, {}; {} there already\n", t.to.id(),
+          done.makes_repository ? (o.is_private ? " (new, private)" : " (new)") : "",
+          done.new_files.size(), format_bytes(done.new_bytes), done.same.size());
     for (const auto& name : done.new_files)
-      fmt::print("  {}\n", name);
+      print("  {}\n", name);
     return;
   }
   if (done.commit.empty())
-    fmt::print("hf://{}: nothing new, {} files are there\n", t.to.id(), done.same.size());
+    print("hf://{}: nothing new, {} files are there\n", t.to.id(), done.same.size());
   else
-    fmt::print("hf://{}@{}: {} files, {} ({} sent); {} were there\n", t.to.id(),
-               done.commit.substr(0, 12), done.new_files.size(), format_bytes(done.new_bytes),
-               format_bytes(done.sent_bytes), done.same.size());
+    print("hf://{}@{}: {} files, {} ({} sent); {} were there\n", t.to.id(),
+          done.commit.substr(0, 12), done.new_files.size(), format_bytes(done.new_bytes),
+          format_bytes(done.sent_bytes), done.same.size());
 }
 
 result<void> publish_one(const options& o, const target& t, const std::stop_token& stop) {
@@ -98,14 +100,14 @@ result<void> publish_one(const options& o, const target& t, const std::stop_toke
   auto line = std::optional<progress_line>{};
   auto step_shown = std::string{};
   auto full = false;
-  p.on_progress = [&](const char* step, std::uint64_t done, std::uint64_t total,
-                      std::uint64_t already, const std::string& file) {
+  p.on_progress = [&](const char* step, std::uint64_t done, std::uint64_t total, std::uint64_t,
+                      const std::string& file) {
     if (step_shown != step) {
       line.emplace(step_shown = step);
       full = false;
     }
     if (!std::exchange(full, done >= total)) // answers that are awaited at the end are quiet
-      line->update(done, total, already, file);
+      line->update(done, total, file);
   };
   const auto done = hub::publish(std::move(files), t.to, notes_path(), p);
   line.reset();
@@ -120,6 +122,7 @@ result<void> publish_one(const options& o, const target& t, const std::stop_toke
 result<void> run(const options& o, const std::stop_token& stop) {
   LARQL_TRY_VOID(require_directory(o.source.string(), "`larql pull` fetches one from the Hub"));
   LARQL_TRY(const auto targets, targets_of(o));
+  LARQL_TRY_VOID(require_vindex(o.source));
   if (const auto model = vindex::read_index(o.source); !model) // nothing else is published
     return model.error();
   for (const auto& t : targets)
@@ -148,8 +151,10 @@ void add_publish(CLI::App& app, action& chosen) {
   command->add_flag("--dry-run", o->dry_run, "Say what would be uploaded, and change nothing");
   command->add_flag("--force", o->force, "Commit files again that are there already");
   command->add_option("--connections", o->connections, "Connections at once")
-      ->check(CLI::Range(1, 64))
+      ->check(whole_number(1, 64))
       ->capture_default_str();
+  command->footer("HF_TOKEN=hf_... larql publish gemma4.vindex --repo ann/gemma4\n"
+                  "larql publish gemma4.vindex --repo ann/gemma4 --slices moe-client --dry-run");
   command->callback([o, &chosen] {
     chosen = [o] {
       const auto signals = interrupt_scope{};

@@ -4,6 +4,7 @@
 #include "cli/support/command.hpp"
 #include "cli/support/interrupt.hpp"
 #include "cli/support/model_path.hpp"
+#include "cli/support/number_check.hpp"
 #include "cli/support/progress.hpp"
 
 namespace larql::cli {
@@ -56,12 +57,12 @@ result<void> run(options o, const std::stop_token& stop) {
   p.check = o.check;
   LARQL_TRY(p.http, hub_settings(stop));
   LARQL_TRY(const auto done, pull_with_progress(from, request, o.destination, std::move(p)));
-  fmt::print(stderr, "{} at {}: {} here, {} fetched\n", from.id(), done.commit.substr(0, 12),
-             format_bytes(done.wanted_bytes), format_bytes(done.fetched_bytes));
+  say("{} at {}: {} here, {} fetched", from.id(), done.commit.substr(0, 12),
+      format_bytes(done.wanted_bytes), format_bytes(done.fetched_bytes));
   if (done.unchecked_bytes != 0)
-    fmt::print(stderr, "{} of that could not be checked: the repository has no checksums.json\n",
-               format_bytes(done.unchecked_bytes));
-  fmt::print("{}\n", o.destination.string());
+    say("{} of that could not be checked: the repository has no checksums.json",
+        format_bytes(done.unchecked_bytes));
+  print_text(o.destination.string() + '\n'); // as scripts need it
   return {};
 }
 
@@ -73,18 +74,24 @@ void add_pull(CLI::App& app, action& chosen) {
   auto o = std::make_shared<options>();
   command->add_option("source", o->source, "hf://OWNER/NAME, or hf://OWNER/NAME@REVISION")
       ->required();
-  command->add_option("-o,--output", o->destination,
-                      "Directory to fill (default: the cache, where run and larql-node look)");
+  command
+      ->add_option("-o,--output", o->destination,
+                   "Directory to fill (default: the cache, where run and larql-node look)")
+      ->check([](const std::string& s) {
+        return s.empty() ? std::string{"the output has an empty name"} : std::string{};
+      });
   auto* preset = command->add_option("--preset", o->preset, preset_help());
   command->add_option("--parts", o->parts, "Parts, with commas between, instead of a preset")
       ->excludes(preset);
   command->add_option("--experts", o->experts, "Only these experts, FIRST-LAST");
   command->add_option("--layers", o->layers, "Only these layers' experts, FIRST-LAST");
   command->add_option("--connections", o->connections, "Connections at once")
-      ->check(CLI::Range(1, 64))
+      ->check(whole_number(1, 64))
       ->capture_default_str();
   command->add_flag("--check", o->check,
                     "Hash what is here already, and fetch again what a disk has changed");
+  command->footer("larql pull hf://ann/gemma4-vindex\n"
+                  "larql pull hf://ann/gemma4-vindex -o node.vindex --experts 0-63");
   command->callback([o, &chosen] {
     chosen = [o] {
       const auto signals = interrupt_scope{};

@@ -1,14 +1,17 @@
 // larql slice: a part of a vindex, for one kind of machine.
 
 #include "runtime/vindex/package/slice.hpp"
+#include "cli/laptop/answer_step.hpp"
 #include "cli/laptop/local_runtime.hpp"
 #include "cli/support/command.hpp"
 #include "cli/support/interrupt.hpp"
+#include "cli/support/model_kind.hpp"
 #include "cli/support/model_path.hpp"
 #include "cli/support/progress.hpp"
 #include "runtime/base/disk_space.hpp"
 #include "runtime/base/unfinished_directory.hpp"
 #include "runtime/experts/ownership.hpp"
+#include "runtime/vindex/directory.hpp"
 
 #include <map>
 
@@ -71,17 +74,17 @@ result<void> print_plan(const vindex::slice_plan& plan, const std::filesystem::p
     else
       for (auto i = std::size_t{1}; i < s.names.size(); ++i)
         names += ", " + s.names[i];
-    fmt::print("{:<14} {:>9}  {}{}\n", to_string(which), format_bytes(s.held), names,
-               s.held == s.size ? "" : fmt::format("; holes of {}", format_bytes(s.size - s.held)));
+    print("{:<14} {:>9}  {}{}\n", to_string(which), format_bytes(s.held), names,
+          s.held == s.size ? "" : fmt::format("; holes of {}", format_bytes(s.size - s.held)));
   }
   for (const auto p : plan.here.parts)
     if (!sums.contains(p))
-      fmt::print("{:<14} {:>9}\n", to_string(p), "absent");
+      print("{:<14} {:>9}\n", to_string(p), "absent");
   LARQL_TRY(const auto room, free_space_bytes(destination));
-  fmt::print("{:<14} {:>9}  {}; {} free at {}\n", "total", format_bytes(plan.held_bytes()),
-             plan.here.summary(), format_bytes(room), destination.string());
+  print("{:<14} {:>9}  {}; {} free at {}\n", "total", format_bytes(plan.held_bytes()),
+        plan.here.summary(), format_bytes(room), destination.string());
   for (const auto& name : plan.of_no_part)
-    fmt::print("left behind, as no part has it: {}\n", name);
+    print("left behind, as no part has it: {}\n", name);
   return {};
 }
 
@@ -99,8 +102,10 @@ std::string pull_command(const options& o) {
 result<void> run(const options& o, const std::stop_token& stop) {
   LARQL_TRY_VOID(require_directory(
       o.source.string(), fmt::format("`{}` fetches no more than the slice", pull_command(o))));
+  LARQL_TRY_VOID(require_vindex(o.source));
   LARQL_TRY(const auto request, request_of(o));
-  LARQL_TRY_VOID(check_destination(o.destination, o.force || o.dry_run));
+  if (!o.dry_run)
+    LARQL_TRY_VOID(check_destination(o.destination, vindex::vindex_output(o.force, {o.source})));
   LARQL_TRY(const auto plan, vindex::plan_slice(o.source, request));
   if (o.dry_run)
     return print_plan(plan, o.destination);
@@ -109,15 +114,19 @@ result<void> run(const options& o, const std::stop_token& stop) {
   auto s = vindex::slice_options{};
   s.force = o.force;
   s.on_progress = [&](const vindex::slice_progress& p) {
-    line.update(p.done_bytes, p.total_bytes, p.resumed_bytes, p.file);
+    line.update(p.done_bytes, p.total_bytes, p.file);
     return !stop.stop_requested();
   };
+  LARQL_TRY(const auto* k, choose_kernels());
+  s.last_step = answer_step({*k, pool}, stop);
   LARQL_TRY_VOID(vindex::slice(plan, o.destination, pool, s));
   return {};
 }
 
 std::string footer() {
-  auto out = std::string{"Presets:\n"};
+  auto out = std::string{"larql slice gemma4.vindex -o laptop.vindex --preset moe-client\n"
+                         "larql slice gemma4.vindex -o node.vindex --preset moe-experts "
+                         "--experts 0-63\n\nPresets:\n"};
   for (const auto& p : vindex::presets()) {
     auto name = std::string{p.name};
     for (const auto a : p.aliases)
@@ -143,7 +152,8 @@ void add_slice(CLI::App& app, action& chosen) {
                       "Only these layers' expert files, like 0-14; other parts stay whole");
   command->add_option("-t,--threads", o->threads, "Threads (default: one per core)");
   command->add_flag("--dry-run", o->dry_run, "Print what would be copied, and stop");
-  command->add_flag("--force", o->force, "Replace an existing destination");
+  command->add_flag("--force", o->force,
+                    "Replace a vindex that is there, finished or not, and nothing else");
   command->footer(footer());
   command->callback([o, &chosen] {
     chosen = [o] {
@@ -151,7 +161,7 @@ void add_slice(CLI::App& app, action& chosen) {
       if (const auto ok = run(*o, signals.token()); !ok)
         return report(ok.error());
       if (!o->dry_run)
-        fmt::print("{}\n", o->destination.string());
+        print_text(o->destination.string() + '\n'); // as scripts need it
       return exit_ok;
     };
   });

@@ -1,6 +1,8 @@
 // larql tokenize: text to token ids and back.
 
+#include "cli/laptop/answer_printer.hpp"
 #include "cli/support/command.hpp"
+#include "cli/support/model_kind.hpp"
 #include "cli/support/model_path.hpp"
 #include "runtime/base/parse_number.hpp"
 #include "runtime/text/tokenizer.hpp"
@@ -26,14 +28,21 @@ result<void> run(const options& o) {
   auto needs = hub::pull_request{};
   needs.parts = {vindex::part::tokenizer};
   LARQL_TRY(const auto dir, resolve_model(o.vindex, needs));
+  auto ignored = std::error_code{};
+  if (!std::filesystem::exists(dir / vindex::tokenizer_file, ignored))
+    LARQL_TRY_VOID(require_vindex(dir));
   LARQL_TRY(const auto tokens, text::tokenizer::load(dir / vindex::tokenizer_file));
   if (o.decode) {
     LARQL_TRY(const auto ids, parse_ids(o.ids, "--decode"));
-    fmt::print("{}\n", tokens.decode(ids));
+    for (const auto id : ids)
+      if (id >= tokens.size())
+        return fail(errc::usage, "--decode: token id {} is outside the vocabulary of {}", id,
+                    tokens.size());
+    print_answer(tokens.decode(ids));
     return {};
   }
   LARQL_TRY(const auto ids, tokens.encode(o.text, o.bos, text::control_text::becomes_tokens));
-  fmt::print("{}\n", fmt::join(ids, " "));
+  print_text(fmt::format("{}\n", fmt::join(ids, " ")));
   return {};
 }
 
@@ -63,6 +72,8 @@ void add_tokenize(CLI::App& app, action& chosen) {
   auto* decode = command->add_option("--decode", o->ids, "Token ids to print as text");
   command->add_flag("--bos", o->bos, "Put <bos> in front");
   text->excludes(decode);
+  command->footer("larql tokenize gemma4.vindex \"Why is the sky blue?\"\n"
+                  "larql tokenize gemma4.vindex --decode \"2 105 514\"");
   command->callback([o, decode, text, &chosen] {
     if (decode->count() + text->count() == 0)
       throw CLI::RequiredError{"text or --decode"};

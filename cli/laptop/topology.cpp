@@ -1,10 +1,12 @@
 // larql topology: checks a cluster file without connecting, or writes one to begin with.
 
 #include "runtime/topology/topology.hpp"
+#include "actors/net/member_files.hpp"
 #include "actors/net/tls_context.hpp"
 #include "cli/support/command.hpp"
+#include "cli/support/model_kind.hpp"
 #include "cli/support/table.hpp"
-#include "runtime/base/file_writer.hpp"
+#include "runtime/base/output_file.hpp"
 #include "runtime/topology/duration.hpp"
 #include "runtime/vindex/format.hpp"
 #include "runtime/vindex/index_json.hpp"
@@ -22,9 +24,16 @@ struct shape {
   std::string source; ///< for people
 };
 
+// What cannot be looked at is on another machine.
+bool is_here(const fs::path& path) {
+  auto error = std::error_code{};
+  return fs::exists(path, error);
+}
+
 // Of the model if it is here; else as far as the ranges reach.
 result<shape> shape_of(const topology::cluster& c) {
-  if (!c.model.starts_with("hf://") && fs::exists(fs::path{c.model} / vindex::index_file)) {
+  if (!c.model.starts_with("hf://") && is_here(c.model)) {
+    LARQL_TRY_VOID(require_vindex(c.model));
     LARQL_TRY(const auto model, vindex::read_index(c.model));
     return shape{model.layers, model.experts, model.model};
   }
@@ -45,12 +54,11 @@ void print_nodes(const topology::cluster& c) {
   for (const auto& n : c.nodes)
     t.add({n.name, to_string(n.address), range(n.experts), range(n.layers),
            n.vindex.empty() ? c.model : n.vindex});
-  fmt::print("{}", t.text());
+  print_text(t.text());
   for (const auto& d : c.find.dns)
-    fmt::print("and every address of {}, resolved every {}\n", to_string(d),
-               to_text(c.find.interval));
+    print("and every address of {}, resolved every {}\n", to_string(d), to_text(c.find.interval));
   if (c.find.join)
-    fmt::print("and nodes that announce themselves at {}\n", host_port(*c.find.join));
+    print("and nodes that announce themselves at {}\n", host_port(*c.find.join));
 }
 
 std::string protection(const topology::cluster& c) {
@@ -59,16 +67,52 @@ std::string protection(const topology::cluster& c) {
   return c.protect.enabled() ? "TLS by a cluster secret" : "none: plain TCP";
 }
 
+// Of a node's certificate alone.
+result<void> check_certificate(const topology::node_entry& n) {
+  LARQL_TRY(const auto all, actors::read_certificates(n.certificate));
+  const auto& c = all.front();
+  if (c.role == name_of(actors::peer_role::node) && c.name == n.name)
+    return {};
+  return fail(errc::usage, "{}: is the certificate of the {} {}, expected that of the node {}",
+              c.file.string(), c.role, c.name, n.name);
+}
+
+// Files of nodes as far as they are on this machine: keys of other machines are not.
+result<void> check_nodes_files(const topology::cluster& c) {
+  if (!c.protect.files.any())
+    return {};
+  for (const auto& n : c.nodes) {
+    if (n.certificate.empty() || n.key.empty())
+      return fail(errc::usage,
+                  "{}: node {} has no certificate and key, but the cluster uses certificates",
+                  n.where, n.name);
+    auto ok = is_here(n.key) ? actors::check_member({c.protect.files.ca, n.certificate, n.key},
+                                                    actors::peer_role::node, n.name)
+              : is_here(n.certificate) ? check_certificate(n)
+                                       : result<void>{};
+    if (!ok)
+      return std::move(ok).error().in(fmt::format("{}: node {}", n.where, n.name));
+  }
+  return {};
+}
+
 result<void> check(const fs::path& file) {
   LARQL_TRY(const auto c, topology::load_cluster(file));
   LARQL_TRY(const auto tls, actors::tls_context::from(c.protect)); // certificates that do not load
+  LARQL_TRY_VOID(check_nodes_files(c));
   LARQL_TRY(const auto s, shape_of(c));
-  fmt::print("model       {} ({})\nprotection  {}\n", c.model, s.source, protection(c));
-  fmt::print("deadlines   call {} to {}, failover {}, heartbeat {} x {}{}\n{}\n",
-             to_text(c.limits.call_floor), to_text(c.limits.call_ceiling),
-             to_text(c.limits.failover), to_text(c.limits.heartbeat), c.limits.heartbeat_misses,
-             c.hedge.enabled ? fmt::format(", hedging after p{:g}", c.hedge.quantile * 100) : "",
-             c.rows == topology::row_encoding::f32 ? "wire        rows as f32\n" : "");
+  print("model       {} ({})\nprotection  {}\n", c.model, s.source, protection(c));
+  print("deadlines   call {} to {}, failover {}, heartbeat {} x {}{}\n",
+        to_text(c.limits.call_floor), to_text(c.limits.call_ceiling), to_text(c.limits.failover),
+        to_text(c.limits.heartbeat), c.limits.heartbeat_misses,
+        c.hedge.enabled ? fmt::format(", hedging after p{:g}", c.hedge.quantile * 100) : "");
+  if (c.rows == topology::row_encoding::f32)
+    print("wire        rows as f32\n");
+  if (c.spot_check != topology::cluster{}.spot_check)
+    print("spot check  {}\n", c.spot_check == 0   ? "none"
+                              : c.spot_check == 1 ? "every call"
+                                                  : fmt::format("one call in {}", c.spot_check));
+  print("\n");
   print_nodes(c);
   const auto parts = topology::parts_of(c, s.layers, s.experts);
   auto t = table{{"EXPERTS", "LAYERS", "OWNERS"}};
@@ -78,19 +122,20 @@ result<void> check(const fs::path& file) {
            : c.find.enabled()  ? "left to discovery"
                                : "GAP: nobody"});
   }
-  fmt::print("\n{}", t.text());
+  print_text('\n' + t.text());
   LARQL_TRY_VOID(topology::check_against(c, s.layers, s.experts));
-  fmt::print("\n{}: ok\n", file.string());
+  print("\n{}: ok\n", file.string());
   return {};
 }
 
 constexpr std::string_view example =
     R"(# A cluster of expert nodes. Used by the laptop (`larql run --topology cluster.toml "..."`) and by
 # each node (`larql-node --topology cluster.toml --node NAME`). Check it with `larql topology check`.
-# Relative paths are relative to this file. Commented keys show their defaults. All keys:
-# docs/topology.md.
+# Relative paths are relative to this file. Commented keys may be left out; most of them
+# show their defaults. All keys: docs/topology.md.
 
 model = "model.vindex"            # directory of the model on the laptop (and on nodes without their own)
+# spot_check = 1000               # with replicas, one call in so many is asked of two; 0: none, 1: every one
 
 # One [[node]] per expert node. Ranges may overlap: nodes with the same experts are replicas.
 [[node]]
@@ -103,6 +148,9 @@ experts = "0-63"                  # default: all
 # threads = 8                     # default: one per core
 # warmup = false                  # read all owned experts before taking calls
 # mlock = false                   # keep them in memory
+# http = "127.0.0.1:8080"         # /healthz, /readyz and /metrics; default: none
+# certificate = "certs/alpha.pem" # with [security]: the node's own ...
+# key = "certs/alpha.key"         # ... and its key
 
 [[node]]
 name = "beta"
@@ -140,14 +188,14 @@ experts = "64-127"
 )";
 
 result<void> init(const fs::path& out, bool force) {
-  if (out.empty() || out == "-") {
-    fmt::print("{}", example);
+  if (out.empty()) {
+    print_text(example);
     return {};
   }
-  if (!force && fs::exists(out))
-    return fail(errc::usage, "{}: exists already (--force replaces it)", out.string());
-  LARQL_TRY_VOID(write_text_file(out, example));
-  fmt::print("wrote {}; edit it, then: larql topology check {}\n", out.string(), out.string());
+  LARQL_TRY_VOID(larql::write_output(out, example, force));
+  if (out == "-")
+    return {};
+  print("wrote {}; edit it, then: larql topology check {}\n", out.string(), out.string());
   return {};
 }
 
@@ -156,16 +204,20 @@ result<void> init(const fs::path& out, bool force) {
 void add_topology(CLI::App& app, action& chosen) {
   auto* command = app.add_subcommand("topology", "Check or begin a cluster file");
   command->require_subcommand(1);
+  command->footer("larql topology init -o cluster.toml\nlarql topology check cluster.toml");
   auto* check_command = command->add_subcommand(
       "check", "Validate a cluster file without connecting and show who owns what");
   auto file = std::make_shared<fs::path>();
   check_command->add_option("file", *file, "The cluster file")->required();
+  check_command->footer("larql topology check cluster.toml\n"
+                        "larql topology check deploy/topologies/tls.toml");
   check_command->callback([file, &chosen] { chosen = [file] { return exit_code(check(*file)); }; });
   auto* init_command = command->add_subcommand("init", "Write a commented example");
   auto out = std::make_shared<fs::path>();
   auto force = std::make_shared<bool>(false);
   init_command->add_option("-o,--output", *out, "File to write (default: standard output)");
   init_command->add_flag("--force", *force, "Replace an existing file");
+  init_command->footer("larql topology init\nlarql topology init -o cluster.toml");
   init_command->callback(
       [out, force, &chosen] { chosen = [out, force] { return exit_code(init(*out, *force)); }; });
 }

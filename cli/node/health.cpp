@@ -16,6 +16,12 @@ void node_health::attach(const actors::node_server& node) {
 void node_health::serving() {
   const auto lock = std::scoped_lock{mutex_};
   phase_ = phase::serving;
+  answered_ = std::chrono::steady_clock::now();
+}
+
+void node_health::answered() {
+  const auto lock = std::scoped_lock{mutex_};
+  answered_ = std::chrono::steady_clock::now();
 }
 
 void node_health::draining() {
@@ -28,6 +34,21 @@ void node_health::detach() {
   node_ = nullptr;
 }
 
+void node_health::set_certificates(std::vector<actors::certificate_facts> all) {
+  const auto lock = std::scoped_lock{mutex_};
+  certificates_ = std::move(all);
+}
+
+std::vector<actors::certificate_facts> node_health::certificates() const {
+  const auto lock = std::scoped_lock{mutex_};
+  return certificates_;
+}
+
+std::string node_health::waits_for() const {
+  const auto lock = std::scoped_lock{mutex_};
+  return text_;
+}
+
 node_health::readiness node_health::ready() const {
   using schema::node_state;
   const auto lock = std::scoped_lock{mutex_};
@@ -36,7 +57,10 @@ node_health::readiness node_health::ready() const {
   if (phase_ == phase::draining || node_ == nullptr)
     return {false, "draining"};
   switch (node_->counters().state.load()) {
-  case node_state::serving: return {true, "ready"};
+  case node_state::serving:
+    if (std::chrono::steady_clock::now() - answered_ > silence_limit)
+      return {false, "the node's actor does not answer"};
+    return {true, "ready"};
   case node_state::loading: return {false, "loading"};
   case node_state::draining: return {false, "draining"};
   case node_state::degraded: return {false, "degraded: the shard failed too often"};

@@ -5,11 +5,14 @@
 
 #pragma once
 
+#include "actors/net/member_files.hpp"
 #include "actors/node/node_server.hpp"
 
+#include <chrono>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace larql::cli {
 
@@ -26,11 +29,21 @@ public:
   void attach(const actors::node_server& node);
   /// Calls are taken, unless the node says otherwise.
   void serving();
+  /// The node's actor has answered just now; one that has not for longer than `silence_limit` is
+  /// not ready.
+  void answered();
+  static constexpr auto silence_limit = std::chrono::seconds{5};
   /// The process ends.
   void draining();
   void detach();
 
   [[nodiscard]] readiness ready() const;
+  /// What it was said to wait for last.
+  [[nodiscard]] std::string waits_for() const;
+
+  /// The node's own certificates and CAs; empty without.
+  void set_certificates(std::vector<actors::certificate_facts> all);
+  [[nodiscard]] std::vector<actors::certificate_facts> certificates() const;
 
   /// The counters of the node, as `use` wants them; false while there is no node. The node cannot
   /// go away meanwhile.
@@ -50,6 +63,8 @@ private:
   phase phase_ = phase::loading;
   std::string text_ = "starting";
   const actors::node_server* node_ = nullptr;
+  std::chrono::steady_clock::time_point answered_{};
+  std::vector<actors::certificate_facts> certificates_;
 };
 
 } // namespace larql::cli

@@ -45,6 +45,7 @@ std::string node_http::metrics() {
   auto from = metrics_source{};
   from.version = version_number();
   from.ready = health_.ready().ready;
+  from.certificates = health_.certificates();
   const auto there = health_.with_node([&](const actors::node_server& node) {
     from.node = node.description().node;
     from.model = node.description().model.name;

@@ -2,7 +2,11 @@
 
 #include "cli/node/process.hpp"
 #include "cli/support/command.hpp"
+#include "cli/support/help.hpp"
+#include "cli/support/last_resort.hpp"
 #include "cli/support/manual.hpp"
+#include "cli/support/number_check.hpp"
+#include "cli/support/usage_error.hpp"
 #include "cli/support/version.hpp"
 #include "runtime/base/bus_error.hpp"
 #include "runtime/base/log.hpp"
@@ -12,9 +16,8 @@
 
 namespace larql::cli {
 
-int report(const failure& f) {
-  fmt::print(stderr, "larql-node: {}\n", one_line(f.text));
-  return f.code == errc::usage ? exit_usage : exit_failure;
+std::string_view program_name() noexcept {
+  return "larql-node";
 }
 
 } // namespace larql::cli
@@ -31,25 +34,29 @@ std::string own_path() {
 
 int main(int argc, char** argv) {
   using namespace larql::cli;
+  keep_standard_descriptors();
   std::signal(SIGPIPE, SIG_IGN);
   larql::install_bus_error_handler("larql-node", exit_storage);
+  install_terminate_handler("larql-node");
   const auto program = own_path();
   auto flags = node_flags{};
   auto app = CLI::App{"Serves experts of a mixture-of-experts model to laptops running larql."};
   app.name("larql-node");
+  use_own_help(app);
   app.set_version_flag("--version", version_text());
   add_node_options(app, flags);
-  app.footer(
-      "Exit codes: 0 ended as told, 1 failure, 2 wrong settings, 3 a page of a mapped file could "
-      "not be read\n(disk error or cut file).");
+  app.footer("larql-node gemma4.vindex --experts 0-63 --port 9470 --warmup\n"
+             "larql-node --topology cluster.toml --node alpha\n\n"
+             "Exit codes: 0 ended as told, 1 failure, 2 wrong settings, 3 a page of a mapped file "
+             "could not be read (disk error or cut file).");
+  check_numbers(app);
   if (const auto printed = print_documentation(app, 8, argc, argv))
     return *printed;
+  if (const auto ended = parse_arguments(app, argc, argv))
+    return *ended;
   try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? exit_ok : exit_usage;
-  }
-  try {
+    if (const auto ok = check_environment(process_environment); !ok)
+      return report(ok.error());
     const auto settings = merge_settings(flags, process_environment);
     if (!settings)
       return report(settings.error());
@@ -59,12 +66,12 @@ int main(int argc, char** argv) {
     if (*ended == node_end::restart) {
       ::execv(program.c_str(), argv); // the same flags, a new incarnation
       ::execv("/proc/self/exe", argv);
-      fmt::print(stderr, "larql-node: cannot start anew, ending instead\n");
+      say("cannot start anew, ending instead");
       return exit_failure;
     }
     return exit_ok;
   } catch (const std::exception& e) {
-    fmt::print(stderr, "larql-node: unexpected: {}\n", e.what());
+    say("unexpected: {}", e.what());
     return exit_failure;
   }
 }

@@ -1,5 +1,7 @@
 #include "cli/node/metrics.hpp"
 
+#include "runtime/base/one_line.hpp"
+
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
@@ -70,6 +72,10 @@ void add_counters(families& out, const actors::node_counters& c) {
   counter(out, "larql_handshake_failures_total",
           "Connections that failed after TLS, before their first call", c.handshake_failures);
   gauge(out, "larql_calls_waiting", "Calls accepted and not answered yet", c.waiting);
+  gauge(out, "larql_buffered_bytes", "Calls that wait and answers that peers have not read",
+        static_cast<double>(c.buffers->used()));
+  gauge(out, "larql_buffer_limit_bytes", "What these may hold together",
+        static_cast<double>(c.buffers->limit()));
   gauge(out, "larql_messages_waiting", "Messages that the node's actors have not handled yet",
         c.mailboxes ? static_cast<double>(c.mailboxes->waiting()) : 0);
   by_layer(out, "larql_call_seconds", "From a call's frame to its answer, waiting included", c,
@@ -109,14 +115,31 @@ void add_state(families& out, const actors::node_counters* c) {
   out.push_back(std::move(family));
 }
 
+void add_certificates(families& out, const std::vector<actors::certificate_facts>& all) {
+  auto family = MetricFamily{"larql_certificate_expiry_timestamp_seconds",
+                             "When a certificate expires, in seconds since 1970",
+                             MetricType::Gauge,
+                             {}};
+  for (const auto& c : all) {
+    auto m = ClientMetric{};
+    m.label = {{"file", c.file.string()}, {"name", c.name}, {"role", c.role}};
+    m.gauge.value = static_cast<double>(std::chrono::system_clock::to_time_t(c.until));
+    family.metric.push_back(std::move(m));
+  }
+  if (!family.metric.empty())
+    out.push_back(std::move(family));
+}
+
 } // namespace
 
 std::string metrics_text(const metrics_source& from) {
   auto out = families{};
-  gauge(out, "larql_build_info", "Always 1; what runs here", 1,
-        {{"version", from.version}, {"node", from.node}, {"model", from.model}});
+  gauge(
+      out, "larql_build_info", "Always 1; what runs here", 1,
+      {{"version", from.version}, {"node", one_line(from.node)}, {"model", one_line(from.model)}});
   gauge(out, "larql_ready", "1 if calls are taken, as /readyz says", from.ready ? 1 : 0);
   add_state(out, from.counters);
+  add_certificates(out, from.certificates);
   if (from.counters != nullptr)
     add_counters(out, *from.counters);
   if (from.status != nullptr)

@@ -3,11 +3,13 @@
 
 #pragma once
 
+#include "actors/net/member_files.hpp"
 #include "actors/node/node_counters.hpp"
 #include "schema/messages.hpp"
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace larql::cli {
 
@@ -21,6 +23,7 @@ struct metrics_source {
   bool ready = false;
   const actors::node_counters* counters = nullptr;
   const schema::node_status* status = nullptr;
+  std::vector<actors::certificate_facts> certificates = {};
 };
 
 [[nodiscard]] std::string metrics_text(const metrics_source& from);

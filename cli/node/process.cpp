@@ -1,16 +1,23 @@
 #include "cli/node/process.hpp"
-#include "actors/net/model_match.hpp"
-#include "cli/support/command.hpp"
 
 #include "actors/core/system.hpp"
+#include "actors/net/model_match.hpp"
 #include "actors/node/announcer.hpp"
 #include "actors/node/expert_service.hpp"
 #include "actors/node/node_server.hpp"
 #include "cli/node/http.hpp"
+#include "cli/node/loading_port.hpp"
 #include "cli/node/model_source.hpp"
-#include "cli/node/service_manager.hpp"
+#include "cli/node/prepare_pages.hpp"
+#include "cli/node/protection.hpp"
+#include "cli/node/signals.hpp"
+#include "cli/node/watchers.hpp"
+#include "cli/support/command.hpp"
 #include "cli/support/compute_choice.hpp"
-#include "cli/support/progress.hpp"
+#include "cli/support/last_resort.hpp"
+#include "cli/support/limit_check.hpp"
+#include "cli/support/model_kind.hpp"
+#include "runtime/base/format_bytes.hpp"
 #include "runtime/base/jitter.hpp"
 #include "runtime/base/log.hpp"
 #include "runtime/vindex/fingerprint.hpp"
@@ -18,11 +25,9 @@
 #include "runtime/vindex/layer_file.hpp"
 #include "runtime/vindex/presence.hpp"
 
-#include <atomic>
 #include <climits>
 #include <csignal>
 #include <cstdlib>
-#include <mutex>
 #include <random>
 #include <stop_token>
 #include <thread>
@@ -40,30 +45,15 @@ constexpr auto drain_timeout = 30s;
 constexpr auto end_seconds = 10u;
 // How often a download looks for signals.
 constexpr auto signal_poll = 20ms;
-// Tells the main thread that an operator wants a new start.
-constexpr auto restart_signal = SIGUSR1;
+// How often a node that serves is asked whether it is there, and how long it may take to say so.
+constexpr auto ask_interval = 1s;
+constexpr auto ask_timeout = 5s;
+// How often certificates that expire soon are named.
+constexpr auto notice_interval = 24h;
 
 std::uint64_t new_incarnation() {
   auto device = std::random_device{};
   return std::uint64_t{device()} << 32 | device();
-}
-
-// The signals are taken by sigwait in the main thread, so that no handler is needed.
-sigset_t block_signals() {
-  auto set = sigset_t{};
-  sigemptyset(&set);
-  sigaddset(&set, SIGTERM);
-  sigaddset(&set, SIGINT);
-  sigaddset(&set, restart_signal);
-  pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  return set;
-}
-
-// 0 if none came within the time.
-int signal_within(const sigset_t& signals, std::chrono::milliseconds time) {
-  const auto limit = timespec{time.count() / 1000, time.count() % 1000 * 1'000'000};
-  const auto got = sigtimedwait(&signals, nullptr, &limit);
-  return got > 0 ? got : 0;
 }
 
 // What a node is called that was not given a name. An address that every machine has would make two
@@ -108,45 +98,11 @@ result<std::uint64_t> bytes_per_expert(const std::filesystem::path& dir,
   return sum;
 }
 
-// Everybody who watches the start: HTTP, and the service manager, which gives up on a start that
-// says nothing for longer than it was told. Downloads call from several threads.
-class watchers {
-public:
-  node_health health;
-  const service_manager manager{process_environment("NOTIFY_SOCKET").value_or("")};
-
-  void loading(std::string text) {
-    const auto lock = std::scoped_lock{mutex_};
-    text_ = std::move(text);
-    health.loading(text_);
-    tell();
-  }
-  /// Nothing new, but it goes on; cheap enough for inner loops.
-  void still_loading() {
-    const auto lock = std::scoped_lock{mutex_};
-    if (clock::now() - told_ >= longest_pause / 10)
-      tell();
-  }
-
-private:
-  using clock = std::chrono::steady_clock;
-  static constexpr auto longest_pause = 120s; // longer than any pause of a loading node
-
-  void tell() {
-    told_ = clock::now();
-    manager.starting(text_, longest_pause);
-  }
-
-  std::mutex mutex_;
-  std::string text_;
-  clock::time_point told_{};
-};
-
 // Asks the coordinator until it says what to load. Nothing if a signal came first.
 result<std::optional<experts::index_range>>
 ask_what_to_load(const node_settings& s, const vindex::model_config& model,
                  const vindex::weights_names& weights, const actors::announce_options& join,
-                 const sigset_t& signals, watchers& watch) {
+                 process_signals& signals, watchers& watch) {
   auto self = schema::announce{};
   self.owns = false;
   self.node.node = s.name;
@@ -172,34 +128,38 @@ ask_what_to_load(const node_settings& s, const vindex::model_config& model,
     } else {
       attempt = 0;
       pause = std::clamp(std::chrono::milliseconds{answer->accepted.retry_ms}, 100ms, 60000ms);
-      news = fmt::format("{}: nothing is missing, standing by", host_port(join.laptop));
+      news =
+          fmt::format("{}: has no experts for this node now, standing by", host_port(join.laptop));
     }
     if (news != said)
       log_info("join", "{}", news);
     said = news;
     watch.still_loading();
-    if (signal_within(signals, pause) != 0)
+    if (signals.within(pause) != 0)
       return std::optional<experts::index_range>{};
   }
 }
 
 // Fetches what the node needs if the model is one of the Hub, and puts the directory in its place.
 // False if a signal came.
-result<bool> fetch_model(node_settings& s, const node_settings& told, const sigset_t& signals,
+result<bool> fetch_model(node_settings& s, const node_settings& told, process_signals& signals,
                          watchers& watch) {
   auto wanted = told;
   wanted.experts = s.experts;
   auto stop = std::stop_source{};
-  auto signal_watch = std::jthread{[&](const std::stop_token& ended) {
-    while (!ended.stop_requested() && !stop.stop_requested()) {
-      watch.still_loading();
-      if (signal_within(signals, signal_poll) != 0)
-        stop.request_stop();
-    }
-  }};
+  auto signal_watch = std::jthread{};
+  if (is_fetched(wanted)) // what is here already is found at once
+    signal_watch = std::jthread{[&](const std::stop_token& ended) {
+      while (!ended.stop_requested() && !stop.stop_requested()) {
+        watch.still_loading();
+        if (signals.within(signal_poll) != 0)
+          stop.request_stop();
+      }
+    }};
   const auto dir = resolve_model(wanted, node_needs(wanted), stop.get_token());
   signal_watch.request_stop();
-  signal_watch.join();
+  if (signal_watch.joinable())
+    signal_watch.join();
   if (stop.stop_requested())
     return false;
   if (!dir)
@@ -221,56 +181,6 @@ struct attachment {
   attachment(const attachment&) = delete;
 };
 
-// Reads the owned experts with progress. The signal that came meanwhile, or 0.
-result<int> warm_up(const experts::expert_bank& bank, const sigset_t& signals, watchers& watch) {
-  auto line = progress_line{"warm-up"};
-  auto signal = 0;
-  auto told = std::chrono::steady_clock::time_point{};
-  const auto begin = std::chrono::steady_clock::now();
-  auto ok = bank.warm_up([&](std::uint64_t done) {
-    line.update(done, bank.owned_bytes(), 0, "");
-    if (const auto now = std::chrono::steady_clock::now(); now - told >= 1s) {
-      told = now;
-      watch.loading(fmt::format("warm-up, {} of {} read", format_bytes(done),
-                                format_bytes(bank.owned_bytes())));
-    }
-    signal = signal_within(signals, 0ms);
-    return signal == 0;
-  });
-  if (signal != 0)
-    return signal;
-  LARQL_TRY_VOID(std::move(ok));
-  const auto seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  log_info("node", "warm: {} of {} resident after {:.1f} s ({}/s)",
-           format_bytes(bank.resident_bytes()), format_bytes(bank.owned_bytes()), seconds,
-           format_bytes(static_cast<std::uint64_t>(static_cast<double>(bank.owned_bytes()) /
-                                                   std::max(seconds, 1e-3))));
-  return 0;
-}
-
-// Makes the pages of the bank as the settings want them. The signal that came meanwhile, or 0.
-result<int> prepare_pages(const node_settings& s, const experts::expert_bank& bank,
-                          const sigset_t& signals, watchers& watch) {
-  if (s.warmup) {
-    watch.loading("warm-up");
-    LARQL_TRY(const auto signal, warm_up(bank, signals, watch));
-    if (signal != 0)
-      return signal;
-  }
-  if (s.mlock) {
-    watch.loading("locking pages in memory");
-    if (const auto ok = bank.lock_in_memory(); !ok)
-      log_warning("node", "--mlock: {}; the {} of experts are not locked", ok.error().text,
-                  format_bytes(bank.owned_bytes()));
-  }
-  auto now = schema::node_status{};
-  actors::measure_process(bank, now);
-  log_info("node", "memory: owned={} resident={} rss={}", now.owned_bytes, now.resident_bytes,
-           now.rss_bytes);
-  return 0;
-}
-
 result<std::unique_ptr<node_http>> start_http(const node_settings& s, const node_health& health) {
   if (!s.http_port)
     return std::unique_ptr<node_http>{};
@@ -282,35 +192,144 @@ result<std::unique_ptr<node_http>> start_http(const node_settings& s, const node
   return out;
 }
 
-void end_process_soon(int code) {
+void end_process_soon() {
   // A call that is still computed must not keep the process, which has nothing left to lose.
-  std::signal(
-      SIGALRM,
-      code == exit_ok ? [](int) { ::_exit(exit_ok); } : [](int) { ::_exit(exit_failure); });
+  std::signal(SIGALRM, [](int) { ::_exit(exit_ok); });
   ::alarm(end_seconds);
+}
+
+// What a node needs beside its files.
+struct node_parts {
+  const node_settings& settings;
+  actors::endpoint at;
+  std::optional<actors::announce_options> join;
+  const experts::expert_bank& bank;
+  const experts::ownership& owned;
+  kernels::compute compute;
+};
+
+// SIGHUP: new connections use the certificates as they are now; if those are no good, what was.
+void reload_protection(const node_settings& s, actors::node_server& node,
+                       actors::announcer* announcer, node_health& health) {
+  const auto fresh = load_protection(s, health);
+  if (!fresh)
+    return log_error("tls", "SIGHUP: {}; what was read before stays in use", fresh.error().text);
+  if (*fresh == nullptr)
+    return log_info("tls", "SIGHUP: there are no certificates to read again");
+  node.use_tls(*fresh);
+  if (announcer != nullptr)
+    announcer->use_tls(*fresh);
+  log_info("tls", "SIGHUP: certificates were read again; connections that are open stay");
+}
+
+// Waits for a signal, and asks the node meanwhile whether it is there: one that is gone answers
+// nobody, and a process without it is of no use.
+result<int> serve_until_signal(const node_parts& p, actors::node_server& node,
+                               actors::announcer* announcer, node_health& health,
+                               process_signals& signals) {
+  for (auto noticed = std::chrono::steady_clock::now();;) {
+    if (const auto signal = signals.within(ask_interval); signal != 0)
+      return signal;
+    if (signals.take_hangup())
+      reload_protection(p.settings, node, announcer, health);
+    if (const auto now = std::chrono::steady_clock::now(); now - noticed >= notice_interval) {
+      noticed = now;
+      log_expiring(health.certificates());
+    }
+    if (const auto state = node.ask(ask_timeout))
+      health.answered();
+    else if (state.error().code != errc::deadline)
+      return state.error();
+  }
+}
+
+void announce_ready(const node_parts& p, const watchers& watch) {
+  // The one line on stdout: scripts wait for it.
+  if (const auto written =
+          write_output(fmt::format("larql-node {} ready on {}: experts {}, layers {} ({})\n",
+                                   p.settings.name, to_string(p.at), to_string(p.owned.experts),
+                                   to_string(p.owned.layers), format_bytes(p.bank.owned_bytes())));
+      !written)
+    log_warning("node", "{}", written.error().text);
+  watch.manager.ready(fmt::format("experts {}, layers {} on {}", to_string(p.owned.experts),
+                                  to_string(p.owned.layers), to_string(p.at)));
+}
+
+// From a node that loads to one that has drained. The signal that ended it.
+result<int> serve(const node_parts& p, actors::node_server& node, process_signals& signals,
+                  watchers& watch, ends_without_memory& starting) {
+  // It has said that it loads before anything else is said, and it is there.
+  if (const auto there = node.ask(ask_timeout); !there && there.error().code != errc::deadline)
+    return there.error();
+  LARQL_TRY(auto signal, prepare_pages(p.settings, p.bank, p.compute, node, signals, watch));
+  if (signal == 0) {
+    LARQL_TRY_VOID(node.ready());
+    watch.health.serving();
+    auto joined = std::optional<actors::announcer>{};
+    if (p.join)
+      joined.emplace(*p.join, node);
+    starting.release();
+    signals.serving();
+    announce_ready(p, watch);
+    LARQL_TRY(signal,
+              serve_until_signal(p, node, joined ? &*joined : nullptr, watch.health, signals));
+  }
+  log_info("node", "{}: draining", name_of(signal));
+  watch.health.draining();
+  watch.manager.stopping("draining");
+  node.stop_listening();
+  if (node.drain(drain_timeout))
+    log_info("node", "drained");
+  return signal;
+}
+
+// Runs the actors; the signal that ended them. Ends the process if they cannot be started or are
+// gone: the destructor of their system would wait for them for ever.
+int run_node(const node_parts& p, caf::actor_system& sys, actors::node_server_options options,
+             process_signals& signals, watchers& watch, ends_without_memory& starting) {
+  try {
+    auto node = actors::node_server{sys, std::move(options)};
+    const auto attached = attachment{watch.health, node};
+    const auto signal = serve(p, node, signals, watch, starting);
+    if (signal)
+      return *signal;
+    ::_exit(report(signal.error()));
+  } catch (const std::exception& e) {
+    ::_exit(report(fail(errc::io, "cannot run the node: {}", e.what())));
+  }
 }
 
 } // namespace
 
 result<node_end> serve_node(const node_settings& settings) {
-  const auto signals = block_signals();
+  auto starting = ends_without_memory{};
+  LARQL_TRY(const auto taken, process_signals::start());
+  auto& signals = *taken;
   LARQL_TRY(const auto* k, choose_kernels());
-  LARQL_TRY(const auto tls, actors::tls_context::from(settings.protect));
+  auto watch = watchers{};
+  LARQL_TRY(const auto tls, load_protection(settings, watch.health));
   if (!tls && !actors::is_loopback(settings.bind))
     log_warning("node", "INSECURE: {} is reachable by others without encryption or authentication",
                 settings.bind);
-  auto watch = watchers{};
   LARQL_TRY(const auto http, start_http(settings, watch.health));
   auto s = settings;
+  if (s.port == 0)
+    s.port = port_of_predecessor();
+  auto listened = actors::listen_on({s.bind, s.port}); // a wrong model is said before a taken port
+  if (!listened && (!s.hub_repo.empty() || hub::is_hub_path(s.vindex)))
+    return listened.error(); // before anything is fetched
+  auto loading = std::unique_ptr<actors::listener>{};
   watch.loading("looking for the model");
+  if (listened) {
+    LARQL_TRY(loading, open_loading_port(*listened, tls, watch.health));
+  }
   LARQL_TRY(const auto fetched, fetch_model(s, settings, signals, watch));
   if (!fetched)
     return node_end::stopped;
+  LARQL_TRY_VOID(require_vindex(s.vindex));
   LARQL_TRY(const auto model, vindex::read_index(s.vindex));
   LARQL_TRY(const auto weights, vindex::name_weights(s.vindex, model));
-  if (s.port == 0)
-    s.port = port_of_predecessor();
-  LARQL_TRY(auto listening, actors::listen_on({s.bind, s.port}));
+  LARQL_TRY(auto listening, std::move(listened));
   const auto at = actors::endpoint{s.bind, actors::local_port(listening)};
   if (s.name.empty())
     s.name = tls && !tls->self().name.empty() ? tls->self().name : default_name(s, at);
@@ -335,39 +354,22 @@ result<node_end> serve_node(const node_settings& settings) {
   if (s.warmup || s.mlock)
     description.state = schema::node_state::loading;
 
+  loading.reset(); // from here on the node itself answers
+  LARQL_TRY_VOID(check_limits());
   auto config = actors::system_config{};
   auto sys = caf::actor_system{config};
   auto options =
       actors::node_server_options{{*k, pool}, bank, description, std::move(listening), tls, {}};
-  options.restart_node = [] { ::kill(::getpid(), restart_signal); };
-  auto node = actors::node_server{sys, std::move(options)};
-  const auto attached = attachment{watch.health, node};
-  LARQL_TRY(auto signal, prepare_pages(s, bank, signals, watch));
-  if (signal == 0) {
-    node.ready();
-    watch.health.serving();
-    auto joined = std::optional<actors::announcer>{};
-    if (join)
-      joined.emplace(*join, node);
-    // The one line on stdout: scripts wait for it.
-    fmt::print("larql-node {} ready on {}: experts {}, layers {} ({})\n", s.name, to_string(at),
-               to_string(owned.experts), to_string(owned.layers), format_bytes(bank.owned_bytes()));
-    std::fflush(stdout);
-    watch.manager.ready(fmt::format("experts {}, layers {} on {}", to_string(owned.experts),
-                                    to_string(owned.layers), to_string(at)));
-    sigwait(&signals, &signal);
+  options.buffer_bytes = s.buffer_bytes;
+  options.restart_node = [] { ::kill(::getpid(), process_signals::restart); };
+  const auto signal = run_node({s, at, join, bank, owned, {*k, pool}}, sys, std::move(options),
+                               signals, watch, starting);
+  if (signal != process_signals::restart || signals.told_to_end()) {
+    end_process_soon();
+    return node_end::stopped;
   }
-  log_info("node", "{}: draining", name_of(signal));
-  watch.health.draining();
-  watch.manager.stopping("draining");
-  node.stop_listening();
-  if (node.drain(drain_timeout))
-    log_info("node", "drained");
-  if (signal != restart_signal)
-    end_process_soon(exit_ok);
-  else
-    ::setenv(same_port_variable, std::to_string(at.port).c_str(), 1);
-  return signal == restart_signal ? node_end::restart : node_end::stopped;
+  ::setenv(same_port_variable, std::to_string(at.port).c_str(), 1);
+  return node_end::restart;
 }
 
 } // namespace larql::cli

@@ -1,5 +1,7 @@
 #include "cli/node/settings.hpp"
 
+#include "cli/support/number_check.hpp"
+
 #include "actors/net/socket.hpp"
 #include "runtime/base/log.hpp"
 #include "runtime/base/parse_number.hpp"
@@ -15,6 +17,7 @@ namespace larql::cli {
 namespace {
 
 constexpr auto max_threads = 255u; // as in the cluster file
+constexpr auto min_buffer_bytes = std::uint64_t{16'000'000};
 
 result<bool> parse_switch(std::string_view text, std::string_view what) {
   if (text == "1" || text == "true" || text == "yes")
@@ -47,9 +50,15 @@ result<void> take_topology(const node_flags& flags, node_settings& out) {
   }
   LARQL_TRY(const auto c, topology::load_cluster(flags.topology, topology::reader::node));
   const auto* node = c.find_node(flags.node);
-  if (node == nullptr)
-    return fail(errc::usage, "{}: --node is \"{}\", which is no [[node]] of this file",
-                flags.topology.string(), flags.node);
+  if (node == nullptr) {
+    auto names = std::string{};
+    for (const auto& n : c.nodes)
+      names += (names.empty() ? "" : ", ") + n.name;
+    return fail(errc::usage, "{}: --node is {}; its nodes are: {}", flags.topology.string(),
+                flags.node.empty() ? "missing"
+                                   : fmt::format("\"{}\", none of this file", flags.node),
+                names.empty() ? "none" : names);
+  }
   out.name = node->name;
   out.vindex = node->vindex.empty() ? c.model : node->vindex;
   out.experts = node->experts;
@@ -145,6 +154,11 @@ result<void> take_environment(const environment_fn& environment, node_settings& 
     LARQL_TRY(out.threads, parse_threads(v, name));
     return {};
   }));
+  LARQL_TRY_VOID(
+      env.with("BUFFER_MEMORY", [&](const std::string& v, const char* name) -> result<void> {
+        LARQL_TRY(out.buffer_bytes, parse_bytes(v, name));
+        return {};
+      }));
   LARQL_TRY_VOID(env.with("ACTOR_PORT", port(out.port)));
   LARQL_TRY_VOID(env.with("ACTOR_BIND", text(out.bind)));
   LARQL_TRY_VOID(env.with("PORT", port(out.http_port)));
@@ -189,6 +203,9 @@ result<void> take_flags(const node_flags& f, node_settings& out) {
   path(f.tls.certificate, out.protect.files.certificate);
   path(f.tls.key, out.protect.files.key);
   path(f.secret_file, out.protect.secret_file);
+  if (!f.buffer_memory.empty()) {
+    LARQL_TRY(out.buffer_bytes, parse_bytes(f.buffer_memory, "--buffer-memory"));
+  }
   if (!f.join.empty()) {
     LARQL_TRY(out.join, topology::parse_host_port(f.join, "--join"));
   }
@@ -212,10 +229,17 @@ result<void> check(const node_settings& s) {
                 "PORT {} is for HTTP and ACTOR_PORT for laptops: they must be different",
                 *s.http_port);
   if (!s.protect.enabled() && !actors::is_loopback(s.bind) && !s.insecure_bind)
-    return fail(errc::usage,
-                "--bind {}: without certificates or a cluster secret a node listens on loopback "
-                "addresses only (--insecure-bind lifts this where the network itself is private)",
-                s.bind);
+    return fail(
+        errc::usage,
+        "--bind {} (or ACTOR_BIND): without certificates or a cluster secret a node listens "
+        "on loopback addresses only (--insecure-bind lifts this where the network itself is "
+        "private)",
+        s.bind);
+  if (s.buffer_bytes < min_buffer_bytes)
+    return fail(
+        errc::usage,
+        "--buffer-memory is {} bytes, expected at least {}: a call of a long prompt must fit",
+        s.buffer_bytes, min_buffer_bytes);
   if (s.available_ram && !s.join)
     return fail(errc::usage, "--available-ram: needs --join, somebody who says what to load");
   if (s.available_ram && (s.experts || s.layers))
@@ -239,42 +263,59 @@ void add_node_options(CLI::App& app, node_flags& f) {
                  "variables the directory is filled from there");
   app.add_option("--experts", f.experts, "Experts to own, FIRST-LAST (default: all; env EXPERTS)");
   app.add_option("--layers", f.layers, "Layers to own, FIRST-LAST (default: all; env LAYERS)");
-  app.add_option("--bind", f.bind, "Address to listen on (default: 127.0.0.1; env ACTOR_BIND)");
-  app.add_option("--port", f.port,
-                 "Port to listen on; 0: any free one (default: 9470; env ACTOR_PORT)");
+  app.add_option("--bind", f.bind, "Address to bind (default: 127.0.0.1; env ACTOR_BIND)");
+  app.add_option("--port", f.port, "Port, 0: any free one (default: 9470; env ACTOR_PORT)")
+      ->check(whole_number(0, 65535));
   app.add_option("--name", f.name,
                  "Name of the node (default: that of its certificate, else its address; the host's "
-                 "name and port if it joins or binds to every address; env NODE_NAME)");
+                 "name and port if it joins or binds to every address; env NODE_NAME)")
+      ->group("Machine");
   app.add_option("-t,--threads", f.threads,
-                 "Threads for computing (default: one per core; env THREADS)");
+                 "Threads for computing (default: one per core; env THREADS)")
+      ->group("Machine");
   app.add_option("--topology", f.topology, "Cluster file; with --node it says all of the above");
   app.add_option("--node", f.node, "Which [[node]] of the cluster file this is");
-  app.add_option("--tls-ca", f.tls.ca, "CA certificate of the cluster (env TLS_CA)");
-  app.add_option("--tls-cert", f.tls.certificate, "Certificate of this node (env TLS_CERT)");
-  app.add_option("--tls-key", f.tls.key, "Its key (env TLS_KEY)");
+  app.add_option("--tls-ca", f.tls.ca, "CA certificate of the cluster (env TLS_CA)")
+      ->group("Protection");
+  app.add_option("--tls-cert", f.tls.certificate, "Certificate of this node (env TLS_CERT)")
+      ->group("Protection");
+  app.add_option("--tls-key", f.tls.key, "Its key (env TLS_KEY)")->group("Protection");
   app.add_option(
-      "--secret-file", f.secret_file,
-      "Cluster secret, instead of certificates (env CLUSTER_SECRET_FILE; env CLUSTER_SECRET "
-      "holds the secret itself)");
+         "--secret-file", f.secret_file,
+         "Cluster secret, instead of certificates (env CLUSTER_SECRET_FILE; env CLUSTER_SECRET "
+         "holds the secret itself)")
+      ->group("Protection");
   app.add_flag(
-      "--insecure-bind", f.insecure_bind,
-      "Listen without encryption on an address that others can reach (env INSECURE_BIND=1)");
+         "--insecure-bind", f.insecure_bind,
+         "Listen without encryption on an address that others can reach (env INSECURE_BIND=1)")
+      ->group("Protection");
   app.add_option(
-      "--http-port", f.http_port,
-      "Port for /healthz, /readyz and /metrics; 0: any free one (default: none; env PORT)");
+         "--http-port", f.http_port,
+         "Port for /healthz, /readyz and /metrics; 0: any free one (default: none; env PORT)")
+      ->check(whole_number(0, 65535))
+      ->group("HTTP");
   app.add_option("--http-bind", f.http_bind,
                  "Address for them; they are not encrypted and tell nothing secret (default: "
-                 "127.0.0.1; env HTTP_BIND)");
+                 "127.0.0.1; env HTTP_BIND)")
+      ->group("HTTP");
   app.add_option(
-      "--hf-repo", f.hub_repo,
-      "OWNER/NAME of the Hugging Face repository to fill the directory from (env HF_REPO)");
-  app.add_option("--join", f.join, "HOST:PORT of a laptop that this node announces itself to");
+         "--hf-repo", f.hub_repo,
+         "OWNER/NAME of the Hugging Face repository to fill the directory from (env HF_REPO)")
+      ->group("Joining and downloads");
+  app.add_option("--join", f.join, "HOST:PORT of a laptop that this node announces itself to")
+      ->group("Joining and downloads");
   app.add_option("--available-ram", f.available_ram,
-                 "With --join: memory to offer, like 6GB; the laptop says which experts to load");
+                 "With --join: memory to offer, like 6GB; the laptop says which experts to load")
+      ->group("Joining and downloads");
   app.add_flag_function("--warmup,!--no-warmup", switch_of(f.warmup),
-                        "Read all owned experts before taking calls (env WARMUP=1)");
+                        "Read all owned experts at first (env WARMUP=1)");
   app.add_flag_function("--mlock,!--no-mlock", switch_of(f.mlock),
-                        "Keep owned experts in memory (env MLOCK=1)");
+                        "Keep owned experts in memory (env MLOCK=1)")
+      ->group("Machine");
+  app.add_option("--buffer-memory", f.buffer_memory,
+                 "Memory for calls that wait and answers that are not read, of all laptops "
+                 "together (default: 256MB; env BUFFER_MEMORY)")
+      ->group("Machine");
 }
 
 result<std::uint64_t> parse_bytes(std::string_view text, std::string_view what) {

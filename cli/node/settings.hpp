@@ -36,6 +36,7 @@ struct node_flags {
   bool insecure_bind = false;
   std::string join;
   std::string available_ram;
+  std::string buffer_memory;
   std::string http_bind;
   std::optional<std::uint16_t> http_port;
   std::string hub_repo;
@@ -58,6 +59,7 @@ struct node_settings {
   std::optional<std::uint64_t> available_ram; ///< bytes offered for experts; with join only
   bool warmup = false;
   bool mlock = false;
+  std::uint64_t buffer_bytes = 256'000'000; ///< calls that wait and answers that are not read
   std::string http_bind = "127.0.0.1";
   std::optional<std::uint16_t> http_port; ///< absent: no HTTP
 };

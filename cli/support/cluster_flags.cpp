@@ -1,26 +1,49 @@
 #include "cli/support/cluster_flags.hpp"
 
+#include "actors/net/member_files.hpp"
+#include "cli/support/number_check.hpp"
+#include "runtime/base/log.hpp"
+
 #include <algorithm>
 
 namespace larql::cli {
+
+namespace {
+
+// A laptop works with a key that others may read, but its user should know.
+void warn_if_open(const std::filesystem::path& file) {
+  if (file.empty())
+    return;
+  if (const auto ok = actors::check_private(file); !ok && ok.error().code == errc::usage)
+    log_warning("tls", "{}", ok.error().text);
+}
+
+} // namespace
 
 void add_cluster_flags(CLI::App& command, cluster_flags& f) {
   auto* topology =
       command.add_option("--topology", f.topology, "Cluster file: nodes, certificates, deadlines");
   command
-      .add_option("--moe-shards", f.moe_shards,
-                  "Where the experts are: FIRST-LAST=URL,... (default: on this machine)")
+      .add_option("--moe-shards", f.moe_shards, "Nodes, FIRST-LAST=URL,... (default: this machine)")
       ->excludes(topology);
-  command.add_option("--tls-ca", f.tls.ca, "CA certificate of the cluster");
-  command.add_option("--tls-cert", f.tls.certificate, "Certificate of this laptop");
-  command.add_option("--tls-key", f.tls.key, "Its key");
-  command.add_option("--secret-file", f.secret_file, "Cluster secret, instead of certificates");
-  command.add_option("--call-timeout", f.call_timeout_ms,
-                     "Most milliseconds a node may take for one layer (default: 10000)");
-  command.add_option("--connect-timeout", f.connect_timeout_ms,
-                     "Milliseconds to wait for each node at start (default: 5000)");
-  command.add_option("--failover-timeout", f.failover_ms,
-                     "Milliseconds to wait for experts that no node has (default: 30000)");
+  command.add_option("--tls-ca", f.tls.ca, "CA certificate of the cluster")->group("Connections");
+  command.add_option("--tls-cert", f.tls.certificate, "Certificate of this laptop")
+      ->group("Connections");
+  command.add_option("--tls-key", f.tls.key, "Its key")->group("Connections");
+  command.add_option("--secret-file", f.secret_file, "Cluster secret, instead of certificates")
+      ->group("Connections");
+  command
+      .add_option("--call-timeout", f.call_timeout_ms,
+                  "Most milliseconds a node may take for one layer (default: 10000)")
+      ->group("Connections");
+  command
+      .add_option("--connect-timeout", f.connect_timeout_ms,
+                  "Milliseconds to wait for each node at start (default: 5000)")
+      ->group("Connections");
+  command
+      .add_option("--failover-timeout", f.failover_ms,
+                  "Milliseconds to wait for experts that no node has (default: 30000)")
+      ->group("Connections");
 }
 
 result<std::optional<topology::cluster>> read_cluster(const cluster_flags& f) {
@@ -44,6 +67,8 @@ result<std::optional<topology::cluster>> read_cluster(const cluster_flags& f) {
   take(f.secret_file, c.protect.secret_file);
   if (c.protect.files.any() && !c.protect.secret_file.empty())
     return fail(errc::usage, "certificates and a cluster secret exclude each other");
+  warn_if_open(c.protect.files.key);
+  warn_if_open(c.protect.secret_file);
   if (!f.topology.empty() && c.protect.enabled())
     for (auto& n : c.nodes) // the flags may have added the protection
       n.address.tls = true;
@@ -70,7 +95,7 @@ void add_wait_flag(CLI::App& command, double& seconds) {
   command
       .add_option("--wait", seconds,
                   "Seconds for nodes that announce themselves to come (discovery.join)")
-      ->check(CLI::Range(0.0, 3600.0))
+      ->check(number_between(0, 3600))
       ->capture_default_str();
 }
 

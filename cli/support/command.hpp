@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include "cli/support/output.hpp"
 #include "runtime/base/result.hpp"
 
 #include <CLI/CLI.hpp>
@@ -10,7 +11,8 @@
 
 namespace larql::cli {
 
-/// Exit codes of both programs. Stable for scripts.
+/// Exit codes of both programs. Stable for scripts. A program that a signal ended has 128 and the
+/// signal's number (interrupt.hpp), one whose reader has gone 141 (output.hpp).
 inline constexpr int exit_ok = 0;
 inline constexpr int exit_failure = 1;
 inline constexpr int exit_usage = 2;
@@ -19,7 +21,7 @@ inline constexpr int exit_storage = 3; ///< a page of a mapped file could not be
 /// What the chosen command does; set by the parser, run by main.
 using action = std::function<int()>;
 
-/// Prints "larql: ..." to stderr and returns the exit code for the error.
+/// Says the error and returns its exit code.
 int report(const failure& f);
 
 /// exit_ok, or the error is reported.

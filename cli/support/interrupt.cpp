@@ -85,6 +85,12 @@ int interrupt_scope::signal() const noexcept {
   return last_signal.load();
 }
 
+std::optional<int> exit_code_of_signal() noexcept {
+  if (term_seen.load())
+    return 128 + SIGTERM;
+  return pending.load() ? std::optional{128 + last_signal.load()} : std::nullopt;
+}
+
 void interrupt_scope::renew() {
   const auto lock = std::scoped_lock{mutex_};
   source_ = std::stop_source{};

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <csignal>
 #include <mutex>
+#include <optional>
 #include <semaphore.h>
 #include <stop_token>
 #include <thread>
@@ -52,5 +53,9 @@ private:
   struct sigaction before_term_ {};
   std::thread watcher_;
 };
+
+/// The exit code of a program that a signal has told to end: 143 once SIGTERM has come, 130 after a
+/// SIGINT since the last renew(). Nothing if there was none.
+[[nodiscard]] std::optional<int> exit_code_of_signal() noexcept;
 
 } // namespace larql::cli

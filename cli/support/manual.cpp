@@ -1,6 +1,7 @@
 #include "cli/support/manual.hpp"
 
 #include "cli/support/command.hpp"
+#include "cli/support/environment.hpp"
 #include "cli/support/version.hpp"
 
 #include <fmt/format.h>
@@ -29,6 +30,23 @@ std::string roff(std::string_view text) {
   return out;
 }
 
+// Command lines and tables as they are.
+std::string verbatim(std::string_view text) {
+  return fmt::format(".PP\n.nf\n{}{}.fi\n", roff(text), text.ends_with('\n') ? "" : "\n");
+}
+
+std::string examples_of(const command_description& c) {
+  return c.examples.empty() ? std::string{}
+                            : verbatim(fmt::format("{}", fmt::join(c.examples, "\n")));
+}
+
+std::string environment() {
+  auto out = std::string{".SH ENVIRONMENT\n"};
+  for (const auto& v : common_variables())
+    out += fmt::format(".TP\n\\fB{}\\fR\n{}\n", roff(v.name), roff(v.text));
+  return out;
+}
+
 std::string upper(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(),
                  [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
@@ -53,7 +71,8 @@ std::string options(const command_description& c) {
                            roff(o.positional ? upper(name) : name));
     if (o.takes_value && !o.positional)
       names += ' ' + value_of(o);
-    out += fmt::format(".TP\n{}\n{}\n", names, roff(o.text));
+    out += fmt::format(".TP\n{}\n{}{}\n", names, roff(o.text),
+                       o.default_value.empty() ? "" : roff(" (default: " + o.default_value + ")"));
   }
   return out;
 }
@@ -84,6 +103,28 @@ Wrong usage or settings: the same call fails again.
 3
 A page of a mapped file could not be read: the disk failed or the file was cut. Standard error names
 the file.
+.TP
+130, 143
+Interrupted (SIGINT), ended by SIGTERM. A daemon that has drained ends with 0.
+.TP
+141
+The reader of standard output has gone.
+)";
+
+constexpr auto daemon_signals = R"(.SH SIGNALS
+.TP
+SIGTERM, SIGINT
+Drain: no call is accepted any more, accepted ones are answered, then the program ends with 0. While
+the node loads it ends at once.
+.TP
+SIGHUP
+Certificates, keys and the cluster secret are read again; connections that are open stay.
+)";
+
+constexpr auto command_signals = R"(.SH SIGNALS
+.TP
+SIGINT, SIGTERM
+The first ends the work in good order, the second at once. In a chat SIGINT ends the answer.
 )";
 
 std::optional<shell> shell_by_name(std::string_view name) {
@@ -113,10 +154,14 @@ std::string manual_page(const command_description& program, int section,
     out += ".SH COMMANDS\n";
     for (const auto* c : commands)
       if (c != &program)
-        out += fmt::format(".SS {}\n{}\n.PP\n{}\n{}", roff(c->path), roff(c->text), synopsis(*c),
-                           options(*c));
+        out +=
+            fmt::format(".SS {}\n{}\n.PP\n{}\n{}{}{}", roff(c->path), roff(c->text), synopsis(*c),
+                        options(*c), examples_of(*c), c->notes.empty() ? "" : verbatim(c->notes));
   }
   out += exit_codes;
+  out += environment();
+  out += section == 8 ? daemon_signals : command_signals;
+  out += ".SH EXAMPLES\n" + examples_of(program);
   out += fmt::format(".SH SEE ALSO\n{}\n.PP\nThe documents in /usr/share/doc/larql.\n",
                      section == 8 ? "\\fBlarql\\fR(1)" : "\\fBlarql\\-node\\fR(8)");
   return out;
@@ -126,17 +171,17 @@ std::optional<int> print_documentation(const CLI::App& app, int section, int arg
                                        const char* const* argv) {
   const auto words = std::vector<std::string_view>(argv + std::min(argc, 1), argv + argc);
   if (words.size() == 1 && words[0] == "--help-man") {
-    fmt::print("{}", manual_page(describe(app, app.get_name()), section, version_number()));
+    print_text(manual_page(describe(app, app.get_name()), section, version_number()));
     return exit_ok;
   }
   if (words.empty() || words[0] != "--help-completion")
     return std::nullopt;
   const auto s = words.size() == 2 ? shell_by_name(words[1]) : std::nullopt;
   if (!s) {
-    fmt::print(stderr, "{}: --help-completion: expected bash, zsh or fish\n", app.get_name());
+    say("--help-completion: expected bash, zsh or fish");
     return exit_usage;
   }
-  fmt::print("{}", completion_script(describe(app, app.get_name()), *s));
+  print_text(completion_script(describe(app, app.get_name()), *s));
   return exit_ok;
 }
 

@@ -1,9 +1,17 @@
 #include "cli/support/table.hpp"
 
+#include "runtime/base/one_line.hpp"
+
 #include <algorithm>
 #include <fmt/format.h>
 
 namespace larql::cli {
+
+void table::add(std::vector<std::string> row) {
+  for (auto& cell : row)
+    cell = one_line(cell);
+  rows_.push_back(std::move(row));
+}
 
 std::string table::text() const {
   auto widths = std::vector<std::size_t>{};

@@ -11,8 +11,8 @@ class table {
 public:
   explicit table(std::vector<std::string> head) { rows_.push_back(std::move(head)); }
 
-  /// A row may be shorter than the head.
-  void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
+  /// A row may be shorter than the head. Cells are made harmless: names come from peers and files.
+  void add(std::vector<std::string> row);
 
   /// Columns as wide as their widest cell, two blanks apart; a newline after each row.
   [[nodiscard]] std::string text() const;

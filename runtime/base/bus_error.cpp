@@ -1,5 +1,6 @@
 #include "runtime/base/bus_error.hpp"
 
+#include <atomic>
 #include <csignal>
 #include <cstdint>
 #include <cstring>
@@ -13,6 +14,8 @@ namespace {
 // A signal handler can reach nothing but a global, and may call nothing but system calls.
 const char* program_name = "larql";
 int exit_code_of_program = 1;
+// Several threads may lose a page at once; the first one speaks and ends the process.
+std::atomic_flag is_speaking = ATOMIC_FLAG_INIT;
 
 void say(const char* text, std::size_t size) noexcept {
   [[maybe_unused]] const auto written = ::write(STDERR_FILENO, text, size);
@@ -65,6 +68,8 @@ std::uintptr_t hexadecimal(const char*& p) noexcept {
 }
 
 void on_bus_error(int, siginfo_t* info, void*) {
+  while (is_speaking.test_and_set())
+    ::pause();
   const auto address = reinterpret_cast<std::uintptr_t>(info->si_addr);
   say(program_name);
   say(": a page of a mapped file cannot be read (SIGBUS): the disk failed or the file was cut: ");

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <ctime>
+#include <exception>
 #include <optional>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@ std::string_view name_of(log_level level) {
 
 // Of the process, as standard error is.
 std::atomic<log_level> lowest_level{log_level::info};
+std::atomic<log_writer> other_writer{nullptr};
 
 std::optional<log_level> level_of_environment() {
   const auto* wanted = std::getenv("LARQL_LOG");
@@ -37,18 +39,16 @@ void set_log_level(log_level lowest) noexcept {
   lowest_level = lowest;
 }
 
-std::string one_line(std::string_view text) {
-  auto out = std::string{text};
-  for (auto& c : out)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
-      c = ' ';
-  return out;
+void set_log_writer(log_writer writer) noexcept {
+  other_writer = writer;
 }
 
 void write_log(log_level level, std::string_view component, std::string_view text) {
   static const auto wanted = level_of_environment();
   if (level < wanted.value_or(lowest_level))
     return;
+  if (const auto writer = other_writer.load())
+    return writer(component, text);
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
   const auto seconds = static_cast<std::time_t>(ms / 1000);
@@ -60,6 +60,16 @@ void write_log(log_level level, std::string_view component, std::string_view tex
                                 one_line(text));
   // One write call, so that lines of several threads and processes stay whole.
   [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
+}
+
+void write_log(log_level level, std::string_view component, fmt::string_view format,
+               fmt::format_args args) noexcept {
+  try {
+    write_log(level, component, std::string_view{fmt::vformat(format, args)});
+  } catch (const std::exception&) { // a line is written when memory is short, too
+    constexpr auto line = std::string_view{"a line of the log is lost: out of memory\n"};
+    [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
+  }
 }
 
 } // namespace larql

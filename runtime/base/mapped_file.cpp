@@ -157,6 +157,10 @@ result<bool> path_exists(const std::filesystem::path& path) {
   const auto found = std::filesystem::exists(path, error);
   if (error)
     return fail(errc::io, "{}: {}", path.string(), error.message());
+  // Without its target a link would pass for a file that was never there, and what it leads to for
+  // a part that the model does not have.
+  if (!found && std::filesystem::is_symlink(path, error))
+    return fail(errc::not_found, "{}: is a link to something that is not there", path.string());
   return found;
 }
 

@@ -102,8 +102,8 @@ void release_pages(std::span<const std::byte> bytes) noexcept;
 [[nodiscard]] result<std::string> read_text_file(const std::filesystem::path& path,
                                                  std::uint64_t max_bytes);
 
-/// False if nothing has this name; an error if that cannot be found out (a loop of links, a
-/// directory that may not be searched, a name that is too long).
+/// False if nothing has this name; an error for a link that leads nowhere, and if it cannot be
+/// found out (a loop of links, a directory that may not be searched, a name that is too long).
 [[nodiscard]] result<bool> path_exists(const std::filesystem::path& path);
 
 /// Text of an errno value: "No such file or directory".

@@ -24,6 +24,7 @@ public:
   ~combined_experts() override;
 
   result<expert_ticket> start(const expert_batch& batch, ready_fn on_ready = {}) override;
+  const maker_ledger* makers() const noexcept override { return remote_.makers(); }
 
 private:
   class work;

@@ -2,6 +2,7 @@
 
 #include "runtime/base/check.hpp"
 #include "runtime/quant/blocks.hpp"
+#include "runtime/vindex/checksums.hpp"
 #include "runtime/vindex/format.hpp"
 #include "runtime/vindex/presence.hpp"
 
@@ -21,6 +22,7 @@ bool is_finite(const quant::matrix_view& w) {
 } // namespace
 
 result<expert_bank::layer_part> expert_bank::open_layer(const std::filesystem::path& path,
+                                                        const sha256_digest* head,
                                                         const vindex::model_config& model,
                                                         index_range experts) {
   // One matrix in the file, and who wants to know where it is mapped.
@@ -32,7 +34,7 @@ result<expert_bank::layer_part> expert_bank::open_layer(const std::filesystem::p
   auto out = layer_part{};
   out.path = path;
   LARQL_TRY(const auto in, file::open(path));
-  LARQL_TRY(out.header, vindex::read_layer_header(in, model));
+  LARQL_TRY(out.header, vindex::read_layer_header(in, model, head));
   out.gate_up.resize(experts.count());
   out.down.resize(experts.count());
 
@@ -74,11 +76,13 @@ result<expert_bank> expert_bank::open(const std::filesystem::path& dir,
   LARQL_TRY(const auto here, vindex::read_presence(dir, model));
   LARQL_TRY_VOID(vindex::require_experts(
       dir, here, {owned.layers.first, owned.layers.last, owned.experts.first, owned.experts.last}));
+  LARQL_TRY(const auto sums, vindex::read_checksums(dir));
   auto out = expert_bank{};
   out.owned_ = owned;
   out.activation_ = model.activation;
   for (auto l = owned.layers.first; l <= owned.layers.last; ++l) {
-    LARQL_TRY(auto part, open_layer(dir / vindex::layer_file_name(l), model, owned.experts));
+    LARQL_TRY(auto part, open_layer(dir / vindex::layer_file_name(l), vindex::head_digest(sums, l),
+                                    model, owned.experts));
     out.owned_bytes_ += part.header.expert_bytes() * owned.experts.count();
     out.layers_.push_back(std::move(part));
   }
@@ -128,6 +132,14 @@ void expert_bank::will_need(std::uint32_t layer, std::uint32_t expert) const {
   };
   ask(part.gate_up[i], part.header.gate_up_bytes);
   ask(part.down[i], part.header.down_bytes);
+}
+
+void expert_bank::release(std::uint32_t layer, std::uint32_t expert) const {
+  LARQL_CHECK(owned_.contains(layer, expert));
+  const auto& part = part_of(layer);
+  const auto i = expert - owned_.experts.first;
+  release_pages({part.gate_up[i].data, part.header.gate_up_bytes});
+  release_pages({part.down[i].data, part.header.down_bytes});
 }
 
 std::uint64_t expert_bank::resident_bytes() const {

@@ -18,6 +18,7 @@
 
 #include "runtime/base/result.hpp"
 #include "runtime/experts/dispatch.hpp"
+#include "runtime/experts/maker_ledger.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -47,6 +48,7 @@ struct call_stats {
   std::uint64_t bytes_received = 0;
   std::chrono::nanoseconds slowest{0};         ///< round trip of the slowest call
   std::chrono::nanoseconds slowest_compute{0}; ///< kernels of that call
+  maker_set makers = 0;                        ///< nodes that had a part in the answer
 };
 
 /// One batch under way, as a port implements it. It belongs to the port, which may use its memory
@@ -110,6 +112,9 @@ public:
   /// Hands over a batch. Does not wait for other machines; the caller computes something else next.
   [[nodiscard]] virtual result<expert_ticket> start(const expert_batch& batch,
                                                     ready_fn on_ready = {}) = 0;
+
+  /// Whose answers have turned out to be wrong; null where all experts are this process's own.
+  [[nodiscard]] virtual const maker_ledger* makers() const noexcept { return nullptr; }
 };
 
 } // namespace larql::experts

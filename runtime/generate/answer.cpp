@@ -17,20 +17,28 @@ result<void> unless_stopped(result<void> done, generation& g) {
   return done;
 }
 
-// Appends the prompt up to each mark.
+result<void> renew(executor& run, sequence& to, const std::stop_token& stop, answer_stats& stats) {
+  LARQL_TRY(const auto again, run.renew(to, stop));
+  stats.read_again += again;
+  return {};
+}
+
+// Appends the prompt up to each mark. What is marked is not void.
 result<void> read(executor& run, sequence& to, const prompt_input& prompt,
-                  const std::stop_token& stop) {
+                  const std::stop_token& stop, answer_stats& stats) {
   auto left = prompt.tokens;
+  LARQL_TRY_VOID(renew(run, to, stop, stats));
   for (const auto& mark : prompt.marks) {
     if (mark.position > to.size() && mark.position - to.size() <= left.size()) {
       const auto part = left.first(mark.position - to.size());
       left = left.subspan(part.size());
-      LARQL_TRY_VOID(run.append(to, part, stop));
+      LARQL_TRY_VOID(run.append(to, part, stop, prompt.on_read));
+      LARQL_TRY_VOID(renew(run, to, stop, stats));
     }
     if (mark.position <= to.size())
       to.mark(mark.kind, mark.position);
   }
-  return run.append(to, left, stop);
+  return run.append(to, left, stop, prompt.on_read);
 }
 
 result<void> decode(executor& run, sequence& to, generation& g, sampling_scratch& scratch,
@@ -38,6 +46,9 @@ result<void> decode(executor& run, sequence& to, generation& g, sampling_scratch
                     const std::stop_token& stop, clock::time_point begin, answer_stats& stats) {
   auto last = begin;
   while (!g.ended()) {
+    LARQL_TRY_VOID(unless_stopped(renew(run, to, stop, stats), g));
+    if (g.ended())
+      break;
     LARQL_TRY(const auto logits, run.last_logits(to));
     const auto given = g.step(logits, {}, scratch);
     const auto now = clock::now();
@@ -79,7 +90,7 @@ result<void> answer(executor& run, sequence& to, const prompt_input& prompt, gen
   stats.prompt_tokens = prompt.tokens.size();
   if (prompt.tokens.empty())
     return fail(errc::usage, "the prompt is empty");
-  auto done = unless_stopped(read(run, to, prompt, stop), g);
+  auto done = unless_stopped(read(run, to, prompt, stop, stats), g);
   if (done && !g.ended()) {
     stats.prefill = clock::now() - begin;
     g.set_room(to.max_context() - to.size() + 1);

@@ -1,6 +1,8 @@
 // One whole answer of one sequence: reads the prompt, then takes generation steps until the answer
 // ends. What `run` and `chat` do; a scheduler of many requests takes the steps itself.
 //
+// Void      What a node that turned out to be wrong had a part in is read again before the next
+//           token is chosen (executor::renew). Tokens that were given before stay as they are.
 // Threads   One caller; on_step runs in its thread.
 // Errors    A failure of a pass (experts that cannot be reached, no memory) ends the answer; the
 //           sequence keeps what was complete, and `stats` tells how far it came.
@@ -24,8 +26,9 @@ struct answer_stats {
   std::chrono::nanoseconds to_first_token{0};
   std::vector<std::chrono::nanoseconds> token_times; ///< of each further token
   std::size_t tokens = 0;                            ///< tokens of the answer
-  gemma4::pass_stats passes;                         ///< what this answer's passes have cost
-  std::vector<experts::layer_time> layer_times;      ///< of this answer's layers with nodes
+  std::size_t read_again = 0; ///< tokens whose keys and values a condemned node had a part in
+  gemma4::pass_stats passes;  ///< what this answer's passes have cost
+  std::vector<experts::layer_time> layer_times; ///< of this answer's layers with nodes
   end_reason reason = end_reason::none;
 };
 
@@ -34,6 +37,8 @@ struct prompt_input {
   std::span<const std::uint32_t> tokens; ///< to append; not empty
   /// Positions of the whole sequence to be marked once they have been read, ascending.
   std::span<const marked_position> marks = {};
+  /// Told the sequence's size now and then while the tokens are read.
+  std::function<void(std::uint32_t)> on_read = {};
 };
 
 /// Goes back to what the sequence has in common with a whole prompt, and returns the tokens that

@@ -1,6 +1,7 @@
 #include "runtime/generate/executor.hpp"
 
 #include "runtime/base/check.hpp"
+#include "runtime/base/log.hpp"
 
 #include <algorithm>
 
@@ -8,7 +9,11 @@ namespace larql::generate {
 
 executor::executor(const gemma4::model& model, kernels::compute compute,
                    experts::expert_port& experts, const executor_options& options)
-    : model_(model), options_(options), forward_(model, compute, experts), pass_(model.config) {
+    : model_(model),
+      options_(options),
+      makers_(experts.makers()),
+      forward_(model, compute, experts),
+      pass_(model.config) {
   const auto us = [](std::chrono::nanoseconds t) { return static_cast<float>(t.count()) * 1e-3f; };
   forward_.on_calls = [this, us](const experts::call_stats& layer) {
     layer_times_.add({us(layer.slowest), us(layer.slowest_compute)});
@@ -68,16 +73,18 @@ result<void> executor::run(std::span<const part> parts, const std::stop_token& s
         p.parents.empty()
             ? p.cache->prepare(p.first, p.first + static_cast<std::uint32_t>(p.tokens.size()))
             : p.cache->prepare_drafts());
+  const auto condemned = condemned_makers();
   auto done = forward_.run(pass_, parts_, stop);
   stats_.add(pass_.stats());
   LARQL_TRY_VOID(std::move(done));
+  const auto from = experts::provenance{pass_.makers(), condemned};
   auto rows = pass_.hidden_rows();
   for (const auto& p : parts) {
     const auto own = rows.first(p.tokens.size() * model_.config.hidden);
     if (p.parents.empty())
-      p.to->commit(p.tokens, own);
+      p.to->commit(p.tokens, own, from);
     else
-      p.to->commit_drafts(p.tokens, p.parents, own);
+      p.to->commit_drafts(p.tokens, p.parents, own, from);
     rows = rows.subspan(own.size());
   }
   return {};
@@ -86,7 +93,8 @@ result<void> executor::run(std::span<const part> parts, const std::stop_token& s
 // ---- chunks -------------------------------------------------------------------------------------
 
 result<void> executor::append(sequence& to, std::span<const std::uint32_t> tokens,
-                              const std::stop_token& stop) {
+                              const std::stop_token& stop,
+                              const std::function<void(std::uint32_t)>& on_chunk) {
   LARQL_TRY_VOID(check({&to, tokens}));
   auto first = to.size(); // of the next chunk
   while (!tokens.empty() || !chunks_.empty()) {
@@ -107,8 +115,10 @@ result<void> executor::append(sequence& to, std::span<const std::uint32_t> token
       auto done = std::move(chunks_.front());
       chunks_.pop_front();
       stats_.add(done.pass->stats());
-      to.commit(done.tokens, done.pass->hidden_rows());
+      to.commit(done.tokens, done.pass->hidden_rows(), {done.pass->makers(), done.condemned});
       spare_passes_.push_back(std::move(done.pass));
+      if (on_chunk)
+        on_chunk(to.size());
     }
   }
   return {};
@@ -123,7 +133,7 @@ result<void> executor::begin_chunk(sequence& to, std::uint32_t first,
   spare_passes_.pop_back();
   const auto rows = gemma4::sequence_part{tokens, first, &to.cache()};
   forward_.begin(*pass, {&rows, 1});
-  chunks_.push_back({std::move(pass), tokens});
+  chunks_.push_back({std::move(pass), tokens, condemned_makers()});
   return {};
 }
 
@@ -153,6 +163,27 @@ void executor::drop_chunks() {
     spare_passes_.push_back(std::move(c.pass));
   }
   chunks_.clear();
+}
+
+// A node may be condemned while the rest is read again, so it is looked at once more.
+result<std::uint32_t> executor::renew(sequence& s, const std::stop_token& stop) {
+  auto read = std::uint32_t{0};
+  if (makers_ == nullptr)
+    return read;
+  for (;;) {
+    const auto first = s.void_from(*makers_);
+    if (first == s.size())
+      return read;
+    const auto tokens = std::vector<std::uint32_t>{s.tokens().begin(), s.tokens().end()};
+    const auto kept = s.truncate(first);
+    const auto rest = std::span{tokens}.subspan(kept);
+    log_warning("answer",
+                "{} of {} tokens are read again from position {}: a node that had a part "
+                "in them has given wrong answers",
+                rest.size(), tokens.size(), kept);
+    LARQL_TRY_VOID(append(s, rest, stop));
+    read += static_cast<std::uint32_t>(rest.size());
+  }
 }
 
 // ---- logits -------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@
 
 #pragma once
 
+#include "runtime/experts/maker_ledger.hpp"
 #include "runtime/models/gemma4/kv_cache.hpp"
 #include "runtime/models/gemma4/model.hpp"
 
@@ -81,11 +82,17 @@ public:
   // ---- for the executor -------------------------------------------------------------------------
 
   [[nodiscard]] gemma4::kv_cache& cache() noexcept { return cache_; }
-  /// A pass over `tokens` at the end is complete; `rows` are its final hidden rows.
-  void commit(std::span<const std::uint32_t> tokens, std::span<const float> rows);
+  /// A pass over `tokens` at the end is complete; `rows` are its final hidden rows, and `from` says
+  /// which nodes had a part in them.
+  void commit(std::span<const std::uint32_t> tokens, std::span<const float> rows,
+              const experts::provenance& from = {});
   /// A pass over a tree of drafts is complete.
   void commit_drafts(std::span<const std::uint32_t> tokens, std::span<const std::int32_t> parents,
-                     std::span<const float> rows);
+                     std::span<const float> rows, const experts::provenance& from = {});
+
+  /// The first position whose keys and values are void, because a condemned node had a part in
+  /// them; size() if there is none. Everything from there on is void as well.
+  [[nodiscard]] std::uint32_t void_from(const experts::maker_ledger& ledger) const;
 
   // ---- memory -----------------------------------------------------------------------------------
 
@@ -98,8 +105,16 @@ private:
     gemma4::kv_window window;
   };
 
+  /// Of the positions from `first` on, up to those of the next entry.
+  struct origin {
+    std::uint32_t first;
+    experts::provenance from;
+    experts::maker_ledger::time when; // they were finished
+  };
+
   sequence(gemma4::kv_cache cache, std::uint32_t hidden, std::uint64_t snapshot_bytes);
   void keep_rows(std::uint32_t first, std::span<const float> rows);
+  void note_origin(const origin& o);
   void drop_snapshots();
   [[nodiscard]] std::uint64_t bytes_of_snapshots() const;
 
@@ -107,12 +122,14 @@ private:
   std::uint32_t hidden_;
   std::uint64_t snapshot_bytes_;
   std::vector<std::uint32_t> tokens_;
-  std::vector<snapshot> snapshots_; // in order of position
+  std::vector<origin> origins_;     // in order of position; none of positions made here alone
+  std::vector<snapshot> snapshots_; // in order of position; void as the positions before their end
   std::vector<float> rows_; // final hidden rows of positions first_row_, first_row_ + 1, ...
   std::uint32_t first_row_ = 0;
   std::vector<std::uint32_t> draft_tokens_;
   std::vector<std::int32_t> draft_parents_;
   std::vector<float> draft_rows_;
+  origin draft_origin_{};
 };
 
 } // namespace larql::generate

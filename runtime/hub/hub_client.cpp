@@ -8,7 +8,9 @@ namespace larql::hub {
 
 namespace {
 
-constexpr auto max_pages = 1000; // of 1000 files
+constexpr auto max_pages = 1000;
+// A page has a thousand entries of some hundred bytes.
+constexpr std::uint64_t max_page_bytes = 8 << 20;
 
 } // namespace
 
@@ -32,14 +34,18 @@ result<std::string> hub_client::commit_of(const repo& r) {
 result<std::vector<remote_file>> hub_client::files_of(const repo& r, const std::string& commit) {
   auto out = std::vector<remote_file>{};
   auto url = api_url(r) + "/tree/" + percent_encode(commit, false) + "?recursive=true";
+  auto room = max_listed; // for files, and for what is left out
   for (auto page = 0; !url.empty(); ++page) {
     if (page == max_pages)
       return fail(errc::corrupt, "{}: more than {} pages of files", without_secrets(url),
                   max_pages);
     auto request = http_request{};
     request.url = url;
+    request.max_body_bytes = max_page_bytes;
     LARQL_TRY(const auto answer, http_.exchange_ok(std::move(request)));
-    LARQL_TRY(auto files, parse_tree(answer.body, without_secrets(answer.url)));
+    auto entries = std::size_t{0};
+    LARQL_TRY(auto files, parse_tree(answer.body, without_secrets(answer.url), room, entries));
+    room -= entries;
     std::move(files.begin(), files.end(), std::back_inserter(out));
     const auto next = next_page(answer.header("link"));
     if (next.empty())

@@ -13,6 +13,10 @@ namespace {
 constexpr std::uint64_t max_file_bytes = std::uint64_t{1} << 46; // 70 TB
 constexpr std::size_t max_parts = 10000;                         // of S3
 constexpr std::size_t max_url_bytes = 16 * 1024;
+// The hashes of a file without content.
+constexpr std::string_view sha256_of_nothing =
+    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+constexpr std::string_view git_blob_of_nothing = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391";
 
 bool is_hex(std::string_view s, std::size_t digits) {
   return s.size() == digits && std::all_of(s.begin(), s.end(), [](char c) {
@@ -47,6 +51,7 @@ result<remote_file> parse_file(const json_fields& f) {
   } else {
     LARQL_TRY(out.git_blob, hex_field(f, "oid", 40));
   }
+  LARQL_TRY_VOID(check_listed(out, f.where()));
   return out;
 }
 
@@ -151,8 +156,22 @@ result<std::string> parse_revision(std::string_view text, std::string_view name)
   return hex_field(json_fields{parsed, std::string{name}}, "sha", 40);
 }
 
-result<std::vector<remote_file>> parse_tree(std::string_view text, std::string_view name) {
+result<void> check_listed(const remote_file& file, std::string_view name) {
+  const auto says_nothing =
+      file.content_name() == (file.sha256.empty() ? git_blob_of_nothing : sha256_of_nothing);
+  if ((file.bytes == 0) != says_nothing)
+    return fail(errc::corrupt, "{}: {} has {} bytes, but its hash is {}, that of {}", name,
+                file.path.substr(0, 80), file.bytes, file.content_name(),
+                says_nothing ? "an empty file" : "a file with content");
+  return {};
+}
+
+result<std::vector<remote_file>> parse_tree(std::string_view text, std::string_view name,
+                                            std::size_t max_entries, std::size_t& entries) {
   LARQL_TRY(const auto parsed, parse_array(text, name));
+  entries = parsed.size();
+  if (parsed.size() > max_entries)
+    return fail(errc::corrupt, "{}: lists more than {} files", name, max_listed);
   auto out = std::vector<remote_file>{};
   for (auto i = std::size_t{0}; i < parsed.size(); ++i) {
     const auto f = json_fields{parsed[i], fmt::format("{}: entry {}", name, i)};

@@ -29,13 +29,22 @@ struct remote_file {
   friend bool operator==(const remote_file&, const remote_file&) = default;
 };
 
+/// Most files and folders of a repository, which is many times what a vindex has.
+inline constexpr std::size_t max_listed = 20'000;
+
 /// The commit of "GET /api/models/ID/revision/REV".
 [[nodiscard]] result<std::string> parse_revision(std::string_view text, std::string_view name);
 
 /// Files of one page of "GET /api/models/ID/tree/REV?recursive=true". Folders are left out,
-/// and files whose path is not a harmless one (repo.hpp): .gitattributes, "../passwd".
+/// and files whose path is not a harmless one (repo.hpp): .gitattributes, "../passwd". More than
+/// `max_entries` are an error; `entries` tells how many there were, with those left out.
 [[nodiscard]] result<std::vector<remote_file>> parse_tree(std::string_view text,
-                                                          std::string_view name);
+                                                          std::string_view name,
+                                                          std::size_t max_entries,
+                                                          std::size_t& entries);
+
+/// An error if size and hash contradict each other: of nothing there is one hash only.
+[[nodiscard]] result<void> check_listed(const remote_file& file, std::string_view name);
 
 /// The next page of a "Link" header: `<URL>; rel="next"`. Empty if there is none.
 [[nodiscard]] std::string next_page(std::string_view link_header);

@@ -44,6 +44,7 @@ public:
                 const auto early = std::chrono::steady_clock::now() - begin < last_writes;
                 return (early || options_.wait_for_others) && !stopped();
               }));
+    LARQL_TRY_VOID(remove_temporary_files(layout_.dir())); // of pulls that were killed
     if (auto found = find_commit(); !found) {
       remove_if_empty();
       return std::move(found).error();
@@ -54,11 +55,13 @@ public:
       if (f.is_meta)
         LARQL_TRY_VOID(move_into_place(layout_, f));
     LARQL_TRY_VOID(read_meta(meta));
+    LARQL_TRY_VOID(check_listing(snapshot_, selection_, sums_ ? &*sums_ : nullptr));
     LARQL_TRY(const auto heads, plan_heads(snapshot_, selection_, model_));
     LARQL_TRY_VOID(fetch(heads, false));
     LARQL_TRY(const auto headers, read_headers(heads));
     LARQL_TRY(auto files, plan_all(snapshot_, selection_, model_, headers));
     LARQL_TRY_VOID(fetch(files, true));
+    LARQL_TRY_VOID(check_small_files(files));
     LARQL_TRY_VOID(count_unchecked(files));
     LARQL_TRY_VOID(
         commit_vindex(layout_, {snapshot_, selection_, model_, sums_, remote_presence_}, files));
@@ -141,6 +144,11 @@ private:
   // What is asked for, and what is here already: a pull adds.
   result<void> choose() {
     LARQL_TRY(selection_, select(request_, model_));
+    if (request_.to_run) {
+      LARQL_TRY_VOID(vindex::require_dense(snapshot_.name, remote_presence_));
+      for (const auto& b : selection_.blocks)
+        LARQL_TRY_VOID(vindex::require_experts(snapshot_.name, remote_presence_, b));
+    }
     // Of a slice, a request that names no experts gets all experts that it has.
     if (remote_presence_.sliced && !request_.experts && !request_.layers) {
       if (!selection_.blocks.empty())
@@ -149,7 +157,8 @@ private:
       for (const auto& b : selection_.blocks)
         LARQL_TRY_VOID(vindex::require_experts(snapshot_.name, remote_presence_, b));
     }
-    if (fs::exists(layout_.dir() / vindex::index_file)) {
+    LARQL_TRY(const auto has_index, path_exists(layout_.dir() / vindex::index_file));
+    if (has_index) {
       const auto here = vindex::read_presence(layout_.dir(), model_);
       if (here) // else it is of another shape, and replaced
         add(selection_, *here);
@@ -179,7 +188,7 @@ private:
     held_bytes = f.wanted.bytes() - missing.bytes();
     checked = true;
     if (f.remote.bytes == 0)
-      return fs::exists(local.path);
+      return path_exists(local.path);
     if (!missing.empty())
       return false;
     LARQL_TRY(const auto in, file::open(local.path));
@@ -205,6 +214,42 @@ private:
     return {};
   }
 
+  // A file that no pull has brought is somebody's own.
+  result<void> check_not_in_the_way(const planned_file& f) const {
+    auto error = std::error_code{};
+    const auto place = layout_.place(f.remote.path, f.is_meta);
+    if (fs::exists(layout_.journal(f.remote.path), error) ||
+        !fs::exists(fs::symlink_status(place, error)))
+      return {};
+    return fail(errc::usage,
+                "{}: exists and was not made by a pull; move it away, or choose "
+                "another directory",
+                place.string());
+  }
+
+  // Files of git have no SHA-256 in the listing, so it is made when they are here.
+  result<void> check_small_files(const std::vector<planned_file>& files) {
+    for (const auto& f : files) {
+      const auto edited = may_be_edited(f.remote.path);
+      if (!sums_ || (!f.remote.sha256.empty() && !edited) || !f.is_whole())
+        continue;
+      const auto sum = sums_->files.find(f.remote.path);
+      if (sum == sums_->files.end())
+        continue;
+      LARQL_TRY(const auto in, file::open(find_local(layout_, f).path));
+      const auto all = byte_range{0, in.size_bytes()};
+      LARQL_TRY(const auto found,
+                hash_ranges(in, {&all, 1}, [this](std::uint64_t) { return !stopped(); }));
+      if (found == sum->second.sha256)
+        continue;
+      if (!edited)
+        return disagreement(snapshot_, f.remote.path, "the repository's", to_hex(found),
+                            to_hex(sum->second.sha256));
+      sums_->files.erase(sum);
+    }
+    return {};
+  }
+
   result<void> fetch(const std::vector<planned_file>& files, bool is_last) {
     const auto again = options_.check && is_last;
     auto unfinished = std::vector<const planned_file*>{};
@@ -225,8 +270,8 @@ private:
     LARQL_TRY_VOID(check_free_space(layout_.dir(), p.total_bytes - p.resumed_bytes));
     auto targets = std::vector<std::unique_ptr<pull_target>>{};
     for (const auto* f : unfinished) {
-      LARQL_TRY(auto target, pull_target::open(layout_, *f, again));
-      targets.push_back(std::move(target));
+      LARQL_TRY_VOID(check_not_in_the_way(*f));
+      targets.push_back(std::make_unique<pull_target>(layout_, *f, again));
     }
     auto o = transfer_options{};
     o.connections = options_.connections;

@@ -56,6 +56,30 @@ interval_set bytes_of(const vindex::layer_header& h, const std::vector<bool>& wa
   return out;
 }
 
+// Files that a part consists of in any case; of those with several names one must be there.
+struct needed_file {
+  vindex::part of;
+  std::vector<std::string_view> names;
+};
+const std::vector<needed_file>& needed_files() {
+  using enum vindex::part;
+  static const auto all = std::vector<needed_file>{
+      {norms, {vindex::norms_file}},
+      {manifest, {vindex::weight_manifest_file}},
+      {embed, {vindex::embeddings_file, vindex::embeddings_any_file}},
+      {attn, {vindex::attention_file}},
+      {attn, {vindex::attention_manifest_file}},
+      {ffn, {vindex::dense_file}},
+      {ffn, {vindex::dense_manifest_file}},
+  };
+  return all;
+}
+
+bool is_wanted(std::string_view path, const selection& wanted) {
+  const auto part = vindex::part_of(path);
+  return part ? wanted.parts.contains(*part) : wanted.everything && !is_meta(path);
+}
+
 // A hash that nothing has.
 content_check never_right(interval bytes, std::string what) {
   return {interval_set{bytes}, {{bytes.begin, bytes.bytes()}}, "-", "", std::move(what)};
@@ -81,6 +105,7 @@ result<selection> select(const pull_request& r, const vindex::model_config& mode
   }
   out.parts.insert(vindex::part::index);
   out.heads = r.heads;
+  out.to_run = r.to_run;
   if (r.heads)
     out.parts.erase(vindex::part::expert_layers);
   const auto block = vindex::everything(model);
@@ -117,11 +142,59 @@ void add(selection& to, const vindex::presence& held) {
       to.blocks.push_back(b);
 }
 
+result<void> check_listing(const snapshot& s, const selection& wanted,
+                           const vindex::checksums* sums) {
+  if (!wanted.everything || wanted.to_run)
+    for (const auto& f : needed_files())
+      if (wanted.parts.contains(f.of) &&
+          std::none_of(f.names.begin(), f.names.end(),
+                       [&](std::string_view name) { return s.find(name) != nullptr; }))
+        return fail(errc::mismatch, "{}: has no {}, so it lacks the part {}, which {} needs",
+                    s.name, f.names[0], to_string(f.of),
+                    wanted.preset.empty() ? "what is asked for" : "preset " + wanted.preset);
+  if (sums == nullptr)
+    return {};
+  for (const auto& [name, sum] : sums->files) {
+    if (!is_wanted(name, wanted) || may_be_edited(name))
+      continue;
+    const auto* f = s.find(name);
+    if (f == nullptr)
+      return fail(errc::corrupt, "{}: has no {}, but its {} has the SHA-256 of it", s.name, name,
+                  vindex::checksums_file);
+    if (f->bytes != sum.bytes)
+      return fail(errc::corrupt, "{}: {} has {} bytes in the listing, {} in {}", s.name, name,
+                  f->bytes, sum.bytes, vindex::checksums_file);
+    if (!f->sha256.empty() && f->sha256 != to_hex(sum.sha256))
+      return disagreement(s, name, "the listing's", f->sha256, to_hex(sum.sha256));
+  }
+  return {};
+}
+
+bool may_be_edited(std::string_view path) {
+  return vindex::part_of(path) == vindex::part::readme;
+}
+
+failure disagreement(const snapshot& s, std::string_view path, std::string_view whose,
+                     std::string_view one, std::string_view of_checksums) {
+  return fail(errc::corrupt, "{}: {}: {} SHA-256 is {}, in {} it is {}: published damaged", s.name,
+              path, whose, one, vindex::checksums_file, of_checksums);
+}
+
 result<std::vector<planned_file>> plan_meta(const snapshot& s) {
   auto out = std::vector<planned_file>{};
   const auto* index = s.find(vindex::index_file);
-  if (index == nullptr)
-    return fail(errc::not_found, "{}: is no vindex: it has no {}", s.name, vindex::index_file);
+  if (index == nullptr) {
+    const auto holds = [&](std::string_view ending) {
+      return std::any_of(s.files.begin(), s.files.end(),
+                         [&](const auto& f) { return f.path.ends_with(ending); });
+    };
+    return fail(errc::not_found, "{}: is no vindex: it has no {}{}", s.name, vindex::index_file,
+                holds(".gguf") ? "; it holds GGUF files: download one, and `larql extract` makes a "
+                                 "vindex of it"
+                : holds(".safetensors") ? "; it is a checkpoint: download it, and `larql extract` "
+                                          "makes a vindex of it"
+                                        : "");
+  }
   out.push_back({*index, whole(*index), false});
   for (const auto name : {vindex::checksums_file, vindex::slice_file})
     if (const auto* f = s.find(name))

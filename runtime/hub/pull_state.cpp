@@ -1,5 +1,6 @@
 #include "runtime/hub/pull_state.hpp"
 
+#include "runtime/base/file_lock.hpp"
 #include "runtime/base/json.hpp"
 #include "runtime/base/mapped_file.hpp"
 #include "runtime/base/unfinished_directory.hpp"
@@ -8,8 +9,6 @@
 #include <cerrno>
 #include <chrono>
 #include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <thread>
 #include <unistd.h>
 
@@ -22,13 +21,6 @@ constexpr auto lock_poll = std::chrono::milliseconds{100};
 
 bool is_hex(std::string_view s, std::size_t digits) {
   return s.size() == digits && s.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
-
-bool is_same_file(int fd, const std::filesystem::path& path) {
-  struct stat open {
-  }, named{};
-  return ::fstat(fd, &open) == 0 && ::stat(path.c_str(), &named) == 0 &&
-         open.st_ino == named.st_ino && open.st_dev == named.st_dev;
 }
 
 } // namespace
@@ -54,6 +46,7 @@ result<pull_state> parse_pull_state(std::string_view text, std::string_view name
     LARQL_TRY(file.git_blob, f.string("git_blob"));
     if (!is_harmless_path(file.path) || !(is_hex(file.sha256, 64) || is_hex(file.git_blob, 40)))
       return fail(errc::corrupt, "{}: is no plain path with a hash", f.where());
+    LARQL_TRY_VOID(check_listed(file, f.where()));
     out.files.push_back(std::move(file));
   }
   return out;
@@ -102,20 +95,18 @@ result<pull_lock> pull_lock::take(const pull_layout& layout, const std::function
     out.fd_ = ::open(layout.lock().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (out.fd_ < 0)
       return fail(errc::io, "{}: open: {}", layout.lock().string(), errno_text(errno));
-    const auto locked = ::flock(out.fd_, LOCK_EX | LOCK_NB) == 0;
+    LARQL_TRY(const auto locked, try_lock(out.fd_, layout.lock()));
     if (locked && is_same_file(out.fd_, layout.lock()))
       return out;
-    const auto code = errno;
+    const auto holder = locked ? std::string{} : lock_holder(out.fd_);
     ::close(std::exchange(out.fd_, -1));
-    if (locked || code == EINTR) { // a pull that came to nothing has taken the file away
+    if (locked) { // a pull that came to nothing has taken the file away
       LARQL_TRY_VOID(make_directories(layout.own()));
       continue;
     }
-    if (code != EWOULDBLOCK)
-      return fail(errc::io, "{}: lock: {}", layout.lock().string(), errno_text(code));
     if (!wait())
-      return fail(errc::unavailable, "{}: another process is pulling into this directory",
-                  layout.dir().string());
+      return fail(errc::unavailable, "{}: {} is pulling into this directory", layout.dir().string(),
+                  holder);
     std::this_thread::sleep_for(lock_poll);
   }
 }

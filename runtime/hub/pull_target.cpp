@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <unistd.h>
+#include <utility>
 
 namespace larql::hub {
 
@@ -32,7 +33,9 @@ local_copy find_local(const pull_layout& layout, const planned_file& f) {
   // A part is what the journal is about as long as there is one.
   if (has_size(out.path, f.remote.bytes)) {
     out.state = std::move(state);
-  } else if (!fs::exists(out.path) && has_size(in_place, f.remote.bytes) && !state.held.empty()) {
+  } else if (auto error = std::error_code{}; !fs::exists(out.path, error) &&
+                                             has_size(in_place, f.remote.bytes) &&
+                                             !state.held.empty()) {
     out.path = in_place;
     out.in_place = true;
     out.state = std::move(state);
@@ -56,30 +59,46 @@ result<void> move_into_place(const pull_layout& layout, const planned_file& f) {
   return {};
 }
 
-result<std::unique_ptr<pull_target>> pull_target::open(const pull_layout& layout, planned_file f,
-                                                       bool again) {
-  auto out = std::unique_ptr<pull_target>{new pull_target{std::move(f)}};
-  auto local = find_local(layout, out->plan_);
+pull_target::pull_target(const pull_layout& layout, planned_file f, bool again)
+    : plan_(std::move(f)), journal_path_(layout.journal(plan_.remote.path)) {
+  auto local = find_local(layout, plan_);
   if (again)
     local.state.verified = {};
-  const auto& name = out->plan_.remote.path;
-  out->path_ = local.path;
-  out->in_place_ = local.in_place;
-  LARQL_TRY_VOID(make_directories(local.path.parent_path()));
-  LARQL_TRY_VOID(make_directories(layout.journal(name).parent_path()));
+  path_ = std::move(local.path);
+  in_place_ = local.in_place;
+  state_ = std::move(local.state);
+}
+
+result<void> pull_target::start() {
+  const auto lock = std::lock_guard{mutex_};
+  if (journal_)
+    return {};
+  LARQL_TRY_VOID(make_directories(path_.parent_path()));
+  LARQL_TRY_VOID(make_directories(journal_path_.parent_path()));
   const auto error = [&](const char* what) {
-    return fail(errc::io, "{}: {}: {}", local.path.string(), what, errno_text(errno));
+    return fail(errc::io, "{}: {}: {}", path_.string(), what, errno_text(errno));
   };
-  out->fd_ = ::open(local.path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-  if (out->fd_ < 0)
+  if (fd_ < 0)
+    fd_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+  if (fd_ < 0)
     return error("open");
-  if (::ftruncate(out->fd_, static_cast<off_t>(out->plan_.remote.bytes)) != 0)
+  if (::ftruncate(fd_, static_cast<off_t>(plan_.remote.bytes)) != 0)
     return error("set the size");
-  if (::fdatasync(out->fd_) != 0)
+  if (::fdatasync(fd_) != 0)
     return error("fdatasync");
-  LARQL_TRY(out->journal_,
-            journal::create(layout.journal(name), out->plan_.content(), std::move(local.state)));
-  return out;
+  LARQL_TRY(journal_, journal::create(journal_path_, plan_.content(), std::move(state_)));
+  return {};
+}
+
+result<void> pull_target::stop() {
+  const auto lock = std::lock_guard{mutex_};
+  if (!journal_)
+    return {};
+  LARQL_TRY_VOID(sync_locked());
+  state_ = journal_->state();
+  journal_.reset();
+  ::close(std::exchange(fd_, -1));
+  return {};
 }
 
 pull_target::~pull_target() {
@@ -89,7 +108,7 @@ pull_target::~pull_target() {
 
 interval_set pull_target::missing() const {
   const auto lock = std::lock_guard{mutex_};
-  return plan_.wanted.without(journal_->state().held);
+  return plan_.wanted.without(state().held);
 }
 
 result<void> pull_target::write(std::uint64_t offset, std::span<const std::byte> bytes) {
@@ -110,11 +129,6 @@ result<void> pull_target::record(interval written) {
   LARQL_TRY_VOID(journal_->add(written));
   unsynced_bytes_ += written.bytes();
   return unsynced_bytes_ >= sync_bytes ? sync_locked() : result<void>{};
-}
-
-result<void> pull_target::sync() {
-  const auto lock = std::lock_guard{mutex_};
-  return sync_locked();
 }
 
 result<void> pull_target::sync_locked() {

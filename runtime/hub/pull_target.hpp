@@ -1,5 +1,5 @@
 // One file that is being pulled: a sparse file of the right size, the journal of what it holds, and
-// the checks it must pass.
+// the checks it must pass. It takes descriptors only while it is worked on.
 //
 // Threads   Several may write disjoint ranges at once; everything else is for one thread, while no
 //           other writes.
@@ -84,10 +84,9 @@ struct local_copy {
 
 class pull_target {
 public:
-  /// Opens or creates the file. Nothing is lost that the journal vouches for; with `again`, what it
-  /// calls checked is to be checked again.
-  [[nodiscard]] static result<std::unique_ptr<pull_target>>
-  open(const pull_layout& layout, planned_file f, bool again = false);
+  /// Nothing is lost that the journal vouches for; with `again`, what it calls checked is to be
+  /// checked again.
+  pull_target(const pull_layout& layout, planned_file f, bool again = false);
   ~pull_target();
   pull_target(const pull_target&) = delete;
 
@@ -95,6 +94,13 @@ public:
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
   [[nodiscard]] bool in_place() const noexcept { return in_place_; }
   [[nodiscard]] interval_set missing() const;
+
+  /// Opens or creates the file, if it is not open.
+  [[nodiscard]] result<void> start();
+  /// Everything written so far is on disk afterwards, and the file is closed.
+  [[nodiscard]] result<void> stop();
+
+  // Between start() and stop():
 
   /// Writes bytes; they count once record() was called for them.
   [[nodiscard]] result<void> write(std::uint64_t offset, std::span<const std::byte> bytes);
@@ -105,21 +111,20 @@ public:
   [[nodiscard]] result<void> check(const checks_of_fn& checks_of, const hash_progress& on_read,
                                    std::string& what_failed);
 
-  /// Everything written so far is on disk afterwards.
-  [[nodiscard]] result<void> sync();
-
 private:
-  pull_target(planned_file f) : plan_(std::move(f)) {}
+  [[nodiscard]] const journal_state& state() const { return journal_ ? journal_->state() : state_; }
   [[nodiscard]] result<void> sync_locked();
   [[nodiscard]] result<bool> passes(const content_check& c, const file& in,
                                     const hash_progress& on_read) const;
 
   planned_file plan_;
   std::filesystem::path path_;
+  std::filesystem::path journal_path_;
   bool in_place_ = false;
-  int fd_ = -1;
   mutable std::mutex mutex_; // guards what follows
+  int fd_ = -1;              // -1: not open
   std::optional<journal> journal_;
+  journal_state state_; // while it is not open
   std::uint64_t unsynced_bytes_ = 0;
 };
 

@@ -44,6 +44,11 @@ result<repo> parse_hub_path(std::string_view text) {
   if (is_hub_path(rest))
     rest.remove_prefix(scheme.size());
   const auto at = rest.find('@');
+  if (rest.substr(0, at).find(':') != std::string_view::npos)
+    return fail(errc::usage,
+                "\"{}\": a file of a GGUF repository cannot be named with \":\"; expected "
+                "hf://OWNER/NAME of a vindex (`larql extract` makes one of a GGUF file)",
+                text);
   auto id = parse_repo_id(rest.substr(0, at), text);
   if (!id || !is_hub_path(text))
     return fail(errc::usage, "\"{}\": expected hf://OWNER/NAME or hf://OWNER/NAME@REVISION", text);

@@ -102,7 +102,9 @@ private:
       queue_.pop_front();
       current_ = c.of->target->plan().remote.path;
       lock.unlock();
-      auto done = c.bytes.bytes() == 0 ? result<void>{} : fetch(client, c);
+      auto done = c.of->target->start();
+      if (done && c.bytes.bytes() != 0)
+        done = fetch(client, c);
       lock.lock();
       if (done && --c.of->open_chunks == 0) {
         lock.unlock();
@@ -152,8 +154,9 @@ private:
     auto what = std::string{};
     LARQL_TRY_VOID(j.target->check(
         options_.checks_of, [this](std::uint64_t) { return !http_.stop.stop_requested(); }, what));
+    LARQL_TRY_VOID(j.target->stop()); // all of its requests have ended
     if (j.target->missing().empty())
-      return j.target->sync();
+      return {};
     if (++j.rounds == most_rounds)
       return fail(errc::corrupt,
                   "{}: has another hash than the repository says, {} times in a row: it was "

@@ -155,7 +155,8 @@ result<void> commit_vindex(const pull_layout& layout, const pulled_vindex& v,
   for (const auto& f : files)
     if (!find_local(layout, f).in_place) {
       moves.push_back(&f);
-      replaces = replaces || fs::exists(layout.dir() / f.remote.path);
+      LARQL_TRY(const auto exists, path_exists(layout.dir() / f.remote.path));
+      replaces = replaces || exists;
     }
   if (replaces)
     LARQL_TRY_VOID(set_index_aside(layout, files, moves));

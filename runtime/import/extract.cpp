@@ -5,6 +5,7 @@
 #include "runtime/base/unfinished_directory.hpp"
 #include "runtime/import/extract_plan.hpp"
 #include "runtime/vindex/checksums.hpp"
+#include "runtime/vindex/directory.hpp"
 #include "runtime/vindex/package/checksum_writer.hpp"
 
 #include <algorithm>
@@ -49,7 +50,8 @@ public:
       LARQL_TRY_VOID(write_text_file(dir_ / t.name, t.content));
       sums_.files[t.name] = {t.content.size(), hash_bytes(std::as_bytes(std::span{t.content}))};
     }
-    return vindex::save_checksums(dir_, sums_);
+    LARQL_TRY_VOID(vindex::save_checksums(dir_, sums_));
+    return options_.last_step ? options_.last_step(dir_) : result<void>{};
   }
 
 private:
@@ -71,10 +73,10 @@ private:
   }
 
   [[nodiscard]] result<void> check_space() const {
-    auto needed = spare_bytes;
+    auto needed = std::uint64_t{0};
     for (const auto& f : plan_.files)
       needed += is_complete(f) ? 0 : f.bytes();
-    return check_free_space(dir_, needed);
+    return check_free_space(dir_, needed, spare_bytes);
   }
 
   result<void> write(const output_file& f) {
@@ -151,10 +153,11 @@ std::string state_text(const checkpoint& source, const extract_options& options)
 
 result<void> extract(const checkpoint& source, const fs::path& destination, compute_pool& pool,
                      const extract_options& options) {
-  LARQL_TRY_VOID(check_destination(destination, options.force));
+  auto rules = vindex::vindex_output(options.force, {options.source});
+  LARQL_TRY_VOID(check_destination(destination, rules));
   LARQL_TRY(const auto plan, plan_extract(source, options.quant, options.version));
   LARQL_TRY(auto dir,
-            unfinished_directory::open(destination, state_text(source, options), options.force));
+            unfinished_directory::open(destination, state_text(source, options), std::move(rules)));
   return dir.finish(writer{plan, dir.path(), pool, options}.run());
 }
 

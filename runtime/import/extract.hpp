@@ -30,10 +30,14 @@ struct extract_progress {
 
 struct extract_options {
   vindex::quant_kind quant = vindex::quant_kind::lossless;
-  bool force = false;  ///< replace an existing destination
-  std::string version; ///< of the program, for index.json
+  bool force = false;           ///< replace a vindex that is the destination
+  std::filesystem::path source; ///< of the checkpoint: never replaced
+  std::string version;          ///< of the program, for index.json
   /// Called several times a second; false cancels.
   std::function<bool(const extract_progress&)> on_progress;
+  /// Called with the directory when all files are in it and before it gets its real name. After a
+  /// failure or a stop the same command calls it again.
+  std::function<result<void>(const std::filesystem::path&)> last_step = {};
 };
 
 [[nodiscard]] result<void> extract(const checkpoint& source,

@@ -77,6 +77,11 @@ public:
 
   result<model_config> read() {
     LARQL_TRY(const auto architecture, m_.string("general.architecture"));
+    if (architecture == "clip")
+      return fail(errc::unsupported,
+                  "{}: general.architecture is \"clip\": this is the image part of a model "
+                  "(mmproj); its text part is another GGUF file",
+                  m_.file_name());
     if (architecture != "gemma4")
       return fail(errc::unsupported, "{}: general.architecture is \"{}\", expected \"gemma4\"",
                   m_.file_name(), architecture);
@@ -96,6 +101,10 @@ public:
     LARQL_TRY_VOID(same("attention.value_length", c.global_head_dim));
     LARQL_TRY_VOID(same("attention.value_length_swa", c.head_dim));
     LARQL_TRY_VOID(u32("attention.sliding_window", c.window));
+    if (m_.has(key("context_length"))) {
+      LARQL_TRY(const auto n, m_.unsigned_integer(key("context_length")));
+      c.trained_context = static_cast<std::uint32_t>(std::min<std::uint64_t>(n, UINT32_MAX));
+    }
     LARQL_TRY_VOID(zero_or_absent("attention.shared_kv_layers"));
     LARQL_TRY_VOID(zero_or_absent("embedding_length_per_layer_input"));
     LARQL_TRY_VOID(u32("expert_count", c.experts));

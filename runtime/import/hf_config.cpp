@@ -41,6 +41,7 @@ public:
     LARQL_TRY(c.global_kv_heads,
               u32_or("num_global_key_value_heads", vindex::max_heads, c.kv_heads));
     LARQL_TRY(c.global_head_dim, u32_or("global_head_dim", vindex::max_width, c.head_dim));
+    LARQL_TRY(c.trained_context, u32_or("max_position_embeddings", UINT32_MAX, 0));
     LARQL_TRY(c.k_eq_v, boolean_or(text_, "attention_k_eq_v", false));
     LARQL_TRY(const auto eps, number_or(text_, "rms_norm_eps", 1e-6));
     LARQL_TRY(const auto cap, number_or(text_, "final_logit_softcapping", 0));

@@ -1,5 +1,6 @@
 #include "runtime/text/terminal_text.hpp"
 
+#include "runtime/base/one_line.hpp"
 #include "runtime/text/utf8.hpp"
 
 #include <algorithm>
@@ -12,10 +13,6 @@ constexpr char32_t pop_formatting = 0x202c; // closes embeddings and overrides
 constexpr char32_t pop_isolate = 0x2069;
 // Deeper nesting than any text needs; an opening beyond it is removed.
 constexpr std::size_t most_open = 32;
-
-bool is_control(char32_t c) {
-  return (c < 0x20 && c != '\n' && c != '\t') || (c >= 0x7f && c <= 0x9f);
-}
 
 // The character that closes an opening one; 0 for any other.
 char32_t closing_of(char32_t c) {
@@ -58,7 +55,7 @@ std::string terminal_text::append(std::string_view piece) {
     const auto c = unit.scalar;
     if (unit.what != utf8_unit::kind::scalar) {
       out += replacement_character;
-    } else if (is_control(c)) {
+    } else if (is_control_character(c) && c != '\n' && c != '\t') {
       continue;
     } else if (const auto closing = closing_of(c); closing != 0) {
       if (open_.size() == most_open)
@@ -68,7 +65,7 @@ std::string terminal_text::append(std::string_view piece) {
     } else if (c == pop_formatting || c == pop_isolate) {
       close(c, out);
     } else {
-      if (c == '\n' || c == 0x2028 || c == 0x2029)
+      if (c == '\n' || is_line_separator(c))
         close_all(out);
       out += bytes;
     }

@@ -1,5 +1,7 @@
 #include "runtime/topology/toml_table.hpp"
 
+#include "runtime/base/nearest_word.hpp"
+
 #include "runtime/topology/duration.hpp"
 
 #include <algorithm>
@@ -45,29 +47,16 @@ std::string text_of(const toml::node& node) {
   return text;
 }
 
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  auto row = std::vector<std::size_t>(b.size() + 1);
-  for (auto j = std::size_t{0}; j <= b.size(); ++j)
-    row[j] = j;
-  for (auto i = std::size_t{1}; i <= a.size(); ++i) {
-    auto diagonal = row[0];
-    row[0] = i;
-    for (auto j = std::size_t{1}; j <= b.size(); ++j) {
-      const auto changed = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      row[j] = std::min({changed, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row[b.size()];
-}
-
 } // namespace
 
 result<toml_table> toml_table::parse(std::string_view text, std::string name) {
   auto parsed = toml::parse(text);
-  if (!parsed)
-    return fail(errc::usage, "{}:{}: {}", name, parsed.error().source().begin.line,
-                parsed.error().description());
+  if (!parsed) {
+    const auto what = parsed.error().description();
+    return fail(
+        errc::usage, "{}:{}: {}{}", name, parsed.error().source().begin.line, what,
+        what.find("date") != std::string_view::npos ? " (a range stands in quotes: \"8-15\")" : "");
+  }
   auto all = std::make_shared<document>();
   all->name = std::move(name);
   all->root = std::move(parsed).table();
@@ -213,12 +202,9 @@ result<void> toml_table::only(std::initializer_list<std::string_view> known) con
     const auto name = key.str();
     if (std::find(known.begin(), known.end(), name) != known.end())
       continue;
-    const auto nearest = std::min_element(known.begin(), known.end(), [&](auto a, auto b) {
-      return edit_distance(name, a) < edit_distance(name, b);
-    });
-    const auto hint = nearest != known.end() && edit_distance(name, *nearest) <= 2
-                          ? fmt::format(" (did you mean \"{}\"?)", *nearest)
-                          : std::string{};
+    const auto nearest = nearest_word(name, {known.begin(), known.size()});
+    const auto hint =
+        nearest.empty() ? std::string{} : fmt::format(" (did you mean \"{}\"?)", nearest);
     return wrong(name, fmt::format("is no key of this table{}", hint));
   }
   return {};

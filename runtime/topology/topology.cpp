@@ -196,8 +196,8 @@ const node_entry* cluster::find_node(std::string_view name) const {
 result<cluster> parse_cluster(std::string_view text, std::string name, const fs::path& base,
                               reader who) {
   LARQL_TRY(const auto root, toml_table::parse(text, name));
-  LARQL_TRY_VOID(
-      root.only({"model", "node", "discovery", "security", "deadlines", "hedging", "wire"}));
+  LARQL_TRY_VOID(root.only(
+      {"model", "node", "discovery", "security", "deadlines", "hedging", "wire", "spot_check"}));
   auto out = cluster{};
   out.source = std::move(name);
   LARQL_TRY(const auto model, root.string("model"));
@@ -213,6 +213,8 @@ result<cluster> parse_cluster(std::string_view text, std::string name, const fs:
   LARQL_TRY(out.protect, read_security(protect, base, who));
   LARQL_TRY(const auto limits, root.table("deadlines"));
   LARQL_TRY(out.limits, read_deadlines(limits));
+  LARQL_TRY(const auto spot_check, root.integer_or("spot_check", 0, 1'000'000'000, out.spot_check));
+  out.spot_check = static_cast<unsigned>(spot_check);
   LARQL_TRY(const auto hedge, root.table("hedging"));
   LARQL_TRY(out.hedge, read_hedging(hedge));
   LARQL_TRY(const auto wire, root.table("wire"));

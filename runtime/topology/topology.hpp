@@ -108,7 +108,8 @@ struct cluster {
   deadlines limits;
   hedging hedge;
   row_encoding rows = row_encoding::automatic;
-  std::string source; ///< the file's name; empty in the short form
+  unsigned spot_check = 1000; ///< one call in so many goes to two owners; 0: none
+  std::string source;         ///< the file's name; empty in the short form
 
   [[nodiscard]] const node_entry* find_node(std::string_view name) const;
 };

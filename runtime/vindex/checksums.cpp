@@ -48,6 +48,66 @@ result<std::map<std::string, file_checksum>> read_files(const json_fields& top) 
   return out;
 }
 
+// As text: 32 hexadecimal digits, or as many dashes where there is no answer.
+constexpr std::size_t answer_digits = 2 * sizeof(answer_digest);
+
+std::string to_text(const std::vector<std::optional<answer_digest>>& answers) {
+  auto out = std::string{};
+  for (const auto& a : answers)
+    out += a ? to_hex(*a) : std::string(answer_digits, '-');
+  return out;
+}
+
+std::optional<std::uint8_t> digit_of(char c) {
+  if (c >= '0' && c <= '9')
+    return static_cast<std::uint8_t>(c - '0');
+  if (c >= 'a' && c <= 'f')
+    return static_cast<std::uint8_t>(c - 'a' + 10);
+  return std::nullopt;
+}
+
+std::optional<answer_digest> answer_from_hex(std::string_view text) {
+  auto out = answer_digest{};
+  for (auto i = std::size_t{0}; i < out.size(); ++i) {
+    const auto high = digit_of(text[2 * i]), low = digit_of(text[2 * i + 1]);
+    if (!high || !low)
+      return std::nullopt;
+    out[i] = static_cast<std::byte>(*high << 4 | *low);
+  }
+  return out;
+}
+
+result<quant::encoding> read_encoding(const json_fields& f, const char* key) {
+  LARQL_TRY(const auto name, f.string(key));
+  if (const auto e = quant::encoding_from_name(name))
+    return *e;
+  return fail(errc::corrupt, "{}: field \"{}\" is {}, which is no encoding", f.where(), key,
+              shown(name));
+}
+
+result<layer_answers> read_answers(const json& object, const std::string& where,
+                                   std::size_t experts) {
+  const auto f = json_fields{object, where + ": answers"};
+  auto out = layer_answers{};
+  LARQL_TRY(out.gate_up, read_encoding(f, "gate_up"));
+  LARQL_TRY(out.down, read_encoding(f, "down"));
+  LARQL_TRY(const auto text, f.string("digests"));
+  if (text.size() != experts * answer_digits)
+    return fail(errc::corrupt,
+                "{}: field \"digests\" has {} characters, expected {} for {} experts", f.where(),
+                text.size(), experts * answer_digits, experts);
+  for (auto e = std::size_t{0}; e < experts; ++e) {
+    const auto part = std::string_view{text}.substr(e * answer_digits, answer_digits);
+    const auto none = part.find_first_not_of('-') == std::string_view::npos;
+    out.experts.push_back(none ? std::nullopt : answer_from_hex(part));
+    if (!none && !out.experts.back())
+      return fail(errc::corrupt,
+                  "{}: field \"digests\": expert {} is {}, expected {} hexadecimal digits",
+                  f.where(), e, shown(part), answer_digits);
+  }
+  return out;
+}
+
 result<layer_checksum> read_layer(const json_fields& f, const std::string& where) {
   auto out = layer_checksum{};
   LARQL_TRY(const auto head, f.string("head"));
@@ -64,6 +124,10 @@ result<layer_checksum> read_layer(const json_fields& f, const std::string& where
     LARQL_TRY(const auto digest,
               digest_of(e, fmt::format("{}: experts[{}]", where, out.experts.size())));
     out.experts.emplace_back(digest);
+  }
+  if (f.has("answers")) {
+    LARQL_TRY(const json* answers, f.object("answers"));
+    LARQL_TRY(out.answers, read_answers(*answers, where, out.experts.size()));
   }
   return out;
 }
@@ -138,8 +202,13 @@ std::string write_checksums(const checksums& sums) {
     auto experts = json::array();
     for (const auto& e : layer.experts)
       experts.push_back(e ? json(to_hex(*e)) : json());
-    layers.push_back(
-        {{"layer", number}, {"head", to_hex(layer.head)}, {"experts", std::move(experts)}});
+    auto entry =
+        json{{"layer", number}, {"head", to_hex(layer.head)}, {"experts", std::move(experts)}};
+    if (layer.answers)
+      entry["answers"] = {{"gate_up", quant::name_of(layer.answers->gate_up)},
+                          {"down", quant::name_of(layer.answers->down)},
+                          {"digests", to_text(layer.answers->experts)}};
+    layers.push_back(std::move(entry));
   }
   const auto out = json{{"version", format_version}, {"files", files}, {"layers", layers}};
   return out.dump(1) + "\n";
@@ -163,6 +232,14 @@ std::string weights_digest(const checksums& sums) {
       hash.update(*e);
     }
   return to_hex(hash.finish());
+}
+
+const sha256_digest* head_digest(const std::optional<checksums>& sums,
+                                 std::uint32_t layer) noexcept {
+  if (!sums)
+    return nullptr;
+  const auto found = sums->layers.find(layer);
+  return found == sums->layers.end() ? nullptr : &found->second.head;
 }
 
 std::vector<byte_range> expert_ranges(const layer_header& h, std::uint32_t expert) {

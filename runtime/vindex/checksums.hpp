@@ -1,5 +1,6 @@
 // checksums.json: the SHA-256 of every file of a vindex, and of every expert by itself, so that a
-// file of which only some experts are there can be checked as well.
+// file of which only some experts are there can be checked as well; and what every expert answers
+// to fixed inputs (runtime/experts/known_answers.hpp).
 //
 // The list of files describes the directory it lies in. The list of layers describes the model: it
 // travels unchanged into every slice, also one without layer files, and says which weights the
@@ -32,11 +33,25 @@ struct file_checksum {
   friend bool operator==(const file_checksum&, const file_checksum&) = default;
 };
 
+/// The first half of a SHA-256 over what an expert gives for the fixed inputs.
+using answer_digest = std::array<std::byte, 16>;
+
+/// The known answers of a layer. They depend on the numbers that are stored, so also on the
+/// encodings, but not on where in a file they lie.
+struct layer_answers {
+  quant::encoding gate_up = quant::encoding::f32;
+  quant::encoding down = quant::encoding::f32;
+  std::vector<std::optional<answer_digest>> experts; ///< by expert; none: never computed
+
+  friend bool operator==(const layer_answers&, const layer_answers&) = default;
+};
+
 struct layer_checksum {
   sha256_digest head{}; ///< header and entry table
   /// gate_up, then down, by expert. Unknown only if the layer was cut from a vindex without
   /// checksums and the expert stayed behind.
   std::vector<std::optional<sha256_digest>> experts;
+  std::optional<layer_answers> answers = {};
 
   friend bool operator==(const layer_checksum&, const layer_checksum&) = default;
 };
@@ -63,6 +78,10 @@ struct checksums {
 /// A name for the weights of all experts: 64 hexadecimal digits, the same for every slice of a
 /// model. Empty if there are no layers or an expert's digest is unknown.
 [[nodiscard]] std::string weights_digest(const checksums& sums);
+
+/// The digest of a layer file's header and table; null if there is none.
+[[nodiscard]] const sha256_digest* head_digest(const std::optional<checksums>& sums,
+                                               std::uint32_t layer) noexcept;
 
 /// The bytes of a layer file that an expert's digest covers.
 [[nodiscard]] std::vector<byte_range> expert_ranges(const layer_header& header,

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include "runtime/base/output_path.hpp"
 #include "runtime/base/result.hpp"
 
 #include <cstdint>
@@ -20,5 +21,9 @@ struct found_file {
 /// download caches are made of links. Names with a dot in front are not of the vindex: a pull's
 /// notes, git's.
 [[nodiscard]] result<std::vector<found_file>> list_files(const std::filesystem::path& dir);
+
+/// What a command that makes a vindex of `sources` may replace: with --force another vindex, a
+/// finished or an unfinished one, that has no other files.
+[[nodiscard]] output_rules vindex_output(bool replace, std::vector<std::filesystem::path> sources);
 
 } // namespace larql::vindex

@@ -6,8 +6,23 @@
 
 namespace larql::vindex {
 
+namespace {
+
+// Far more than norms, routers and scales of a model take. What is larger is no norms.bin, and
+// hashing it would take hours.
+std::uint64_t most_norm_bytes(const model_config& m) {
+  const auto a_layer = std::uint64_t{m.hidden} * (m.experts + 16) + m.experts +
+                       2 * (std::uint64_t{m.head_dim} + m.global_head_dim);
+  return 2 * sizeof(float) * ((m.layers + std::uint64_t{1}) * a_layer) + (1 << 20);
+}
+
+} // namespace
+
 result<sha256_digest> fingerprint(const std::filesystem::path& dir, const model_config& m) {
   LARQL_TRY(const auto in, file::open(dir / norms_file));
+  if (in.size_bytes() > most_norm_bytes(m))
+    return fail(errc::corrupt, "{}: has {} bytes, expected at most {} for this model",
+                in.path().string(), in.size_bytes(), most_norm_bytes(m));
   LARQL_TRY(const auto map, in.map_all(access_pattern::sequential));
   auto hash = sha256{};
   // The name is left out: it is a label that people change.

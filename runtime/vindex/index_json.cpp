@@ -60,6 +60,7 @@ result<void> read_model_config(const json_fields& f, model_config& out) {
   LARQL_TRY(out.global_kv_heads, u32_or(f, "num_global_kv_heads", max_heads, out.kv_heads));
   LARQL_TRY(out.window, u32_or(f, "sliding_window", ~0u, 0));
   LARQL_TRY(out.sliding, read_layer_types(f, out.layers));
+  LARQL_TRY(out.trained_context, u32_or(f, "max_position_embeddings", ~0u, 0)); // ours
   if (f.has("attention_k_eq_v")) {
     LARQL_TRY(out.k_eq_v, f.boolean("attention_k_eq_v"));
   }
@@ -228,6 +229,8 @@ std::string write_index(const model_config& c, const index_extras& extras) {
           {"moe_intermediate_size", c.expert_width},
           {"hybrid", true}}}}},
   };
+  if (c.trained_context != 0)
+    out["model_config"]["max_position_embeddings"] = c.trained_context;
   if (c.activation != quant::activation_function::gelu)
     out["model_config"]["hidden_activation"] = std::string{quant::name_of(c.activation)};
   // No time: the same source gives the same bytes.

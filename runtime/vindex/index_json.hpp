@@ -39,6 +39,7 @@ struct model_config {
   std::uint32_t global_head_dim = 0; ///< full layers
   std::uint32_t window = 0;          ///< keys visible in a sliding layer, the row's own included
   std::vector<bool> sliding;         ///< per layer
+  std::uint32_t trained_context = 0; ///< tokens the model was trained for; 0: unknown
   bool k_eq_v = false;               ///< full layers have no V projection of their own
 
   double rope_base = 1e6;       ///< full layers

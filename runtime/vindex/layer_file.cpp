@@ -1,6 +1,7 @@
 #include "runtime/vindex/layer_file.hpp"
 
 #include "runtime/base/bytes.hpp"
+#include "runtime/base/file_hash.hpp"
 #include "runtime/vindex/format.hpp"
 
 #include <algorithm>
@@ -146,7 +147,8 @@ result<layer_header> parse_layer_header(std::span<const std::byte> head, std::ui
   return h;
 }
 
-result<layer_header> read_layer_header(const file& in, const model_config& model) {
+result<layer_header> read_layer_header(const file& in, const model_config& model,
+                                       const sha256_digest* digest) {
   const auto name = in.path().string();
   const auto wanted = layer_table_bytes(layer_version_2, model.experts);
   auto head = std::vector<std::byte>(std::min(wanted, in.size_bytes()));
@@ -164,6 +166,12 @@ result<layer_header> read_layer_header(const file& in, const model_config& model
   if (h.hidden != model.hidden)
     return fail(errc::mismatch, "{}: field \"hidden\" is {}, expected {} as index.json says", name,
                 h.hidden, model.hidden);
+  if (digest != nullptr)
+    if (const auto found = hash_bytes(std::span{head}.first(h.table_bytes)); found != *digest)
+      return fail(errc::mismatch,
+                  "{}: header and table of experts have the SHA-256 {}, expected {} as {} says: "
+                  "the file was changed, or belongs to another model",
+                  name, to_hex(found), to_hex(*digest), checksums_file);
   return h;
 }
 

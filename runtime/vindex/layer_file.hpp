@@ -10,6 +10,7 @@
 
 #include "runtime/base/mapped_file.hpp"
 #include "runtime/base/result.hpp"
+#include "runtime/base/sha256.hpp"
 #include "runtime/quant/encoding.hpp"
 #include "runtime/vindex/index_json.hpp"
 
@@ -50,8 +51,10 @@ struct layer_header {
                                                       std::uint64_t file_bytes,
                                                       std::string_view name);
 
-/// Reads the header of an open layer file and checks it against the model.
-[[nodiscard]] result<layer_header> read_layer_header(const file& in, const model_config& model);
+/// Reads the header of an open layer file and checks it against the model, and header and table
+/// against their digest in checksums.json where there is one (head_digest()).
+[[nodiscard]] result<layer_header> read_layer_header(const file& in, const model_config& model,
+                                                     const sha256_digest* digest = nullptr);
 
 /// Header and table of a new file, experts in order, gate_up directly followed by down.
 /// Version 1 where it can hold the formats, else version 2.

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The files of deploy/ say what the programs and each other understand.
 
-    settings_test.py LARQL_NODE     the built larql-node, whose --help names the variables it reads
+    settings_test.py LARQL_NODE     the built larql-node, whose --help-all names the variables it reads
 """
 import pathlib
 import re
@@ -20,7 +20,7 @@ import dockerfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 NODE = sys.argv.pop(1)
-HELP = subprocess.run([NODE, "--help"], check=True, capture_output=True, text=True).stdout
+HELP = subprocess.run([NODE, "--help-all"], check=True, capture_output=True, text=True).stdout
 # HF_TOKEN is read where downloads are made, and is no option: it would be seen in process lists.
 VARIABLES = set(re.findall(r"\benv\s+([A-Z_]+)", HELP)) | {"HF_TOKEN"}
 IMAGE = dict(word.split("=", 1) for _, name, argument in dockerfile.instructions((DEPLOY / "fly/Dockerfile").read_text())

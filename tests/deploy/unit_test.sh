@@ -12,7 +12,9 @@ trap 'rm -rf "$work"' EXIT
 # The program stands elsewhere until it is installed, and so does its manual page.
 sed -e "s|/usr/bin/larql-node|$node|" -e '/^Documentation=/d' 'deploy/systemd/larql-node@.service' >"$work/larql-node@.service"
 cp "$work/larql-node@.service" "$work/larql-node@alpha.service"
-mkdir "$work/root"
+# With the example of certificates that only root can read.
+mkdir "$work/root" "$work/larql-node@.service.d"
+cp deploy/systemd/tls.conf "$work/larql-node@.service.d/tls.conf"
 if ! said=$(systemd-analyze verify --man=no "$work/larql-node@alpha.service" 2>&1) || [ -n "$said" ]; then
   # Other units of this machine are not ours to judge.
   ours=$(printf '%s\n' "$said" | grep -F larql || true)

@@ -2,6 +2,7 @@
 // laptop and node with the file and the field named, exit code 1, and nothing crashes.
 
 #include "tests/e2e/programs.hpp"
+#include "tests/support/rotated_experts.hpp"
 
 namespace larql::test {
 namespace {
@@ -83,6 +84,15 @@ TEST_F(DamagedVindex, FieldsOfALayerFileAreCheckedByName) {
   restore();
   overwrite(name, 20, 512);
   expect_both_refuse({name});
+}
+
+TEST_F(DamagedVindex, ATableThatNamesOtherExpertsIsRefused) {
+  const auto path = file("layers/layer_03.weights");
+  const auto model = vindex::read_index(vindex());
+  ASSERT_TRUE(model);
+  rotate_experts(path, *vindex::read_layer_header(*larql::file::open(path), *model));
+  expect_both_refuse({"layers/layer_03.weights", "table of experts", "checksums.json"});
+  EXPECT_EQ(run(larql({"verify", vindex().string()})).code, 1);
 }
 
 TEST_F(DamagedVindex, ADamagedIndexIsRefused) {

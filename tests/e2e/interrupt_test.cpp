@@ -20,9 +20,9 @@ protected:
     EXPECT_TRUE(eventually([&] { return !child.out().empty(); })) << child.err();
   }
 
-  static void expect_good_end(child_process& child) {
-    EXPECT_EQ(child.wait(), (exit_status{0, 0})) << child.err();
-    EXPECT_NE(child.err().find("tokens/s (stopped)"), std::string::npos) << child.err();
+  static void expect_good_end(child_process& child, int signal) {
+    EXPECT_EQ(child.wait(), (exit_status{128 + signal, 0})) << child.err();
+    EXPECT_NE(child.err().find(" (stopped)"), std::string::npos) << child.err();
     EXPECT_TRUE(child.out().ends_with("\n"));
   }
 };
@@ -32,7 +32,7 @@ TEST_F(Interrupt, EndsAnAnswerWithTheReport) {
     const auto going = start_run();
     wait_for_token(*going);
     going->signal(signal);
-    expect_good_end(*going);
+    expect_good_end(*going, signal);
   }
 }
 
@@ -41,7 +41,7 @@ TEST_F(Interrupt, EndsAnAnswerWithRemoteExpertsWithTheReport) {
   const auto going = start_run({"--moe-shards", shard_map(nodes, {"0-3", "4-7"})});
   wait_for_token(*going);
   going->signal(SIGINT);
-  expect_good_end(*going);
+  expect_good_end(*going, SIGINT);
   EXPECT_NE(going->err().find("per-layer round trip"), std::string::npos) << going->err();
   for (const auto& node : nodes) { // and the nodes have not noticed anything
     node->child().signal(SIGTERM);
@@ -56,17 +56,32 @@ TEST_F(Interrupt, OnceEndsTheAnswerEvenIfANodeHangs) {
   node->child().signal(SIGSTOP);
   ASSERT_TRUE(eventually([&] { return process_state(node->pid()) == 'T'; }));
   going->signal(SIGINT);
-  EXPECT_EQ(going->wait(), (exit_status{0, 0})) << going->err();
+  EXPECT_EQ(going->wait(), (exit_status{130, 0})) << going->err();
 }
 
 TEST_F(Interrupt, WhileConnectingEndsTheProgram) {
   const auto silent = fake_node{[](raw_peer&) {}};
   const auto going = start_run({"--moe-shards", silent.owns("0-7"), "--connect-timeout", "600000"});
-  ASSERT_TRUE(eventually([&] { return thread_count(going->pid()) > 1; }));
+  ASSERT_TRUE(going->wait_for_err("waiting at most")) << going->err();
   going->signal(SIGINT);
-  const auto ended = going->wait();
-  ASSERT_TRUE(ended);
-  EXPECT_NE(*ended, (exit_status{0, 0}));
+  EXPECT_EQ(going->wait(), (exit_status{130, 0})) << going->err();
+}
+
+TEST_F(Interrupt, WhileThePromptIsReadEndsTheProgram) {
+  auto going = child_process{larql({"run", vindex().string()}), {}, child_input::pipe};
+  going.write("never ended");
+  ASSERT_TRUE(eventually([&] { return catches_signal(going.pid(), SIGTERM); }));
+  going.signal(SIGTERM);
+  EXPECT_EQ(going.wait(), (exit_status{143, 0})) << going.err();
+}
+
+TEST_F(Interrupt, EndsALookAtTheClusterThatIsRepeated) {
+  const auto node = start_node();
+  auto going = child_process{
+      larql({"status", "--watch", "--moe-shards", node->owns("0-7"), "--pings", "1"})};
+  ASSERT_TRUE(going.wait_for_out("complete"));
+  going.signal(SIGINT);
+  EXPECT_EQ(going.wait(), (exit_status{130, 0})) << going.err();
 }
 
 } // namespace

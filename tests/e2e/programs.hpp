@@ -174,9 +174,12 @@ protected:
     return done.code == 0 ? read_file(file) : std::string{};
   }
 
-  /// The outcome of `larql run` with raw text.
+  /// The outcome of `larql run` with raw text, of 64 tokens unless told otherwise: this model has
+  /// no reason to end its answer.
   [[nodiscard]] finished generate(const words& options = {}) const {
     auto command = larql({"run", vindex().string(), "abc"});
+    if (std::find(options.begin(), options.end(), "-n") == options.end())
+      command.insert(command.end(), {"-n", "64"});
     command.insert(command.end(), options.begin(), options.end());
     return run(command);
   }

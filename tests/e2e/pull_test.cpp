@@ -2,6 +2,7 @@
 // whatever happens on the way, and no more of it travels than needed.
 
 #include "runtime/base/mapped_file.hpp"
+#include "runtime/vindex/checksums.hpp"
 #include "runtime/vindex/index_json.hpp"
 #include "runtime/vindex/layer_file.hpp"
 #include "tests/e2e/programs.hpp"
@@ -238,7 +239,7 @@ TEST_F(Pull, CtrlCSaysThatTheSameCommandGoesOn) {
   auto child = child_process{pull_command(), hub_.environment()};
   ASSERT_TRUE(hub_.storage().wait_for_sent(whole_bytes() / 4));
   child.signal(SIGINT);
-  EXPECT_EQ(child.wait(), (exit_status{1, 0})) << child.err();
+  EXPECT_EQ(child.wait(), (exit_status{130, 0})) << child.err();
   EXPECT_NE(child.err().find("goes on from here"), std::string::npos) << child.err();
   hub_.storage().clear_faults();
   ASSERT_EQ(pull().code, 0);
@@ -298,8 +299,13 @@ TEST_F(Pull, ABranchThatMovesMeanwhileDoesNotMixFiles) {
 
 TEST_F(Pull, ANewCommitReplacesWhatChangedAndNothingElse) {
   ASSERT_EQ(pull().code, 0);
+  const auto tokenizer = read_file(vindex() / "tokenizer.json") + " ";
+  auto sums = **vindex::read_checksums(vindex());
+  sums.files["tokenizer.json"] = {tokenizer.size(),
+                                  hash_bytes(std::as_bytes(std::span{tokenizer}))};
   hub_.commit("ann/tiny", {{"README.md", "new"},
-                           {"tokenizer.json", read_file(vindex() / "tokenizer.json") + " "}});
+                           {"tokenizer.json", tokenizer},
+                           {"checksums.json", vindex::write_checksums(sums)}});
   hub_.forget_calls();
   ASSERT_EQ(pull().code, 0);
   EXPECT_EQ(read_file(copy() / "README.md"), "new");
@@ -319,7 +325,8 @@ TEST_F(Pull, ASecondPullIntoADirectoryIsRefused) {
   ASSERT_TRUE(hub_.storage().wait_for_sent(1000));
   const auto second = pull();
   EXPECT_EQ(second.code, 1);
-  EXPECT_NE(second.err.find("another process"), std::string::npos) << second.err;
+  EXPECT_NE(second.err.find(fmt::format("process {} is pulling", first.pid())), std::string::npos)
+      << second.err;
 }
 
 TEST_F(Pull, ADirectoryOfSomebodyElseIsLeftAlone) {
@@ -329,6 +336,20 @@ TEST_F(Pull, ADirectoryOfSomebodyElseIsLeftAlone) {
   EXPECT_EQ(refused.code, 2);
   EXPECT_NE(refused.err.find("was not made by a pull"), std::string::npos) << refused.err;
   EXPECT_EQ(read_tree(copy()).size(), 1u);
+}
+
+TEST_F(Pull, ManyFilesNeedFewDescriptors) {
+  auto extra = file_tree{};
+  for (auto i = 0; i < 200; ++i)
+    extra[fmt::format("extra-{}.txt", i)] = fmt::format("{}", i);
+  hub_.commit("ann/tiny", extra);
+  hub_.files_per_page = 1000;
+  auto command = pull_command();
+  const auto limited = std::string{"ulimit -n 64 && exec \"$@\""};
+  command.insert(command.begin(), {"/bin/sh", "-c", limited, "sh"});
+  const auto done = run(command, hub_.environment());
+  ASSERT_EQ(done.code, 0) << done.err;
+  EXPECT_EQ(read_file(copy() / "extra-199.txt"), "199");
 }
 
 TEST_F(Pull, ADiskThatIsTooSmallIsNoticedBefore) {

@@ -15,7 +15,8 @@ namespace larql::hub {
 namespace {
 
 void check_tree(std::string_view text) {
-  if (const auto files = parse_tree(text, "tree"))
+  auto entries = std::size_t{0};
+  if (const auto files = parse_tree(text, "tree", max_listed, entries))
     for (const auto& f : *files)
       LARQL_CHECK(is_harmless_path(f.path) && !f.content_name().empty());
 }

@@ -62,14 +62,18 @@ inline std::vector<sample> samples() {
 
   // Fields that came later, in files of their own.
   auto informed = welcome.model;
-  for (auto i = 0u; i < informed.weights_digest.emplace().size(); ++i)
-    (*informed.weights_digest)[i] = static_cast<std::byte>(0x30 + i);
+  informed.weights_digest.emplace(); // 32 zeros, as recorded
   auto informed_welcome = welcome;
   informed_welcome.model = informed;
   auto silu_welcome = informed_welcome;
   silu_welcome.model.activation = quant::activation_function::silu;
 
   auto status = node_status{1, 2, node_state::loading, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+  auto checked_status = status;
+  checked_status.answers = answers_state::own;
+  auto& own_answers = checked_status.own_answers.emplace();
+  for (auto i = 0u; i < own_answers.size(); ++i)
+    own_answers[i] = static_cast<std::byte>(0x30 + i);
   auto offer = announce{welcome, false, 1 << 30, 12'345};
   offer.node.owned.experts = {1, 0};
   offer.node.formats.clear();
@@ -91,6 +95,7 @@ inline std::vector<sample> samples() {
       {"welcome_activation", silu_welcome},
       {"ask_status", ask_status{0x1020304050607080}},
       {"status", status},
+      {"status_own_answers", checked_status},
       {"control", control{77, control_action::restart_node}},
       {"controlled", controlled{78, true, "drained, starting anew"}},
       {"announce", announce{welcome, true, 0, 0}},

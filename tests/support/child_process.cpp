@@ -11,6 +11,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <utility>
+
 extern char** environ;
 
 namespace larql::test {
@@ -48,10 +51,25 @@ std::vector<std::string> environment(const child_process::variables& extra) {
   return out;
 }
 
+// In the child, between fork and exec: system calls only.
+void direct_output(int fd, child_output to, int reader) {
+  switch (to) {
+  case child_output::read: ::dup2(reader, fd); return;
+  case child_output::closed: ::close(fd); return;
+  case child_output::full: ::dup2(::open("/dev/full", O_WRONLY | O_CLOEXEC), fd); return;
+  case child_output::broken_pipe: break;
+  }
+  int fds[2];
+  if (::pipe2(fds, O_CLOEXEC) != 0)
+    ::_exit(126);
+  ::dup2(fds[1], fd);
+  ::close(fds[0]);
+}
+
 } // namespace
 
 child_process::child_process(const std::vector<std::string>& command, const variables& extra,
-                             child_input input) {
+                             child_input input, child_outputs outputs) {
   // Everything that allocates comes before fork: other threads may hold locks.
   auto words = command;
   auto settings = environment(extra);
@@ -66,8 +84,8 @@ child_process::child_process(const std::vector<std::string>& command, const vari
     if (::getppid() != parent)
       ::_exit(126);
     ::dup2(input == child_input::pipe ? in.read : ::open("/dev/null", O_RDONLY), STDIN_FILENO);
-    ::dup2(out.write, STDOUT_FILENO);
-    ::dup2(err.write, STDERR_FILENO);
+    direct_output(STDOUT_FILENO, outputs.out, out.write);
+    direct_output(STDERR_FILENO, outputs.err, err.write);
     ::execve(argv[0], argv.data(), envp.data());
     ::_exit(127);
   }
@@ -110,7 +128,8 @@ void child_process::read_outputs() {
       const auto n = ::read(s->fd, buffer, sizeof buffer);
       const auto lock = std::scoped_lock{mutex_};
       if (n > 0) {
-        s->text.append(buffer, static_cast<std::size_t>(n));
+        s->text.append(buffer,
+                       std::min(static_cast<std::size_t>(n), most_output_bytes - s->text.size()));
       } else if (n == 0 || errno != EINTR) {
         ::close(s->fd);
         s->fd = -1;
@@ -169,13 +188,19 @@ void child_process::write(const std::string& text) const {
   }
 }
 
+void child_process::end_input() {
+  LARQL_CHECK(in_ >= 0);
+  ::close(std::exchange(in_, -1));
+}
+
 void child_process::signal(int number) const {
   if (!ended_)
     ::kill(pid_, number);
 }
 
-finished run(const std::vector<std::string>& command, const child_process::variables& extra) {
-  auto child = child_process{command, extra};
+finished run(const std::vector<std::string>& command, const child_process::variables& extra,
+             child_outputs outputs) {
+  auto child = child_process{command, extra, child_input::none, outputs};
   const auto ended = child.wait();
   return {ended ? ended->code : -1, child.out(), child.err()};
 }

@@ -1,7 +1,8 @@
 // A real process under test: started, watched, stopped, and gone when the test ends.
 //
-// Both outputs are read all the time, so a child never blocks on a full pipe. Every wait has a
-// deadline; a wait that fails returns false or nothing and the test says what it missed.
+// Both outputs are read all the time, so a child never blocks on a full pipe; of one that writes
+// without end, the first most_output_bytes are kept. Every wait has a deadline; a wait that fails
+// returns false or nothing and the test says what it missed.
 //
 // Owner     The child is killed and reaped by the destructor, and by the kernel should the test
 //           program itself die.
@@ -26,6 +27,9 @@ namespace larql::test {
 /// sanitizers slow.
 inline constexpr auto test_timeout = std::chrono::seconds{30};
 
+/// What is kept of each output.
+inline constexpr std::size_t most_output_bytes = 64 << 20;
+
 /// How a process ended.
 struct exit_status {
   int code = -1;  ///< of exit(), or -1
@@ -37,13 +41,25 @@ struct exit_status {
 /// What a child reads: nothing, or what write() gives it.
 enum class child_input { none, pipe };
 
+/// Where a child's output goes: to this process, or nowhere for one of three reasons.
+enum class child_output {
+  read,
+  closed,      ///< the descriptor is free
+  full,        ///< /dev/full: no space is left
+  broken_pipe, ///< a pipe that nobody reads
+};
+struct child_outputs {
+  child_output out = child_output::read;
+  child_output err = child_output::read;
+};
+
 class child_process {
 public:
   using variables = std::map<std::string, std::string>;
 
   /// Starts `command[0]` with the rest as arguments; `extra` adds to the environment.
   explicit child_process(const std::vector<std::string>& command, const variables& extra = {},
-                         child_input input = child_input::none);
+                         child_input input = child_input::none, child_outputs outputs = {});
   ~child_process();
   child_process(child_process&& other) = delete;
 
@@ -62,6 +78,9 @@ public:
 
   /// Gives the child input. @pre child_input::pipe
   void write(const std::string& text) const;
+
+  /// The child reads the end of its input. @pre child_input::pipe
+  void end_input();
 
   /// Sends a signal; nothing happens if the child has ended and was waited for.
   void signal(int number) const;
@@ -93,6 +112,6 @@ struct finished {
   std::string err;
 };
 [[nodiscard]] finished run(const std::vector<std::string>& command,
-                           const child_process::variables& extra = {});
+                           const child_process::variables& extra = {}, child_outputs outputs = {});
 
 } // namespace larql::test

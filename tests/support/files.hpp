@@ -1,6 +1,8 @@
 // Files of tests: whole contents in and out, and the ways to damage a file.
 //
-// Errors    A file that cannot be read or written ends the test program.
+// Errors    A file that cannot be read or written ends the test program, and so does one that is
+//           larger than any a test makes: read by mistake, a hole of terabytes would take the
+//           memory of the machine.
 
 #pragma once
 
@@ -53,5 +55,9 @@ void PrintTo(const file_tree& files, std::ostream* out);
 
 /// Every file below `dir`.
 [[nodiscard]] file_tree read_tree(const std::filesystem::path& dir);
+
+/// How many files and directories there are below `dir`, which another process may change, rename
+/// or remove meanwhile.
+[[nodiscard]] std::size_t files_in(const std::filesystem::path& dir);
 
 } // namespace larql::test

@@ -133,6 +133,14 @@ std::vector<std::string> hub_server::repositories() const {
   return out;
 }
 
+std::set<std::string> hub_server::stored() const {
+  const auto lock = std::lock_guard{mutex_};
+  auto out = std::set<std::string>{};
+  for (const auto& [oid, content] : objects_)
+    out.insert(oid);
+  return out;
+}
+
 bool hub_server::is_private(const std::string& repo) const {
   const auto lock = std::lock_guard{mutex_};
   return repos_.at(repo).is_private;

@@ -40,6 +40,8 @@ public:
   [[nodiscard]] file_tree files(const std::string& repo) const;
   [[nodiscard]] std::vector<std::string> repositories() const;
   [[nodiscard]] bool is_private(const std::string& repo) const;
+  /// SHA-256 of the large files that the storage host has.
+  [[nodiscard]] std::set<std::string> stored() const;
 
   /// Forgets uploads in parts that were begun: their addresses lead nowhere from now on.
   void forget_uploads();

@@ -69,10 +69,12 @@ inline std::string text_of(const schema::ask_status& m) {
 }
 inline std::string text_of(const schema::node_status& m) {
   return fmt::format("status nonce={} incarnation={} state={} uptime={} served={} failed={} "
-                     "waiting={} connections={} restarts={} owned={} resident={} rss={} load={}",
+                     "waiting={} connections={} restarts={} owned={} resident={} rss={} load={} "
+                     "answers={} own={}",
                      m.nonce, m.incarnation, static_cast<int>(m.state), m.uptime_ms, m.served,
                      m.failed, m.waiting, m.connections, m.restarts, m.owned_bytes,
-                     m.resident_bytes, m.rss_bytes, m.load_percent);
+                     m.resident_bytes, m.rss_bytes, m.load_percent, static_cast<int>(m.answers),
+                     m.own_answers ? hex(*m.own_answers) : "");
 }
 inline std::string text_of(const schema::control& m) {
   return fmt::format("control id={} action={} node={}", m.id, static_cast<int>(m.action), m.node);

@@ -35,6 +35,7 @@ void forward::begin(pass& p, std::span<const sequence_part> parts) {
   p.rows_.set(parts);
   p.layer_ = 0;
   p.stats_ = {};
+  p.makers_ = 0;
   const auto n = std::size_t{p.rows()} * model_.config.hidden;
   for (auto* buffer : {&p.x_, &p.branch_, &p.moe_out_})
     buffer->resize(n);
@@ -144,6 +145,7 @@ result<void> forward::finish_layer(pass& p, const std::stop_token& stop) {
   auto summed = p.ticket_->wait(p.sums_, stop);
   const auto calls = p.ticket_->stats();
   p.stats_.add_layer(calls);
+  p.makers_ |= calls.makers;
   if (on_calls && calls.calls != 0)
     on_calls(calls);
   p.ticket_.drop();

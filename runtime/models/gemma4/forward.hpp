@@ -57,6 +57,8 @@ public:
     /// Cancels what is under way. The pass can begin anew.
     void cancel() noexcept { ticket_.drop(); }
 
+    /// The nodes that had a part in it so far.
+    [[nodiscard]] experts::maker_set makers() const noexcept { return makers_; }
     /// What this pass has cost since it began.
     [[nodiscard]] const pass_stats& stats() const noexcept { return stats_; }
 
@@ -73,6 +75,7 @@ public:
     std::vector<float> moe_out_;
     std::vector<std::int64_t> sums_;
     experts::expert_ticket ticket_;
+    experts::maker_set makers_ = 0;
     pass_stats stats_;
   };
 

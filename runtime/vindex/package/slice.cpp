@@ -4,6 +4,7 @@
 #include "runtime/base/file_writer.hpp"
 #include "runtime/base/json.hpp"
 #include "runtime/base/unfinished_directory.hpp"
+#include "runtime/vindex/directory.hpp"
 #include "runtime/vindex/format.hpp"
 #include "runtime/vindex/package/checksum_writer.hpp"
 #include "runtime/vindex/package/hash_jobs.hpp"
@@ -49,7 +50,7 @@ public:
   result<void> run() {
     LARQL_TRY_VOID(take_over());
     LARQL_TRY_VOID(
-        check_free_space(dir_, progress_.total_bytes - progress_.done_bytes + spare_bytes));
+        check_free_space(dir_, progress_.total_bytes - progress_.done_bytes, spare_bytes));
     for (const auto& f : plan_.files) {
       if (sums_.files.contains(f.name))
         continue;
@@ -60,7 +61,8 @@ public:
     }
     LARQL_TRY_VOID(write_text(index_file, plan_.index));
     LARQL_TRY_VOID(write_text(slice_file, write_presence(plan_.here)));
-    return save_checksums(dir_, sums_);
+    LARQL_TRY_VOID(save_checksums(dir_, sums_));
+    return options_.last_step ? options_.last_step(dir_) : result<void>{};
   }
 
 private:
@@ -81,6 +83,10 @@ private:
       files.push_back(&f);
       jobs.push_back({dir_ / f.name, {}});
     }
+    for (auto& [number, layer] : sums_.layers) // computed by the earlier run
+      if (const auto it = earlier->layers.find(number);
+          !layer.answers && it != earlier->layers.end() && it->second.head == layer.head)
+        layer.answers = it->second.answers;
     progress_.file = "checking what is there already";
     const auto digests =
         hash_all(jobs, pool_, [&](std::uint64_t, const fs::path&) { return report(0); });
@@ -238,7 +244,8 @@ private:
 result<void> slice(const slice_plan& plan, const fs::path& destination, compute_pool& pool,
                    const slice_options& options) {
   LARQL_TRY(const auto state, state_text(plan));
-  LARQL_TRY(auto dir, unfinished_directory::open(destination, state, options.force));
+  LARQL_TRY(auto dir, unfinished_directory::open(destination, state,
+                                                 vindex_output(options.force, {plan.source})));
   return dir.finish(copier{plan, dir.path(), pool, options}.run());
 }
 

@@ -32,6 +32,9 @@ struct slice_options {
   bool force = false; ///< replace an existing destination
   /// Called several times a second; false cancels.
   std::function<bool(const slice_progress&)> on_progress;
+  /// Called with the directory when all files are in it and before it gets its real name. After a
+  /// failure or a stop the same command calls it again.
+  std::function<result<void>(const std::filesystem::path&)> last_step = {};
 };
 
 [[nodiscard]] result<void> slice(const slice_plan& plan, const std::filesystem::path& destination,

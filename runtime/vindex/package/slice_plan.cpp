@@ -126,7 +126,7 @@ private:
       f.which = part::expert_layers;
       f.layer = l;
       LARQL_TRY(const auto in, file::open(out_.source / f.name));
-      LARQL_TRY(f.header, read_layer_header(in, m));
+      LARQL_TRY(f.header, read_layer_header(in, m, head_digest(out_.known, l)));
       f.size_bytes = in.size_bytes();
       const auto count = wanted_->last_expert - wanted_->first_expert + 1;
       f.held_bytes = count == m.experts ? f.size_bytes

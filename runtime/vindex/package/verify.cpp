@@ -121,7 +121,7 @@ private:
       // A node that offers memory has heads before it has experts.
       if ((!here_.has_layer(l) && !sizes_.contains(name)) || bad_files_.contains(name))
         continue;
-      const auto header = read_header(name);
+      const auto header = read_header(l);
       if (!header) {
         bad_files_.insert(name);
         wrong(header.error().text);
@@ -131,9 +131,10 @@ private:
     }
   }
 
-  [[nodiscard]] result<layer_header> read_header(const std::string& name) const {
-    LARQL_TRY(const auto in, file::open(dir_ / name));
-    return read_layer_header(in, model_);
+  [[nodiscard]] result<layer_header> read_header(std::uint32_t layer) const {
+    LARQL_TRY(const auto in, file::open(dir_ / layer_file_name(layer)));
+    const auto sum = sums_.layers.find(layer);
+    return read_layer_header(in, model_, sum == sums_.layers.end() ? nullptr : &sum->second.head);
   }
 
   // A vindex that can run is opened as for running; of another one, what is there is read.

@@ -30,6 +30,7 @@ protected:
                     std::chrono::milliseconds timeout = 5s) {
     auto c = topology::cluster_of(shards);
     c.limits.connect = timeout;
+    c.limits.failover = std::chrono::milliseconds{0}; // one attempt
     return connect_to_topology(std::move(c));
   }
   connected connect_to_topology(topology::cluster c) {
@@ -84,10 +85,10 @@ TEST_F(Cluster, RefusesNodesThatHoldAnotherModel) {
     EXPECT_TRUE(fails(connect_to(node), errc::mismatch,
                       {fmt::format("caf://127.0.0.1:{}", node.port()), "node mallory", part}));
   };
-  refuses([](d& x) { x.model.layers = 4; }, "layers 3 here");
-  refuses([](d& x) { x.model.hidden = 2816; }, "2816 there");
-  refuses([](d& x) { x.model.experts = 9; }, "experts 8 here");
-  refuses([](d& x) { x.model.expert_width = 97; }, "expert width 96 here");
+  refuses([](d& x) { x.model.layers = 4; }, "layers 3 on the laptop");
+  refuses([](d& x) { x.model.hidden = 2816; }, "2816 on the node");
+  refuses([](d& x) { x.model.experts = 9; }, "experts 8 on the laptop");
+  refuses([](d& x) { x.model.expert_width = 97; }, "expert width 96 on the laptop");
   refuses([](d& x) { x.model.weights[31] ^= std::byte{1}; }, "other fingerprints");
   refuses([](d& x) { x.model.weights_digest->front() ^= std::byte{1}; }, "weights digest");
 }

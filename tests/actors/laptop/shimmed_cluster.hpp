@@ -169,8 +169,10 @@ private:
   double uniform() { return static_cast<double>(random_.uniform(0, 1)); }
 
   void start_laptop() {
-    router_ = spawn_state<router_state>(
-        sys, router_options{limits_, {}, {}, [this] { return uniform(); }});
+    auto r = router_options{};
+    r.limits = limits_;
+    r.uniform = [this] { return uniform(); };
+    router_ = spawn_state<router_state>(sys, std::move(r));
     auto o = supervisor_options{};
     o.cluster.source = "c.toml";
     o.cluster.limits = limits_;

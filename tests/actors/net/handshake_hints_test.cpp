@@ -86,7 +86,7 @@ TEST_F(HandshakeHints, CertificatesOnOneSideAndASecretOnTheOther) {
 }
 
 TEST_F(HandshakeHints, ProtectionOnOneSideOnly) {
-  expect_hint(secret('a'), nullptr, "a node with certificates or a secret wants them");
+  expect_hint(secret('a'), nullptr, "a node with certificates or a secret, which wants them");
   expect_hint(nullptr, secret('a'), "does not seem to speak TLS");
   expect_hint(nullptr, files(ours, ours, "me"), "does not seem to speak TLS");
 }
@@ -104,7 +104,7 @@ TEST_F(HandshakeHints, AServerThatAnswersWithHttp) {
 TEST_F(HandshakeHints, AServerThatWaitsForMoreMayBeAnHttpPort) {
   const auto server = test::fake_node{[](test::raw_peer&) {}};
   EXPECT_TRUE(fails(dial_port(server.port(), nullptr, 100ms), errc::deadline,
-                    {"no answer in time", "and not its HTTP port?"}));
+                    {"no answer in time", "or its HTTP port"}));
 }
 
 TEST_F(HandshakeHints, ANodeThatJoinsHearsThemToo) {

@@ -10,6 +10,7 @@
 #include "tests/support/fake_node.hpp"
 #include "tests/support/process_facts.hpp"
 
+#include <deque>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -279,13 +280,14 @@ TEST(Handshake, TheNodeRefusesAnotherModelAndSaysWhatDiffers) {
     EXPECT_TRUE(fails(heard, errc::mismatch, {part}));
     EXPECT_TRUE(fails(greeted, errc::mismatch, {"refused the connection", "node alpha", part}));
   };
-  refuses([](auto& m) { m.layers = 5; }, "layers 1 here (\"\"), 5 there");
-  refuses([](auto& m) { m.hidden = 5; }, "hidden size 1 here (\"\"), 5 there");
-  refuses([](auto& m) { m.experts = 5; }, "experts 1 here (\"\"), 5 there");
-  refuses([](auto& m) { m.expert_width = 5; }, "expert width 1 here (\"\"), 5 there");
+  refuses([](auto& m) { m.layers = 5; }, "layers 1 on the node (\"\"), 5 on the laptop");
+  refuses([](auto& m) { m.hidden = 5; }, "hidden size 1 on the node (\"\"), 5 on the laptop");
+  refuses([](auto& m) { m.experts = 5; }, "experts 1 on the node (\"\"), 5 on the laptop");
+  refuses([](auto& m) { m.expert_width = 5; },
+          "expert width 1 on the node (\"\"), 5 on the laptop");
   refuses([](auto& m) { m.weights[7] = std::byte{1}; }, "other fingerprints");
   refuses([](auto& m) { m.weights_digest = schema::fingerprint{std::byte{9}}; },
-          "weights digest abababababababab… here");
+          "weights digest abababababababab… on the node");
 }
 
 TEST(Handshake, WhoShowsNoModelIsWelcome) {
@@ -377,7 +379,7 @@ TEST_F(Listener, HandsGreetedConnectionsToTheNode) {
   EXPECT_TRUE(test::eventually([&] { return connected == 2; }));
 }
 
-TEST_F(Listener, ClosesSilentPeersAtTheDeadlineAndThoseBeyondItsPlacesAtOnce) {
+TEST_F(Listener, ClosesSilentPeersAtTheDeadline) {
   listen({2, 300ms});
   const auto a = test::raw_peer{port}, b = test::raw_peer{port}, c = test::raw_peer{port};
   EXPECT_TRUE(a.is_closed_by_peer());
@@ -399,10 +401,49 @@ TEST_F(Listener, ASilentPeerDoesNotKeepOthersOut) {
   EXPECT_TRUE(test::eventually([&] { return connected == 5; }));
 }
 
+TEST_F(Listener, ThoseWhoSpeakGetInHoweverManyAreSilent) {
+  auto options = listener_options{2, 10s};
+  options.max_silent = 8;
+  options.silent_per_address = 8;
+  listen(options);
+  auto silent = std::deque<test::raw_peer>{};
+  for (auto i = 0; i < 24; ++i)
+    silent.emplace_back(port);
+  EXPECT_TRUE(silent.front().is_closed_by_peer()); // the oldest gave its place away
+  for (auto i = 0; i < 5; ++i)
+    EXPECT_TRUE(test::raw_peer{port}.greet());
+}
+
+TEST_F(Listener, APeerThatLeavesWithoutAWordCostsNoThread) {
+  listen({4, 10s});
+  const auto threads = test::thread_count(::getpid());
+  for (auto i = 0; i < 20; ++i)
+    test::raw_peer{port}.close();
+  EXPECT_TRUE(test::eventually([&] { return listening_->failed_handshakes() == 20; }));
+  EXPECT_EQ(test::thread_count(::getpid()), threads);
+  EXPECT_TRUE(test::raw_peer{port}.greet());
+}
+
+TEST_F(Listener, OneAddressHasAShareOfTheHandshakes) {
+  auto options = listener_options{4, 300ms};
+  options.handshakes_per_address = 1;
+  listen(options);
+  const auto threads = test::thread_count(::getpid());
+  const auto slow = test::raw_peer{port}, next = test::raw_peer{port};
+  slow.send(std::string_view{"F"}); // and no more
+  next.send(std::string_view{"F"});
+  ASSERT_TRUE(test::eventually([&] { return test::thread_count(::getpid()) > threads; }));
+  EXPECT_EQ(test::thread_count(::getpid()), threads + 1);
+  EXPECT_TRUE(slow.is_closed_by_peer());
+  EXPECT_TRUE(next.is_closed_by_peer());
+}
+
 TEST_F(Listener, EndsWhileHandshakesAreUnderWay) {
   listen({4, 200ms});
   const auto threads = test::thread_count(::getpid());
   const auto a = test::raw_peer{port}, b = test::raw_peer{port};
+  a.send(std::string_view{"F"}); // a thread each from here on
+  b.send(std::string_view{"F"});
   ASSERT_TRUE(test::eventually([&] { return test::thread_count(::getpid()) == threads + 2; }));
   listening_.reset(); // waits for their deadline, and no longer
   EXPECT_TRUE(a.is_closed_by_peer());

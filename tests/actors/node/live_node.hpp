@@ -20,7 +20,8 @@ namespace larql::test {
 class live_node {
 public:
   live_node(const tiny_vindex& model, const experts::ownership& owned, std::string name,
-            actors::tls_context_ptr tls = nullptr) {
+            actors::tls_context_ptr tls = nullptr,
+            std::chrono::milliseconds read_limit = actors::reading_watch::default_limit) {
     auto bank = experts::expert_bank::open(model.path(), model.config(), owned);
     auto weights = vindex::name_weights(model.path(), model.config());
     auto listening = actors::listen_on({"127.0.0.1", 0});
@@ -29,6 +30,7 @@ public:
       return;
     }
     bank_.emplace(*std::move(bank));
+    EXPECT_TRUE(bank_->warm_up([](std::uint64_t) { return true; }));
     port_ = actors::local_port(*listening);
     auto options = actors::node_server_options{
         {**kernels::kernels_by_name(""), pool_},
@@ -42,6 +44,7 @@ public:
       if (failing.exchange(false))
         throw std::runtime_error("made to fail");
     };
+    options.read_limit = read_limit;
     options.last_answers = std::chrono::milliseconds{200};
     server_.emplace(sys_, std::move(options));
   }

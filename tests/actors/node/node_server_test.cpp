@@ -2,6 +2,7 @@
 // whose shard fails.
 
 #include "tests/actors/node/live_node.hpp"
+#include "tests/support/process_facts.hpp"
 #include "tests/support/raw_peer.hpp"
 
 #include <latch>
@@ -34,6 +35,21 @@ protected:
       "alpha");
   std::chrono::steady_clock::duration fastest = std::chrono::hours{1}; // answer to a ping
 };
+
+TEST_F(NodeServer, APeerThatReadsNothingIsDroppedWhenItsTimeIsOver) {
+  node = std::make_unique<test::live_node>(
+      model, experts::ownership{{0, model.config().layers - 1}, {0, model.config().experts - 1}},
+      "alpha", nullptr, std::chrono::milliseconds{300});
+  const auto peer = connect();
+  ASSERT_TRUE(test::eventually([&] { return node->server().counters().connections == 1; }));
+  auto pings = std::vector<char>{};
+  for (auto i = std::uint64_t{0}; i < 20'000; ++i)
+    schema::encode(schema::ping{i}, pings);
+  while (node->server().counters().buffers->used() == 0) // until the sockets are full
+    ASSERT_TRUE(peer.send(pings));
+  EXPECT_TRUE(test::eventually([&] { return node->server().counters().connections == 0; }));
+  EXPECT_EQ(node->server().counters().buffers->used(), 0u);
+}
 
 TEST_F(NodeServer, AnswersPingsWhileItComputesAPromptAndAShortCallOfAnotherLaptopWaits) {
   auto begun = std::latch{1}, end = std::latch{1};

@@ -41,10 +41,10 @@ protected:
   }
   test::fake_shard& shard() { return shards.back(); }
 
-  void connect(int fd) {
+  void connect(int fd, const std::string& host = "10.0.0.1") {
     auto client = std::make_shared<accepted_client>();
     client->connection = virtual_connection(fd);
-    client->peer = "peer";
+    client->peer = host + ":5555";
     client->hello.model.emplace();
     caf::anon_send(node, connect_atom::value, accepted_client_ptr{std::move(client)});
     settle();
@@ -100,16 +100,50 @@ TEST_F(Node, ForgetsConnectionsThatEnd) {
   EXPECT_EQ(connections(), 0u);
 }
 
-TEST_F(Node, TurnsAwayConnectionsBeyondTheLimit) {
-  const auto limit = static_cast<int>(node_supervisor_state::max_connections);
+TEST_F(Node, TurnsAwayConnectionsBeyondTheLimitWhileNoneIsIdle) {
+  const auto limit = static_cast<int>(client_places::most_connections);
+  const auto host = [](int i) { return fmt::format("10.0.0.{}", i % 5); };
   for (auto i = 0; i < limit + 2; ++i)
-    connect(first_fd + i);
-  EXPECT_EQ(connections(), node_supervisor_state::max_connections);
+    connect(first_fd + i, host(i));
+  EXPECT_EQ(connections(), client_places::most_connections);
   receive(first_fd + limit - 1, frame_of(schema::ping{}));
   EXPECT_NE(sent(first_fd + limit - 1).size(), 0u);
   lose(first_fd); // makes room
   connect(first_fd + limit + 5);
-  EXPECT_EQ(connections(), node_supervisor_state::max_connections);
+  EXPECT_EQ(connections(), client_places::most_connections);
+}
+
+TEST_F(Node, AnAddressThatProvedNothingHasAShareOfThePlaces) {
+  const auto share = static_cast<int>(client_places::most_unproven_per_address);
+  for (auto i = 0; i < share + 2; ++i)
+    connect(first_fd + i);
+  EXPECT_EQ(connections(), client_places::most_unproven_per_address);
+  connect(first_fd + share + 5, "10.0.0.2");
+  EXPECT_EQ(connections(), client_places::most_unproven_per_address + 1);
+}
+
+TEST_F(Node, AnIdleConnectionGivesItsPlaceToANewOne) {
+  const auto share = static_cast<int>(client_places::most_unproven_per_address);
+  for (auto i = 0; i < share; ++i)
+    connect(first_fd + i);
+  advance(client_places::silent_time);
+  for (auto i = 1; i < share; ++i)
+    receive(first_fd + i, frame_of(schema::ping{}));
+  connect(first_fd + share);
+  EXPECT_EQ(connections(), client_places::most_unproven_per_address);
+  receive(first_fd + share, frame_of(schema::ping{}));
+  EXPECT_NE(sent(first_fd + share).size(), 0u);
+}
+
+TEST_F(Node, ANewConnectionWaitsUntilAnotherIsIdle) {
+  const auto share = static_cast<int>(client_places::most_unproven_per_address);
+  for (auto i = 0; i <= share; ++i)
+    connect(first_fd + i);
+  EXPECT_EQ(connections(), client_places::most_unproven_per_address);
+  advance(client_places::silent_time);
+  EXPECT_EQ(connections(), client_places::most_unproven_per_address);
+  receive(first_fd + share, frame_of(schema::ping{}));
+  EXPECT_NE(sent(first_fd + share).size(), 0u);
 }
 
 TEST_F(Node, DrainingIsAnsweredWhenTheShardHasNothingLeft) {

@@ -43,8 +43,13 @@ TEST(NodeMetrics, EveryCounterIsShown) {
   s.uptime_ms = 1500;
   s.load_percent = 50;
   auto from = metrics_source{"alpha", "1.2.3", "m", true, &c, &s};
+  from.certificates = {{"a.pem", "alpha", "node", {}, std::chrono::system_clock::from_time_t(9)}};
   const auto text = metrics_text(from);
   const auto m = prometheus_text{text};
+  EXPECT_EQ(
+      m[R"(larql_certificate_expiry_timestamp_seconds{file="a.pem",name="alpha",role="node"})"], 9);
+  EXPECT_EQ(m["larql_buffered_bytes"], 0);
+  EXPECT_EQ(m["larql_buffer_limit_bytes"], 256e6);
   EXPECT_EQ(m["larql_calls_total"], 7);
   EXPECT_EQ(m["larql_calls_failed_total"], 2);
   EXPECT_EQ(m["larql_calls_refused_total"], 1);
@@ -83,11 +88,11 @@ TEST(NodeMetrics, TimesStandInTheBucketsOfTheirLayer) {
   EXPECT_EQ(m[R"(larql_compute_seconds_count{layer="3"})"], 0);
 }
 
-TEST(NodeMetrics, NamesFromOutsideAreEscaped) {
+TEST(NodeMetrics, NamesFromOutsideAreEscapedAndCleaned) {
   auto from = metrics_source{};
-  from.node = "a\"b\\c\nd";
+  from.node = "a\"b\\c\n\u009b\u202ed"; // quotes by Prometheus' rules, controls become blanks
   const auto m = prometheus_text{metrics_text(from)};
-  EXPECT_EQ(m[R"(larql_build_info{version="",node="a\"b\\c\nd",model=""})"], 1);
+  EXPECT_EQ(m[R"(larql_build_info{version="",node="a\"b\\c   d",model=""})"], 1);
 }
 
 } // namespace

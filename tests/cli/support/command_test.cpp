@@ -10,9 +10,9 @@
 
 namespace larql::cli {
 
-// Each program defines its own, with its name in front.
-int report(const failure& f) {
-  return f.code == errc::usage ? exit_usage : exit_failure;
+// Each program defines its own.
+std::string_view program_name() noexcept {
+  return "larql-tests";
 }
 
 namespace {

@@ -64,6 +64,17 @@ TEST_F(Manual, ThePageNamesEveryCommandAndOptionAndNoRequestSlipsIn) {
   EXPECT_FALSE(has(page, "secret")) << page;
 }
 
+TEST_F(Manual, ThePageHasDefaultsExamplesNotesEnvironmentAndSignals) {
+  app.get_subcommand("go")->footer("prog go home\nprog go -s 3 home\n\nNotes.");
+  app.get_subcommand("go")->get_option("--speed")->default_str("5");
+  const auto page = manual_page(described(), 1, "1.2");
+  EXPECT_TRUE(has(page, "Metres per second (default: 5)\n")) << page;
+  EXPECT_TRUE(has(page, ".nf\nprog go home\nprog go \\-s 3 home\n.fi\n")) << page;
+  EXPECT_TRUE(has(page, "Notes.\n.fi\n")) << page;
+  EXPECT_TRUE(has(page, ".SH ENVIRONMENT\n.TP\n\\fBLARQL_LOG\\fR\n")) << page;
+  EXPECT_TRUE(has(page, ".SH SIGNALS\n")) << page;
+}
+
 TEST_F(Manual, EveryShellIsToldOfEveryCommandAndOption) {
   for (const auto s : {shell::bash, shell::zsh, shell::fish}) {
     const auto script = completion_script(described(), s);

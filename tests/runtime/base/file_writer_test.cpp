@@ -45,6 +45,45 @@ TEST(FileWriter, TheDirectoryIsFlushedAfterTheRename) {
   EXPECT_NE(std::find(renamed, calls.end(), SYS_fsync), calls.end()) << "the directory";
 }
 
+TEST(FileWriter, TakesNoFileThatLiesBesideIt) {
+  const auto dir = test::temporary_directory{};
+  test::write_file(dir / "x.tmp", "mine");
+  {
+    auto out = file_writer::create(dir / "x");
+    ASSERT_TRUE(succeeds(out));
+    auto names = std::vector<std::string>{};
+    for (const auto& e : std::filesystem::directory_iterator{dir.path()})
+      if (e.path().filename() != "x.tmp")
+        names.push_back(e.path().filename().string());
+    ASSERT_EQ(names.size(), 1u);
+    EXPECT_TRUE(is_temporary_name(names[0])) << names[0];
+  }
+  EXPECT_EQ(test::read_tree(dir.path()), (std::map<std::string, std::string>{{"x.tmp", "mine"}}))
+      << "what was not committed goes, and nothing else";
+}
+
+TEST(FileWriter, OnlyItsOwnTemporaryFilesAreRemoved) {
+  EXPECT_TRUE(is_temporary_name(".norms.bin.0123456789abcdef.tmp"));
+  for (const auto* name : {"x.tmp", ".x.tmp", ".0123456789abcdef.tmp", "x.0123456789abcdef.tmp",
+                           ".x.0123456789abcdeg.tmp", ".x.0123456789abcdef.txt"})
+    EXPECT_FALSE(is_temporary_name(name)) << name;
+  const auto dir = test::temporary_directory{};
+  test::write_file(dir / "sub/.x.0123456789abcdef.tmp", "left over");
+  test::write_file(dir / "sub/x.tmp", "mine");
+  ASSERT_TRUE(succeeds(remove_temporary_files(dir.path())));
+  EXPECT_EQ(test::read_tree(dir.path()),
+            (std::map<std::string, std::string>{{"sub/x.tmp", "mine"}}));
+}
+
+TEST(FileWriter, KeepsAFileThatAppearedMeanwhileIfToldTo) {
+  const auto dir = test::temporary_directory{};
+  auto out = file_writer::create(dir / "x");
+  ASSERT_TRUE(succeeds(out));
+  test::write_file(dir / "x", "mine");
+  EXPECT_TRUE(fails(out->commit(existing_file::keep), errc::usage, {"exists already"}));
+  EXPECT_EQ(test::read_file(dir / "x"), "mine");
+}
+
 TEST(FileWriter, ADirectoryThatIsNotThereIsNamed) {
   EXPECT_TRUE(fails(sync_directory("/no/such/directory"), errc::io, {"/no/such/directory"}));
 }

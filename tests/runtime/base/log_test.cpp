@@ -7,16 +7,14 @@
 namespace larql {
 namespace {
 
-TEST(OneLine, KeepsTextAsItIs) {
-  EXPECT_EQ(one_line("node α: 5 × \"x\""), "node α: 5 × \"x\"");
-  EXPECT_EQ(one_line(""), "");
-}
-
-TEST(OneLine, TakesControlCharactersOut) {
-  EXPECT_EQ(one_line("a\nb\r\tc\x1b[2Jd\x7f"
-                     "e"),
-            "a b  c [2Jd e");
-  EXPECT_EQ(one_line(std::string_view("a\0b", 3)), "a b");
+TEST(Log, AWriterGetsTheLinesInsteadOfStandardError) {
+  static auto lines = std::string{};
+  set_log_writer([](std::string_view component, std::string_view text) {
+    lines += fmt::format("{}|{};", component, text);
+  });
+  log_warning("cluster", "node {} is away", "a");
+  set_log_writer(nullptr);
+  EXPECT_EQ(lines, "cluster|node a is away;");
 }
 
 } // namespace

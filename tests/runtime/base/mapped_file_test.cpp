@@ -70,6 +70,15 @@ TEST_F(ResidentBytes, AreTheSameForAFileOfSomebodyElse) {
   EXPECT_EQ(WEXITSTATUS(status), 0) << "step";
 }
 
+TEST(PathExists, ALinkThatLeadsNowhereIsNoAbsence) {
+  const auto dir = test::temporary_directory{};
+  std::filesystem::create_symlink("nowhere", dir / "link");
+  std::filesystem::create_symlink("loop", dir / "loop");
+  EXPECT_TRUE(test::fails(path_exists(dir / "link"), errc::not_found, {(dir / "link").string()}));
+  EXPECT_TRUE(test::fails(path_exists(dir / "loop"), errc::io, {(dir / "loop").string()}));
+  EXPECT_FALSE(*path_exists(dir / "none"));
+}
+
 TEST(TouchPages, ReachesTheLastPageFromAnUnalignedStart) {
   const auto dir = test::temporary_directory{};
   const auto page = test::page_bytes();

@@ -7,6 +7,7 @@
 #include "tests/support/damaged_expert.hpp"
 #include "tests/support/failures.hpp"
 #include "tests/support/files.hpp"
+#include "tests/support/rotated_experts.hpp"
 #include "tests/support/tiny_model.hpp"
 
 #include <gtest/gtest.h>
@@ -143,6 +144,17 @@ TEST_P(ExpertBankNaN, CheckNamesAnyScaleThatIsNotFinite) {
 
 INSTANTIATE_TEST_SUITE_P(Encodings, ExpertBankNaN, testing::ValuesIn(quant::all_encodings),
                          [](const auto& p) { return std::string{quant::name_of(p.param)}; });
+
+TEST(ExpertBank, ATableOfExpertsInAnotherOrderIsRefused) {
+  const auto v = tiny_vindex{};
+  const auto path = v / vindex::layer_file_name(1);
+  test::rotate_experts(path, *vindex::read_layer_header(*file::open(path), v.config()));
+  EXPECT_TRUE(fails(expert_bank::open(v.path(), v.config(), everything(v.config())), errc::mismatch,
+                    {path.string(), "table of experts", "checksums.json"}));
+  // A vindex of the reference has no checksums to compare with.
+  std::filesystem::remove(v / vindex::checksums_file);
+  EXPECT_TRUE(succeeds(expert_bank::open(v.path(), v.config(), everything(v.config()))));
+}
 
 TEST(ExpertBank, TheMinimumOfQ51AndKQuantsIsLookedAtToo) {
   for (const auto e : {encoding::q5_1, encoding::q4_k, encoding::q5_k}) {

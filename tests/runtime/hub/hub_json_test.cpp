@@ -18,6 +18,11 @@ using test::succeeds;
 const auto sha1 = std::string(40, 'a');
 const auto sha256 = std::string(64, 'b');
 
+result<std::vector<remote_file>> tree(std::string_view text) {
+  auto entries = std::size_t{0};
+  return parse_tree(text, "tree", max_listed, entries);
+}
+
 TEST(HubJson, ReadsATree) {
   const auto text =
       json::array({{{"type", "directory"}, {"path", "layers"}, {"oid", sha1}, {"size", 0}},
@@ -30,20 +35,45 @@ TEST(HubJson, ReadsATree) {
                    {{"type", "file"}, {"path", ".gitattributes"}, {"oid", sha1}, {"size", 3}},
                    {{"type", "file"}, {"path", "../../etc/passwd"}, {"oid", sha1}, {"size", 3}}})
           .dump();
-  const auto files = parse_tree(text, "tree");
+  const auto files = tree(text);
   ASSERT_TRUE(succeeds(files));
   EXPECT_EQ(*files, (std::vector<remote_file>{{"a.json", 3, sha1, ""},
                                               {"layers/b.bin", 5000, "", sha256}}));
 }
 
+TEST(HubJson, RefusesASizeThatItsHashContradicts) {
+  const auto nothing = std::string{"e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"};
+  const auto entry = [](const std::string& oid, int size) {
+    return json::array({{{"type", "file"}, {"path", "a"}, {"oid", oid}, {"size", size}}}).dump();
+  };
+  EXPECT_TRUE(succeeds(tree(entry(nothing, 0))));
+  EXPECT_TRUE(fails(tree(entry(nothing, 3)), errc::corrupt, {"a has 3 bytes", "an empty file"}));
+  EXPECT_TRUE(fails(tree(entry(sha1, 0)), errc::corrupt, {"a has 0 bytes", "content"}));
+  const auto large = json::array({{{"type", "file"},
+                                   {"path", "norms.bin"},
+                                   {"oid", sha1},
+                                   {"size", 134},
+                                   {"lfs", {{"oid", sha256}, {"size", 0}}}}});
+  EXPECT_TRUE(fails(tree(large.dump()), errc::corrupt, {"norms.bin has 0 bytes", sha256}));
+}
+
+TEST(HubJson, RefusesMoreEntriesThanThereIsRoomFor) {
+  auto entries = json::array();
+  for (auto i = 0; i < 3; ++i)
+    entries.push_back({{"type", "directory"}, {"path", "a"}});
+  auto count = std::size_t{0};
+  EXPECT_TRUE(succeeds(parse_tree(entries.dump(), "tree", 3, count)));
+  EXPECT_EQ(count, 3u);
+  EXPECT_TRUE(fails(parse_tree(entries.dump(), "tree", 2, count), errc::corrupt, {"tree", "more"}));
+}
+
 TEST(HubJson, RefusesATreeThatNamesNoContent) {
-  EXPECT_TRUE(fails(parse_tree("{}", "tree"), errc::corrupt, {"tree", "array"}));
-  EXPECT_TRUE(fails(parse_tree(R"([{"type":"file","path":"a","size":3}])", "tree"), errc::corrupt,
-                    {"oid"}));
-  EXPECT_TRUE(fails(parse_tree(R"([{"type":"file","path":"a","size":3,"oid":"xyz"}])", "tree"),
-                    errc::corrupt, {"entry 0", "oid", "xyz"}));
-  EXPECT_TRUE(fails(parse_tree(R"([{"type":"file","path":"a","size":-3,"oid":"xyz"}])", "tree"),
-                    errc::corrupt, {"size"}));
+  EXPECT_TRUE(fails(tree("{}"), errc::corrupt, {"tree", "array"}));
+  EXPECT_TRUE(fails(tree(R"([{"type":"file","path":"a","size":3}])"), errc::corrupt, {"oid"}));
+  EXPECT_TRUE(fails(tree(R"([{"type":"file","path":"a","size":3,"oid":"xyz"}])"), errc::corrupt,
+                    {"entry 0", "oid", "xyz"}));
+  EXPECT_TRUE(fails(tree(R"([{"type":"file","path":"a","size":-3,"oid":"xyz"}])"), errc::corrupt,
+                    {"size"}));
 }
 
 TEST(HubJson, ReadsACommitHash) {

@@ -17,6 +17,8 @@ namespace {
 using test::fails;
 using test::succeeds;
 
+using file_map = test::file_tree;
+
 class PullOfRoles : public testing::Test {
 protected:
   PullOfRoles() {
@@ -159,6 +161,149 @@ TEST_F(PullOfRoles, OfASliceComesWhatTheSliceHas) {
   request.experts = {2, 5};
   EXPECT_TRUE(
       fails(hub::pull(from, request, dir_ / "other", options_), errc::mismatch, {"hf://ann/half"}));
+}
+
+TEST_F(PullOfRoles, WhatCannotRunIsRefusedBeforeAnythingLargeIsFetched) {
+  auto request = pull_request{};
+  request.preset = "moe-experts";
+  ASSERT_TRUE(succeeds(pull(request)));
+  auto files = test::read_tree(copy());
+  std::erase_if(files, [](const auto& f) { return f.first.starts_with(".larql-pull"); });
+  const auto layer = test::sha256_of(files.at("layers/layer_00.weights"));
+  server_.commit("ann/experts", files);
+  files.erase("larql_slice.json"); // as slices of others are
+  files.erase("checksums.json");
+  server_.commit("ann/others", files);
+  server_.forget_calls();
+  request = {};
+  request.to_run = true;
+  for (const auto& [name, why] : {std::pair{"ann/experts", "this slice has no embed,attn"},
+                                  std::pair{"ann/others", "lacks the part embed"}}) {
+    const auto from = *parse_hub_path(fmt::format("hf://{}", name));
+    EXPECT_TRUE(fails(hub::pull(from, request, dir_ / name, options_), errc::mismatch,
+                      {fmt::format("hf://{}", name), why}));
+  }
+  for (const auto& c : server_.storage().calls())
+    EXPECT_EQ(c.target.find(layer), std::string::npos) << "something large was fetched";
+  request.to_run = false; // who wants the slice gets it
+  EXPECT_TRUE(succeeds(
+      hub::pull(*parse_hub_path("hf://ann/experts"), request, dir_ / "ann/experts", options_)));
+}
+
+TEST_F(PullOfRoles, ARepositoryOfOtherFilesSaysWhatMakesAVindexOfThem) {
+  server_.commit("ann/ggufs", {{"model-Q4_K_M.gguf", "x"}});
+  server_.commit("ann/checkpoint", {{"config.json", "{}"}, {"model.safetensors", "x"}});
+  for (const auto& [name, what] : {std::pair{"ann/ggufs", "it holds GGUF files"},
+                                   std::pair{"ann/checkpoint", "it is a checkpoint"}})
+    EXPECT_TRUE(
+        fails(hub::pull(*parse_hub_path(fmt::format("hf://{}", name)), {}, dir_ / name, options_),
+              errc::not_found, {name, "is no vindex", what, "larql extract"}));
+}
+
+TEST_F(PullOfRoles, ExpertsThatAreElsewhereAreNotNeededToRun) {
+  auto request = pull_request{};
+  request.preset = "moe-client";
+  ASSERT_TRUE(succeeds(pull(request)));
+  auto files = test::read_tree(copy());
+  std::erase_if(files, [](const auto& f) { return f.first.starts_with(".larql-pull"); });
+  server_.commit("ann/client", files);
+  const auto from = *parse_hub_path("hf://ann/client");
+  request.to_run = true;
+  EXPECT_TRUE(succeeds(hub::pull(from, request, dir_ / "client", options_)));
+  request.preset = "all";
+  EXPECT_TRUE(fails(hub::pull(from, request, dir_ / "whole", options_), errc::mismatch,
+                    {"hf://ann/client", "no experts"}));
+}
+
+// ---- what a repository says of itself and does not keep
+// ------------------------------------------
+
+class PullOfLies : public PullOfRoles {
+protected:
+  /// A repository with the model's files after `change`; a pull into an empty directory.
+  result<pull_outcome> pull_changed(const std::function<void(file_map&)>& change,
+                                    const pull_request& request = {}) {
+    auto all = test::read_tree(model_.path());
+    change(all);
+    server_.commit("ann/lies", all);
+    return hub::pull(*parse_hub_path("hf://ann/lies"), request, dir_ / "lies", options_);
+  }
+  void expect_nothing_is_done() const {
+    EXPECT_FALSE(std::filesystem::exists(dir_ / "lies/index.json"));
+  }
+};
+
+TEST_F(PullOfLies, AFileThatChecksumsNameAndTheListingDoesNotIsAnError) {
+  EXPECT_TRUE(fails(pull_changed([](file_map& f) { f.erase("norms.bin"); }), errc::corrupt,
+                    {"hf://ann/lies", "has no norms.bin", "checksums.json"}));
+  expect_nothing_is_done();
+}
+
+TEST_F(PullOfLies, AMissingPartIsAnErrorAlsoWithoutChecksums) {
+  auto request = pull_request{};
+  for (const auto& [preset, name] :
+       {std::pair{"moe-experts", "norms.bin"}, std::pair{"moe-experts", "weight_manifest.json"},
+        std::pair{"moe-client", "attn_weights_q4k.bin"},
+        std::pair{"moe-client", "interleaved_q4k_manifest.json"}}) {
+    request.preset = preset;
+    server_.storage().forget_calls();
+    const auto name_of_repo = fmt::format("ann/lacks-{}-{}", preset, name);
+    auto all = test::read_tree(model_.path());
+    all.erase(name);
+    all.erase("checksums.json");
+    server_.commit(name_of_repo, all);
+    EXPECT_TRUE(fails(
+        hub::pull(*parse_hub_path("hf://" + name_of_repo), request, dir_ / name_of_repo, options_),
+        errc::mismatch, {name_of_repo, name, preset}));
+    const auto layer = test::sha256_of(all.at("layers/layer_00.weights"));
+    for (const auto& c : server_.storage().calls())
+      EXPECT_EQ(c.target.find(layer), std::string::npos) << "something large was fetched";
+  }
+}
+
+TEST_F(PullOfLies, AnotherSizeThanChecksumsSayIsAnError) {
+  EXPECT_TRUE(fails(pull_changed([](file_map& f) { f["norms.bin"] += "x"; }), errc::corrupt,
+                    {"norms.bin", "in the listing", "checksums.json"}));
+  expect_nothing_is_done();
+}
+
+TEST_F(PullOfLies, AnotherHashThanChecksumsSayIsAnError) {
+  const auto flip = [](file_map& f) { f["norms.bin"][0] ^= 1; };
+  EXPECT_TRUE(fails(pull_changed(flip), errc::corrupt,
+                    {"norms.bin", "the listing's SHA-256", "checksums.json"}));
+  expect_nothing_is_done();
+}
+
+TEST_F(PullOfLies, SoItIsForFilesOfWhichTheListingHasNoSha256) {
+  server_.lfs_bytes = 1 << 30; // git has them all
+  const auto flip = [](file_map& f) { f["norms.bin"][0] ^= 1; };
+  EXPECT_TRUE(fails(pull_changed(flip), errc::corrupt, {"norms.bin", "checksums.json"}));
+  expect_nothing_is_done();
+}
+
+TEST_F(PullOfLies, AModelCardThatWasEditedOnTheHubIsNoDamage) {
+  for (const auto lfs_bytes : {std::size_t{1000}, std::size_t{1}}) {
+    server_.lfs_bytes = lfs_bytes;
+    const auto done = pull_changed([](file_map& f) {
+      auto sums = *vindex::parse_checksums(f["checksums.json"], "sums");
+      sums.files["README.md"] = {3, hash_bytes({})};
+      f["checksums.json"] = vindex::write_checksums(sums);
+      f["README.md"] = "edited";
+    });
+    ASSERT_TRUE(succeeds(done));
+    const auto sums = vindex::read_checksums(dir_ / "lies");
+    EXPECT_FALSE((*sums)->files.contains("README.md"));
+    std::filesystem::remove_all(dir_ / "lies");
+  }
+}
+
+TEST_F(PullOfLies, AFileOfTheUsersOwnIsNotReplaced) {
+  ASSERT_TRUE(succeeds(pull_changed([](file_map&) {})));
+  test::write_file(dir_ / "lies/README.md", "my notes");
+  const auto add = [](file_map& f) { f["README.md"] = "of the Hub"; };
+  EXPECT_TRUE(fails(pull_changed(add), errc::usage,
+                    {(dir_ / "lies/README.md").string(), "was not made by a pull"}));
+  EXPECT_EQ(test::read_file(dir_ / "lies/README.md"), "my notes");
 }
 
 TEST_F(PullOfRoles, ARepositoryThatDoesNotExistLeavesNoDirectory) {

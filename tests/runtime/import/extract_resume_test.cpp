@@ -82,7 +82,7 @@ INSTANTIATE_TEST_SUITE_P(Kinds, ExtractResume,
 
 TEST_P(ExtractResume, AfterAStopAtAnyProgressCallTheResultIsTheSame) {
   const auto want = uninterrupted();
-  auto stops = 0;
+  auto stops = 0, kept = 0;
   for (auto n = std::size_t{1};; ++n) {
     SCOPED_TRACE(n);
     const auto first = run_until(n);
@@ -90,13 +90,16 @@ TEST_P(ExtractResume, AfterAStopAtAnyProgressCallTheResultIsTheSame) {
       break;
     ++stops;
     ASSERT_FALSE(fs::exists(out_));
-    ASSERT_TRUE(fs::exists(partial_));
+    // Before the first file was finished there is nothing to go on with.
+    ASSERT_EQ(fs::exists(partial_), kept > 0 || fs::exists(partial_ / "norms.bin"));
+    kept += fs::exists(partial_);
     ASSERT_TRUE(succeeds(run()));
     ASSERT_EQ(test::read_tree(out_), want);
     ASSERT_FALSE(fs::exists(partial_));
     fs::remove_all(out_);
   }
   EXPECT_GT(stops, 30);
+  EXPECT_GT(kept, 10);
 }
 
 TEST_P(ExtractResume, AfterAStopAtEveryCallOneAfterTheOtherTheResultIsTheSame) {
@@ -140,12 +143,13 @@ TEST_P(ExtractResume, ProgressRisesToTheTotal) {
   EXPECT_EQ(last, total);
 }
 
-TEST_P(ExtractResume, AHalfWrittenFileOfAKilledRunIsOverwritten) {
+TEST_P(ExtractResume, AHalfWrittenFileOfAKilledRunGoes) {
   const auto want = uninterrupted();
-  ASSERT_TRUE(run_until(20).cancelled);
-  // A kill leaves the temporary file of the file that was being written, longer than it will be.
-  test::write_file(partial_ / "interleaved_q4k.bin.tmp", std::string(1 << 20, 'x'));
-  test::write_file(partial_ / "index.json.tmp", "{\"version\":");
+  ASSERT_TRUE(run_until(45).cancelled);
+  // A kill leaves the temporary file of the file that was being written.
+  test::write_file(partial_ / ".interleaved_q4k.bin.0123456789abcdef.tmp",
+                   std::string(1 << 20, 'x'));
+  test::write_file(partial_ / ".index.json.fedcba9876543210.tmp", "{\"version\":");
   ASSERT_TRUE(succeeds(run()));
   EXPECT_EQ(test::read_tree(out_), want);
 }
@@ -159,36 +163,55 @@ TEST_P(ExtractResume, AFinishedFileOfAnotherSizeIsMadeAgain) {
   EXPECT_EQ(test::read_tree(out_), want);
 }
 
-TEST_P(ExtractResume, AChangedSourceStartsAgain) {
+TEST_P(ExtractResume, AChangedSourceStartsAgainIfForced) {
   ASSERT_TRUE(run_until(45).cancelled);
   auto o = small();
   o.seed = 2;
   model_ = tiny_model{o}; // with a fingerprint of its own
   const auto want = uninterrupted();
-  const auto second = run_until(~std::size_t{0});
-  EXPECT_FALSE(second.cancelled);
-  EXPECT_EQ(second.first.resumed_bytes, 0u);
+  EXPECT_TRUE(fails(run(), errc::usage, {partial_.string(), "another source", "--force"}));
+  auto force = extract_options{};
+  force.force = true;
+  force.on_progress = [](const extract_progress& p) {
+    EXPECT_EQ(p.resumed_bytes, 0u);
+    return true;
+  };
+  ASSERT_TRUE(succeeds(run(force)));
   EXPECT_EQ(test::read_tree(out_), want);
 }
 
-TEST_P(ExtractResume, AnotherEncodingStartsAgain) {
+TEST_P(ExtractResume, AnotherEncodingStartsAgainIfForced) {
   ASSERT_TRUE(run_until(45).cancelled);
   const auto want = uninterrupted();
   auto o = extract_options{};
   o.quant = GetParam() == quant_kind::q4k ? quant_kind::lossless : quant_kind::q4k;
+  EXPECT_TRUE(fails(extract(model_.checkpoint(), out_, pool_, o), errc::usage, {"other options"}));
+  o.force = true;
   ASSERT_TRUE(succeeds(extract(model_.checkpoint(), out_, pool_, o)));
   EXPECT_NE(test::read_tree(out_), want);
 }
 
-TEST_P(ExtractResume, ADirectoryWithoutAStateStartsAgain) {
+TEST_P(ExtractResume, ADamagedStateStartsAgainIfForced) {
   const auto want = uninterrupted();
   for (const auto* state : {"", "not json", "{\"version\":0}"}) {
     test::write_file(partial_ / ".unfinished.json", state);
-    test::write_file(partial_ / "stranger.txt", "left over");
-    ASSERT_TRUE(succeeds(run()));
-    EXPECT_EQ(test::read_tree(out_), want); // the stranger is gone
+    test::write_file(partial_ / "norms.bin", "left over");
+    EXPECT_TRUE(fails(run(), errc::usage, {"--force"}));
+    auto o = extract_options{};
+    o.force = true;
+    ASSERT_TRUE(succeeds(run(o)));
+    EXPECT_EQ(test::read_tree(out_), want);
     fs::remove_all(out_);
   }
+}
+
+TEST_P(ExtractResume, AFileOfSomebodyElseInAPartialDirectoryStays) {
+  ASSERT_TRUE(run_until(45).cancelled);
+  test::write_file(partial_ / "mine.txt", "precious");
+  auto o = extract_options{};
+  o.force = true;
+  EXPECT_TRUE(fails(run(o), errc::usage, {partial_.string(), "mine.txt"}));
+  EXPECT_EQ(test::read_file(partial_ / "mine.txt"), "precious");
 }
 
 } // namespace

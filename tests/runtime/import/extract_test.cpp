@@ -274,20 +274,33 @@ TEST_F(Extract, GateAndUpApartGiveTheFileOfGateAndUpTogether) {
 TEST_F(Extract, AnExistingDestinationIsRefusedAndLeftAlone) {
   test::write_file(out_ / "mine.txt", "precious");
   EXPECT_TRUE(fails(run(tiny_model{tiny_options{}}), errc::usage, {out_.string(), "--force"}));
+  auto o = extract_options{};
+  o.force = true;
+  EXPECT_TRUE(fails(run(tiny_model{tiny_options{}}, o), errc::usage, {"mine.txt"}));
   EXPECT_EQ(test::read_file(out_ / "mine.txt"), "precious");
   EXPECT_FALSE(fs::exists(dir_ / "x.vindex.partial"));
 }
 
+TEST_F(Extract, WhatHasNamesOfAVindexAndNoIndexIsNotReplaced) {
+  for (const auto* name : {"tokenizer.json", "README.md", "layers/layer_00.weights"})
+    test::write_file(out_ / name, "precious");
+  auto o = extract_options{};
+  o.force = true;
+  EXPECT_TRUE(fails(run(tiny_model{tiny_options{}}, o), errc::usage, {"is no vindex"}));
+  EXPECT_EQ(test::read_tree(out_).size(), 3u);
+}
+
 TEST_F(Extract, ForceReplacesItOnlyWhenTheNewOneIsComplete) {
-  test::write_file(out_ / "old.txt", "old");
+  ASSERT_TRUE(succeeds(run(tiny_model{tiny_options{}})));
+  test::write_file(out_ / "README.md", "old");
   auto o = extract_options{};
   o.force = true;
   o.on_progress = [](const extract_progress&) { return false; };
   EXPECT_TRUE(fails(run(tiny_model{tiny_options{}}, o), errc::cancelled, {"goes on"}));
-  EXPECT_EQ(test::read_file(out_ / "old.txt"), "old");
+  EXPECT_EQ(test::read_file(out_ / "README.md"), "old");
   o.on_progress = {};
   ASSERT_TRUE(succeeds(run(tiny_model{tiny_options{}}, o)));
-  EXPECT_FALSE(fs::exists(out_ / "old.txt"));
+  EXPECT_FALSE(fs::exists(out_ / "README.md"));
   EXPECT_TRUE(succeeds(vindex::read_index(out_)));
 }
 

@@ -95,6 +95,8 @@ TEST(TomlTable, UnknownKeysAreErrorsWithTheNearestKnownOne) {
 
 TEST(TomlTable, TextThatIsNoTomlNamesItsLine) {
   EXPECT_TRUE(fails(toml_table::parse("a = 1\nb =\n", "y.toml"), errc::usage, {"y.toml:2:"}));
+  EXPECT_TRUE(fails(toml_table::parse("experts = 8-15\n", "y.toml"), errc::usage,
+                    {"y.toml:1:", "in quotes: \"8-15\""}));
   EXPECT_TRUE(fails(toml_table::parse("a = 1\na = 2\n", "y.toml"), errc::usage, {"y.toml:2:"}));
 }
 

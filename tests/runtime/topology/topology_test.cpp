@@ -48,6 +48,7 @@ TEST(Topology, ReadsNodesWithDefaults) {
   EXPECT_FALSE(c->find.enabled());
   EXPECT_FALSE(c->protect.enabled());
   EXPECT_FALSE(c->hedge.enabled);
+  EXPECT_EQ(c->spot_check, 1000u);
   EXPECT_EQ(c->rows, row_encoding::automatic);
   EXPECT_EQ(c->find_node("b"), &c->nodes[1]);
   EXPECT_EQ(c->find_node("z"), nullptr);
@@ -196,6 +197,16 @@ key = "laptop.key"
 )");
   EXPECT_TRUE(succeeds(parse_cluster(text, "c.toml", dir.path(), reader::node)));
   EXPECT_TRUE(fails(parse_cluster(text, "c.toml", dir.path()), errc::usage, {"laptop.pem"}));
+}
+
+TEST(Topology, SaysHowOftenACallIsChecked) {
+  const auto spot_check = [](const std::string& value) {
+    return parse("spot_check = " + value + "\n" + std::string{two_nodes});
+  };
+  EXPECT_EQ(spot_check("1")->spot_check, 1u);
+  EXPECT_EQ(spot_check("0")->spot_check, 0u);
+  EXPECT_TRUE(fails(spot_check("-1"), errc::usage, {"c.toml:1", "spot_check", "-1"}));
+  EXPECT_TRUE(fails(spot_check("\"often\""), errc::usage, {"c.toml:1", "spot_check"}));
 }
 
 } // namespace

@@ -74,6 +74,13 @@ TEST(Fingerprint, OtherWeightsAndOtherShapesHaveOthers) {
   EXPECT_TRUE(differs([](model_config& c) { c.activation = quant::activation_function::silu; }));
 }
 
+TEST(Fingerprint, AFileThatIsFarTooLargeIsNotHashed) {
+  const auto v = tiny_vindex{};
+  test::set_file_size(v / norms_file, std::uint64_t{1} << 40); // a hole
+  EXPECT_TRUE(test::fails(fingerprint(v.path(), v.config()), errc::corrupt,
+                          {(v / norms_file).string(), "1099511627776 bytes"}));
+}
+
 TEST(Fingerprint, WithoutNormsThereIsNone) {
   const auto v = tiny_vindex{};
   std::filesystem::remove(v / norms_file);

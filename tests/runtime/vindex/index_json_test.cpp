@@ -102,6 +102,16 @@ TEST(IndexJson, TheActivationFunctionIsWrittenOnlyWhereItIsNotTheFamilys) {
   EXPECT_EQ(*back, c);
 }
 
+TEST(IndexJson, KeepsTheTokensThatTheModelWasTrainedForIfSomebodyKnowsThem) {
+  auto c = test::config_of({});
+  c.trained_context = 0;
+  EXPECT_EQ(write_index(c, {}).find("max_position_embeddings"), std::string::npos);
+  c.trained_context = 262144;
+  const auto back = parse_index(write_index(c, {}), "index.json");
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->trained_context, 262144u);
+}
+
 TEST(IndexJson, TheWrittenFileHasEveryFieldThatTheReferenceRequires) {
   const auto index = json::parse(write_index(test::config_of({}), {}));
   for (const auto* field :

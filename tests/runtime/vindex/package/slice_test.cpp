@@ -6,6 +6,7 @@
 #include "runtime/vindex/vindex.hpp"
 #include "tests/support/failures.hpp"
 #include "tests/support/files.hpp"
+#include "tests/support/rotated_experts.hpp"
 #include "tests/support/run_model.hpp"
 #include "tests/support/tiny_model.hpp"
 
@@ -168,6 +169,23 @@ TEST_F(Slice, ADamagedSourceIsNoticedWhileCopying) {
   EXPECT_TRUE(fails(cut(by_preset("moe-experts")), errc::corrupt,
                     {layer_file_name(1), "expert 3", "SHA-256", "damaged"}));
   EXPECT_FALSE(fs::exists(out_));
+}
+
+TEST_F(Slice, ASourceWithAnotherTableOfExpertsIsRefused) {
+  const auto name = layer_file_name(1);
+  test::rotate_experts(source_ / name,
+                       *read_layer_header(*file::open(source_ / name), source_.config()));
+  EXPECT_TRUE(fails(cut(by_preset("moe-experts")), errc::mismatch, {name, "table of experts"}));
+}
+
+TEST_F(Slice, ForceNeverReplacesTheSource) {
+  auto o = slice_options{};
+  o.force = true;
+  const auto before = test::read_tree(source_.path());
+  const auto plan = plan_slice(source_.path(), by_preset("moe-experts", first_last{0, 2}));
+  ASSERT_TRUE(succeeds(plan));
+  EXPECT_TRUE(fails(slice(*plan, source_.path(), pool_, o), errc::usage, {"is the source"}));
+  EXPECT_EQ(test::read_tree(source_.path()), before);
 }
 
 TEST_F(Slice, WrongRequestsAreRefusedBeforeAnythingIsWritten) {

@@ -6,6 +6,7 @@
 #include "runtime/vindex/package/verify.hpp"
 #include "tests/support/failures.hpp"
 #include "tests/support/files.hpp"
+#include "tests/support/rotated_experts.hpp"
 #include "tests/support/tiny_model.hpp"
 
 #include <gtest/gtest.h>
@@ -53,6 +54,12 @@ TEST_F(Verify, AGoodVindexIsGoodInEveryByte) {
     total += name == checksums_file ? 0 : content.size();
   EXPECT_EQ(deep.hashed_bytes, total);
   EXPECT_EQ(deep.digests, deep.files - 1 - 3 + 3 * (1 + 8)); // layer files by header and expert
+}
+
+TEST_F(Verify, ATableOfExpertsInAnotherOrderIsFoundWithoutReadingEverything) {
+  test::rotate_experts(v_ / layer_file_name(1), header(1));
+  expect_only(check(v_.path(), false), {layer_file_name(1), "table of experts", "checksums.json"});
+  expect_only(check(v_.path(), true), {layer_file_name(1), "table of experts"});
 }
 
 TEST_F(Verify, AFlippedBitOfAnExpertIsFoundAndTheExpertNamed) {
