@@ -25,8 +25,9 @@ struct live_request {
   std::stop_source stop;
   std::atomic<bool> paused{false};
 
-  std::uint32_t answers_left = 0; ///< that have not ended
-  bool tried_disk = false;
+  std::vector<std::uint32_t> prompt; ///< the whole one: behind the session's tokens
+  std::uint32_t answers_left = 0;    ///< that have not ended
+  bool tried_disk = false;           ///< the prompt was looked for there
 };
 using live_request_ptr = std::shared_ptr<live_request>;
 
@@ -51,7 +52,9 @@ struct live_answer {
   std::uint32_t passes = 0;    ///< running ones that it is in
   bool reading = true;         ///< more than the token that was chosen last is to be read
   bool has_room = false;       ///< generation::set_room was called
-  bool alone = false; ///< a pass with it has failed: whose fault it was shows when it is alone
+  bool alone = false; ///< a pass with it has failed; whose fault it was shows when it is alone
+  bool ended = false;
+  std::optional<failure> failed;   ///< ends with this as soon as no pass has it
   std::uint64_t condemnations = 0; ///< that its sequence was looked at for
 
   session_clock::time_point begun, last_token;
