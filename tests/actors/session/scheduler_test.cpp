@@ -29,7 +29,7 @@ TEST_F(Scheduler, AnswersAsPlainDecodingDoes) {
   const auto drawn = ask(text(30, 3), answer_of(12, 1, 99));
   settle();
   expect_whole(drawn);
-  EXPECT_EQ(ended_, (std::vector<request_id>{1, 2}));
+  EXPECT_EQ(ended_, (std::vector<session_request_id>{1, 2}));
   EXPECT_TRUE(work_->is_idle());
 }
 

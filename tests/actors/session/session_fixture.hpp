@@ -115,7 +115,7 @@ protected:
   void start() { start(model_->port()); }
   void start(experts::expert_port& port) {
     work_ = *actors::scheduler::create({model_->model(), model_->compute(), port}, options_);
-    work_->on_ended = [this](actors::request_id id) { ended_.push_back(id); };
+    work_->on_ended = [this](actors::session_request_id id) { ended_.push_back(id); };
   }
 
   asked ask(actors::session_request r) {
@@ -160,8 +160,8 @@ protected:
   }
 
   std::unique_ptr<actors::scheduler> work_;
-  std::vector<actors::request_id> ended_;
-  actors::request_id last_id_ = 0;
+  std::vector<actors::session_request_id> ended_;
+  actors::session_request_id last_id_ = 0;
 };
 
 } // namespace larql::test
