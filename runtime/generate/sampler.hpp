@@ -1,11 +1,12 @@
 // Chooses the next token from logits.
 //
 // Numerics  Logits are changed first: bias, then penalties for tokens that were generated before,
-//           then the mask takes away what may not come. Temperature 0 takes the largest (lowest id on ties). Otherwise: divide by the
-//           temperature, keep the top_k largest, of these the shortest prefix whose probability
-//           reaches top_p, of these what has at least min_p times the largest probability; draw
-//           one with the number of the token's index (random.hpp). Probabilities are fixed point
-//           (ranking.hpp), so equal logits, seed and index give equal tokens on every machine.
+//           then the mask takes away what may not come. Temperature 0 takes the largest (lowest id
+//           on ties). Otherwise: divide by the temperature, keep the top_k largest, of these the
+//           shortest prefix whose probability reaches top_p, of these what has at least min_p times
+//           the largest probability; draw one with the number of the token's index (random.hpp).
+//           Probabilities are fixed point (ranking.hpp), so equal logits, seed and index give equal
+//           tokens on every machine.
 // Owner     A sampler is a value: it can be copied, put back and compared. The scratch is shared.
 // Threads   One caller for each scratch.
 // Source    docs/numerics.md, "Choosing a token".
@@ -44,10 +45,12 @@ struct sampling_options {
 /// Memory that choosing needs and keeps; it holds nothing between calls.
 class sampling_scratch {
 public:
-  explicit sampling_scratch(const kernels::kernel_set& k) : ranked(k) {}
+  explicit sampling_scratch(const kernels::kernel_set& k) : kernels(&k), ranked(k) {}
 
+  const kernels::kernel_set* kernels;
   ranking ranked;
-  std::vector<float> logits; ///< changed by bias and penalties
+  std::vector<float> logits; ///< changed by bias, penalties and mask
+  std::vector<float> terms;  ///< of logprobs_of()
 };
 
 class sampler {
@@ -70,8 +73,12 @@ public:
   friend bool operator==(const sampler&, const sampler&) = default;
 
 private:
-  [[nodiscard]] std::span<const float> changed(std::span<const float> logits,
-                                               sampling_scratch& scratch) const;
+  /// Changes logits by bias and penalties; `place_of` tells where a token's logit stands, or null.
+  template <class PlaceOf>
+  void change(PlaceOf&& place_of) const;
+  [[nodiscard]] bool changes_logits() const noexcept;
+  [[nodiscard]] std::uint32_t choose_among(std::span<const float> logits, std::uint64_t index,
+                                           sampling_scratch& scratch) const;
   [[nodiscard]] bool has_penalties() const noexcept;
 
   sampling_options options_;
