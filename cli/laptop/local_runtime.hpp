@@ -6,6 +6,7 @@
 #include "actors/core/system.hpp"
 #include "actors/laptop/cluster.hpp"
 #include "actors/laptop/remote_experts.hpp"
+#include "actors/session/session_service.hpp"
 #include "cli/laptop/context_choice.hpp"
 #include "cli/support/cluster_flags.hpp"
 #include "cli/support/command.hpp"
@@ -52,6 +53,18 @@ public:
   /// For `context` tokens, or as many as the options say.
   [[nodiscard]] result<std::unique_ptr<generate::sequence>> new_sequence(std::uint32_t context);
 
+  /// A session service over this model; `o` says its limits. The context, the format of keys and
+  /// values, the chunk, the groups, and whose cached prompts are of use, are set here. The context
+  /// is chosen as by new_conversation(). Nothing else may compute while the service lives.
+  [[nodiscard]] result<std::unique_ptr<actors::session_service>>
+  start_sessions(actors::session_options o);
+  /// What start_sessions() will take, for choices that depend on it.
+  void choose_context();
+  [[nodiscard]] gemma4::kv_format kv_format() const;
+  [[nodiscard]] std::uint32_t chunk() const noexcept { return options_.chunk; }
+  /// Bytes of weights that are to stay in this machine's memory.
+  [[nodiscard]] std::uint64_t resident_bytes() const;
+
   /// Where the experts are computed.
   [[nodiscard]] experts::expert_port& port() noexcept;
 
@@ -64,8 +77,8 @@ public:
 
 private:
   local_runtime(const runtime_options& options, const kernels::kernel_set& k);
-  [[nodiscard]] gemma4::kv_format kv_format() const;
   [[nodiscard]] result<void> open_local_experts();
+  [[nodiscard]] result<void> start_system();
   [[nodiscard]] actors::own_sums_fn own_sums() const;
   [[nodiscard]] result<void> connect_nodes(const topology::cluster& c, const std::stop_token& stop);
 
@@ -79,7 +92,7 @@ private:
   std::optional<experts::expert_bank> bank_;
   std::unique_ptr<experts::local_experts> local_;
 
-  // Remote experts; destroyed in reverse order, the system last.
+  // Actors: those of remote experts, and of sessions; destroyed in reverse order, the system last.
   std::unique_ptr<actors::system_config> system_config_;
   std::unique_ptr<caf::actor_system> system_;
   std::unique_ptr<actors::cluster> cluster_;
