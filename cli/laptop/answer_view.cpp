@@ -17,6 +17,13 @@ void answer_view::show(const generate::generation::step_result& step) {
     }
 }
 
+void answer_view::keep(const generate::generation::step_result& step) {
+  text_ += step.text;
+  for (const auto& e : step.events)
+    if (e.what == text::output_event::kind::thought)
+      thoughts_ += e.text;
+}
+
 void answer_view::finish(const generate::generation::step_result& rest) {
   show(rest);
   if (in_thought_ && !quiet_)

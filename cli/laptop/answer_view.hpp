@@ -16,6 +16,8 @@ public:
   explicit answer_view(bool quiet) : quiet_(quiet) {}
 
   void show(const generate::generation::step_result& step);
+  /// Remembers it, and shows nothing: somebody else does.
+  void keep(const generate::generation::step_result& step);
   /// The last piece, and the end of the line.
   void finish(const generate::generation::step_result& rest);
 

@@ -180,7 +180,7 @@ std::uint64_t local_runtime::resident_bytes() const {
 
 // ---- conversations ------------------------------------------------------------------------------
 
-void local_runtime::choose_context() {
+void local_runtime::set_context() {
   const auto trained = model_.config.trained_context;
   if (options_.context != 0) {
     if (trained != 0 && options_.context > trained)
@@ -195,7 +195,7 @@ void local_runtime::choose_context() {
 }
 
 result<std::unique_ptr<generate::sequence>> local_runtime::new_conversation() {
-  choose_context();
+  set_context();
   return new_sequence(context_.tokens);
 }
 
@@ -203,7 +203,7 @@ result<std::unique_ptr<actors::session_service>>
 local_runtime::start_sessions(actors::session_options o) {
   LARQL_TRY_VOID(start_system());
   if (context_.tokens == 0)
-    choose_context();
+    set_context();
   o.limits.context = context_.tokens;
   o.kv = kv_format();
   o.chunk = options_.chunk;

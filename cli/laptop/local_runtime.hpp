@@ -59,7 +59,7 @@ public:
   [[nodiscard]] result<std::unique_ptr<actors::session_service>>
   start_sessions(actors::session_options o);
   /// What start_sessions() will take, for choices that depend on it.
-  void choose_context();
+  void set_context();
   [[nodiscard]] gemma4::kv_format kv_format() const;
   [[nodiscard]] std::uint32_t chunk() const noexcept { return options_.chunk; }
   /// Bytes of weights that are to stay in this machine's memory.
