@@ -126,6 +126,8 @@ void scheduler::publish() {
   auto& s = counts_;
   s.running = s.reading = s.paused = 0;
   for (const auto& a : running_) {
+    if (a->ended)
+      continue;
     ++s.running;
     s.reading += a->reading ? 1 : 0;
     s.paused += a->is_paused() ? 1 : 0;
