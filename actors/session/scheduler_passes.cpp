@@ -82,15 +82,11 @@ std::vector<live_answer*> scheduler::candidates(const lane& l) {
 }
 
 std::vector<scheduler::member> scheduler::share(std::span<live_answer* const> among) const {
-  auto demands = std::vector<row_demand>{};
   auto load = pass_load{};
   auto decoding = std::map<std::uint32_t, std::uint32_t>{}; // by client
   for (const auto* a : among) {
-    const auto rows = std::min(a->unread(), options_.chunk);
-    demands.push_back(
-        {a->client, rows, a->reading, a->reading ? a->order : std::uint64_t{a->stats.tokens}});
     if (a->reading) {
-      load.reading += rows;
+      load.reading += std::min(a->unread(), options_.chunk);
     } else {
       ++load.decoding;
       ++decoding[a->client];
@@ -99,8 +95,18 @@ std::vector<scheduler::member> scheduler::share(std::span<live_answer* const> am
   load.clients = static_cast<std::uint32_t>(decoding.size());
   for (const auto& [client, answers] : decoding)
     load.fewest = load.fewest == 0 ? answers : std::min(load.fewest, answers);
-  const auto budget = pass_budget(times_, load, options_.latency_factor, options_.chunk);
-  const auto rows = share_rows(demands, clients_.had(), budget);
+  const auto budget = budget_of(times_, load, options_.latency_factor, options_.chunk);
+
+  auto demands = std::vector<row_demand>{};
+  for (const auto* a : among) {
+    auto wanted = row_demand{a->client, 1, a->reading, a->stats.tokens};
+    if (a->reading) {
+      wanted.rows = budget.reads ? std::min(a->unread(), options_.chunk) : 0;
+      wanted.order = a->order;
+    }
+    demands.push_back(wanted);
+  }
+  const auto rows = share_rows(demands, clients_.had(), budget.rows);
   auto out = std::vector<member>{};
   for (auto i = std::size_t{0}; i < rows.size(); ++i)
     if (rows[i] != 0)
@@ -112,9 +118,9 @@ result<void> scheduler::start(lane& l, std::span<const member> members) {
   auto wanted = std::vector<generate::executor::part>{};
   for (const auto& [a, rows] : members)
     wanted.push_back({a->sequence.get(),
-                     std::span{a->tokens}.subspan(a->sequence->size() + a->in_passes, rows),
-                     {},
-                     a->request->stop.get_token()});
+                      std::span{a->tokens}.subspan(a->sequence->size() + a->in_passes, rows),
+                      {},
+                      a->request->stop.get_token()});
   LARQL_TRY_VOID(run_->begin(l.pass, wanted));
   l.members.assign(members.begin(), members.end());
   l.begun = session_clock::now();
@@ -214,14 +220,15 @@ void scheduler::take_apart(const lane& l, const failure& why) {
 
 void scheduler::count_pass(const lane& l, session_clock::time_point now) {
   const auto took = now - l.begun;
-  auto rows = 0u;
+  auto decoding = 0u, reading = 0u;
   for (auto i = std::size_t{0}; i < l.members.size(); ++i)
-    rows += l.pass.is_left_out(i) ? 0 : l.members[i].rows;
-  if (rows == 0)
+    if (const auto& [a, rows] = l.members[i]; !l.pass.is_left_out(i))
+      (a->reading ? reading : decoding) += rows;
+  if (decoding + reading == 0)
     return;
-  times_.add(rows, took);
+  times_.add(decoding, reading, took);
   ++counts_.passes;
-  counts_.pass_rows.add(rows);
+  counts_.pass_rows.add(decoding + reading);
   counts_.pass_seconds.add(std::chrono::duration<double>(took).count());
 }
 
