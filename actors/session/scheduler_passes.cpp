@@ -71,11 +71,25 @@ std::vector<live_answer*> scheduler::candidates(const lane& l) {
           std::find_if(free.begin(), free.end(), [](const auto* a) { return a->alone; });
       alone != free.end())
     return {*alone};
-  // Half of all, so that the other lane has as much to do.
+  return part_of(std::move(free), l);
+}
+
+// Half of all, so that the other lane has as much to do. A prompt slows down those that decode
+// beside it: its chunks go to the lanes in turn.
+std::vector<live_answer*> scheduler::part_of(std::vector<live_answer*> free, const lane& l) const {
   auto others = std::size_t{0};
   for (const auto& o : lanes_)
     if (&o != &l && o.pass.is_active())
       others += o.members.size();
+  if (others != 0) {
+    auto rest = std::vector<live_answer*>{};
+    std::copy_if(free.begin(), free.end(), std::back_inserter(rest),
+                 [&](const auto* a) { return !a->reading || a->last_lane != &l; });
+    if (!rest.empty())
+      free = std::move(rest);
+  }
+  // Whoever is left for the other lane decodes there; a prompt could be left each time.
+  std::stable_partition(free.begin(), free.end(), [](const auto* a) { return a->reading; });
   const auto part = (free.size() + others + lanes_.size() - 1) / lanes_.size();
   free.resize(std::min(free.size(), part));
   return free;
@@ -111,6 +125,9 @@ std::vector<scheduler::member> scheduler::share(std::span<live_answer* const> am
   for (auto i = std::size_t{0}; i < rows.size(); ++i)
     if (rows[i] != 0)
       out.push_back({among[i], rows[i]});
+  // Without memory for all, the youngest wait.
+  std::sort(out.begin(), out.end(),
+            [](const member& a, const member& b) { return a.answer->order < b.answer->order; });
   return out;
 }
 
@@ -125,13 +142,13 @@ result<void> scheduler::start(lane& l, std::span<const member> members) {
   l.members.assign(members.begin(), members.end());
   l.begun = session_clock::now();
   for (const auto& [a, rows] : members) {
+    a->last_lane = &l;
     ++a->passes;
     a->in_passes += rows;
   }
   return {};
 }
 
-// Without memory for all, some wait for the next pass.
 void scheduler::fill_lane(lane& l) {
   const auto among = candidates(l);
   if (among.empty())
@@ -194,7 +211,7 @@ void scheduler::settle(lane& l, const result<void>& outcome) {
       a->alone = false;
       auto& had = clients_.had_by(a->client);
       (a->reading ? had.read : had.decoded) += rows;
-      if (!a->reading)
+      if (!a->reading || a->prompt_read)
         continue;
       a->stats.prompt_tokens += rows;
       counts_.read_tokens += rows;
