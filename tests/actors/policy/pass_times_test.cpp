@@ -71,15 +71,15 @@ TEST(PassTimes, AnOverestimateCorrectsItself) {
 pass_times measured() {
   auto t = pass_times{};
   for (const auto& [answers, ms] : {std::pair{1u, 40},
-                                   {2u, 50},
-                                   {4u, 70},
-                                   {8u, 100},
-                                   {12u, 125},
-                                   {16u, 150},
-                                   {24u, 190},
-                                   {32u, 230},
-                                   {48u, 300},
-                                   {64u, 360}})
+                                    {2u, 50},
+                                    {4u, 70},
+                                    {8u, 100},
+                                    {12u, 125},
+                                    {16u, 150},
+                                    {24u, 190},
+                                    {32u, 230},
+                                    {48u, 300},
+                                    {64u, 360}})
     t.add(answers, 0, milliseconds{ms});
   t.add(8, 25, milliseconds{200}); // 4 ms each
   return t;
