@@ -31,10 +31,11 @@ ALLOWED = {
     "actors/net": ["actors/core", "schema", "runtime"],
     "actors/laptop": ["actors/core", "actors/net", "actors/policy", "schema", "runtime"],
     "actors/node": ["actors/core", "actors/net", "actors/policy", "schema", "runtime"],
+    "actors/session": ["actors/core", "actors/policy", "schema", "runtime"],
     "actors/admin": ["actors/core", "actors/net", "actors/policy", "schema", "runtime"],
     "cli/support": ["actors/core", "actors/net", "schema", "runtime"],
-    "cli/laptop": ["cli/support", "actors/core", "actors/net", "actors/policy", "actors/laptop", "actors/admin",
-                   "schema", "runtime"],
+    "cli/laptop": ["cli/support", "actors/core", "actors/net", "actors/policy", "actors/laptop", "actors/session",
+                   "actors/admin", "schema", "runtime"],
     "cli/node": ["cli/support", "actors/core", "actors/net", "actors/policy", "actors/node", "schema", "runtime"],
     "tests": ["cli", "actors", "schema", "runtime"],
 }
