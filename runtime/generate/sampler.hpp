@@ -1,7 +1,7 @@
 // Chooses the next token from logits.
 //
-// Numerics  Logits are changed first: bias, then penalties for tokens that were generated before.
-//           Temperature 0 takes the largest (lowest id on ties). Otherwise: divide by the
+// Numerics  Logits are changed first: bias, then penalties for tokens that were generated before,
+//           then the mask takes away what may not come. Temperature 0 takes the largest (lowest id on ties). Otherwise: divide by the
 //           temperature, keep the top_k largest, of these the shortest prefix whose probability
 //           reaches top_p, of these what has at least min_p times the largest probability; draw
 //           one with the number of the token's index (random.hpp). Probabilities are fixed point
@@ -14,6 +14,7 @@
 
 #include "runtime/base/result.hpp"
 #include "runtime/generate/ranking.hpp"
+#include "runtime/grammar/token_mask.hpp"
 
 #include <cstdint>
 #include <span>
@@ -56,9 +57,12 @@ public:
 
   [[nodiscard]] const sampling_options& options() const noexcept { return options_; }
 
-  /// The token with this index among those generated for a request. @pre logits are not empty
+  /// The token with this index among those generated for a request, of those that `mask` allows;
+  /// null: all. If every allowed logit is -infinity, the allowed token with the lowest id.
+  /// @pre logits are not empty; the mask allows a token below logits.size()
   [[nodiscard]] std::uint32_t choose(std::span<const float> logits, std::uint64_t index,
-                                     sampling_scratch& scratch) const;
+                                     sampling_scratch& scratch,
+                                     const grammar::token_mask* mask = nullptr) const;
 
   /// A token was generated: penalties count it from now on.
   void add(std::uint32_t token);
