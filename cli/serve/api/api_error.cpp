@@ -22,8 +22,7 @@ names names_of(error_kind kind) noexcept {
   case error_kind::unauthorized:
     return {401, "authentication_error", "invalid_api_key", "authentication_error"};
   case error_kind::forbidden: return {403, "permission_error", nullptr, "permission_error"};
-  case error_kind::not_found:
-    return {404, "invalid_request_error", "not_found", "not_found_error"};
+  case error_kind::not_found: return {404, "invalid_request_error", "not_found", "not_found_error"};
   case error_kind::wrong_method:
     return {405, "invalid_request_error", "method_not_allowed", "invalid_request_error"};
   case error_kind::too_large:
@@ -81,10 +80,10 @@ ordered_json error_body(protocol p, const api_error& error) {
   switch (p) {
   case protocol::openai: return openai_body(error);
   case protocol::anthropic:
-    return {{"type", "error"},
-            {"error",
-             {{"type", names_of(error.kind).anthropic_type},
-              {"message", message_with_param(error)}}}};
+    return {
+        {"type", "error"},
+        {"error",
+         {{"type", names_of(error.kind).anthropic_type}, {"message", message_with_param(error)}}}};
   case protocol::ollama: break;
   }
   return {{"error", message_with_param(error)}};

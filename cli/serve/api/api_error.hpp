@@ -33,11 +33,11 @@ enum class error_kind : std::uint8_t {
 struct api_error {
   error_kind kind = error_kind::invalid;
   std::string message;
-  std::string param = {};               ///< the field, such as "messages[2].content"; may be empty
-  std::uint64_t prompt_tokens = 0;      ///< of too_long
-  std::uint64_t context_tokens = 0;     ///< of too_long
+  std::string param = {};                ///< the field, such as "messages[2].content"; may be empty
+  std::uint64_t prompt_tokens = 0;       ///< of too_long
+  std::uint64_t context_tokens = 0;      ///< of too_long
   std::uint32_t retry_after_seconds = 0; ///< 0: trying again does not help, or nobody knows
-  std::string allowed_methods = {};     ///< of wrong_method, such as "GET, HEAD"
+  std::string allowed_methods = {};      ///< of wrong_method, such as "GET, HEAD"
 };
 
 /// The HTTP status code.

@@ -1,4 +1,5 @@
-// What becomes of a request, in the order in which it happens, before any protocol gives it a shape.
+// What becomes of a request, in the order in which it happens, before any protocol gives it a
+// shape.
 //
 //   prompt_progress*            while prompts are read
 //   (text_delta | reasoning_delta | call_begin | call_arguments | call_end)*   of any choice
@@ -20,7 +21,7 @@
 namespace larql::serve {
 
 struct prompt_progress {
-  std::uint64_t read = 0;   ///< tokens, cached ones included
+  std::uint64_t read = 0; ///< tokens, cached ones included
   std::uint64_t cached = 0;
   std::uint64_t total = 0;
 };

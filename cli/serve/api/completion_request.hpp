@@ -5,7 +5,8 @@
 
 #pragma once
 
-#include "cli/serve/api/json_body.hpp"
+#include "runtime/grammar/output_rules.hpp"
+#include "runtime/text/chat_message.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -14,54 +15,6 @@
 #include <vector>
 
 namespace larql::serve {
-
-enum class message_role : std::uint8_t { system, user, assistant, tool };
-
-/// A call of a tool by the model, in a past message or in an answer.
-struct tool_call {
-  std::string id;
-  std::string name;
-  ordered_json arguments; ///< an object; a string where a client sent back what is no JSON object
-};
-
-struct chat_message {
-  message_role role = message_role::user;
-  std::string content;          ///< all text parts, one after the other
-  std::string reasoning = {};   ///< of the assistant
-  std::vector<tool_call> calls = {}; ///< of the assistant
-  std::string call_id = {};     ///< of a tool's result: the call it answers; may be empty
-  std::string tool_name = {};   ///< of a tool's result; may be empty
-  ordered_json result = {};     ///< of a tool's result that was sent as an object; else null
-};
-
-struct tool_definition {
-  std::string name;
-  std::string description = {};
-  ordered_json parameters = {}; ///< a JSON schema; null: no parameters
-  bool strict = false;
-};
-
-struct tool_choice {
-  enum class mode : std::uint8_t {
-    automatic, ///< the model decides
-    none,
-    required, ///< at least one call of any tool
-    named     ///< a call of `name`
-  };
-  mode how = mode::automatic;
-  std::string name = {};
-};
-
-struct output_format {
-  enum class kind : std::uint8_t { text, json_object, json_schema };
-  kind what = kind::text;
-  ordered_json schema = {}; ///< of json_schema
-};
-
-struct thinking_choice {
-  std::optional<bool> enabled; ///< absent: the server's default
-  std::optional<std::uint32_t> budget_tokens;
-};
 
 /// Absent: the model's default.
 struct sampling_request {
@@ -79,13 +32,12 @@ struct raw_prompt {
 };
 
 struct completion_request {
-  std::vector<chat_message> messages;
+  std::vector<text::chat_message> messages;
   std::vector<raw_prompt> prompts; ///< instead of messages, if not empty; each has its own answers
-  std::vector<tool_definition> tools;
-  tool_choice choose_tool;
-  bool parallel_tool_calls = true;
-  output_format format;
-  thinking_choice thinking;
+  /// Tools, their choice, the form of the content, the budget of thoughts. Whether the model thinks
+  /// is in `thinking`.
+  grammar::output_rules rules;
+  std::optional<bool> thinking; ///< absent: the server's default
   sampling_request sampling;
   std::optional<std::uint32_t> max_tokens; ///< absent: as many as the context holds
   std::vector<std::string> stops;

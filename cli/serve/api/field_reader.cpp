@@ -107,8 +107,7 @@ bool field_reader::number(const char* key, double min, double max, std::optional
   return x.has_value();
 }
 
-bool field_reader::integer(const char* key, std::int64_t min, std::int64_t max,
-                           std::int64_t& out) {
+bool field_reader::integer(const char* key, std::int64_t min, std::int64_t max, std::int64_t& out) {
   const auto* value = find(key);
   if (value == nullptr)
     return false;

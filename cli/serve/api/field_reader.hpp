@@ -68,8 +68,7 @@ public:
               const std::vector<ordered_json>& harmless = {});
 
   /// Something else is wrong with a field.
-  void wrong(std::string_view key, std::string message,
-             error_kind kind = error_kind::invalid);
+  void wrong(std::string_view key, std::string message, error_kind kind = error_kind::invalid);
 
   [[nodiscard]] bool failed() const noexcept { return error_.has_value(); }
   [[nodiscard]] first_error& error() const noexcept { return error_; }

@@ -125,8 +125,8 @@ void read_stops(field_reader& fields, const char* key, std::vector<std::string>&
   if (!value->is_array())
     return add(*value);
   if (value->size() > most_stops)
-    return fields.wrong(key,
-                        fmt::format("has {} texts, at most {} are taken", value->size(), most_stops));
+    return fields.wrong(
+        key, fmt::format("has {} texts, at most {} are taken", value->size(), most_stops));
   for (const auto& stop : *value)
     add(stop);
 }
@@ -143,14 +143,14 @@ void read_max_tokens(field_reader& fields, std::initializer_list<const char*> ke
   }
 }
 
-void read_schema(field_reader& fields, const char* key, output_format& out) {
+void read_schema(field_reader& fields, const char* key, grammar::output_rules& out) {
   const auto* schema = fields.find(key);
   if (schema == nullptr)
     return fields.wrong(key, "is missing: a JSON schema");
   if (!schema->is_object() && !schema->is_boolean())
     return fields.wrong(key, fmt::format("expected a JSON schema, found {}", brief(*schema)));
-  out.what = output_format::kind::json_schema;
-  out.schema = *schema;
+  out.form = grammar::content_form::json_object;
+  out.schema = to_text(*schema);
 }
 
 } // namespace larql::serve

@@ -22,7 +22,7 @@ void read_stops(field_reader& fields, const char* key, std::vector<std::string>&
 void read_max_tokens(field_reader& fields, std::initializer_list<const char*> keys,
                      std::optional<std::uint32_t>& out);
 
-/// A schema under `key`, which must be an object or true or false.
-void read_schema(field_reader& fields, const char* key, output_format& out);
+/// Content that follows the JSON schema under `key`, which must be an object or true or false.
+void read_schema(field_reader& fields, const char* key, grammar::output_rules& out);
 
 } // namespace larql::serve
