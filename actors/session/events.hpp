@@ -43,7 +43,10 @@ struct answer_end {
   std::uint32_t choice = 0;
   generate::end_reason reason = generate::end_reason::none; ///< none: failed, or nothing was asked
   std::optional<failure> failed;                            ///< what came before it stays valid
-  std::string text; ///< that was held back until the end (generation::flush)
+  /// What was held back until the end (generation::finish).
+  generate::generation::step_result rest;
+  /// As it has ended, for what its reader has counted; none for a request without answers.
+  std::optional<generate::generation> answer;
 
   std::uint32_t prompt_tokens = 0; ///< of the whole prompt
   std::uint32_t cached_tokens = 0; ///< of these, from the prefix cache

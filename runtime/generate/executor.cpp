@@ -97,11 +97,12 @@ result<void> executor::begin(running_pass& r, std::span<const part> parts) {
   r.ahead_.clear();
   for (auto i = std::size_t{0}; i < parts.size(); ++i) {
     const auto& p = parts[i];
-    r.parts_.push_back({p.to,
-                        {p.tokens.begin(), p.tokens.end()},
-                        {p.parents.begin(), p.parents.end()},
-                        parts_[i].first,
-                        p.stop});
+    auto& part = r.parts_.emplace_back();
+    part.to = p.to;
+    part.tokens.assign(p.tokens.begin(), p.tokens.end());
+    part.parents.assign(p.parents.begin(), p.parents.end());
+    part.first = parts_[i].first;
+    part.stop = p.stop;
     if (parts_[i].first == p.to->size())
       continue;
     for (const auto* other : running_)
@@ -109,6 +110,12 @@ result<void> executor::begin(running_pass& r, std::span<const part> parts) {
         if (o.to == p.to)
           r.ahead_.push_back(other);
   }
+  r.stops_ = std::make_shared<running_pass::stop_count>();
+  r.stops_->left = r.parts_.size();
+  for (auto& p : r.parts_)
+    if (p.stop.stop_possible())
+      p.on_stop = std::make_unique<std::stop_callback<running_pass::count_stop>>(
+          p.stop, running_pass::count_stop{r.stops_});
   forward_.begin(r.pass_, parts_);
   r.active_ = true;
   running_.push_back(&r);
@@ -150,8 +157,9 @@ void executor::leave_out_stopped(running_pass& r) {
   }
 }
 
-result<void> executor::advance(running_pass& r, const std::stop_token& stop) {
+result<void> executor::advance(running_pass& r, const std::stop_token& given) {
   LARQL_CHECK(r.active_ && !is_done(r));
+  const auto stop = given.stop_possible() ? given : r.stops_->all.get_token();
   auto done = result<void>{};
   if (r.pass_.is_waiting()) {
     done = forward_.finish_layer(r.pass_, stop);
@@ -201,6 +209,8 @@ void executor::drop(running_pass& r) {
 void executor::retire(running_pass& r) {
   stats_.add(r.stats());
   r.active_ = false;
+  for (auto& p : r.parts_)
+    p.on_stop.reset();
   std::erase(running_, &r);
   for (auto* other : running_)
     std::erase(other->ahead_, &r);

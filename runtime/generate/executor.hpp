@@ -73,7 +73,8 @@ public:
   [[nodiscard]] bool is_done(const running_pass& p) const noexcept;
   /// The next step would wait, for other machines or for a pass ahead of this one.
   [[nodiscard]] bool would_wait(const running_pass& p) const noexcept;
-  /// Takes a pass one step further, of which a layer has two. A failure drops the pass.
+  /// Takes a pass one step further, of which a layer has two. A failure drops the pass, and so
+  /// does `stop`, or without one the stop of all its parts, with errc::cancelled.
   /// @pre active, not done, and no pass ahead keeps it waiting
   [[nodiscard]] result<void> advance(running_pass& p, const std::stop_token& stop = {});
   /// Appends the tokens, or the drafts, of the parts that were not left out. @pre is_done(p)

@@ -1,11 +1,12 @@
 // Chooses the next token from logits.
 //
 // Numerics  Logits are changed first: bias, then penalties for tokens that were generated before,
-//           then the mask takes away what may not come. Temperature 0 takes the largest (lowest id on ties). Otherwise: divide by the
-//           temperature, keep the top_k largest, of these the shortest prefix whose probability
-//           reaches top_p, of these what has at least min_p times the largest probability; draw
-//           one with the number of the token's index (random.hpp). Probabilities are fixed point
-//           (ranking.hpp), so equal logits, seed and index give equal tokens on every machine.
+//           then the mask takes away what may not come. Temperature 0 takes the largest (lowest id
+//           on ties). Otherwise: divide by the temperature, keep the top_k largest, of these the
+//           shortest prefix whose probability reaches top_p, of these what has at least min_p times
+//           the largest probability; draw one with the number of the token's index (random.hpp).
+//           Probabilities are fixed point (ranking.hpp), so equal logits, seed and index give equal
+//           tokens on every machine.
 // Owner     A sampler is a value: it can be copied, put back and compared. The scratch is shared.
 // Threads   One caller for each scratch.
 // Source    docs/numerics.md, "Choosing a token".

@@ -182,13 +182,27 @@ kv_prefix kv_cache::prefix(std::uint32_t end, const kv_window* w) const {
   return out;
 }
 
+bool kv_cache::can_adopt(const kv_prefix& p) const noexcept {
+  if (p.layers.size() != layers_.size() || p.end > max_context_)
+    return false;
+  for (auto l = std::size_t{0}; l < layers_.size(); ++l) {
+    const auto& [first, blocks] = p.layers[l];
+    const auto needed = layers_[l].sliding ? block_of(first_visible(p.end)) : 0;
+    if (first > needed || first + blocks.size() != blocks_for(p.end))
+      return false;
+    for (const auto& b : blocks)
+      if (b->size_bytes() != layers_[l].block_bytes())
+        return false;
+  }
+  return true;
+}
+
 void kv_cache::adopt(kv_prefix p) {
-  LARQL_CHECK(p.layers.size() == layers_.size());
+  LARQL_CHECK(can_adopt(p));
   for (auto l = std::size_t{0}; l < layers_.size(); ++l) {
     layers_[l].first_block = p.layers[l].first_block;
     layers_[l].blocks = std::move(p.layers[l].blocks);
   }
-  LARQL_CHECK(has_window(p.end));
 }
 
 kv_cache kv_cache::empty_copy() const {

@@ -103,15 +103,16 @@ public:
   /// The first `end` positions; sliding layers are those of `w`, or without one this sequence's
   /// own. @pre w == nullptr ? has_window(end) : fits(*w, end)
   [[nodiscard]] kv_prefix prefix(std::uint32_t end, const kv_window* w) const;
-  /// What prefix() of a sequence of `end` positions holds: blocks of each layer, and their bytes.
+  /// At most what prefix() of a sequence of `end` positions holds: blocks of a layer, their bytes.
   struct prefix_shape {
     std::uint32_t first_block = 0;
     std::uint32_t blocks = 0;
     std::size_t block_bytes = 0;
   };
   [[nodiscard]] std::vector<prefix_shape> shape_of_prefix(std::uint32_t end) const;
-  /// Continues with these positions in the place of all its own. @pre the prefix is of a cache of
-  /// the same model and format, and has at least the blocks of shape_of_prefix(p.end)
+  /// Whether a prefix has the layers, the blocks and their sizes that this cache needs.
+  [[nodiscard]] bool can_adopt(const kv_prefix& p) const noexcept;
+  /// Continues with these positions in the place of all its own. @pre can_adopt(p)
   void adopt(kv_prefix p);
   /// An empty cache like this one.
   [[nodiscard]] kv_cache empty_copy() const;
