@@ -9,21 +9,30 @@ namespace {
 // Depth is limited because nlohmann's destructor and our walks recurse.
 constexpr auto max_depth = 64;
 
-} // namespace
-
-result<json> parse_json(std::string_view text, std::string_view name) {
+template <class Json>
+result<Json> parse(std::string_view text, std::string_view name) {
   try {
     auto too_deep = false;
-    auto parsed = json::parse(text, [&](int depth, json::parse_event_t, json&) {
+    auto parsed = Json::parse(text, [&](int depth, typename Json::parse_event_t, Json&) {
       too_deep = too_deep || depth > max_depth;
       return !too_deep;
     });
     if (too_deep)
       return fail(errc::corrupt, "{}: nested deeper than {} levels", name, max_depth);
     return parsed;
-  } catch (const json::exception& e) {
+  } catch (const typename Json::exception& e) {
     return fail(errc::corrupt, "{}: not valid JSON: {}", name, e.what());
   }
+}
+
+} // namespace
+
+result<json> parse_json(std::string_view text, std::string_view name) {
+  return parse<json>(text, name);
+}
+
+result<ordered_json> parse_ordered_json(std::string_view text, std::string_view name) {
+  return parse<ordered_json>(text, name);
 }
 
 result<json> parse_json_file(const std::filesystem::path& path, std::uint64_t max_bytes) {

@@ -84,9 +84,11 @@ public:
   /// The text of finish().
   [[nodiscard]] std::string flush() { return finish().text; }
   /// The reader, for its counts; null without an output_reader.
-  [[nodiscard]] const text::output_reader* reader() const noexcept;
+  [[nodiscard]] const text::output_reader* reader() const noexcept {
+    return reader_ ? &*reader_ : nullptr;
+  }
   /// Which of `stop_texts` has ended the answer; null: none.
-  [[nodiscard]] const std::string* stop_text() const noexcept;
+  [[nodiscard]] const std::string* stop_text() const noexcept { return matcher_.found(); }
 
   [[nodiscard]] bool ended() const noexcept { return reason_ != end_reason::none; }
   [[nodiscard]] end_reason reason() const noexcept { return reason_; }
@@ -94,17 +96,24 @@ public:
   [[nodiscard]] std::size_t tokens() const noexcept { return count_; }
   /// Index of the next token in its request.
   [[nodiscard]] std::uint64_t index() const noexcept { return options_.first_index + count_; }
+  /// As given, but for the constraint, which moves on with the tokens.
   [[nodiscard]] const generation_options& options() const noexcept { return options_; }
+  [[nodiscard]] const grammar::constraint& constraint() const noexcept { return constraint_; }
 
   friend bool operator==(const generation&, const generation&) = default;
 
 private:
   void check_limits() noexcept;
   [[nodiscard]] bool is_stop_token(std::uint32_t token) const noexcept;
+  void read(std::uint32_t token, step_result& out);
+  void give(std::vector<text::output_event> events, step_result& out);
+  void give_content(std::string text, step_result& out) const;
 
   generation_options options_;
   sampler sampler_;
-  std::optional<text::utf8_stream> reader_;
+  grammar::constraint constraint_;
+  std::optional<text::utf8_stream> stream_;
+  std::optional<text::output_reader> reader_;
   text::stop_matcher matcher_;
   std::size_t room_ = ~std::size_t{0};
   std::size_t count_ = 0;

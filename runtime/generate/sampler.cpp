@@ -16,6 +16,21 @@ std::uint64_t share_of(std::uint64_t mass, std::uint64_t bits) noexcept {
   return static_cast<std::uint64_t>((uint128{mass} * bits) >> 53);
 }
 
+// Leaves -infinity for what is not allowed.
+void take_away(std::span<float> logits, const grammar::token_mask& mask) {
+  constexpr std::size_t bits = 64;
+  const auto words = mask.bits();
+  for (auto begin = std::size_t{0}; begin < logits.size(); begin += bits) {
+    const auto part = logits.subspan(begin, std::min(bits, logits.size() - begin));
+    const auto allowed = begin / bits < words.size() ? words[begin / bits] : 0;
+    if (allowed == 0)
+      std::fill(part.begin(), part.end(), -INFINITY);
+    else if (allowed != ~std::uint64_t{0})
+      for (auto i = std::size_t{0}; i < part.size(); ++i)
+        part[i] = (allowed >> i & 1) != 0 ? part[i] : -INFINITY;
+  }
+}
+
 } // namespace
 
 result<void> check_options(const sampling_options& o) {
@@ -63,29 +78,57 @@ void sampler::add(std::uint32_t token) {
     seen_.insert(it, {token, 1});
 }
 
-std::span<const float> sampler::changed(std::span<const float> logits,
-                                        sampling_scratch& scratch) const {
-  if (options_.bias.empty() && seen_.empty())
-    return logits;
-  auto& x = scratch.logits;
-  x.assign(logits.begin(), logits.end());
+bool sampler::changes_logits() const noexcept {
+  return !options_.bias.empty() || !seen_.empty();
+}
+
+template <class PlaceOf>
+void sampler::change(PlaceOf&& place_of) const {
   for (const auto& [token, bias] : options_.bias)
-    if (token < x.size())
-      x[token] += bias;
+    if (float* logit = place_of(token))
+      *logit += bias;
   for (const auto& [token, count] : seen_) {
-    if (token >= x.size())
+    float* logit = place_of(token);
+    if (logit == nullptr)
       continue;
-    auto& logit = x[token];
-    logit = logit > 0 ? logit / options_.repetition_penalty : logit * options_.repetition_penalty;
-    logit -= options_.presence_penalty + options_.frequency_penalty * static_cast<float>(count);
+    *logit =
+        *logit > 0 ? *logit / options_.repetition_penalty : *logit * options_.repetition_penalty;
+    *logit -= options_.presence_penalty + options_.frequency_penalty * static_cast<float>(count);
   }
-  return x;
 }
 
 std::uint32_t sampler::choose(std::span<const float> logits, std::uint64_t index,
-                              sampling_scratch& scratch) const {
-  const auto x = changed(logits, scratch);
-  if (options_.temperature == 0)
+                              sampling_scratch& scratch, const grammar::token_mask* mask) const {
+  auto& x = scratch.logits;
+  if (mask != nullptr && mask->is_list()) {
+    const auto tokens = mask->list();
+    x.clear();
+    for (const auto token : tokens)
+      x.push_back(token < logits.size() ? logits[token] : -INFINITY);
+    change([&](std::uint32_t token) {
+      const auto it = std::lower_bound(tokens.begin(), tokens.end(), token);
+      return it != tokens.end() && *it == token ? &x[static_cast<std::size_t>(it - tokens.begin())]
+                                                : nullptr;
+    });
+    return tokens[choose_among(x, index, scratch)];
+  }
+  if (mask == nullptr && !changes_logits())
+    return choose_among(logits, index, scratch);
+  x.assign(logits.begin(), logits.end());
+  change([&](std::uint32_t token) { return token < x.size() ? &x[token] : nullptr; });
+  if (mask != nullptr)
+    take_away(x, *mask);
+  const auto chosen = choose_among(x, index, scratch);
+  // Where all are -infinity the first one stands for none: it may be one that is not allowed.
+  return mask == nullptr || mask->allows(chosen) ? chosen : mask->first();
+}
+
+std::uint32_t sampler::choose_among(std::span<const float> x, std::uint64_t index,
+                                    sampling_scratch& scratch) const {
+  const auto ranked_is_possible = [&] {
+    return std::isfinite(scratch.kernels->maximum(x.data(), x.size()));
+  };
+  if (options_.temperature == 0 || x.size() == 1 || !ranked_is_possible())
     return argmax(x);
   auto& ranked = scratch.ranked;
   ranked.set(x, options_.temperature);

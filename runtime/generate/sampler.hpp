@@ -45,10 +45,12 @@ struct sampling_options {
 /// Memory that choosing needs and keeps; it holds nothing between calls.
 class sampling_scratch {
 public:
-  explicit sampling_scratch(const kernels::kernel_set& k) : ranked(k) {}
+  explicit sampling_scratch(const kernels::kernel_set& k) : kernels(&k), ranked(k) {}
 
+  const kernels::kernel_set* kernels;
   ranking ranked;
-  std::vector<float> logits; ///< changed by bias and penalties
+  std::vector<float> logits; ///< changed by bias, penalties and mask
+  std::vector<float> terms;  ///< of logprobs_of()
 };
 
 class sampler {
@@ -71,8 +73,12 @@ public:
   friend bool operator==(const sampler&, const sampler&) = default;
 
 private:
-  [[nodiscard]] std::span<const float> changed(std::span<const float> logits,
-                                               sampling_scratch& scratch) const;
+  /// Changes logits by bias and penalties; `place_of` tells where a token's logit stands, or null.
+  template <class PlaceOf>
+  void change(PlaceOf&& place_of) const;
+  [[nodiscard]] bool changes_logits() const noexcept;
+  [[nodiscard]] std::uint32_t choose_among(std::span<const float> logits, std::uint64_t index,
+                                           sampling_scratch& scratch) const;
   [[nodiscard]] bool has_penalties() const noexcept;
 
   sampling_options options_;

@@ -1,7 +1,7 @@
 // Which tokens may come next.
 //
-// A mask of few tokens is a list of them; another is one bit for each token of the vocabulary. Masks
-// are shared and never change.
+// A mask of few tokens is a list of them; another is one bit for each token of the vocabulary.
+// Masks are shared and never change.
 //
 // Threads   Immutable.
 
@@ -16,14 +16,15 @@ namespace larql::grammar {
 
 class token_mask {
 public:
-  /// Of these tokens. @pre ascending, without repeats, all < vocabulary
+  /// Of these tokens, at least one. @pre ascending, without repeats, all < vocabulary
   [[nodiscard]] static token_mask of_list(std::vector<std::uint32_t> tokens,
                                           std::size_t vocabulary);
-  /// Token i has bit i % 64 of word i / 64.
+  /// Token i has bit i % 64 of word i / 64. Becomes a list if few are allowed. @pre one is
   [[nodiscard]] static token_mask of_bits(std::vector<std::uint64_t> bits, std::size_t vocabulary);
 
   [[nodiscard]] bool allows(std::uint32_t token) const noexcept;
-  [[nodiscard]] std::size_t count() const noexcept { return count_; } ///< of allowed tokens
+  [[nodiscard]] std::uint32_t first() const noexcept; ///< the allowed token with the lowest id
+  [[nodiscard]] std::size_t count() const noexcept { return count_; } ///< of allowed ones
   [[nodiscard]] std::size_t vocabulary() const noexcept { return vocabulary_; }
 
   /// Whether it is a list; else it is bits.

@@ -1,5 +1,4 @@
-// A chat as the APIs speak of it: messages, tools that may be called, and calls of them. Independent
-// of any template.
+// A chat as the APIs speak of it: messages, tools that may be called, and calls of them.
 //
 // JSON travels as text here, because schemas keep the order of their properties and most front ends
 // hold it as text anyway.
@@ -23,10 +22,11 @@ enum class chat_role : unsigned char { system, user, model, tool };
 
 /// A function that the model may call.
 struct tool_definition {
-  std::string name; ///< letters, digits, '_', '-' and '.', at most 64
+  std::string name; ///< 1 to 128 letters, digits, and any of "_-.:/"
   std::string description{};
-  std::string parameters{}; ///< JSON schema of an object, as text; empty: no parameters are declared
-  bool strict = false;      ///< arguments must follow the schema
+  std::string
+      parameters{};    ///< JSON schema of an object, as text; empty: no parameters are declared
+  bool strict = false; ///< arguments must follow the schema
 
   friend bool operator==(const tool_definition&, const tool_definition&) = default;
 };
@@ -52,12 +52,13 @@ struct chat_message {
   std::vector<std::string> parts{};
 
   // Of the model.
-  std::string reasoning{}; ///< its thoughts; only those of a loop of tool calls that goes on are used
+  std::string
+      reasoning{}; ///< its thoughts; only those of a loop of tool calls that goes on are used
   std::vector<tool_call> tool_calls{};
 
   // Of a tool: the result of a call.
-  std::string tool_call_id{}; ///< of one of the calls of the message of the model before it
-  std::string tool_name{};    ///< where no call has that id
+  std::string tool_call_id{};   ///< of one of the calls of the message of the model before it
+  std::string tool_name{};      ///< where no call has that id
   bool content_is_json = false; ///< content is a JSON value as text, not a text
 };
 

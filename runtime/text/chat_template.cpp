@@ -1,6 +1,22 @@
+// What the revisions do differently, beside the two flags of chat_template:
+//
+//                                          launch  interleaved  second  canonical
+//   a result of a tool                     own turn  own turn   behind its call, in the model's
+//   turn messages of the model in a row         turns of their own   one turn; closed in between by
+//   second thoughts since the last question       never   with calls   with calls   always behind a
+//   result, when thinking         a new turn           nothing      an open thought null in
+//   arguments                      None    None         None    null commas in nested parameters
+//   early   early        right   right
+
 #include "runtime/text/chat_template.hpp"
 
+#include "runtime/text/tool_format.hpp"
+#include "runtime/text/trim.hpp"
 #include "runtime/text/utf8.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
 
 namespace larql::text {
 
@@ -8,54 +24,14 @@ namespace {
 
 constexpr std::string_view thought_begin = "<|channel>";
 constexpr std::string_view thought_end = "<channel|>";
+constexpr std::string_view thought_name = "thought\n";
 
-/// A prompt in parts: control tokens by name, and the text between them.
-class prompt {
-public:
-  struct part {
-    std::string text;
-    bool control;
-  };
-
-  prompt& control(std::string_view token) {
-    parts_.push_back({std::string{token}, true});
-    return *this;
-  }
-  // Neighbouring text is one stretch: merges may go across.
-  prompt& text(std::string_view text) {
-    if (parts_.empty() || parts_.back().control)
-      parts_.push_back({{}, false});
-    parts_.back().text += text;
-    return *this;
-  }
-  [[nodiscard]] const std::vector<part>& parts() const noexcept { return parts_; }
-
-private:
-  std::vector<part> parts_;
+struct written {
+  prompt_parts prompt;
+  std::size_t system_end = 0;         // in parts
+  std::vector<std::size_t> turn_ends; // in parts
+  bool in_thought = false;
 };
-
-// What Python's str.strip() and with it the template's trim take away.
-bool is_trimmed(const utf8_unit& unit) {
-  return unit.what == utf8_unit::kind::scalar &&
-         (is_white_space(unit.scalar) || (unit.scalar >= 0x1c && unit.scalar <= 0x1f));
-}
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty()) {
-    const auto unit = next_utf8(text);
-    if (!is_trimmed(unit))
-      break;
-    text.remove_prefix(unit.length);
-  }
-  auto end = std::size_t{0}; // of what is kept
-  for (auto at = std::size_t{0}; at < text.size();) {
-    const auto unit = next_utf8(text.substr(at));
-    at += unit.length;
-    if (!is_trimmed(unit))
-      end = at;
-  }
-  return text.substr(0, end);
-}
 
 // Leaves out every thought; one that never ends goes to the end.
 std::string without_thoughts(std::string_view text) {
@@ -75,132 +51,366 @@ std::string_view name_of(chat_role role) {
   case chat_role::system: return "system";
   case chat_role::user: return "user";
   case chat_role::model: return "model";
+  case chat_role::tool: return "tool";
   }
   return "user";
 }
 
+std::string trimmed(chat_role role, std::string_view text) {
+  return std::string{
+      trim(role == chat_role::model ? std::string_view{without_thoughts(text)} : text)};
+}
+
 std::string content_of(const chat_message& m) {
-  return std::string{trim(m.role == chat_role::model ? without_thoughts(m.content) : m.content)};
-}
-
-void open_turn(prompt& out, chat_role role) {
-  out.control("<|turn>").text(name_of(role)).text("\n");
-}
-
-void close_turn(prompt& out) {
-  out.control("<turn|>").text("\n");
-}
-
-// With thinking there is a system turn even without a system message.
-void add_system_turn(prompt& out, const chat_template& form, const chat_message* system,
-                     bool thinking) {
-  open_turn(out, chat_role::system);
-  if (thinking) {
-    out.control("<|think|>");
-    if (form.newline_after_think)
-      out.text("\n");
-  }
-  if (system != nullptr)
-    out.text(content_of(*system));
-  close_turn(out);
-}
-
-// Messages of the model in a row continue one turn.
-void add_turns(prompt& out, std::span<const chat_message> messages) {
-  for (auto i = std::size_t{0}; i < messages.size(); ++i) {
-    const auto is_model = [&](std::size_t at) {
-      return at < messages.size() && messages[at].role == chat_role::model;
-    };
-    if (!is_model(i) || i == 0 || !is_model(i - 1))
-      open_turn(out, messages[i].role);
-    out.text(content_of(messages[i]));
-    if (!is_model(i) || !is_model(i + 1))
-      close_turn(out);
-  }
-}
-
-result<prompt> write(const chat_template& form, std::span<const chat_message> messages,
-                     const chat_options& options) {
-  if (messages.empty())
-    return fail(errc::usage, "a chat needs at least one message");
-  const auto* system = messages[0].role == chat_role::system ? &messages[0] : nullptr;
-  const auto turns = messages.subspan(system != nullptr ? 1 : 0);
-  for (auto i = std::size_t{0}; i < turns.size(); ++i)
-    if (turns[i].role == chat_role::system)
-      return fail(errc::usage, "message {} of the chat is a system message, only the first may be",
-                  messages.size() - turns.size() + i + 1);
-  auto out = prompt{};
-  out.control("<bos>");
-  if (system != nullptr || options.thinking)
-    add_system_turn(out, form, system, options.thinking);
-  add_turns(out, turns);
-  if (options.generation_prompt) {
-    open_turn(out, chat_role::model);
-    if (!options.thinking && form.empty_thought_channel)
-      out.control(thought_begin).text("thought\n").control(thought_end);
-  }
+  if (m.parts.empty())
+    return trimmed(m.role, m.content);
+  auto out = std::string{};
+  for (const auto& part : m.parts)
+    out += trimmed(m.role, part);
   return out;
 }
 
-} // namespace
-
-result<chat_role> parse_chat_role(std::string_view name) {
-  if (name == "system" || name == "developer")
-    return chat_role::system;
-  if (name == "user")
-    return chat_role::user;
-  if (name == "assistant" || name == "model")
-    return chat_role::model;
-  return fail(errc::usage,
-              "the role of a message is {}, expected system, developer, user, assistant "
-              "or model",
-              in_quotes(name));
+result<ordered_json> parse_value(std::string_view text, const std::string& where) {
+  auto parsed = parse_ordered_json(text, where);
+  if (!parsed)
+    return failure{errc::usage, parsed.error().text};
+  return parsed;
 }
 
+/// Writes one chat.
+class chat_writer {
+public:
+  chat_writer(const chat_template& form, std::span<const chat_message> messages,
+              const chat_options& options)
+      : form_(form), messages_(messages), options_(options) {
+    const auto early = form.revision == template_revision::launch ||
+                       form.revision == template_revision::interleaved;
+    style_ = {form.revision != template_revision::canonical, early};
+    results_in_turns_ = early;
+  }
+
+  result<written> write() {
+    if (messages_.empty())
+      return fail(errc::usage, "a chat needs at least one message");
+    LARQL_TRY_VOID(check_tools(options_.tools));
+    const auto* continued = continued_message();
+    if (continued != nullptr)
+      messages_ = messages_.first(messages_.size() - 1);
+    out_.prompt.control("<bos>");
+    LARQL_TRY_VOID(system_turn());
+    for (auto i = first_; i < messages_.size(); ++i)
+      if (messages_[i].role == chat_role::user)
+        last_question_ = i;
+    for (auto i = first_; i < messages_.size(); ++i) {
+      const auto ok =
+          messages_[i].role == chat_role::tool && !results_in_turns_ ? check_result(i) : message(i);
+      LARQL_TRY_VOID(ok);
+    }
+    if (continued != nullptr)
+      go_on(*continued);
+    else if (options_.generation_prompt)
+      generation_prompt(true);
+    return std::move(out_);
+  }
+
+private:
+  enum class last_part { other, call, response };
+
+  [[nodiscard]] const chat_message* continued_message() const {
+    const auto& last = messages_.back();
+    return options_.continue_answer && last.role == chat_role::model && last.tool_calls.empty()
+               ? &last
+               : nullptr;
+  }
+
+  void open_turn(chat_role role) { out_.prompt.control("<|turn>").text(name_of(role)).text("\n"); }
+  void close_turn() {
+    out_.prompt.control("<turn|>").text("\n");
+    out_.turn_ends.push_back(out_.prompt.size());
+  }
+
+  // With thinking, and with tools, there is a system turn even without a system message.
+  result<void> system_turn() {
+    const auto* system =
+        !messages_.empty() && messages_[0].role == chat_role::system ? &messages_[0] : nullptr;
+    first_ = system != nullptr ? 1 : 0;
+    if (system == nullptr && !options_.thinking && options_.tools.empty())
+      return {};
+    open_turn(chat_role::system);
+    if (options_.thinking) {
+      out_.prompt.control("<|think|>");
+      if (form_.newline_after_think)
+        out_.prompt.text("\n");
+    }
+    if (system != nullptr && system->parts.empty())
+      out_.prompt.text(trim(system->content));
+    else if (system != nullptr)
+      for (const auto& part : system->parts)
+        out_.prompt.text(trim(part)).text(" ");
+    for (const auto& tool : options_.tools) {
+      auto parameters = ordered_json{};
+      if (!tool.parameters.empty()) {
+        LARQL_TRY(parameters, parse_value(tool.parameters, "the parameters of " + tool.name));
+      }
+      write_declaration(out_.prompt, tool.name, tool.description, parameters, style_);
+    }
+    close_turn();
+    out_.system_end = out_.prompt.size();
+    out_.turn_ends.clear();
+    return {};
+  }
+
+  // The role of the nearest message that is not a tool's, before or behind a place.
+  [[nodiscard]] std::optional<chat_role> role_before(std::size_t i) const {
+    while (i-- > first_)
+      if (messages_[i].role != chat_role::tool)
+        return messages_[i].role;
+    return std::nullopt;
+  }
+  [[nodiscard]] std::optional<chat_role> role_behind(std::size_t i) const {
+    while (++i < messages_.size())
+      if (messages_[i].role != chat_role::tool)
+        return messages_[i].role;
+    return std::nullopt;
+  }
+
+  [[nodiscard]] bool shows_reasoning(const chat_message& m, std::size_t i) const {
+    if (m.reasoning.empty() || m.role != chat_role::model ||
+        (last_question_ && i < *last_question_))
+      return false;
+    switch (form_.revision) {
+    case template_revision::launch: return false;
+    case template_revision::interleaved:
+    case template_revision::second: return !m.tool_calls.empty();
+    case template_revision::canonical: return true;
+    }
+    return false;
+  }
+
+  result<void> message(std::size_t i) {
+    const auto& m = messages_[i];
+    const auto is_model = m.role == chat_role::model;
+    last_ = last_part::other;
+    if (results_in_turns_ || !is_model || role_before(i) != chat_role::model)
+      open_turn(m.role);
+    if (shows_reasoning(m, i)) {
+      out_.prompt.control(thought_begin).text(thought_name).text(m.reasoning);
+      if (!results_in_turns_)
+        out_.prompt.text("\n");
+      out_.prompt.control(thought_end);
+    }
+    LARQL_TRY_VOID(calls(m, i));
+    auto responses = false;
+    if (!results_in_turns_ && !m.tool_calls.empty()) {
+      LARQL_TRY(responses, results(i));
+    }
+    const auto content = shown_content(m);
+    out_.prompt.text(content);
+    end_message(i, responses, !content.empty());
+    return {};
+  }
+
+  // A result that is an object leaves the turn of a tool empty, as in the template.
+  [[nodiscard]] static std::string shown_content(const chat_message& m) {
+    return m.role == chat_role::tool && m.content_is_json ? std::string{} : content_of(m);
+  }
+
+  void end_message(std::size_t i, bool responses, bool has_content) {
+    const auto& m = messages_[i];
+    const auto next = role_behind(i);
+    if (results_in_turns_)
+      return close_turn();
+    if (!m.tool_calls.empty() && !responses) {
+      out_.prompt.control("<|tool_response>");
+      return;
+    }
+    const auto canonical = form_.revision == template_revision::canonical;
+    if (canonical && m.role == chat_role::model && next == chat_role::model)
+      return;
+    if (!responses || has_content || (canonical && next))
+      close_turn();
+  }
+
+  result<void> calls(const chat_message& m, std::size_t i) {
+    for (const auto& call : m.tool_calls) {
+      auto arguments = ordered_json::object();
+      if (!trim(call.arguments).empty()) {
+        const auto where = fmt::format("the arguments of {} in message {} of the chat",
+                                       in_quotes(call.name), i + 1);
+        LARQL_TRY(arguments, parse_value(call.arguments, where));
+        if (!arguments.is_object())
+          return fail(errc::usage, "{} are {}, expected a JSON object", where,
+                      arguments.type_name());
+      }
+      write_call(out_.prompt, call.name, arguments, style_);
+      last_ = last_part::call;
+    }
+    return {};
+  }
+
+  // Results of the calls of message `i`: those of tools right behind it. Whether there are any.
+  result<bool> results(std::size_t i) {
+    auto any = false;
+    for (auto k = i + 1; k < messages_.size() && messages_[k].role == chat_role::tool; ++k) {
+      const auto& m = messages_[k];
+      auto response = ordered_json{};
+      if (m.content_is_json) {
+        LARQL_TRY(response, parse_value(m.content, fmt::format("message {} of the chat", k + 1)));
+      } else {
+        auto text = m.parts.empty() ? m.content : std::string{};
+        for (const auto& part : m.parts)
+          text += part;
+        response = std::move(text);
+      }
+      write_response(out_.prompt, name_of_result(messages_[i], m, k - i - 1), response, style_);
+      last_ = last_part::response;
+      any = true;
+    }
+    return any;
+  }
+
+  [[nodiscard]] static std::string_view name_of_result(const chat_message& caller,
+                                                       const chat_message& m, std::size_t place) {
+    for (const auto& call : caller.tool_calls)
+      if (!m.tool_call_id.empty() && call.id == m.tool_call_id)
+        return call.name;
+    if (!m.tool_name.empty())
+      return m.tool_name;
+    const auto counts = m.tool_call_id.empty() && place < caller.tool_calls.size();
+    return counts ? std::string_view{caller.tool_calls[place].name} : "unknown";
+  }
+
+  // It has been written with the call; here it must only have had one.
+  [[nodiscard]] result<void> check_result(std::size_t i) const {
+    auto k = i;
+    while (k > first_ && messages_[k].role == chat_role::tool)
+      --k;
+    if (messages_[k].role == chat_role::model && !messages_[k].tool_calls.empty())
+      return {};
+    return fail(errc::usage,
+                "message {} of the chat is the result of a tool, expected a message of the model "
+                "with tool calls before it",
+                i + 1);
+  }
+
+  // `no_thought`: without thinking, an empty thought says that it is over.
+  void generation_prompt(bool no_thought) {
+    if (last_ == last_part::other || results_in_turns_) {
+      open_turn(chat_role::model);
+      if (no_thought && !options_.thinking && form_.empty_thought_channel)
+        out_.prompt.control(thought_begin).text(thought_name).control(thought_end);
+    } else if (last_ == last_part::response && options_.thinking &&
+               form_.revision == template_revision::canonical) {
+      out_.prompt.control(thought_begin).text(thought_name);
+      out_.in_thought = true;
+    }
+  }
+
+  void go_on(const chat_message& m) {
+    const auto content = content_of(m);
+    const auto has_thought = options_.thinking && !m.reasoning.empty();
+    if (!has_thought && !content.empty() && last_ == last_part::response && !results_in_turns_)
+      last_ = last_part::call; // no thought is to be opened: its end would have to be made up
+    generation_prompt(true);
+    if (has_thought) {
+      if (!out_.in_thought)
+        out_.prompt.control(thought_begin).text(thought_name);
+      out_.prompt.text(m.reasoning);
+      out_.in_thought = content.empty();
+      if (!content.empty())
+        out_.prompt.text("\n").control(thought_end);
+    }
+    if (!content.empty())
+      out_.prompt.text(content);
+  }
+
+  const chat_template& form_;
+  std::span<const chat_message> messages_;
+  const chat_options& options_;
+  tool_style style_;
+  bool results_in_turns_ = false;
+  std::size_t first_ = 0; // message behind the system's
+  std::optional<std::size_t> last_question_;
+  last_part last_ = last_part::other;
+  written out_;
+};
+
+} // namespace
+
 result<chat_template> chat_template::detect(std::string_view jinja, std::string_view name) {
-  if (jinja.find("<|turn>") == std::string_view::npos)
+  const auto contains = [&](std::string_view what) {
+    return jinja.find(what) != std::string_view::npos;
+  };
+  if (!contains("<|turn>"))
     return fail(errc::unsupported,
                 "{}: no \"<|turn>\" in it: not a chat template of Gemma 4, the only format known",
                 name);
   // In the source of a template a newline is an escape within a string, or itself.
   const auto has = [&](std::string_view before, std::string_view after) {
     for (const auto* newline : {"\\n", "\n"})
-      if (jinja.find(fmt::format("{}{}{}", before, newline, after)) != std::string_view::npos)
+      if (contains(fmt::format("{}{}{}", before, newline, after)))
         return true;
     return false;
   };
   auto out = chat_template{};
   out.newline_after_think = has("<|think|>", "");
   out.empty_thought_channel = has("<|channel>thought", "<channel|>");
+  // By names that only one revision and those after it have. A template without tools is like the
+  // last one in what is left.
+  if (contains("continues_into_next") || !contains("tool_calls"))
+    out.revision = template_revision::canonical;
+  else if (contains("continue_same_model_turn"))
+    out.revision = template_revision::second;
+  else
+    out.revision =
+        contains("reasoning_content") ? template_revision::interleaved : template_revision::launch;
+  return out;
+}
+
+result<chat_prompt> chat_template::render_prompt(std::span<const chat_message> messages,
+                                                 const chat_options& options,
+                                                 const tokenizer& tokens) const {
+  auto chat = chat_writer{*this, messages, options};
+  LARQL_TRY(const auto source, chat.write());
+  auto out = chat_prompt{};
+  out.in_thought = source.in_thought;
+  auto next_end = source.turn_ends.begin();
+  for (auto i = std::size_t{0}; i < source.prompt.size(); ++i) {
+    const auto& part = source.prompt.parts()[i];
+    if (!part.control) {
+      LARQL_TRY(const auto text, tokens.encode(part.text, false, control_text::stays_text));
+      out.tokens.insert(out.tokens.end(), text.begin(), text.end());
+    } else {
+      const auto id = tokens.find(part.text);
+      if (!id || !tokens.is_control(*id))
+        return fail(errc::mismatch,
+                    "the tokenizer has no control token {}, which the chat template needs",
+                    in_quotes(part.text));
+      out.tokens.push_back(*id);
+    }
+    if (i + 1 == source.system_end)
+      out.system_end = out.tokens.size();
+    if (next_end != source.turn_ends.end() && i + 1 == *next_end) {
+      out.turn_ends.push_back(out.tokens.size());
+      ++next_end;
+    }
+  }
   return out;
 }
 
 result<std::vector<token_id>> chat_template::render(std::span<const chat_message> messages,
                                                     const chat_options& options,
                                                     const tokenizer& tokens) const {
-  LARQL_TRY(const auto prompt, write(*this, messages, options));
-  auto out = std::vector<token_id>{};
-  for (const auto& part : prompt.parts()) {
-    if (!part.control) {
-      LARQL_TRY(const auto text, tokens.encode(part.text, false, control_text::stays_text));
-      out.insert(out.end(), text.begin(), text.end());
-      continue;
-    }
-    const auto id = tokens.find(part.text);
-    if (!id || !tokens.is_control(*id))
-      return fail(errc::mismatch,
-                  "the tokenizer has no control token {}, which the chat template needs",
-                  in_quotes(part.text));
-    out.push_back(*id);
-  }
-  return out;
+  LARQL_TRY(auto prompt, render_prompt(messages, options, tokens));
+  return std::move(prompt.tokens);
 }
 
 result<std::string> chat_template::render_text(std::span<const chat_message> messages,
                                                const chat_options& options) const {
-  LARQL_TRY(const auto prompt, write(*this, messages, options));
+  auto chat = chat_writer{*this, messages, options};
+  LARQL_TRY(const auto source, chat.write());
   auto out = std::string{};
-  for (const auto& part : prompt.parts())
+  for (const auto& part : source.prompt.parts())
     out += part.text;
   return out;
 }

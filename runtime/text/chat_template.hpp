@@ -58,13 +58,13 @@ enum class template_revision : unsigned char {
   canonical    ///< 18 KB: prompt-opened thoughts behind tool results
 };
 
-/// What revisions of the template do differently. The defaults are those of the larger models since
-/// the second revision.
+/// What revisions of the template do differently. The defaults are those of the larger models'
+/// canonical revision.
 struct chat_template {
   bool newline_after_think = true;   // the launch revision has none
   bool empty_thought_channel = true; // in the generation prompt, when thinking is off; the smaller
                                      // models' templates have none
-  template_revision revision = template_revision::second;
+  template_revision revision = template_revision::canonical;
 
   /// Which revision the text of a chat_template.jinja is; `name` stands for the file in messages.
   [[nodiscard]] static result<chat_template> detect(std::string_view jinja, std::string_view name);

@@ -23,9 +23,11 @@
 
 #pragma once
 
+#include "runtime/text/call_arguments.hpp"
 #include "runtime/text/tokenizer.hpp"
 #include "runtime/text/utf8.hpp"
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -70,16 +72,70 @@ public:
   void finish(std::vector<output_event>& out);
 
   /// What the last token belonged to; what comes next, before the first.
-  [[nodiscard]] output_part part() const noexcept;
+  [[nodiscard]] output_part part() const noexcept { return part_; }
   /// Tokens that belonged to thoughts so far.
-  [[nodiscard]] std::size_t thought_tokens() const noexcept;
+  [[nodiscard]] std::size_t thought_tokens() const noexcept { return thought_tokens_; }
   /// Calls that have begun.
-  [[nodiscard]] std::uint32_t calls() const noexcept;
-  /// Inside a thought, or inside a call.
-  [[nodiscard]] bool in_thought() const noexcept;
-  [[nodiscard]] bool in_call() const noexcept;
+  [[nodiscard]] std::uint32_t calls() const noexcept { return calls_; }
+  [[nodiscard]] bool in_thought() const noexcept {
+    return mode_ == mode::channel_name || mode_ == mode::thought;
+  }
+  [[nodiscard]] bool in_call() const noexcept {
+    return mode_ == mode::call_name || mode_ == mode::arguments;
+  }
 
   friend bool operator==(const output_reader&, const output_reader&) = default;
+
+private:
+  /// What text means that comes now.
+  enum class mode : std::uint8_t {
+    content,
+    channel_name, ///< "thought\n"
+    thought,
+    call_name, ///< "call:weather{"
+    arguments, ///< and what follows them up to the end of the call
+    turn_name, ///< "model\n" behind a turn that the model opened itself
+    response   ///< of a tool, made up by the model: it is dropped
+  };
+  /// The control tokens that structure an output.
+  enum class tag : std::uint8_t {
+    none, ///< text
+    other,
+    channel_begin,
+    channel_end,
+    call_begin,
+    call_end,
+    quote,
+    response_begin,
+    response_end,
+    turn_begin,
+    count
+  };
+  using events = std::vector<output_event>;
+
+  [[nodiscard]] tag tag_of(token_id token) const noexcept;
+  void on_tag(tag t, events& out);
+  void on_text(std::string_view text, events& out);
+  void name_of_channel(std::string_view text, events& out);
+  void thought_text(std::string_view text, events& out);
+  void name_of_call(std::string_view text, events& out);
+  void begin_call(std::string_view name, events& out);
+  void argument_text(std::string_view text, events& out);
+  /// Ends what is open: a thought, or a call.
+  void close(events& out);
+  void flush(events& out);
+  void leave_call_name(events& out);
+  void emit(output_event::kind what, std::string_view text, events& out) const;
+
+  const tokenizer* tokens_;
+  std::array<std::optional<token_id>, static_cast<std::size_t>(tag::count)> tags_{};
+  mode mode_ = mode::content;
+  output_part part_ = output_part::content;
+  utf8_repair repair_;
+  std::string held_; // text that may belong to a tag
+  call_arguments arguments_;
+  std::uint32_t calls_ = 0;
+  std::size_t thought_tokens_ = 0;
 };
 
 } // namespace larql::text
