@@ -292,10 +292,10 @@ void http_server::impl::resume_woken() {
 }
 
 void http_server::impl::drop_those_gone() {
-  auto events = std::array<epoll_event, 64>{};
-  const auto count = ::epoll_wait(watch_.fd(), events.data(), static_cast<int>(events.size()), 0);
+  auto ready = std::array<epoll_event, 64>{};
+  const auto count = ::epoll_wait(watch_.fd(), ready.data(), static_cast<int>(ready.size()), 0);
   for (auto i = 0; i < count; ++i) {
-    const auto it = entries_.find(events[static_cast<std::size_t>(i)].data.u64);
+    const auto it = entries_.find(ready[static_cast<std::size_t>(i)].data.u64);
     if (it == entries_.end())
       continue;
     auto& slot = it->second->slot;

@@ -14,8 +14,6 @@
 
 namespace larql::serve {
 
-using ordered_json = nlohmann::ordered_json;
-
 /// Parses a request's body. The text of an error says what is wrong and where.
 [[nodiscard]] result<ordered_json> parse_body(std::string_view text);
 

@@ -31,7 +31,7 @@ bool is_anthropic(const actors::http_request& head) {
   return head.has_header("anthropic-version") || head.has_header("x-api-key");
 }
 
-protocol shape_of(const actors::http_request& head) {
+protocol shape_for(const actors::http_request& head) {
   return shape_of(head.path, is_anthropic(head));
 }
 
@@ -150,7 +150,7 @@ actors::http_reply api_service::finished(const actors::http_request& head,
 
 actors::http_reply api_service::refusal(const actors::http_request& head,
                                         const api_error& error) const {
-  return finished(head, error_reply(shape_of(head), error));
+  return finished(head, error_reply(shape_for(head), error));
 }
 
 actors::http_reply api_service::too_large(const actors::http_request& head, std::uint64_t limit) {
