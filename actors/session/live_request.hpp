@@ -19,7 +19,7 @@ using session_clock = std::chrono::steady_clock;
 
 /// Threads   `stop` and `paused` by the actor, at any time; everything else by the pass thread.
 struct live_request {
-  request_id id = 0;
+  session_request_id id = 0;
   session_call call;
   session_clock::time_point admitted;
   std::stop_source stop;
@@ -41,7 +41,7 @@ struct live_answer {
   /// What the sequence is to hold; it is behind by what was not read yet.
   std::vector<std::uint32_t> tokens;
   std::unique_ptr<generate::sequence> sequence; ///< null: it made room for others
-  generate::prefix_cache::parent_id parent;
+  generate::prefix_parent parent;
   std::optional<generate::generation> generation; ///< none: only the prompt is read
   /// Further answers of the request, which begin when the prompt is read.
   std::vector<std::unique_ptr<live_answer>> siblings;

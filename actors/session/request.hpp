@@ -23,7 +23,7 @@ namespace larql::actors {
 /// A session that is open, told apart in this process. 0: none.
 using session_id = std::uint64_t;
 /// A request that was admitted, told apart in this process.
-using request_id = std::uint64_t;
+using session_request_id = std::uint64_t;
 
 /// Where later prompts are likely to part from this one: positions of the whole prompt, behind the
 /// last token that both will have. Hints cost memory and decide nothing else. In a prompt without

@@ -57,7 +57,7 @@ public:
   void look_again() noexcept { changed_ = true; }
 
   /// Called when all answers of a request have ended.
-  std::function<void(request_id)> on_ended = [](request_id) {};
+  std::function<void(session_request_id)> on_ended = [](session_request_id) {};
   /// Called by any thread when step() has something to do again although it had nothing.
   std::function<void(std::function<void(scheduler&)>)> on_later = [](auto) {};
 

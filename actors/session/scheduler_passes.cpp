@@ -109,13 +109,13 @@ std::vector<scheduler::member> scheduler::share(std::span<live_answer* const> am
 }
 
 result<void> scheduler::start(lane& l, std::span<const member> members) {
-  auto parts = std::vector<generate::executor::part>{};
+  auto wanted = std::vector<generate::executor::part>{};
   for (const auto& [a, rows] : members)
-    parts.push_back({a->sequence.get(),
+    wanted.push_back({a->sequence.get(),
                      std::span{a->tokens}.subspan(a->sequence->size() + a->in_passes, rows),
                      {},
                      a->request->stop.get_token()});
-  LARQL_TRY_VOID(run_->begin(l.pass, parts));
+  LARQL_TRY_VOID(run_->begin(l.pass, wanted));
   l.members.assign(members.begin(), members.end());
   l.begun = session_clock::now();
   for (const auto& [a, rows] : members) {

@@ -93,12 +93,12 @@ void session_actor_state::stop(live& l) {
   passes_->post([](scheduler& s) { s.look_again(); });
 }
 
-void session_actor_state::on_cancel(request_id id) {
+void session_actor_state::on_cancel(session_request_id id) {
   if (const auto found = live_.find(id); found != live_.end())
     stop(found->second);
 }
 
-void session_actor_state::on_pause(request_id id) {
+void session_actor_state::on_pause(session_request_id id) {
   const auto found = live_.find(id);
   if (found == live_.end() || found->second.paused_since)
     return;
@@ -107,7 +107,7 @@ void session_actor_state::on_pause(request_id id) {
   self_->delayed_send(self_, options_.limits.longest_pause, tick_atom::value);
 }
 
-void session_actor_state::on_resume(request_id id) {
+void session_actor_state::on_resume(session_request_id id) {
   const auto found = live_.find(id);
   if (found == live_.end() || !found->second.paused_since)
     return;
@@ -134,7 +134,7 @@ session_status_ptr session_actor_state::on_status() const {
 
 // ---- ending -------------------------------------------------------------------------------------
 
-void session_actor_state::on_ended(request_id id) {
+void session_actor_state::on_ended(session_request_id id) {
   const auto found = live_.find(id);
   if (found == live_.end())
     return;

@@ -46,18 +46,18 @@ private:
   };
   struct open_session {
     std::string client;
-    request_id busy = 0; ///< a request of it that has not ended
+    session_request_id busy = 0; ///< a request of it that has not ended
   };
 
   session_reply_ptr on_open(const std::string& client);
   session_reply_ptr on_request(const session_call_ptr& call);
-  void on_cancel(request_id id);
-  void on_pause(request_id id);
-  void on_resume(request_id id);
+  void on_cancel(session_request_id id);
+  void on_pause(session_request_id id);
+  void on_resume(session_request_id id);
   void on_close(session_id id);
   session_status_ptr on_status() const;
   caf::result<bool> on_drain(std::chrono::milliseconds deadline);
-  void on_ended(request_id id);
+  void on_ended(session_request_id id);
   void on_tick();
 
   [[nodiscard]] std::optional<refusal> refuse(const session_request& r) const;
@@ -68,7 +68,7 @@ private:
   pointer self_;
   std::shared_ptr<pass_thread> passes_;
   session_actor_options options_;
-  std::map<request_id, live> live_;
+  std::map<session_request_id, live> live_;
   std::map<session_id, open_session> sessions_;
   std::uint64_t next_id_ = 1;
   std::uint32_t open_answers_ = 0;

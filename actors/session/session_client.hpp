@@ -29,13 +29,14 @@ namespace larql::actors {
 class answer_handle {
 public:
   answer_handle() = default;
-  answer_handle(session_actor service, request_id id) : service_(std::move(service)), id_(id) {}
+  answer_handle(session_actor service, session_request_id id)
+      : service_(std::move(service)), id_(id) {}
   answer_handle(answer_handle&& other) noexcept
       : service_(std::move(other.service_)), id_(std::exchange(other.id_, 0)) {}
   answer_handle& operator=(answer_handle&& other) noexcept;
   ~answer_handle() { cancel(); }
 
-  [[nodiscard]] request_id id() const noexcept { return id_; }
+  [[nodiscard]] session_request_id id() const noexcept { return id_; }
 
   /// Ends the request's answers soon, from the next layer on, with reason `stopped`; a request that
   /// has ended is not harmed. What was computed stays in the prefix cache.
@@ -49,7 +50,7 @@ public:
 
 private:
   session_actor service_;
-  request_id id_ = 0;
+  session_request_id id_ = 0;
 };
 
 /// What became of a request.

@@ -32,7 +32,9 @@ session_service::start(caf::actor_system& sys, const gemma4::model& model, kerne
   p->actor = spawn_state<session_actor_state>(sys, p->passes, std::move(actor_options));
   // Nothing was posted yet that could end.
   p->passes->post([scheduled, actor = p->actor](scheduler&) {
-    scheduled->on_ended = [actor](request_id id) { caf::anon_send(actor, ended_atom::value, id); };
+    scheduled->on_ended = [actor](session_request_id id) {
+      caf::anon_send(actor, ended_atom::value, id);
+    };
   });
   return std::unique_ptr<session_service>{new session_service{std::move(p)}};
 }
@@ -41,7 +43,7 @@ session_service::~session_service() {
   client().drain(std::chrono::milliseconds{0});
   parts_->passes->post([](scheduler& s) {
     s.save_all();
-    s.on_ended = [](request_id) {}; // it holds the actor, which holds the thread
+    s.on_ended = [](session_request_id) {}; // it holds the actor, which holds the thread
   });
   parts_->passes->end();
   caf::anon_send_exit(parts_->actor, caf::exit_reason::user_shutdown);

@@ -97,12 +97,12 @@ result<void> executor::begin(running_pass& r, std::span<const part> parts) {
   r.ahead_.clear();
   for (auto i = std::size_t{0}; i < parts.size(); ++i) {
     const auto& p = parts[i];
-    auto& part = r.parts_.emplace_back();
-    part.to = p.to;
-    part.tokens.assign(p.tokens.begin(), p.tokens.end());
-    part.parents.assign(p.parents.begin(), p.parents.end());
-    part.first = parts_[i].first;
-    part.stop = p.stop;
+    auto& own = r.parts_.emplace_back();
+    own.to = p.to;
+    own.tokens.assign(p.tokens.begin(), p.tokens.end());
+    own.parents.assign(p.parents.begin(), p.parents.end());
+    own.first = parts_[i].first;
+    own.stop = p.stop;
     if (parts_[i].first == p.to->size())
       continue;
     for (const auto* other : running_)
@@ -140,15 +140,15 @@ bool executor::would_wait(const running_pass& r) const noexcept {
 
 // Rows whose stop is requested, and those whose earlier tokens were given up.
 void executor::leave_out_stopped(running_pass& r) {
-  auto row = std::size_t{0};
+  auto first = std::size_t{0}; // row
   for (auto& p : r.parts_) {
     if (p.left_out)
       continue;
     if (!p.is_void && !p.stop.stop_requested()) {
-      row += p.tokens.size();
+      first += p.tokens.size();
       continue;
     }
-    forward_.leave_out(r.pass_, row, p.tokens.size());
+    forward_.leave_out(r.pass_, first, p.tokens.size());
     p.left_out = true;
     for (auto* other : running_)
       for (auto& o : other->parts_)

@@ -82,7 +82,8 @@ void prefix_cache::drop_void() {
 
 // ---- keeping ------------------------------------------------------------------------------------
 
-void prefix_cache::insert(std::string_view owner, std::unique_ptr<sequence> s, parent_id parent) {
+void prefix_cache::insert(std::string_view owner, std::unique_ptr<sequence> s,
+                          prefix_parent parent) {
   if (s == nullptr || s->size() == 0)
     return;
   s->release_scratch();

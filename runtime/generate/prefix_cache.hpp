@@ -31,20 +31,21 @@ struct prefix_cache_options {
   bool shared = false;                         ///< owners see each other's sequences
 };
 
+/// Which entry of the cache a sequence grew out of.
+struct prefix_parent {
+  std::uint64_t entry = 0; ///< 0: none
+  std::uint64_t uses = 0;
+};
+
 class prefix_cache {
 public:
   /// `makers` may be null: all experts are this process's own.
   prefix_cache(const prefix_cache_options& options, const experts::maker_ledger* makers)
       : options_(options), makers_(makers) {}
 
-  /// Which entry a sequence grew out of, for insert().
-  struct parent_id {
-    std::uint64_t entry = 0; ///< 0: none
-    std::uint64_t uses = 0;
-  };
   struct found {
     std::unique_ptr<sequence> start; ///< null: nothing of use was cached
-    parent_id parent;
+    prefix_parent parent;
   };
   /// A sequence of the longest cached prefix of `tokens`, at most of the first `most` of them. A
   /// prefix of fewer than `least` tokens is not worth its memory.
@@ -55,7 +56,7 @@ public:
                                     std::uint32_t most) const;
 
   /// Takes a sequence that has ended; an empty one is forgotten.
-  void insert(std::string_view owner, std::unique_ptr<sequence> s, parent_id parent = {});
+  void insert(std::string_view owner, std::unique_ptr<sequence> s, prefix_parent parent = {});
 
   /// Forgets the least recently used sequence. False if there is none.
   bool drop_oldest();

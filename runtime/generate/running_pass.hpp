@@ -29,7 +29,7 @@ public:
 
   /// Parts that it began with, those that were left out included.
   [[nodiscard]] std::size_t parts() const noexcept { return parts_.size(); }
-  [[nodiscard]] bool is_left_out(std::size_t part) const noexcept { return parts_[part].left_out; }
+  [[nodiscard]] bool is_left_out(std::size_t i) const noexcept { return parts_[i].left_out; }
   /// Rows that are still computed.
   [[nodiscard]] std::uint32_t rows() const noexcept { return pass_.rows(); }
   /// Begun, and neither finished nor dropped.
