@@ -100,6 +100,10 @@ void sampler::change(PlaceOf&& place_of) const {
 std::uint32_t sampler::choose(std::span<const float> logits, std::uint64_t index,
                               sampling_scratch& scratch, const grammar::token_mask* mask) const {
   auto& x = scratch.logits;
+  // Where all are -infinity there is nothing to rank.
+  const auto none_left = [&] {
+    return !std::isfinite(scratch.kernels->maximum(x.data(), x.size()));
+  };
   if (mask != nullptr && mask->is_list()) {
     const auto tokens = mask->list();
     x.clear();
@@ -110,7 +114,7 @@ std::uint32_t sampler::choose(std::span<const float> logits, std::uint64_t index
       return it != tokens.end() && *it == token ? &x[static_cast<std::size_t>(it - tokens.begin())]
                                                 : nullptr;
     });
-    return tokens[choose_among(x, index, scratch)];
+    return none_left() ? tokens.front() : tokens[choose_among(x, index, scratch)];
   }
   if (mask == nullptr && !changes_logits())
     return choose_among(logits, index, scratch);
@@ -118,17 +122,14 @@ std::uint32_t sampler::choose(std::span<const float> logits, std::uint64_t index
   change([&](std::uint32_t token) { return token < x.size() ? &x[token] : nullptr; });
   if (mask != nullptr)
     take_away(x, *mask);
-  const auto chosen = choose_among(x, index, scratch);
-  // Where all are -infinity the first one stands for none: it may be one that is not allowed.
-  return mask == nullptr || mask->allows(chosen) ? chosen : mask->first();
+  if (none_left())
+    return mask == nullptr ? 0 : mask->first();
+  return choose_among(x, index, scratch);
 }
 
 std::uint32_t sampler::choose_among(std::span<const float> x, std::uint64_t index,
                                     sampling_scratch& scratch) const {
-  const auto ranked_is_possible = [&] {
-    return std::isfinite(scratch.kernels->maximum(x.data(), x.size()));
-  };
-  if (options_.temperature == 0 || x.size() == 1 || !ranked_is_possible())
+  if (options_.temperature == 0 || x.size() == 1)
     return argmax(x);
   auto& ranked = scratch.ranked;
   ranked.set(x, options_.temperature);

@@ -13,27 +13,29 @@
 //
 // Keywords of JSON schema: see schema.hpp; others are refused by name with errc::unsupported.
 //
-// Cost      compile: an ordinary schema takes less than 50 ms, and at most limits.hpp's work. A
-//           mask that is kept: microseconds. A new one: at most 10 ms.
+// Cost      compile: an ordinary schema takes less than 50 ms, a hostile one is bounded. A mask that is kept: microseconds. A new one: at most 10 ms.
 // Memory    Trie: about 10 MB. Masks: at most `mask_bytes` for all requests together.
 // Threads   An engine may be used by several threads. A constraint is a value of one owner; copies
 //           share what was compiled.
 
 #pragma once
 
+#include "runtime/grammar/machine.hpp"
 #include "runtime/grammar/output_rules.hpp"
 #include "runtime/grammar/token_mask.hpp"
 #include "runtime/text/tokenizer.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <span>
+#include <mutex>
 #include <vector>
 
 namespace larql::grammar {
 
 class constraint_engine;
 struct compiled_rules;
+struct engine_core;
 
 /// What an output may go on with. Empty by default: with anything.
 class constraint {
@@ -54,12 +56,34 @@ public:
 
 private:
   friend class constraint_engine;
+
+  enum class phase : std::uint8_t {
+    off,   ///< nothing is constrained any more
+    start, ///< nothing has come, or thoughts that are over
+    thought,
+    text,
+    content, ///< of a form; place_ is in its grammar
+    call,    ///< place_ is in the grammar of calls
+    after_call
+  };
+
+  explicit constraint(std::shared_ptr<const compiled_rules> rules);
+  [[nodiscard]] bool may_think() const noexcept;
+  [[nodiscard]] mask_ptr grammar_mask() const;
+  void accept_at_start(std::uint32_t token);
+  void begin_call();
+  void advance(std::uint32_t token);
+
   std::shared_ptr<const compiled_rules> rules_;
+  phase phase_ = phase::off;
+  bool thought_is_over_ = false;
+  std::size_t thought_tokens_ = 0;
+  place place_;
 };
 
 struct engine_options {
   std::size_t mask_bytes = std::size_t{64} << 20;
-  std::size_t compiled = 64; ///< sets of rules that are kept, to be found again by equal rules
+  std::size_t compiled = 16; ///< sets of rules that are kept, to be found again by equal rules
 };
 
 /// Compiles rules for one tokenizer, which must live longer.
@@ -74,6 +98,22 @@ public:
   /// can never be met, errc::unsupported naming a keyword that is not supported or a bound that is
   /// exceeded, with its place in the schema.
   [[nodiscard]] result<constraint> compile(const output_rules& rules);
+
+  /// Bytes of the masks that are kept.
+  [[nodiscard]] std::size_t mask_bytes() const;
+
+private:
+  constraint_engine(const text::tokenizer& tokens, std::vector<std::uint32_t> stop_tokens,
+                    const engine_options& options);
+
+  [[nodiscard]] result<std::shared_ptr<const compiled_rules>> make(const output_rules& rules);
+
+  const text::tokenizer* tokens_;
+  std::shared_ptr<engine_core> core_;
+  std::size_t max_compiled_;
+  std::mutex mutex_;
+  std::vector<std::shared_ptr<const compiled_rules>> compiled_; // the last used ones last
+  std::uint64_t next_id_ = 1;
 };
 
 } // namespace larql::grammar
