@@ -135,21 +135,26 @@ actors::own_sums_fn local_runtime::own_sums() const {
 
 result<void> local_runtime::connect_nodes(const topology::cluster& c, const std::stop_token& stop) {
   LARQL_TRY(const auto weights, vindex::name_weights(options_.vindex, model_.config));
-  LARQL_TRY_VOID(check_threads(threads_of_actors));
-  {
-    const auto starting = ends_without_memory{}; // half of a system could not be taken down
-    system_config_ = std::make_unique<actors::system_config>();
-    system_ = std::make_unique<caf::actor_system>(*system_config_);
-  }
+  LARQL_TRY(auto* const system, actor_system());
   auto o = actors::cluster_options{c, actors::identity_of(model_.config, weights), "larql", stop};
   o.sample_answers = true;
   LARQL_TRY(o.known, known_answers_of(options_.vindex));
   o.own_sums = own_sums();
-  LARQL_TRY(cluster_, actors::cluster::connect(*system_, o));
+  LARQL_TRY(cluster_, actors::cluster::connect(*system, o));
   remote_ =
-      std::make_unique<actors::remote_experts>(*system_, cluster_->router(), cluster_->formats(),
+      std::make_unique<actors::remote_experts>(*system, cluster_->router(), cluster_->formats(),
                                                compute(), cluster_->limits(), cluster_->makers());
   return {};
+}
+
+result<caf::actor_system*> local_runtime::actor_system() {
+  if (system_)
+    return system_.get();
+  LARQL_TRY_VOID(check_threads(threads_of_actors));
+  const auto starting = ends_without_memory{}; // half of a system could not be taken down
+  system_config_ = std::make_unique<actors::system_config>();
+  system_ = std::make_unique<caf::actor_system>(*system_config_);
+  return system_.get();
 }
 
 std::uint64_t local_runtime::expert_bytes_per_token() const {

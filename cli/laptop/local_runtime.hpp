@@ -44,7 +44,9 @@ public:
 
   [[nodiscard]] const gemma4::model& model() const noexcept { return model_; }
   [[nodiscard]] kernels::compute compute() noexcept { return {*kernels_, pool_}; }
+  [[nodiscard]] const runtime_options& options() const noexcept { return options_; }
   [[nodiscard]] generate::executor& executor() noexcept { return *executor_; }
+  [[nodiscard]] gemma4::kv_format kv_format() const;
   /// For what the options, else the model and the memory say; surprises are told on stderr.
   [[nodiscard]] result<std::unique_ptr<generate::sequence>> new_conversation();
   /// What the last new_conversation() took.
@@ -55,6 +57,9 @@ public:
   /// Where the experts are computed.
   [[nodiscard]] experts::expert_port& port() noexcept;
 
+  /// The actors of this process; made at the first call if all experts are local.
+  [[nodiscard]] result<caf::actor_system*> actor_system();
+
   /// Bytes of expert weights that one token reads here; 0 when experts are on nodes.
   [[nodiscard]] std::uint64_t expert_bytes_per_token() const;
 
@@ -64,7 +69,6 @@ public:
 
 private:
   local_runtime(const runtime_options& options, const kernels::kernel_set& k);
-  [[nodiscard]] gemma4::kv_format kv_format() const;
   [[nodiscard]] result<void> open_local_experts();
   [[nodiscard]] actors::own_sums_fn own_sums() const;
   [[nodiscard]] result<void> connect_nodes(const topology::cluster& c, const std::stop_token& stop);
