@@ -87,26 +87,25 @@ result<actors::session_options> session_options_of(const options& o, local_runti
   out.limits.waiting = o.queue;
   out.limits.longest_pause = o.server.limits.longest_pause;
   const auto one = gemma4::kv_bytes(config, e.kv_format(), context.tokens, o.runtime.chunk);
-  if (o.kv_memory.empty())
-    out.limits.kv_bytes =
-        gemma4::usual_kv_memory(available, resident_bytes(e.vindex(), e.nodes() == nullptr), one);
-}
-else {
-  LARQL_TRY(out.limits.kv_bytes, parse_bytes(o.kv_memory, "--kv-memory"));
-}
-log_info("serve", "context: {}; memory for keys and values: {}, {} sequences of the full context",
-         context.text(), format_bytes(out.limits.kv_bytes), out.limits.kv_bytes / one);
-if (out.limits.kv_bytes < one)
-  log_warning("serve", "a sequence of the full context needs {}: longer ones will be refused",
-              format_bytes(one));
-out.kv = e.kv_format();
-out.chunk = o.runtime.chunk;
-out.groups = e.nodes() == nullptr ? 1 : 2;
-out.share_prefix = o.share_prefix;
-out.latency_factor = o.latency_factor;
-out.disk.dir = o.prompt_cache;
-LARQL_TRY(out.disk.max_bytes, parse_bytes(o.prompt_cache_size, "--prompt-cache-size"));
-return out;
+  if (o.kv_memory.empty()) {
+    const auto weights = resident_bytes(e.vindex(), e.nodes() == nullptr);
+    out.limits.kv_bytes = gemma4::usual_kv_memory(available, weights, one);
+  } else {
+    LARQL_TRY(out.limits.kv_bytes, parse_bytes(o.kv_memory, "--kv-memory"));
+  }
+  log_info("serve", "context: {}; memory for keys and values: {}, {} sequences of the full context",
+           context.text(), format_bytes(out.limits.kv_bytes), out.limits.kv_bytes / one);
+  if (out.limits.kv_bytes < one)
+    log_warning("serve", "a sequence of the full context needs {}: longer ones will be refused",
+                format_bytes(one));
+  out.kv = e.kv_format();
+  out.chunk = o.runtime.chunk;
+  out.groups = e.nodes() == nullptr ? 1 : 2;
+  out.share_prefix = o.share_prefix;
+  out.latency_factor = o.latency_factor;
+  out.disk.dir = o.prompt_cache;
+  LARQL_TRY(out.disk.max_bytes, parse_bytes(o.prompt_cache_size, "--prompt-cache-size"));
+  return out;
 }
 
 result<actors::cache_identity> identity_of(const std::filesystem::path& dir,
