@@ -146,6 +146,7 @@ result<void> http_server::impl::use_certificate(const http_certificate& certific
 }
 
 void http_server::impl::stop_accepting() {
+  listening_.close(); // the daemons have copies, which they give up
   quiet_.store(true);
   wakes_->signal();
 }

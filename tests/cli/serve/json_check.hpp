@@ -31,8 +31,8 @@ inline testing::AssertionResult is_json(const ordered_json& value, std::string_v
   const auto got = unordered(value);
   if (got == want)
     return testing::AssertionSuccess();
-  return testing::AssertionFailure() << "differs: " << json::diff(want, got).dump() << "\nwhole: "
-                                     << got.dump();
+  return testing::AssertionFailure()
+         << "differs: " << json::diff(want, got).dump() << "\nwhole: " << got.dump();
 }
 
 /// A server-sent event.

@@ -32,11 +32,10 @@ inline serve::completion_end end_of_answer() {
 }
 
 /// "Hello" in two pieces.
-inline std::vector<completion_event> plain_answer(
-    serve::finish_reason reason = serve::finish_reason::stop) {
+inline std::vector<completion_event>
+plain_answer(serve::finish_reason reason = serve::finish_reason::stop) {
   return {serve::prompt_progress{10, 4, 10}, serve::text_delta{0, "Hel"},
-          serve::text_delta{0, "lo"},         serve::choice_end{0, reason, {}},
-          end_of_answer()};
+          serve::text_delta{0, "lo"}, serve::choice_end{0, reason, {}}, end_of_answer()};
 }
 
 /// A thought, a text and a call.

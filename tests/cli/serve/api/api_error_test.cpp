@@ -37,8 +37,9 @@ TEST(ApiError, APromptThatIsTooLongIsToldAsClientsRecogniseIt) {
   auto error = api_error{error_kind::too_long, "beyond the context"};
   error.prompt_tokens = 9000;
   error.context_tokens = 8192;
-  EXPECT_TRUE(is_json(error_body(protocol::openai, error),
-                      R"({"error":{"message":"This model's maximum context length is 8192 tokens, but the prompt has 9000 tokens. Please reduce the length of the messages.",
+  EXPECT_TRUE(is_json(
+      error_body(protocol::openai, error),
+      R"({"error":{"message":"This model's maximum context length is 8192 tokens, but the prompt has 9000 tokens. Please reduce the length of the messages.",
                           "type":"exceed_context_size_error","param":null,
                           "code":"context_length_exceeded","n_prompt_tokens":9000,"n_ctx":8192}})"));
   EXPECT_TRUE(is_json(error_body(protocol::anthropic, error),

@@ -19,8 +19,8 @@ TEST(JsonBody, ObjectsKeepTheOrderOfTheirFields) {
 }
 
 TEST(JsonBody, TextThatIsNoJsonIsAnError) {
-  for (const auto* text : {"", "{", "[1,]", "{\"a\":}", "nul", "\"\\ud800\"", "{} x", "'a'",
-                           "\"\xff\"", "{\"a\" 1}"})
+  for (const auto* text :
+       {"", "{", "[1,]", "{\"a\":}", "nul", "\"\\ud800\"", "{} x", "'a'", "\"\xff\"", "{\"a\" 1}"})
     EXPECT_TRUE(fails(parse_body(text), errc::usage, {"JSON"})) << text;
 }
 
@@ -45,7 +45,10 @@ TEST(JsonBody, ObjectsWithVeryManyFieldsAreRefusedAtOnce) {
 }
 
 TEST(JsonBody, BytesThatAreNoUtf8AreReplacedInAnswers) {
-  EXPECT_EQ(to_text(ordered_json("a\xff" "b")), "\"a\xef\xbf\xbd" "b\"");
+  EXPECT_EQ(to_text(ordered_json("a\xff"
+                                 "b")),
+            "\"a\xef\xbf\xbd"
+            "b\"");
 }
 
 } // namespace

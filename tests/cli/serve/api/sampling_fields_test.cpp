@@ -58,7 +58,8 @@ TEST(SamplingFields, MinusOneMeansAllTokensAndARandomSeed) {
 TEST(SamplingFields, BiasesComeAsObjectOrPairs) {
   const auto object = sampling_of(R"({"logit_bias":{"5":1.5,"7":-100}})");
   ASSERT_FALSE(object.error);
-  EXPECT_EQ(object.out.bias, (std::vector<std::pair<std::uint32_t, float>>{{5, 1.5f}, {7, -100.f}}));
+  EXPECT_EQ(object.out.bias,
+            (std::vector<std::pair<std::uint32_t, float>>{{5, 1.5f}, {7, -100.f}}));
   const auto pairs = sampling_of(R"({"logit_bias":[[5,1.5],[7,false]]})");
   ASSERT_FALSE(pairs.error);
   ASSERT_EQ(pairs.out.bias.size(), 2u);
@@ -73,7 +74,8 @@ TEST(SamplingFields, WrongValuesNameTheirField) {
         std::pair{R"({"logit_bias":{"1":101}})", "logit_bias"},
         std::pair{R"({"logit_bias":[1]})", "logit_bias"},
         std::pair{R"({"presence_penalty":3})", "presence_penalty"},
-        std::pair{R"({"mirostat":1})", "mirostat"}, std::pair{R"({"grammar":"root ::= x"})", "grammar"}}) {
+        std::pair{R"({"mirostat":1})", "mirostat"},
+        std::pair{R"({"grammar":"root ::= x"})", "grammar"}}) {
     const auto [s, error] = sampling_of(text);
     ASSERT_TRUE(error) << text;
     EXPECT_EQ(error->param, param) << text;
