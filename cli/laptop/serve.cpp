@@ -223,7 +223,7 @@ void add_server_options(CLI::App& c, options& o) {
 }
 
 void add_session_options(CLI::App& c, options& o) {
-  c.add_option("--parallel", o.parallel, "Answers computed at the same time; others wait")
+  c.add_option("--parallel", o.parallel, "Answers computed at once; others wait")
       ->check(whole_number(1, 1024))
       ->capture_default_str();
   c.add_option("--queue", o.queue, "Answers that may wait")
@@ -233,8 +233,10 @@ void add_session_options(CLI::App& c, options& o) {
   c.add_option("--kv-memory", o.kv_memory,
                "Memory for keys and values, like 8GB (default: half of what is free)")
       ->group("Limits");
-  c.add_option("--name", o.name, "What clients call the model (default: the vindex's name)");
-  c.add_flag("--thinking", o.thinking, "Let the model think unless a request says not to");
+  c.add_option("--name", o.name, "What clients call the model (default: the vindex's name)")
+      ->group("Answers");
+  c.add_flag("--thinking", o.thinking, "Let the model think unless a request says not to")
+      ->group("Answers");
   c.add_flag("--share-prefix", o.share_prefix, "Let all keys use each other's cached prompts")
       ->group("Prefix cache");
   c.add_option("--prompt-cache", o.prompt_cache, "Directory that keeps prompts beyond the process")
@@ -259,9 +261,8 @@ void add_serve(CLI::App& app, action& chosen) {
   add_server_options(*command, *o);
   add_session_options(*command, *o);
   command->footer("larql serve gemma4.vindex\n"
-                  "larql serve --topology cluster.toml --port 8090 --api-key-file keys.txt\n"
-                  "curl http://127.0.0.1:8090/v1/chat/completions -d "
-                  "'{\"messages\":[{\"role\":\"user\",\"content\":\"Why is the sky blue?\"}]}'\n\n"
+                  "larql serve --topology cluster.toml --api-key-file keys.txt\n"
+                  "curl http://127.0.0.1:8090/v1/models\n\n"
                   "SIGTERM lets answers finish; SIGHUP reads keys and certificates again.");
   command->callback([o, &chosen] { chosen = [o] { return exit_code(run(*o)); }; });
 }

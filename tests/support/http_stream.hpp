@@ -52,8 +52,9 @@ public:
   }
   [[nodiscard]] const std::string& received() const noexcept { return received_; }
 
-  /// One whole response; what follows it stays for the next. Status 0: the server closed.
-  [[nodiscard]] http_response response() {
+  /// One whole response; what follows it stays for the next. Status 0: the server closed. One to
+  /// HEAD has no body, whatever its headers say.
+  [[nodiscard]] http_response response(bool has_body = true) {
     auto out = http_response{};
     if (!wait_for("\r\n\r\n"))
       return out;
@@ -61,7 +62,9 @@ public:
     out.head = received_.substr(0, end);
     received_.erase(0, end + 4);
     const auto length = field(out.head, "content-length");
-    if (!length.empty())
+    if (!has_body)
+      out.body.clear();
+    else if (!length.empty())
       out.body = take(parse_number<std::size_t>(length).value_or(0));
     else if (field(out.head, "transfer-encoding") == "chunked")
       out.body = take_chunks();

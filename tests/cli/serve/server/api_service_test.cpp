@@ -48,7 +48,7 @@ protected:
     auto client = http_stream{http->port()};
     const auto sent = client.send(
         fmt::format("{} {} HTTP/1.1\r\nHost: localhost\r\n{}\r\n", method, path, headers));
-    return sent ? client.response() : http_response{};
+    return sent ? client.response(method != "HEAD") : http_response{};
   }
   static std::string key_header(std::string_view key) {
     return fmt::format("Authorization: Bearer {}\r\n", key);
@@ -334,12 +334,10 @@ TEST_F(ApiService, AClientThatDoesNotReadPausesItsAnswerAlone) {
   backend.answer_with(test::plain_answer());
   EXPECT_EQ(post(chat_path, chat_body).status, 200);
   // It reads again, and gets everything.
-  ASSERT_TRUE(slow.wait_for("\r\n\r\n"));
-  const auto reading = [&] { return slow.wait_for(piece) && !model->paused; };
-  EXPECT_TRUE(eventually(reading));
   for (auto& e : test::plain_answer())
     model->push(e);
   const auto r = slow.response();
+  EXPECT_FALSE(model->paused);
   EXPECT_EQ(test::events_of(r.body).size(), pushed + 5); // role, two pieces, the end, [DONE]
 }
 
