@@ -8,7 +8,6 @@
 #include "cli/support/thread_check.hpp"
 
 #include "runtime/base/available_memory.hpp"
-#include "runtime/base/file_hash.hpp"
 #include "runtime/base/mapped_file.hpp"
 #include "runtime/hub/repo.hpp"
 #include "runtime/vindex/checksums.hpp"
@@ -134,28 +133,28 @@ actors::own_sums_fn local_runtime::own_sums() const {
   };
 }
 
-result<void> local_runtime::start_system() {
-  if (system_)
-    return {};
-  LARQL_TRY_VOID(check_threads(threads_of_actors));
-  const auto starting = ends_without_memory{}; // half of a system could not be taken down
-  system_config_ = std::make_unique<actors::system_config>();
-  system_ = std::make_unique<caf::actor_system>(*system_config_);
-  return {};
-}
-
 result<void> local_runtime::connect_nodes(const topology::cluster& c, const std::stop_token& stop) {
   LARQL_TRY(const auto weights, vindex::name_weights(options_.vindex, model_.config));
-  LARQL_TRY_VOID(start_system());
+  LARQL_TRY(auto* const system, actor_system());
   auto o = actors::cluster_options{c, actors::identity_of(model_.config, weights), "larql", stop};
   o.sample_answers = true;
   LARQL_TRY(o.known, known_answers_of(options_.vindex));
   o.own_sums = own_sums();
-  LARQL_TRY(cluster_, actors::cluster::connect(*system_, o));
+  LARQL_TRY(cluster_, actors::cluster::connect(*system, o));
   remote_ =
-      std::make_unique<actors::remote_experts>(*system_, cluster_->router(), cluster_->formats(),
+      std::make_unique<actors::remote_experts>(*system, cluster_->router(), cluster_->formats(),
                                                compute(), cluster_->limits(), cluster_->makers());
   return {};
+}
+
+result<caf::actor_system*> local_runtime::actor_system() {
+  if (system_)
+    return system_.get();
+  LARQL_TRY_VOID(check_threads(threads_of_actors));
+  const auto starting = ends_without_memory{}; // half of a system could not be taken down
+  system_config_ = std::make_unique<actors::system_config>();
+  system_ = std::make_unique<caf::actor_system>(*system_config_);
+  return system_.get();
 }
 
 std::uint64_t local_runtime::expert_bytes_per_token() const {
@@ -168,14 +167,6 @@ std::uint64_t local_runtime::expert_bytes_per_token() const {
 
 gemma4::kv_format local_runtime::kv_format() const {
   return options_.kv == "f32" ? gemma4::kv_format::f32 : gemma4::kv_format::f16;
-}
-
-std::uint64_t local_runtime::resident_bytes() const {
-  auto sum = gemma4::dense_bytes_per_token(model_.weights);
-  if (bank_)
-    for (auto l = 0u; l < model_.config.layers; ++l)
-      sum += model_.config.experts * bank_->expert_bytes(l);
-  return sum;
 }
 
 // ---- conversations ------------------------------------------------------------------------------
@@ -201,21 +192,14 @@ result<std::unique_ptr<generate::sequence>> local_runtime::new_conversation() {
 
 result<std::unique_ptr<actors::session_service>>
 local_runtime::start_sessions(actors::session_options o) {
-  LARQL_TRY_VOID(start_system());
+  LARQL_TRY(auto* const system, actor_system());
   if (context_.tokens == 0)
     set_context();
   o.limits.context = context_.tokens;
   o.kv = kv_format();
   o.chunk = options_.chunk;
   o.groups = cluster_ ? 2 : 1;
-  if (!o.disk.dir.empty()) {
-    LARQL_TRY(const auto weights, vindex::name_weights(options_.vindex, model_.config));
-    LARQL_TRY(const auto tokenizer, file::open(options_.vindex / vindex::tokenizer_file));
-    LARQL_TRY(const auto hash, hash_file(tokenizer));
-    o.identity = {to_hex(weights.fingerprint) + (weights.digest ? to_hex(*weights.digest) : ""),
-                  to_hex(hash), "exact"};
-  }
-  return actors::session_service::start(*system_, model_, compute(), port(), o);
+  return actors::session_service::start(*system, model_, compute(), port(), o);
 }
 
 result<std::unique_ptr<generate::sequence>> local_runtime::new_sequence(std::uint32_t context) {

@@ -7,8 +7,8 @@ namespace larql::test {
 namespace {
 
 TEST(CommandLine, EveryCommandExplainsItself) {
-  for (const auto* command : {"run", "chat", "status", "drain", "restart", "topology", "certs",
-                              "extract", "inspect", "tokenize", "logits"}) {
+  for (const auto* command : {"run", "chat", "serve", "status", "drain", "restart", "topology",
+                              "certs", "extract", "inspect", "tokenize", "logits"}) {
     const auto done = run(larql({command, "--help"}));
     EXPECT_EQ(done.code, 0) << command;
     EXPECT_NE(done.out.find("Usage: "), std::string::npos) << command;
