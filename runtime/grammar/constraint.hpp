@@ -13,9 +13,10 @@
 //
 // Keywords of JSON schema: see schema.hpp; others are refused by name with errc::unsupported.
 //
-// Cost      compile: an ordinary schema takes less than 50 ms, a hostile one is bounded. A mask that is kept: microseconds. A new one: at most 10 ms.
-// Memory    Trie: about 10 MB. Masks: at most `mask_bytes` for all requests together.
-// Threads   An engine may be used by several threads. A constraint is a value of one owner; copies
+// Cost      compile: an ordinary schema takes less than 50 ms, a hostile one is bounded. A mask
+// that is kept: microseconds. A new one: at most 10 ms. Memory    Trie: about 10 MB. Masks: at most
+// `mask_bytes` for all requests together. Threads   An engine may be used by several threads. A
+// constraint is a value of one owner; copies
 //           share what was compiled.
 
 #pragma once

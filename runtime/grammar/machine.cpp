@@ -154,9 +154,7 @@ void machine::open_up(known_state& s) {
         waiting_.push_back({moves[i], p.stack});
       break;
     }
-    case network::kind::call:
-      waiting_.push_back({n.callee, push({p.stack, n.next, 0})});
-      break;
+    case network::kind::call: waiting_.push_back({n.callee, push({p.stack, n.next, 0})}); break;
     case network::kind::repeat: visit_repeat(p.node, 0, p.stack); break;
     case network::kind::end:
       if (p.stack == place::no_stack) {

@@ -19,7 +19,8 @@
 //           Without effect: title, description, default, examples, example, deprecated, readOnly,
 //           writeOnly, $schema, $id, $comment, $defs, definitions, contentEncoding,
 //           contentMediaType, discriminator, uniqueItems false, names that begin with "x-".
-// Errors    `unsupported`: another keyword, or a combination that cannot be followed, by its name and
+// Errors    `unsupported`: another keyword, or a combination that cannot be followed, by its name
+// and
 //           place ("#/properties/a: keyword "not" is not supported"). `usage`: a schema that is
 //           none, or that no value can meet.
 // Bounds    256 KB of text, 64 levels, references through 100 schemas, 10,000 values of an enum,

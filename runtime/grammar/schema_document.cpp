@@ -43,17 +43,18 @@ std::string unescaped(const std::string& text) {
 
 } // namespace
 
-result<const ordered_json*> schema_document::resolved(const ordered_json& schema, const std::string& where) {
+result<const ordered_json*> schema_document::resolved(const ordered_json& schema,
+                                                      const std::string& where) {
   const auto* s = &schema;
   for (auto steps = 0; s->is_object() && s->contains("$ref"); ++steps) {
     if (steps >= max_levels)
-      return wrong(errc::unsupported, where, fmt::format("a $ref that leads to {} others", max_levels));
+      return wrong(errc::unsupported, where,
+                   fmt::format("a $ref that leads to {} others", max_levels));
     LARQL_TRY(const ordered_json* target, referred((*s)["$ref"], where));
     auto rest = *s;
     rest.erase("$ref");
-    const auto plain = std::all_of(rest.items().begin(), rest.items().end(), [](const auto& f) {
-      return is_annotation(f.key());
-    });
+    const auto plain = std::all_of(rest.items().begin(), rest.items().end(),
+                                   [](const auto& f) { return is_annotation(f.key()); });
     if (plain) {
       s = target;
       continue;
@@ -70,9 +71,13 @@ result<const ordered_json*> schema_document::resolved(const ordered_json& schema
   return s;
 }
 
-result<const ordered_json*> schema_document::referred(const ordered_json& reference, const std::string& where) const {
+result<const ordered_json*> schema_document::referred(const ordered_json& reference,
+                                                      const std::string& where) const {
   if (!reference.is_string() || !reference.get_ref<const std::string&>().starts_with('#'))
-    return wrong(errc::unsupported, where, fmt::format("a $ref to {}, expected one within the schema", text::in_quotes(reference.is_string() ? reference.get<std::string>() : "?")));
+    return wrong(
+        errc::unsupported, where,
+        fmt::format("a $ref to {}, expected one within the schema",
+                    text::in_quotes(reference.is_string() ? reference.get<std::string>() : "?")));
   const auto path = unescaped(reference.get<std::string>().substr(1));
   const auto* at = &root_;
   for (auto rest = std::string_view{path}; !rest.empty();) {
@@ -88,14 +93,16 @@ result<const ordered_json*> schema_document::referred(const ordered_json& refere
     } else if (auto i = std::size_t{0}; at->is_array() && index_of(key, i) && i < at->size()) {
       at = &(*at)[i];
     } else {
-      return wrong(errc::usage, where, fmt::format("a $ref to {}, which is not there", text::in_quotes(reference.get<std::string>())));
+      return wrong(errc::usage, where,
+                   fmt::format("a $ref to {}, which is not there",
+                               text::in_quotes(reference.get<std::string>())));
     }
   }
   return at;
 }
 
 result<ordered_json> schema_document::merged(const ordered_json& a, const ordered_json& b,
-                            const std::string& where) const {
+                                             const std::string& where) const {
   auto out = merge_schemas(a, b);
   if (!out)
     return wrong(errc::unsupported, where, fmt::format("{} cannot be joined", out.error().text));

@@ -26,8 +26,8 @@ std::uint32_t id(std::string_view piece) {
 }
 
 constraint_engine& engine() {
-  static const auto e = constraint_engine::create(
-      tokens(), {id("<eos>"), id("<turn|>"), id("<|tool_response>")});
+  static const auto e =
+      constraint_engine::create(tokens(), {id("<eos>"), id("<turn|>"), id("<|tool_response>")});
   return *e;
 }
 
@@ -46,7 +46,8 @@ output_rules json_rules(std::string schema = "") {
 
 // Accepts the tokens of a text; every one must be allowed.
 void feed(constraint& c, std::string_view text) {
-  for (const auto token : *tokens().encode(text, false, control_text::becomes_tokens)) {
+  const auto ids = tokens().encode(text, false, control_text::becomes_tokens);
+  for (const auto token : *ids) {
     const auto mask = c.mask();
     EXPECT_TRUE(mask == nullptr || mask->allows(token)) << tokens().piece(token);
     c.accept(token);
@@ -147,7 +148,8 @@ TEST(Constraint, AThoughtEndsWithItsBudget) {
 output_rules with_tools(tool_choice choice, bool strict) {
   auto out = output_rules{};
   out.choice = choice;
-  out.tools = {{"get", "", R"({"type":"object","properties":{"n":{"type":"integer"}},"required":["n"],
+  out.tools = {{"get", "",
+                R"({"type":"object","properties":{"n":{"type":"integer"}},"required":["n"],
                                "additionalProperties":false})",
                 strict},
                {"go", "", "", strict}};
@@ -245,14 +247,16 @@ TEST(Constraint, WhatIsNotAllowedEndsTheConstraint) {
 TEST(Constraint, EqualRulesAreCompiledOnce) {
   EXPECT_EQ(compiled(json_rules("{\"type\":\"object\"}")),
             compiled(json_rules("{\"type\":\"object\"}")));
-  EXPECT_NE(compiled(json_rules("{\"type\":\"object\"}")), compiled(json_rules("{\"type\":\"array\"}")));
+  EXPECT_NE(compiled(json_rules("{\"type\":\"object\"}")),
+            compiled(json_rules("{\"type\":\"array\"}")));
 }
 
 TEST(Constraint, MasksStayWithinTheirBytes) {
   const auto small = constraint_engine::create(tokens(), {id("<eos>")}, {.mask_bytes = 4000});
   auto c = *small->compile(json_rules());
-  for (const auto token :
-       *tokens().encode("{\"a\":{\"b\":[1,2,{\"c\":true}]}}", false, control_text::becomes_tokens)) {
+  const auto ids =
+      tokens().encode("{\"a\":{\"b\":[1,2,{\"c\":true}]}}", false, control_text::becomes_tokens);
+  for (const auto token : *ids) {
     EXPECT_TRUE(c.mask()->allows(token));
     c.accept(token);
     EXPECT_LE(small->mask_bytes(), 4000u);

@@ -213,7 +213,7 @@ TEST(Schema, PatternsAndFormats) {
       {R"({"type":"string","pattern":"^\"\\\\\n$"})", {R"("\"\\\n")"}, {R"("x")"}},
       {R"({"type":"string","format":"date"})",
        {R"("2026-12-01")", R"("2024-02-29")", R"("1999-12-31")"},
-       {R"("2026-13-01")", R"("2026-02-30")", R"("2026-04-31")", R"("26-1-1")"}},
+       {R"("2026-13-01")", R"("2026-02-30")", R"("2026-02-29")", R"("2026-04-31")", R"("26-1-1")"}},
       {R"({"type":"string","format":"date-time"})",
        {R"("2026-12-01T10:00:00Z")", R"("2026-12-01T10:00:00.5+01:00")"},
        {R"("2026-12-01")", R"("2026-12-01T25:00:00Z")"}},
@@ -254,7 +254,7 @@ TEST(Schema, KeywordsThatAreNotSupportedAreNamedWithTheirPlace) {
   refused(R"({"if":{}})", {"\"if\""});
   refused(R"({"type":"number","multipleOf":0.5})", {"multipleOf"});
   refused(R"({"oneOf":[{"type":"number"},{"type":"integer"}]})", {"oneOf", "anyOf"});
-  refused(R"({"type":"string","pattern":"(?=x)"})", {"look-around"});
+  refused("{\"type\":\"string\",\"pattern\":\"(?=x)\"}", {"look-around"});
   refused(R"({"type":"string","pattern":"a\\b"})", {"\\b"});
   refused(R"({"type":"string","pattern":"a","maxLength":3})", {"pattern beside"});
   refused(R"({"$ref":"http://x/y"})", {"$ref"});
@@ -265,7 +265,7 @@ TEST(Schema, KeywordsThatAreNotSupportedAreNamedWithTheirPlace) {
 TEST(Schema, WhatNoValueCanMeetIsRefused) {
   for (const auto* text :
        {"false", R"({"enum":[]})", R"({"type":"integer","minimum":2,"maximum":1})",
-        R"({"type":"object","properties":{"a":false},"required":["a"]})", R"({"$ref":"#"})",
+        R"({"type":"object","properties":{"a":false},"required":["a"]})",
         R"({"type":"object","properties":{"a":{"$ref":"#"}},"required":["a"]})",
         R"({"type":"array","minItems":3,"maxItems":2})",
         R"({"type":"string","minLength":3,"maxLength":2})", R"({"type":"string","enum":[1]})"})
@@ -278,18 +278,19 @@ TEST(Schema, WhatNoValueCanMeetIsRefused) {
 
 TEST(Schema, HostileSchemasAreBounded) {
   auto chain = std::string{R"({"$defs":{)"};
-  for (auto i = 0; i < 5000; ++i)
+  for (auto i = 0; i < 4000; ++i)
     chain += fmt::format(R"("{}":{{"type":"array","items":{{"$ref":"#/$defs/{}"}}}},)", i, i + 1);
-  EXPECT_TRUE(fails(network_of_schema(chain + R"("5000":{}},"$ref":"#/$defs/0"})"),
+  EXPECT_TRUE(fails(network_of_schema(chain + R"("4000":{}},"$ref":"#/$defs/0"})"),
                     errc::unsupported, {"schemas within"}));
+  EXPECT_TRUE(fails(network_of_schema(R"({"$ref":"#"})"), errc::unsupported, {"$ref"}));
   EXPECT_TRUE(fails(network_of_schema(R"({"allOf":[{"$ref":"#"}]})"), errc::unsupported, {}));
-  EXPECT_TRUE(fails(network_of_schema(R"({"type":"string","pattern":")" + std::string(60, '(') +
+  EXPECT_TRUE(fails(network_of_schema("{\"type\":\"string\",\"pattern\":\"" + std::string(60, '(') +
                                       std::string(60, ')') + "\"}"),
                     errc::unsupported, {"levels"}));
   EXPECT_TRUE(fails(network_of_schema(R"({"pattern":"((((.{8}){8}){8}){8}){8}"})"),
                     errc::unsupported, {"states"}));
-  EXPECT_TRUE(fails(network_of_schema(std::string(300'000, ' ') + "{}"), errc::unsupported,
-                    {"bytes"}));
+  EXPECT_TRUE(
+      fails(network_of_schema(std::string(300'000, ' ') + "{}"), errc::unsupported, {"bytes"}));
 }
 
 TEST(Schema, NestingEndsWhereItMustNotGoDeeper) {

@@ -60,8 +60,8 @@ chat_message message_of(const ordered_json& m, const chat_template& form) {
     out.reasoning = m["reasoning_content"];
   if (m.contains("tool_calls"))
     for (const auto& call : m["tool_calls"])
-      out.tool_calls.push_back({call["id"], call["function"]["name"],
-                                text_of(call["function"]["arguments"])});
+      out.tool_calls.push_back(
+          {call["id"], call["function"]["name"], text_of(call["function"]["arguments"])});
   out.tool_call_id = m.value("tool_call_id", "");
   return out;
 }

@@ -80,10 +80,10 @@ TEST(ChatTemplate, PastThoughtsAreLeftOut) {
 }
 
 TEST(ChatTemplate, LaterMessagesOfTheSystemAreTurnsOfTheirOwn) {
-  EXPECT_EQ(text_of({{system_role, "a"}, {system_role, "b"}, {user, "c"}, {system_role, "d"}},
-                    history),
-            "<bos><|turn>system\na<turn|>\n<|turn>system\nb<turn|>\n<|turn>user\nc<turn|>\n"
-            "<|turn>system\nd<turn|>\n");
+  EXPECT_EQ(
+      text_of({{system_role, "a"}, {system_role, "b"}, {user, "c"}, {system_role, "d"}}, history),
+      "<bos><|turn>system\na<turn|>\n<|turn>system\nb<turn|>\n<|turn>user\nc<turn|>\n"
+      "<|turn>system\nd<turn|>\n");
   EXPECT_NE(text_of({}).find("at least one message"), std::string::npos);
 }
 
@@ -164,20 +164,18 @@ TEST(ChatTemplate, AnAnswerIsContinuedBehindTheGenerationPrompt) {
   EXPECT_TRUE(text_of({{user, "Q"}, thoughtful}, options)
                   .ends_with("<|turn>model\n<|channel>thought\nhm\n<channel|>B is"));
   thoughtful.content.clear();
-  EXPECT_TRUE(text_of({{user, "Q"}, thoughtful}, options)
-                  .ends_with("<|turn>model\n<|channel>thought\nhm"));
+  EXPECT_TRUE(
+      text_of({{user, "Q"}, thoughtful}, options).ends_with("<|turn>model\n<|channel>thought\nhm"));
 }
 
 TEST(ChatTemplate, PartsOfAPromptAreToldByTheirTokens) {
   const auto t = small_tokenizer_file{}.parse();
-  const auto messages = std::vector<chat_message>{
-      {system_role, "s"}, {user, "a"}, {model, "b"}, {user, "c"}};
+  const auto messages =
+      std::vector<chat_message>{{system_role, "s"}, {user, "a"}, {model, "b"}, {user, "c"}};
   const auto form = chat_template{};
   const auto prompt = form.render_prompt(messages, {}, t);
   ASSERT_TRUE(prompt) << prompt.error().text;
-  const auto upto = [&](std::size_t n) {
-    return t.decode(std::span{prompt->tokens}.first(n));
-  };
+  const auto upto = [&](std::size_t n) { return t.decode(std::span{prompt->tokens}.first(n)); };
   EXPECT_EQ(upto(prompt->system_end), "<bos><|turn>system\ns<turn|>\n");
   ASSERT_EQ(prompt->turn_ends.size(), 3u);
   EXPECT_TRUE(upto(prompt->turn_ends[0]).ends_with("a<turn|>\n"));
@@ -262,12 +260,12 @@ TEST(ChatTemplate, RevisionsAreToldApartByTheirNames) {
   EXPECT_EQ(detected({turns, think_at_launch, calls}).revision, template_revision::launch);
   EXPECT_EQ(detected({turns, think, calls, "message['reasoning_content']"}).revision,
             template_revision::interleaved);
-  EXPECT_EQ(detected({turns, think, calls, "reasoning_content", "continue_same_model_turn"})
-                .revision,
-            template_revision::second);
-  EXPECT_EQ(detected({turns, think, calls, "continue_same_model_turn", "continues_into_next"})
-                .revision,
-            template_revision::canonical);
+  EXPECT_EQ(
+      detected({turns, think, calls, "reasoning_content", "continue_same_model_turn"}).revision,
+      template_revision::second);
+  EXPECT_EQ(
+      detected({turns, think, calls, "continue_same_model_turn", "continues_into_next"}).revision,
+      template_revision::canonical);
 }
 
 TEST(ChatTemplate, RefusesTemplatesOfOtherFormats) {

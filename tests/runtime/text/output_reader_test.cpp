@@ -70,7 +70,8 @@ TEST(OutputReader, AChannelMayBeOpenAtTheEnd) {
 TEST(OutputReader, ControlWordsInPlainTextStayText) {
   auto events = std::vector<output_event>{};
   auto reader = output_reader{tokens()};
-  const auto text = std::string{"a <|channel>thought\nb<channel|> <|tool_call>call:f{}<tool_call|>"};
+  const auto text =
+      std::string{"a <|channel>thought\nb<channel|> <|tool_call>call:f{}<tool_call|>"};
   reader.append(*tokens().encode(text, false, control_text::stays_text), events);
   reader.finish(events);
   EXPECT_EQ(shown(events), "C:" + text);
@@ -87,9 +88,10 @@ TEST(OutputReader, CallsBecomeJson) {
   EXPECT_EQ(read("<|tool_call>call:f{}<tool_call|>"), "f#0({})");
   EXPECT_EQ(read("<|tool_call>call:get_weather{city:<|\"|>Rome<|\"|>,n:1}<tool_call|>"),
             R"(get_weather#0({"city":"Rome","n":1}))");
-  EXPECT_EQ(read("<|tool_call>call:book{n:2,tags:[<|\"|>x<|\"|>,<|\"|>y z<|\"|>],vip:false,"
-                 "who:{age:null,name:<|\"|>Ann \"A\"<|\"|>}}<tool_call|>"),
-            R"(book#0({"n":2,"tags":["x","y z"],"vip":false,"who":{"age":null,"name":"Ann \"A\""}}))");
+  EXPECT_EQ(
+      read("<|tool_call>call:book{n:2,tags:[<|\"|>x<|\"|>,<|\"|>y z<|\"|>],vip:false,"
+           "who:{age:null,name:<|\"|>Ann \"A\"<|\"|>}}<tool_call|>"),
+      R"(book#0({"n":2,"tags":["x","y z"],"vip":false,"who":{"age":null,"name":"Ann \"A\""}}))");
   EXPECT_EQ(read("<|tool_call>call:f{a:<|\"|>{x:[1],}\n\\<|\"|>}<tool_call|>"),
             R"(f#0({"a":"{x:[1],}\n\\"}))");
   EXPECT_EQ(read("<|tool_call>call:f{a:-1.5e3,b:true,c:[],d:{}}<tool_call|>"),
@@ -107,7 +109,8 @@ TEST(OutputReader, WhatTheModelWritesOddlyStillIsJson) {
             R"(f#0({"city":"Rome in may","x":null,"y":"007","z":true}))");
   EXPECT_EQ(read("<|tool_call>call:f{\"a\":\"b\\n\\u00e9\\ud83d\\ude0a\\q\",\"c\":1}<tool_call|>"),
             "f#0({\"a\":\"b\\n\u00e9\U0001f60a\\\\q\",\"c\":1})");
-  EXPECT_EQ(read("<|tool_call>call:f{<|\"|>a<|\"|>:<|\"|>b<|\"|>}<tool_call|>"), R"(f#0({"a":"b"}))");
+  EXPECT_EQ(read("<|tool_call>call:f{<|\"|>a<|\"|>:<|\"|>b<|\"|>}<tool_call|>"),
+            R"(f#0({"a":"b"}))");
   EXPECT_EQ(read("<|tool_call>call:f{a:[1,{b:2<tool_call|>"), R"(f#0({"a":[1,{"b":2}]}))");
   EXPECT_EQ(read("<|tool_call>call:f{a:<|\"|>x<tool_call|>y"), R"(f#0({"a":"x"}) C:y)");
   EXPECT_EQ(read("<|tool_call>call:f{a,b:,c:[1,,2,]}<tool_call|>"),
@@ -133,7 +136,8 @@ TEST(OutputReader, ACallMayBeOpenAtTheEnd) {
 
 const std::vector<std::string>& outputs() {
   static const auto all = std::vector<std::string>{
-      "<|channel>thought\nhm hm\n<channel|>so:\n<|tool_call>call:f{a:<|\"|>x \u00e9 y<|\"|>,b:[1,{c:"
+      "<|channel>thought\nhm hm\n<channel|>so:\n<|tool_call>call:f{a:<|\"|>x \u00e9 "
+      "y<|\"|>,b:[1,{c:"
       "null}]}<tool_call|><|tool_call>call:g{}<tool_call|>",
       "plain \u20ac text\n\n", "<|channel>thought\nnever ends"};
   return all;
@@ -189,7 +193,8 @@ TEST(OutputReader, CountsThoughtsAndTellsWhatTokensBelongTo) {
   auto reader = output_reader{tokens()};
   auto events = std::vector<output_event>{};
   auto parts = std::string{};
-  for (const auto token : encode("<|channel>thought\na\n<channel|>b<|tool_call>call:f{}<tool_call|>c")) {
+  for (const auto token :
+       encode("<|channel>thought\na\n<channel|>b<|tool_call>call:f{}<tool_call|>c")) {
     reader.append(token, events);
     parts += reader.part() == output_part::thought ? 'T'
              : reader.part() == output_part::call  ? 'c'
@@ -202,8 +207,9 @@ TEST(OutputReader, CountsThoughtsAndTellsWhatTokensBelongTo) {
 
 TEST(OutputReader, ArgumentsOfAnyTokensAreValidJson) {
   auto random = std::mt19937{7};
-  const auto pieces = std::vector<std::string>{"<|\"|>", "{", "}", "[", "]", ",", ":", "\"", "\\", "u",
-                                               "d800",   "a", "1", " ", "-", "\n", "\u00e9", "true"};
+  const auto pieces =
+      std::vector<std::string>{"<|\"|>", "{",    "}", "[", "]", ",", ":",  "\"",     "\\",
+                               "u",      "d800", "a", "1", " ", "-", "\n", "\u00e9", "true"};
   for (auto round = 0; round < 3000; ++round) {
     auto text = std::string{"<|tool_call>call:f{"};
     for (auto n = random() % 30; n > 0; --n)
