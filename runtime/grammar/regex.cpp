@@ -33,7 +33,8 @@ public:
     auto open_begin = true, open_end = true;
     // "^(a|b)$" has its anchors around the group, "^a|b$" in its alternatives.
     auto& parts = inner.parts;
-    if (parts.size() == 1 && parts[0].what == term::kind::alternatives)
+    if (parts.size() == 1 &&
+        (parts[0].what == term::kind::alternatives || parts[0].what == term::kind::sequence))
       return whole(term{parts[0]}, next);
     if (!parts.empty() && parts.front().what == term::kind::begin) {
       open_begin = false;
