@@ -3,9 +3,8 @@
 // Whatever the automaton accepts is a value that the schema allows. Where a schema allows more than
 // a model needs, the automaton accepts a part of it:
 //
-//   objects   fields come in the order of the schema (in tool calls: sorted); fields that are not
-//             declared come behind them, and only if additionalProperties says so or no field is
-//             declared
+//   objects   fields come in the order of the schema (in tool calls: sorted), those that are not
+//             declared behind them, if additionalProperties says so or no field is declared
 //   strings   a pattern's characters are escaped in one way
 //   numbers   at most 18 digits before the point; no exponent where there are bounds
 //   white space  none, a blank, or a line break and an indentation of at most 40; none in calls
@@ -20,9 +19,8 @@
 //           writeOnly, $schema, $id, $comment, $defs, definitions, contentEncoding,
 //           contentMediaType, discriminator, uniqueItems false, names that begin with "x-".
 // Errors    `unsupported`: another keyword, or a combination that cannot be followed, by its name
-// and
-//           place ("#/properties/a: keyword "not" is not supported"). `usage`: a schema that is
-//           none, or that no value can meet.
+//           and place ("the schema at #/properties/a: keyword "not" is not supported"). `usage`: a
+//           schema that is none, or that no value can meet.
 // Bounds    256 KB of text, 64 levels, references through 100 schemas, 10,000 values of an enum,
 //           network_builder::max_nodes.
 
