@@ -41,8 +41,8 @@ constexpr std::array<std::string_view, 24> known_keywords = {"type",
 
 class compiler {
 public:
-  compiler(value_forms& forms, const ordered_json& root, std::string_view name)
-      : forms_(forms), net_(forms.net()), document_(root, name) {}
+  compiler(value_forms& forms, const ordered_json& root, std::size_t bytes, std::string_view name)
+      : forms_(forms), net_(forms.net()), document_(root, bytes, name) {}
 
   /// The automaton of a schema, to be called.
   result<node_id> rule(const ordered_json& schema, const std::string& where) {
@@ -378,7 +378,7 @@ result<node_id> add_schema(value_forms& forms, std::string_view schema, std::str
   const auto root = parse_ordered_json(schema, name);
   if (!root)
     return failure{errc::usage, root.error().text};
-  return compiler{forms, *root, name}.rule(*root, "#");
+  return compiler{forms, *root, schema.size(), name}.rule(*root, "#");
 }
 
 } // namespace larql::grammar

@@ -21,8 +21,8 @@
 // Errors    `unsupported`: another keyword, or a combination that cannot be followed, by its name
 //           and place ("the schema at #/properties/a: keyword "not" is not supported"). `usage`: a
 //           schema that is none, or that no value can meet.
-// Bounds    256 KB of text, 64 levels, references through 100 schemas, 10,000 values of an enum,
-//           network_builder::max_nodes.
+// Bounds    128 KB of text, 64 levels, 5,000 fields of an object, references through 100 schemas,
+//           10,000 values of an enum, network_builder::max_nodes.
 
 #pragma once
 
@@ -33,7 +33,7 @@
 namespace larql::grammar {
 
 /// Largest text of a schema.
-inline constexpr std::size_t max_schema_bytes = 256u << 10;
+inline constexpr std::size_t max_schema_bytes = 128u << 10;
 
 /// The node where a value begins that the schema allows; behind it comes net.end(). `name` stands
 /// for the schema in messages.

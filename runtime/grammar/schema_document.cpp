@@ -51,17 +51,17 @@ result<const ordered_json*> schema_document::resolved(const ordered_json& schema
       return wrong(errc::unsupported, where,
                    fmt::format("a $ref that leads to {} others", max_levels));
     LARQL_TRY(const ordered_json* target, referred((*s)["$ref"], where));
-    auto rest = *s;
-    rest.erase("$ref");
-    const auto plain = std::all_of(rest.items().begin(), rest.items().end(),
-                                   [](const auto& f) { return is_annotation(f.key()); });
-    if (plain) {
+    const auto alone = std::all_of(s->items().begin(), s->items().end(), [](const auto& f) {
+      return f.key() == "$ref" || is_annotation(f.key());
+    });
+    if (alone) {
       s = target;
       continue;
     }
     if (!target->is_object())
       return wrong(errc::unsupported, where, "keywords beside a $ref to no object");
-    auto target_alone = *target;
+    auto rest = *s, target_alone = *target;
+    rest.erase("$ref");
     target_alone.erase("$ref");
     LARQL_TRY(auto joined, merged(target_alone, rest, where));
     if (target->contains("$ref"))
@@ -102,7 +102,14 @@ result<const ordered_json*> schema_document::referred(const ordered_json& refere
 }
 
 result<ordered_json> schema_document::merged(const ordered_json& a, const ordered_json& b,
-                                             const std::string& where) const {
+                                             const std::string& where) {
+  const auto fields = [](const ordered_json& schema) {
+    const auto it = schema.find("properties");
+    return it == schema.end() ? 0 : it->size();
+  };
+  work_ += bytes_ + fields(a) * fields(b);
+  if (work_ > max_work)
+    return wrong(errc::unsupported, where, "too many schemas to be joined");
   auto out = merge_schemas(a, b);
   if (!out)
     return wrong(errc::unsupported, where, fmt::format("{} cannot be joined", out.error().text));
