@@ -203,6 +203,31 @@ void topology_seeds(const fs::path& dir) {
              "250ms"sv);
 }
 
+void grammar_seeds(const fs::path& dir) {
+  using namespace std::string_view_literals;
+  write_seed(dir, "object",
+             "\0{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"string\","
+             "\"maxLength\":5},\"b\":{\"enum\":[1,null,\"x\"]}},\"required\":[\"a\"]}\0abcdef"sv);
+  write_seed(
+      dir, "tree",
+      "\0{\"$defs\":{\"t\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/$defs/t\"},\"minItems\":1,"
+      "\"maxItems\":3}},\"anyOf\":[{\"$ref\":\"#/$defs/t\"},{\"type\":\"number\",\"minimum\":-1.5}]}\0xyz"sv);
+  write_seed(dir, "call",
+             "\1{\"type\":\"object\",\"allOf\":[{\"properties\":{\"a\":{\"format\":\"date\"}}},"
+             "{\"additionalProperties\":{\"type\":\"integer\",\"maximum\":9}}]}\0abc"sv);
+  write_seed(dir, "pattern", "\2^(a|[^b-d]{2,9})+\\d\\u00e9$\0hello"sv);
+  write_seed(dir, "rules", "\3\x7b{\"type\":\"object\"}\0choices of tokens"sv);
+}
+
+void output_seeds(const fs::path& dir) {
+  using namespace std::string_view_literals;
+  write_seed(dir, "call", "\0\0\5\xf1\xf3thought\6a\x9\xfb\xd\xf1\xd\xa\3"sv);
+  write_seed(dir, "tool",
+             "\1{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"array\",\"items\":{\"type\":"
+             "\"string\","
+             "\"enum\":[\"x\"]}}},\"required\":[\"a\"]}\0{\"a\":[\"x\",null,{\"b\":1.5}]}"sv);
+}
+
 } // namespace
 } // namespace larql::test
 
@@ -224,5 +249,7 @@ int main(int argc, char** argv) {
   hub_seeds(dir / "hub");
   topology_seeds(dir / "topology");
   prompt_seeds(dir / "prompt");
+  grammar_seeds(dir / "grammar");
+  output_seeds(dir / "output");
   return 0;
 }
