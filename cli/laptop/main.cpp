@@ -29,6 +29,7 @@ void add_commands(CLI::App& app, larql::cli::action& chosen) {
   using namespace larql::cli;
   add_run(app, chosen);
   add_chat(app, chosen);
+  add_serve(app, chosen);
   add_status(app, chosen);
   add_control(app, chosen);
   add_topology(app, chosen);

@@ -10,7 +10,7 @@
 #include "cli/node/model_source.hpp"
 #include "cli/node/prepare_pages.hpp"
 #include "cli/node/protection.hpp"
-#include "cli/node/signals.hpp"
+#include "cli/support/process_signals.hpp"
 #include "cli/node/watchers.hpp"
 #include "cli/support/command.hpp"
 #include "cli/support/compute_choice.hpp"

@@ -71,9 +71,6 @@ void add_node_options(CLI::App& app, node_flags& flags);
 [[nodiscard]] result<node_settings> merge_settings(const node_flags& flags,
                                                    const environment_fn& environment);
 
-/// "6GB", "500MB", "1073741824": bytes, with decimal units.
-[[nodiscard]] result<std::uint64_t> parse_bytes(std::string_view text, std::string_view what);
-
 /// The part of the model that the settings name.
 [[nodiscard]] result<experts::ownership> owned_by(const node_settings& s,
                                                   const vindex::model_config& model);

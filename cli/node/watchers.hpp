@@ -6,7 +6,7 @@
 #pragma once
 
 #include "cli/node/health.hpp"
-#include "cli/node/service_manager.hpp"
+#include "cli/support/service_manager.hpp"
 #include "cli/support/environment.hpp"
 
 #include <chrono>

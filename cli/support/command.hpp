@@ -48,6 +48,7 @@ void add_logits(CLI::App& app, action& chosen);
 void add_publish(CLI::App& app, action& chosen);
 void add_pull(CLI::App& app, action& chosen);
 void add_run(CLI::App& app, action& chosen);
+void add_serve(CLI::App& app, action& chosen);
 void add_slice(CLI::App& app, action& chosen);
 void add_status(CLI::App& app, action& chosen);
 void add_tokenize(CLI::App& app, action& chosen);

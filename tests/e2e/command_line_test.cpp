@@ -10,8 +10,8 @@ namespace {
 
 TEST(CommandLine, EveryCommandExplainsItself) {
   for (const auto* command :
-       {"run", "chat", "status", "drain", "restart", "topology", "certs", "extract", "inspect",
-        "slice", "verify", "tokenize", "logits", "pull", "publish", "bench"}) {
+       {"run", "chat", "serve", "status", "drain", "restart", "topology", "certs", "extract",
+        "inspect", "slice", "verify", "tokenize", "logits", "pull", "publish", "bench"}) {
     const auto done = run(larql({command, "--help"}));
     EXPECT_EQ(done.code, 0) << command;
     EXPECT_NE(done.out.find("Usage: "), std::string::npos) << command;

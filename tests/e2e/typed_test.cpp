@@ -180,8 +180,8 @@ TEST_F(Typed, ANameOfAModelForgesNothing) {
 std::vector<words> all_commands() {
   auto out = std::vector<words>{larql({}), larql_node({})};
   for (const auto* name :
-       {"run", "chat", "status", "drain", "restart", "topology", "certs", "extract", "inspect",
-        "slice", "verify", "tokenize", "logits", "pull", "publish", "bench"})
+       {"run", "chat", "serve", "status", "drain", "restart", "topology", "certs", "extract",
+        "inspect", "slice", "verify", "tokenize", "logits", "pull", "publish", "bench"})
     out.push_back(larql({name}));
   for (const auto& two :
        {std::pair{"topology", "check"}, std::pair{"topology", "init"}, std::pair{"certs", "init"},

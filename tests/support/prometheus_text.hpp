@@ -35,10 +35,10 @@ public:
 
 private:
   void read(const std::string& line) {
-    static const auto help = std::regex{R"(# HELP ([a-z_]+) \S.*)"};
-    static const auto type = std::regex{R"(# TYPE ([a-z_]+) (counter|gauge|histogram))"};
+    static const auto help = std::regex{R"(# HELP ([a-z_:]+) \S.*)"};
+    static const auto type = std::regex{R"(# TYPE ([a-z_:]+) (counter|gauge|histogram))"};
     static const auto sample = std::regex{
-        R"re((([a-z_]+)(\{[a-z_]+="(?:[^"\\]|\\.)*"(?:,[a-z_]+="(?:[^"\\]|\\.)*")*\})?) (\S+))re"};
+        R"re((([a-z_:]+)(\{[a-z_]+="(?:[^"\\]|\\.)*"(?:,[a-z_]+="(?:[^"\\]|\\.)*")*\})?) (\S+))re"};
     auto m = std::smatch{};
     if (std::regex_match(line, m, help)) {
       EXPECT_TRUE(helped_.insert(m[1]).second) << "HELP twice: " << line;
