@@ -1,9 +1,10 @@
-// How long passes of so many rows take here, learnt from those that were run, and how many rows a
-// pass may have so that it does not take longer than it should.
+// How long passes take here, learnt from those that were run, and how many rows a pass may have so
+// that nobody's tokens come much slower because of others.
 //
-// Numerics  Moving averages by number of rows, with bounds of powers of two. Between two of them
-//           times go in a straight line; beyond the largest they grow as the rows do, which
-//           overestimates, as weights are read once for all rows.
+// A pass costs what its decoded tokens cost alone, and so much more for each token of a prompt. The
+// first is remembered by the number of answers, the second as one number; both follow what is
+// measured, as contexts grow and machines become slower.
+//
 // Threads   Plain state; one owner.
 
 #pragma once
@@ -19,21 +20,31 @@ class pass_times {
 public:
   using duration = std::chrono::nanoseconds;
 
-  /// A pass of `rows` rows took so long. @pre rows != 0
-  void add(std::uint32_t rows, duration took);
+  /// A pass of so many decoded tokens and tokens of prompts took so long. @pre not both are 0
+  void add(std::uint32_t decoding, std::uint32_t reading, duration took);
 
-  /// Nothing if no pass was run yet.
-  [[nodiscard]] std::optional<duration> of(std::uint32_t rows) const;
+  /// Of a pass that decodes for so many answers and does nothing else; nothing if none with about
+  /// as many, and no more, was seen.
+  [[nodiscard]] std::optional<duration> decoding(std::uint32_t answers) const;
 
-  /// The most rows, up to `most`, of a pass that takes no longer than `limit`; at least 1.
-  [[nodiscard]] std::uint32_t rows_within(duration limit, std::uint32_t most) const;
+  /// Tokens of prompts that a pass may read beside `answers` decoded tokens to take no longer than
+  /// `limit`; nothing if it was never seen what they cost. @pre decoding(answers)
+  [[nodiscard]] std::optional<std::uint32_t> reading_within(duration limit,
+                                                            std::uint32_t answers) const;
+
+  /// The most answers, up to `most` and at least `least`, that a pass can decode for within
+  /// `limit`, judging by those that were seen; at most half as many again as in any of them.
+  [[nodiscard]] std::uint32_t decoding_within(duration limit, std::uint32_t least,
+                                              std::uint32_t most) const;
 
 private:
-  struct average {
-    double rows = 0;
-    double ns = 0; ///< 0: none was seen
-  };
-  std::array<average, 17> seen_; // by the power of two below the number of rows
+  static constexpr std::size_t counted = 129; // more answers are taken as 128
+
+  [[nodiscard]] std::optional<double> estimate_ns(std::size_t answers) const;
+
+  std::array<double, counted> decode_ns_{}; // by answers; 0: not seen
+  double read_ns_ = 0;                      // for each token of a prompt; 0: not seen
+  bool read_beside_ = false;                // that is of passes that decoded as well
 };
 
 /// What a pass is to serve.
@@ -44,13 +55,20 @@ struct pass_load {
   std::uint32_t fewest = 0;   ///< decoding answers of the client that has the fewest
 };
 
+struct pass_budget {
+  std::uint32_t rows = 0;
+  bool reads = true; ///< false: prompts wait for this pass, which shows what decoding takes alone
+
+  friend bool operator==(const pass_budget&, const pass_budget&) = default;
+};
+
 /// Rows of the next pass.
 ///
 /// Prompts are read in chunks of `chunk` while nobody decodes. Otherwise a pass may take `factor`
-/// times as long as one of the decoding answers alone, so that their tokens come at worst so much
-/// slower. Without prompts, a client's many answers slow the others down by no more than that,
-/// measured against a pass in which every client has as many answers as the one with the fewest.
-[[nodiscard]] std::uint32_t pass_budget(const pass_times& times, const pass_load& load,
-                                        double factor, std::uint32_t chunk);
+/// times as long as one of the decoding answers alone. Without prompts, a client's many answers
+/// slow the others down by no more than that, measured against a pass in which every client has as
+/// many answers as the one with the fewest.
+[[nodiscard]] pass_budget budget_of(const pass_times& times, const pass_load& load, double factor,
+                                    std::uint32_t chunk);
 
 } // namespace larql::actors

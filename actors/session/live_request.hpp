@@ -48,10 +48,11 @@ struct live_answer {
 
   std::uint32_t prompt_tokens = 0;
   std::uint32_t cached_tokens = 0;
-  std::uint32_t in_passes = 0; ///< tokens that running passes read
-  std::uint32_t passes = 0;    ///< running ones that it is in
-  bool reading = true;         ///< more than the token that was chosen last is to be read
-  bool has_room = false;       ///< generation::set_room was called
+  std::uint32_t in_passes = 0;     ///< tokens that running passes read
+  std::uint32_t passes = 0;        ///< running ones that it is in
+  const void* last_lane = nullptr; ///< of its last pass
+  bool reading = true;             ///< more than the token that was chosen last is to be read
+  bool prompt_read = false;        ///< once; what is read later was read before
   bool alone = false; ///< a pass with it has failed; whose fault it was shows when it is alone
   bool ended = false;
   std::optional<failure> failed;   ///< ends with this as soon as no pass has it

@@ -62,6 +62,8 @@ void scheduler::add(live_request_ptr r) {
   if (auto ok = set_prompt(*r); !ok)
     return end_unbegun(*r, ok.error());
   counts_.prompt_tokens += r->prompt.size();
+  if (const auto s = sessions_.find(r->call.request.session); s != sessions_.end())
+    s->second.tokens = r->prompt; // also if it is cancelled before it begins
   waiting_.push_back(std::move(r));
 }
 
@@ -124,6 +126,8 @@ void scheduler::publish() {
   auto& s = counts_;
   s.running = s.reading = s.paused = 0;
   for (const auto& a : running_) {
+    if (a->ended)
+      continue;
     ++s.running;
     s.reading += a->reading ? 1 : 0;
     s.paused += a->is_paused() ? 1 : 0;

@@ -133,6 +133,8 @@ private:
   void renew(live_answer& a);
   void fill_lane(lane& l);
   [[nodiscard]] std::vector<live_answer*> candidates(const lane& l);
+  [[nodiscard]] std::vector<live_answer*> part_of(std::vector<live_answer*> free,
+                                                  const lane& l) const;
   [[nodiscard]] std::vector<member> share(std::span<live_answer* const> among) const;
   [[nodiscard]] result<void> start(lane& l, std::span<const member> members);
   void settle(lane& l, const result<void>& outcome);

@@ -71,26 +71,36 @@ std::vector<live_answer*> scheduler::candidates(const lane& l) {
           std::find_if(free.begin(), free.end(), [](const auto* a) { return a->alone; });
       alone != free.end())
     return {*alone};
-  // Half of all, so that the other lane has as much to do.
+  return part_of(std::move(free), l);
+}
+
+// Half of all, so that the other lane has as much to do. A prompt slows down those that decode
+// beside it: its chunks go to the lanes in turn.
+std::vector<live_answer*> scheduler::part_of(std::vector<live_answer*> free, const lane& l) const {
   auto others = std::size_t{0};
   for (const auto& o : lanes_)
     if (&o != &l && o.pass.is_active())
       others += o.members.size();
+  if (others != 0) {
+    auto rest = std::vector<live_answer*>{};
+    std::copy_if(free.begin(), free.end(), std::back_inserter(rest),
+                 [&](const auto* a) { return !a->reading || a->last_lane != &l; });
+    if (!rest.empty())
+      free = std::move(rest);
+  }
+  // Whoever is left for the other lane decodes there; a prompt could be left each time.
+  std::stable_partition(free.begin(), free.end(), [](const auto* a) { return a->reading; });
   const auto part = (free.size() + others + lanes_.size() - 1) / lanes_.size();
   free.resize(std::min(free.size(), part));
   return free;
 }
 
 std::vector<scheduler::member> scheduler::share(std::span<live_answer* const> among) const {
-  auto demands = std::vector<row_demand>{};
   auto load = pass_load{};
   auto decoding = std::map<std::uint32_t, std::uint32_t>{}; // by client
   for (const auto* a : among) {
-    const auto rows = std::min(a->unread(), options_.chunk);
-    demands.push_back(
-        {a->client, rows, a->reading, a->reading ? a->order : std::uint64_t{a->stats.tokens}});
     if (a->reading) {
-      load.reading += rows;
+      load.reading += std::min(a->unread(), options_.chunk);
     } else {
       ++load.decoding;
       ++decoding[a->client];
@@ -99,12 +109,25 @@ std::vector<scheduler::member> scheduler::share(std::span<live_answer* const> am
   load.clients = static_cast<std::uint32_t>(decoding.size());
   for (const auto& [client, answers] : decoding)
     load.fewest = load.fewest == 0 ? answers : std::min(load.fewest, answers);
-  const auto budget = pass_budget(times_, load, options_.latency_factor, options_.chunk);
-  const auto rows = share_rows(demands, clients_.had(), budget);
+  const auto budget = budget_of(times_, load, options_.latency_factor, options_.chunk);
+
+  auto demands = std::vector<row_demand>{};
+  for (const auto* a : among) {
+    auto wanted = row_demand{a->client, 1, a->reading, a->stats.tokens};
+    if (a->reading) {
+      wanted.rows = budget.reads ? std::min(a->unread(), options_.chunk) : 0;
+      wanted.order = a->order;
+    }
+    demands.push_back(wanted);
+  }
+  const auto rows = share_rows(demands, clients_.had(), budget.rows);
   auto out = std::vector<member>{};
   for (auto i = std::size_t{0}; i < rows.size(); ++i)
     if (rows[i] != 0)
       out.push_back({among[i], rows[i]});
+  // Without memory for all, the youngest wait.
+  std::sort(out.begin(), out.end(),
+            [](const member& a, const member& b) { return a.answer->order < b.answer->order; });
   return out;
 }
 
@@ -112,20 +135,20 @@ result<void> scheduler::start(lane& l, std::span<const member> members) {
   auto wanted = std::vector<generate::executor::part>{};
   for (const auto& [a, rows] : members)
     wanted.push_back({a->sequence.get(),
-                     std::span{a->tokens}.subspan(a->sequence->size() + a->in_passes, rows),
-                     {},
-                     a->request->stop.get_token()});
+                      std::span{a->tokens}.subspan(a->sequence->size() + a->in_passes, rows),
+                      {},
+                      a->request->stop.get_token()});
   LARQL_TRY_VOID(run_->begin(l.pass, wanted));
   l.members.assign(members.begin(), members.end());
   l.begun = session_clock::now();
   for (const auto& [a, rows] : members) {
+    a->last_lane = &l;
     ++a->passes;
     a->in_passes += rows;
   }
   return {};
 }
 
-// Without memory for all, some wait for the next pass.
 void scheduler::fill_lane(lane& l) {
   const auto among = candidates(l);
   if (among.empty())
@@ -188,7 +211,7 @@ void scheduler::settle(lane& l, const result<void>& outcome) {
       a->alone = false;
       auto& had = clients_.had_by(a->client);
       (a->reading ? had.read : had.decoded) += rows;
-      if (!a->reading)
+      if (!a->reading || a->prompt_read)
         continue;
       a->stats.prompt_tokens += rows;
       counts_.read_tokens += rows;
@@ -214,14 +237,15 @@ void scheduler::take_apart(const lane& l, const failure& why) {
 
 void scheduler::count_pass(const lane& l, session_clock::time_point now) {
   const auto took = now - l.begun;
-  auto rows = 0u;
+  auto decoding = 0u, reading = 0u;
   for (auto i = std::size_t{0}; i < l.members.size(); ++i)
-    rows += l.pass.is_left_out(i) ? 0 : l.members[i].rows;
-  if (rows == 0)
+    if (const auto& [a, rows] = l.members[i]; !l.pass.is_left_out(i))
+      (a->reading ? reading : decoding) += rows;
+  if (decoding + reading == 0)
     return;
-  times_.add(rows, took);
+  times_.add(decoding, reading, took);
   ++counts_.passes;
-  counts_.pass_rows.add(rows);
+  counts_.pass_rows.add(decoding + reading);
   counts_.pass_seconds.add(std::chrono::duration<double>(took).count());
 }
 

@@ -230,6 +230,7 @@ void scheduler::tell_end(live_request& r, answer_end e) {
   e.prompt_tokens = size_of(r.prompt);
   counts_.failed += e.failed ? 1 : 0;
   counts_.cancelled += e.reason == generate::end_reason::stopped ? 1 : 0;
+  publish(); // who hears of the end finds it counted
   if (r.call.on_event)
     r.call.on_event(std::move(e));
   if (--r.answers_left == 0) {

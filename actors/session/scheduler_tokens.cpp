@@ -28,8 +28,8 @@ bool scheduler::is_due(live_answer& a) {
 // The prompt, or what was read again, is there. Further answers begin from here.
 void scheduler::end_reading(live_answer& a) {
   a.reading = false;
-  if (!a.has_room) {
-    a.has_room = true;
+  if (!a.prompt_read) {
+    a.prompt_read = true;
     a.stats.prefill = session_clock::now() - a.begun;
     counts_.read_seconds += std::chrono::duration<double>(a.stats.prefill).count();
     if (a.generation)

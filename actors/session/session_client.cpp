@@ -1,5 +1,6 @@
 #include "actors/session/session_client.hpp"
 
+#include "actors/core/errc.hpp"
 #include "actors/session/session_call.hpp"
 
 namespace larql::actors {

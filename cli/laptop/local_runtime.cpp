@@ -169,7 +169,9 @@ gemma4::kv_format local_runtime::kv_format() const {
   return options_.kv == "f32" ? gemma4::kv_format::f32 : gemma4::kv_format::f16;
 }
 
-result<std::unique_ptr<generate::sequence>> local_runtime::new_conversation() {
+// ---- conversations ------------------------------------------------------------------------------
+
+void local_runtime::set_context() {
   const auto trained = model_.config.trained_context;
   if (options_.context != 0) {
     if (trained != 0 && options_.context > trained)
@@ -181,7 +183,23 @@ result<std::unique_ptr<generate::sequence>> local_runtime::new_conversation() {
     if (context_.reason == context_reason::memory)
       say("context: {} (--context)", context_.text());
   }
+}
+
+result<std::unique_ptr<generate::sequence>> local_runtime::new_conversation() {
+  set_context();
   return new_sequence(context_.tokens);
+}
+
+result<std::unique_ptr<actors::session_service>>
+local_runtime::start_sessions(actors::session_options o) {
+  LARQL_TRY(auto* const system, actor_system());
+  if (context_.tokens == 0)
+    set_context();
+  o.limits.context = context_.tokens;
+  o.kv = kv_format();
+  o.chunk = options_.chunk;
+  o.groups = cluster_ ? 2 : 1;
+  return actors::session_service::start(*system, model_, compute(), port(), o);
 }
 
 result<std::unique_ptr<generate::sequence>> local_runtime::new_sequence(std::uint32_t context) {

@@ -6,6 +6,7 @@
 #include "actors/core/system.hpp"
 #include "actors/laptop/cluster.hpp"
 #include "actors/laptop/remote_experts.hpp"
+#include "actors/session/session_service.hpp"
 #include "cli/laptop/context_choice.hpp"
 #include "cli/support/cluster_flags.hpp"
 #include "cli/support/command.hpp"
@@ -54,6 +55,14 @@ public:
   /// For `context` tokens, or as many as the options say.
   [[nodiscard]] result<std::unique_ptr<generate::sequence>> new_sequence(std::uint32_t context);
 
+  /// A session service over this model, for commands of one user; `o` says its limits. The context
+  /// is chosen as by new_conversation(); the format of keys and values, the chunk and the groups
+  /// are the command's. Nothing else may compute while the service lives.
+  [[nodiscard]] result<std::unique_ptr<actors::session_service>>
+  start_sessions(actors::session_options o);
+  /// Chooses the context, and tells surprises on stderr, before start_sessions() does.
+  void set_context();
+
   /// Where the experts are computed.
   [[nodiscard]] experts::expert_port& port() noexcept;
 
@@ -83,7 +92,7 @@ private:
   std::optional<experts::expert_bank> bank_;
   std::unique_ptr<experts::local_experts> local_;
 
-  // Remote experts; destroyed in reverse order, the system last.
+  // Actors: those of remote experts, and of sessions; destroyed in reverse order, the system last.
   std::unique_ptr<actors::system_config> system_config_;
   std::unique_ptr<caf::actor_system> system_;
   std::unique_ptr<actors::cluster> cluster_;

@@ -21,6 +21,7 @@ using ordered_json = nlohmann::ordered_json;
 
 /// Parses text; `name` stands for the file in messages.
 [[nodiscard]] result<json> parse_json(std::string_view text, std::string_view name);
+/// The same in the order of the text; an object may have 5,000 fields.
 [[nodiscard]] result<ordered_json> parse_ordered_json(std::string_view text, std::string_view name);
 
 /// Typed reads of the fields of one JSON object, with errors that name `where` and the field.

@@ -49,8 +49,9 @@ public:
 
   const kernels::kernel_set* kernels;
   ranking ranked;
-  std::vector<float> logits; ///< changed by bias, penalties and mask
-  std::vector<float> terms;  ///< of logprobs_of()
+  std::vector<float> logits;         ///< changed by bias and penalties, of what a mask allows
+  std::vector<std::uint32_t> counts; ///< of a mask's tokens
+  std::vector<float> terms;          ///< of logprobs_of()
 };
 
 class sampler {

@@ -202,8 +202,7 @@ void add_any_character(network_builder& net, node_id node, value_style style, no
   net.free(unit, hex_digits(net, hex.without(d), hex, next));
   net.free(unit, hex_digits(net, d, char_set{{'0', '7'}}, next));
   // A high surrogate is followed by a low one.
-  const auto low = net.bytes(
-      "\\u", hex_digits(net, d, char_set{{'c', 'f'}, {'C', 'F'}}, next));
+  const auto low = net.bytes("\\u", hex_digits(net, d, char_set{{'c', 'f'}, {'C', 'F'}}, next));
   net.free(unit, hex_digits(net, d, char_set{{'8', '9'}, {'a', 'b'}, {'A', 'B'}}, low));
 }
 

@@ -15,7 +15,7 @@ place compiled_grammar::start() const {
 }
 
 place compiled_grammar::near_place(const place& at) const {
-  return near(at, *net_, tokens_->longest() + 1);
+  return near(at, *net_, tokens_->longest());
 }
 
 place compiled_grammar::after(const place& from, std::span<const symbol> symbols) {

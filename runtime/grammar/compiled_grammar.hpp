@@ -2,7 +2,7 @@
 //
 // Cost      A place that was never seen: the tree of tokens is walked, at most 10 ms for Gemma's
 //           vocabulary. Inside free text only tokens that are not plain are walked, below 1 ms.
-// Bounds    A place where the network knows no end of possibilities stops the walk early: tokens are
+// Bounds    Where the network knows no end of possibilities the walk stops early: tokens are
 //           missing then, but those that are found may follow.
 // Threads   Any number of threads; one computes at a time.
 

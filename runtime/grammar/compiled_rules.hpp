@@ -38,7 +38,7 @@ struct compiled_rules {
   std::unique_ptr<compiled_grammar> calls;   // behind <|tool_call>, up to <tool_call|>
 
   // Masks that do not depend on a place; null: everything.
-  mask_ptr text;       // where text is free
+  mask_ptr text; // where text is free
   mask_ptr end_thought;
   mask_ptr first_call; // where a call must come
   mask_ptr first_call_or_thought;

@@ -24,8 +24,8 @@ std::string key_of(const compiled_rules& rules, bool of_call, bool with_start, b
   auto out = std::string{};
   out.reserve(32 + at.frames.size() * 12 + at.positions.size() * 8);
   put(out, rules.id);
-  put(out, static_cast<std::uint8_t>((of_call ? 1 : 0) | (with_start ? 2 : 0) |
-                                     (with_thought ? 4 : 0)));
+  put(out,
+      static_cast<std::uint8_t>((of_call ? 1 : 0) | (with_start ? 2 : 0) | (with_thought ? 4 : 0)));
   put(out, static_cast<std::uint32_t>(at.frames.size()));
   for (const auto& f : at.frames) {
     put(out, f.below);
@@ -42,8 +42,7 @@ std::string key_of(const compiled_rules& rules, bool of_call, bool with_start, b
 } // namespace
 
 constraint::constraint(std::shared_ptr<const compiled_rules> rules)
-    : rules_(std::move(rules)),
-      phase_(rules_->rules.in_thought ? phase::thought : phase::start) {
+    : rules_(std::move(rules)), phase_(rules_->rules.in_thought ? phase::thought : phase::start) {
   if (rules_->content)
     place_ = rules_->content->start();
 }

@@ -4,7 +4,7 @@
 //   LARQL_TRY(auto limits, engine->compile(rules));                    // once for a request
 //   options.constraint = limits;                                       // generation does the rest
 //
-// A schema becomes a network of automata over bytes with a stack (grammar.hpp); the tokens of the
+// A schema becomes a network of automata over bytes with a stack (network.hpp); the tokens of the
 // vocabulary stand in a trie (vocabulary_trie.hpp) that is walked once for every state of the
 // automaton that occurs, and the mask is kept.
 //
@@ -13,10 +13,11 @@
 //
 // Keywords of JSON schema: see schema.hpp; others are refused by name with errc::unsupported.
 //
-// Cost      compile: an ordinary schema takes less than 50 ms, a hostile one is bounded. A mask that is kept: microseconds. A new one: at most 10 ms.
-// Memory    Trie: about 10 MB. Masks: at most `mask_bytes` for all requests together.
-// Threads   An engine may be used by several threads. A constraint is a value of one owner; copies
-//           share what was compiled.
+// Cost      compile: an ordinary schema takes less than 50 ms, a hostile one is bounded. A mask
+//           that is kept: microseconds. A new one: at most 10 ms.
+// Memory    Trie: about 20 MB. Masks: at most `mask_bytes` for all requests together.
+// Threads   An engine may be used by several threads. A constraint is a value of one owner;
+//           copies share what was compiled.
 
 #pragma once
 

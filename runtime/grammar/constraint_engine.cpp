@@ -29,8 +29,8 @@ bool is_free(const output_rules& rules) {
   const auto strict = std::any_of(rules.tools.begin(), rules.tools.end(),
                                   [](const auto& tool) { return tool.strict; });
   return rules.form == content_form::text && !rules.thought_budget &&
-         (rules.tools.empty() || (rules.choice == tool_choice::automatic && !strict &&
-                                  rules.parallel_calls));
+         (rules.tools.empty() ||
+          (rules.choice == tool_choice::automatic && !strict && rules.parallel_calls));
 }
 
 result<void> check(const output_rules& rules, const control_tokens& control) {
@@ -118,9 +118,9 @@ constraint_engine::constraint_engine(const text::tokenizer& tokens,
   core_->stops = std::move(stop_tokens);
 }
 
-std::shared_ptr<constraint_engine>
-constraint_engine::create(const text::tokenizer& tokens, std::vector<std::uint32_t> stop_tokens,
-                          const engine_options& options) {
+std::shared_ptr<constraint_engine> constraint_engine::create(const text::tokenizer& tokens,
+                                                             std::vector<std::uint32_t> stop_tokens,
+                                                             const engine_options& options) {
   return std::shared_ptr<constraint_engine>{
       new constraint_engine{tokens, std::move(stop_tokens), options}};
 }

@@ -12,13 +12,14 @@ constexpr std::string_view time =
 constexpr std::string_view label = "[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?";
 constexpr std::string_view byte = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
 // The last days of months, by their length.
-constexpr std::string_view long_months =
-    "[0-9]{4}-((0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)";
+constexpr std::string_view long_months = "[0-9]{4}-((0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)";
+// Leap years, but for whole centuries.
+constexpr std::string_view leap_days = "[0-9]{2}(0[48]|[2468][048]|[13579][26])-02-29";
 
 } // namespace
 
 std::string pattern_of_format(std::string_view format) {
-  const auto whole_date = fmt::format("({}|{})", date, long_months);
+  const auto whole_date = fmt::format("({}|{}|{})", date, long_months, leap_days);
   if (format == "date")
     return fmt::format("^{}$", whole_date);
   if (format == "time")
@@ -30,7 +31,8 @@ std::string pattern_of_format(std::string_view format) {
   if (format == "uuid")
     return "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$";
   if (format == "email")
-    return fmt::format("^[a-zA-Z0-9_+-]+(\\.[a-zA-Z0-9_+-]+)*@{0}(\\.{0})+$", label);
+    return "^[a-zA-Z0-9_+-]+(\\.[a-zA-Z0-9_+-]+)*@[a-zA-Z0-9]+(-+[a-zA-Z0-9]+)*(\\.[a-zA-Z0-9]+(-+["
+           "a-zA-Z0-9]+)*)+$";
   if (format == "hostname")
     return fmt::format("^{0}(\\.{0})*$", label);
   if (format == "ipv4")

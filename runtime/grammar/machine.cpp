@@ -26,6 +26,8 @@ constexpr std::size_t many = machine::max_nodes;
 } // namespace
 
 place near(const place& from, const network& net, std::uint32_t symbols) {
+  // The run that is under way may end without a further symbol.
+  const auto margin = symbols + 1;
   auto out = from;
   for (auto& f : out.frames) {
     if (f.count == 0)
@@ -35,9 +37,9 @@ place near(const place& from, const network& net, std::uint32_t symbols) {
     const auto done = f.count - 1;
     auto least = done;
     if (done < n.min)
-      least = n.min > symbols ? n.min - symbols : 0;
+      least = n.min > margin ? n.min - margin : 0;
     else if (n.max != unbounded)
-      least = std::max(n.min, n.max > symbols ? n.max - symbols : 0);
+      least = std::max(n.min, n.max > margin ? n.max - margin : 0);
     f.count = std::max(done, least) + 1;
   }
   return out;
@@ -154,9 +156,7 @@ void machine::open_up(known_state& s) {
         waiting_.push_back({moves[i], p.stack});
       break;
     }
-    case network::kind::call:
-      waiting_.push_back({n.callee, push({p.stack, n.next, 0})});
-      break;
+    case network::kind::call: waiting_.push_back({n.callee, push({p.stack, n.next, 0})}); break;
     case network::kind::repeat: visit_repeat(p.node, 0, p.stack); break;
     case network::kind::end:
       if (p.stack == place::no_stack) {

@@ -5,10 +5,10 @@
 // every state it has seen, under a number, and for every symbol which state follows: a step that
 // was made once costs one look-up. What it remembers is forgotten when it becomes too much.
 //
-// Order     States, and what is left out where a bound is met, depend on the text alone, not on what
-//           the machine has seen before.
-// Bounds    max_depth calls within calls, max_nodes nodes at once. Beyond them possibilities are left
-//           out, never so that none is left: every possibility that is kept can come to its end.
+// Order     States, and what is left out where a bound is met, depend on the text alone, not on
+//           what the machine has seen before.
+// Bounds    max_depth calls within calls, max_nodes nodes at once. Beyond them possibilities are
+//           left out, but never all: every one that is kept can come to its end.
 // Threads   One at a time.
 
 #pragma once

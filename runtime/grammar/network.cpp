@@ -137,15 +137,20 @@ std::uint32_t network_builder::need_of(const draft& d) const {
   return best;
 }
 
-// What comes next was mostly built before, so that few rounds are enough.
+// What comes next was mostly built before, or right behind: few rounds in both directions are
+// enough.
 void network_builder::find_needs() {
-  for (auto changed = true; changed;) {
+  auto changed = true;
+  const auto look = [&](draft& d) {
+    if (const auto need = need_of(d); need < d.node.need) {
+      d.node.need = need;
+      changed = true;
+    }
+  };
+  while (changed) {
     changed = false;
-    for (auto& d : nodes_)
-      if (const auto need = need_of(d); need < d.node.need) {
-        d.node.need = need;
-        changed = true;
-      }
+    std::for_each(nodes_.begin(), nodes_.end(), look);
+    std::for_each(nodes_.rbegin(), nodes_.rend(), look);
   }
 }
 

@@ -31,7 +31,8 @@ struct decimal {
 // Its magnitude.
 result<decimal> decimal_of(double value, bool inclusive) {
   char text[400];
-  const auto end = std::to_chars(text, text + sizeof text, std::fabs(value), std::chars_format::fixed).ptr;
+  const auto end =
+      std::to_chars(text, text + sizeof text, std::fabs(value), std::chars_format::fixed).ptr;
   auto out = decimal{{text, end}, {}, inclusive};
   if (const auto point = out.integer.find('.'); point != std::string::npos) {
     out.fraction = out.integer.substr(point + 1);
@@ -72,8 +73,8 @@ private:
       return node;
     }
     const auto least = i == 0 && length_ > 1 ? 1 : 0;
-    digits(node, least, at_low ? low_.integer[i] - '0' : -1,
-           at_high ? high_.integer[i] - '0' : -1, [&](bool l, bool h) { return before(i + 1, l, h); });
+    digits(node, least, at_low ? low_.integer[i] - '0' : -1, at_high ? high_.integer[i] - '0' : -1,
+           [&](bool l, bool h) { return before(i + 1, l, h); });
     return node;
   }
 
@@ -155,8 +156,7 @@ node_id add_any_number(network_builder& net, bool integer, node_id next) {
     net.edge(exponent, 'e', 'e', sign);
     net.edge(exponent, 'E', 'E', sign);
     net.free(exponent, next);
-    const auto fraction =
-        net.bytes(".", digit_run(net, 1, max_fraction_digits, exponent));
+    const auto fraction = net.bytes(".", digit_run(net, 1, max_fraction_digits, exponent));
     behind = net.optional(fraction, exponent);
   }
   const auto magnitude = net.step();
@@ -181,8 +181,8 @@ result<node_id> add_number(network_builder& net, const number_range& range, node
     if (low)
       low = number_bound{low->inclusive ? std::ceil(low->value) : std::floor(low->value) + 1, true};
     if (high)
-      high =
-          number_bound{high->inclusive ? std::floor(high->value) : std::ceil(high->value) - 1, true};
+      high = number_bound{high->inclusive ? std::floor(high->value) : std::ceil(high->value) - 1,
+                          true};
   }
   const auto start = net.step();
   if (low && high && (low->value > high->value))
@@ -199,7 +199,8 @@ result<node_id> add_number(network_builder& net, const number_range& range, node
   }
   if (!low || low->value < 0) {
     // Of negative numbers, magnitudes between the bounds turned round.
-    auto from = range.integer ? decimal{"1", {}, true} : decimal{"0", {}, !high || high->value != 0 || high->inclusive};
+    auto from = range.integer ? decimal{"1", {}, true}
+                              : decimal{"0", {}, !high || high->value != 0 || high->inclusive};
     auto to = decimal{largest, {}, true};
     if (high && high->value < 0) {
       LARQL_TRY(from, decimal_of(high->value, high->inclusive));

@@ -1,9 +1,9 @@
 // Regular expressions of schemas (`pattern`), as ECMAScript writes them.
 //
-// Known: characters, ., classes with ranges and ^, \d \D \w \W \s \S, \n \r \t \f \v \0, \xHH \uHHHH
-// \u{H}, groups ( ) and (?: ), |, * + ? {m} {m,} {m,n} and their lazy forms, ^ and $ at the ends of
-// the expression and of its alternatives. Other things are refused by name: look-around, back
-// references, \b, \p{…}, named groups, anchors within.
+// Known: characters, ., classes with ranges and ^, \d \D \w \W \s \S, \n \r \t \f \v \0, \xHH
+// \uHHHH \u{H}, groups ( ) and (?: ), |, * + ? {m} {m,} {m,n} and their lazy forms, ^ and $ at the
+// ends of the expression and of its alternatives. Other things are refused by name: look-around,
+// back references, \b, \p{…}, named groups, anchors within.
 //
 // As in a schema an expression without ^ and $ may match anywhere in the text.
 //

@@ -1,14 +1,12 @@
 #include "runtime/grammar/schema.hpp"
 
-#include "runtime/grammar/formats.hpp"
-#include "runtime/grammar/number_range.hpp"
 #include "runtime/grammar/schema_document.hpp"
+#include "runtime/grammar/schema_leaves.hpp"
 #include "runtime/grammar/schema_merge.hpp"
 #include "runtime/text/utf8.hpp"
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <unordered_map>
 #include <utility>
 
@@ -16,18 +14,35 @@ namespace larql::grammar {
 
 namespace {
 
-constexpr std::size_t max_enum = 10'000;
-
-constexpr std::array<std::string_view, 24> known_keywords = {
-    "type",        "enum",      "const",     "properties", "required", "additionalProperties",
-    "items",       "prefixItems", "minItems", "maxItems",  "minLength", "maxLength",
-    "pattern",     "format",    "minimum",   "maximum",    "exclusiveMinimum", "exclusiveMaximum",
-    "multipleOf",  "anyOf",     "oneOf",     "allOf",      "$ref",     "nullable"};
+constexpr std::array<std::string_view, 24> known_keywords = {"type",
+                                                             "enum",
+                                                             "const",
+                                                             "properties",
+                                                             "required",
+                                                             "additionalProperties",
+                                                             "items",
+                                                             "prefixItems",
+                                                             "minItems",
+                                                             "maxItems",
+                                                             "minLength",
+                                                             "maxLength",
+                                                             "pattern",
+                                                             "format",
+                                                             "minimum",
+                                                             "maximum",
+                                                             "exclusiveMinimum",
+                                                             "exclusiveMaximum",
+                                                             "multipleOf",
+                                                             "anyOf",
+                                                             "oneOf",
+                                                             "allOf",
+                                                             "$ref",
+                                                             "nullable"};
 
 class compiler {
 public:
-  compiler(value_forms& forms, const ordered_json& root, std::string_view name)
-      : forms_(forms), net_(forms.net()), document_(root, name) {}
+  compiler(value_forms& forms, const ordered_json& root, std::size_t bytes, std::string_view name)
+      : forms_(forms), net_(forms.net()), document_(root, bytes, name) {}
 
   /// The automaton of a schema, to be called.
   result<node_id> rule(const ordered_json& schema, const std::string& where) {
@@ -45,6 +60,14 @@ private:
   [[nodiscard]] failure wrong(errc code, const std::string& where,
                               fmt::format_string<Args...> format, Args&&... args) const {
     return document_.wrong(code, where, fmt::format(format, std::forward<Args>(args)...));
+  }
+
+  // An error that does not know its place.
+  template <class T>
+  [[nodiscard]] result<T> placed(result<T> r, const std::string& where) const {
+    if (!r)
+      return document_.wrong(r.error().code, where, r.error().text);
+    return r;
   }
 
   [[nodiscard]] static bool has(const ordered_json& schema, const char* key) {
@@ -82,19 +105,18 @@ private:
       return nullable ? net_.optional(start, net_.bytes("null", net_.end())) : start;
     }
     if (has(schema, "enum") || has(schema, "const"))
-      return values(schema, where);
+      return placed(add_named_values(forms_, schema), where);
     return typed(schema, where);
   }
 
   result<void> check_keywords(const ordered_json& schema, const std::string& where) const {
     for (const auto& [key, value] : schema.items()) {
-      const auto known = std::find(known_keywords.begin(), known_keywords.end(), key) !=
-                             known_keywords.end() ||
-                         is_annotation(key) || (key == "uniqueItems" && value == false) ||
-                         (key == "minProperties" && value == 0);
+      const auto known =
+          std::find(known_keywords.begin(), known_keywords.end(), key) != known_keywords.end() ||
+          is_annotation(key) || (key == "uniqueItems" && value == false) ||
+          (key == "minProperties" && value == 0);
       if (!known)
-        return wrong(errc::unsupported, where, "keyword {} is not supported",
-                     text::in_quotes(key));
+        return wrong(errc::unsupported, where, "keyword {} is not supported", text::in_quotes(key));
     }
     return {};
   }
@@ -172,40 +194,6 @@ private:
 
   // ---- values -----------------------------------------------------------------------------------
 
-  static bool is_of_type(const ordered_json& value, const std::vector<std::string>& types) {
-    const auto is = [&](const std::string& t) {
-      return (t == "string" && value.is_string()) || (t == "object" && value.is_object()) ||
-             (t == "array" && value.is_array()) || (t == "boolean" && value.is_boolean()) ||
-             (t == "null" && value.is_null()) || (t == "number" && value.is_number()) ||
-             (t == "integer" && value.is_number() &&
-              value.get<double>() == std::floor(value.get<double>()));
-    };
-    return types.empty() || std::any_of(types.begin(), types.end(), is);
-  }
-
-  result<node_id> values(const ordered_json& schema, const std::string& where) {
-    for (const auto& [key, value] : schema.items())
-      if (key != "enum" && key != "const" && key != "type" && !is_annotation(key))
-        return wrong(errc::unsupported, where, "keyword {} beside enum or const is not supported",
-                     text::in_quotes(key));
-    auto all = std::vector<ordered_json>{};
-    if (has(schema, "enum")) {
-      if (!schema["enum"].is_array())
-        return wrong(errc::usage, where, "enum is no list");
-      if (schema["enum"].size() > max_enum)
-        return wrong(errc::unsupported, where, "an enum of {} values, expected at most {}",
-                     schema["enum"].size(), max_enum);
-      all = schema["enum"].get<std::vector<ordered_json>>();
-      if (has(schema, "const"))
-        std::erase_if(all, [&](const auto& value) { return value != schema["const"]; });
-    } else {
-      all.push_back(schema["const"]);
-    }
-    const auto types = has(schema, "type") ? types_of(schema) : std::vector<std::string>{};
-    std::erase_if(all, [&](const auto& value) { return !is_of_type(value, types); });
-    return forms_.literals(all, net_.end());
-  }
-
   result<node_id> typed(const ordered_json& schema, const std::string& where) {
     const auto types = types_of(schema);
     if (types.empty() && has(schema, "type"))
@@ -227,9 +215,9 @@ private:
     if (type == "array")
       return array(schema, where);
     if (type == "string")
-      return string(schema, where);
+      return placed(add_string_schema(forms_, schema), where);
     if (type == "number" || type == "integer")
-      return number(schema, type == "integer", where);
+      return placed(add_number_schema(forms_, schema, type == "integer"), where);
     if (type == "boolean")
       return net_.optional(net_.bytes("true", net_.end()), net_.bytes("false", net_.end()));
     if (type == "null")
@@ -237,77 +225,16 @@ private:
     return wrong(errc::usage, where, "type is {}, expected a type of JSON", text::in_quotes(type));
   }
 
-  result<std::uint32_t> count(const ordered_json& schema, const char* key, std::uint32_t otherwise,
-                              const std::string& where) const {
-    if (!has(schema, key))
-      return otherwise;
-    const auto& value = schema[key];
-    if (!value.is_number() || value.get<double>() < 0 ||
-        value.get<double>() != std::floor(value.get<double>()))
-      return wrong(errc::usage, where, "{} is no number of things", key);
-    return static_cast<std::uint32_t>(std::min(value.get<double>(), 4e9));
-  }
-
-  result<node_id> string(const ordered_json& schema, const std::string& where) {
-    LARQL_TRY(const auto min, count(schema, "minLength", 0, where));
-    LARQL_TRY(const auto max, count(schema, "maxLength", unbounded, where));
-    const auto has_length = min != 0 || max != unbounded;
-    auto pattern = std::string{};
-    if (has(schema, "pattern")) {
-      if (!schema["pattern"].is_string())
-        return wrong(errc::usage, where, "pattern is no string");
-      if (has_length)
-        return wrong(errc::unsupported, where, "pattern beside minLength or maxLength");
-      pattern = schema["pattern"].get<std::string>();
-    } else if (has(schema, "format") && schema["format"].is_string() && !has_length) {
-      pattern = pattern_of_format(schema["format"].get_ref<const std::string&>());
-    }
-    if (!has(schema, "pattern") && pattern.empty())
-      return min <= max ? forms_.string(min, max, net_.end()) : net_.step();
-    auto start = forms_.matching_string(pattern, net_.end());
-    if (!start)
-      return wrong(start.error().code, where, "{}", start.error().text);
-    return start;
-  }
-
-  result<node_id> number(const ordered_json& schema, bool integer, const std::string& where) {
-    auto range = number_range{integer, {}, {}};
-    const auto bound = [&](const char* key, bool inclusive, bool low) -> result<void> {
-      if (!has(schema, key))
-        return {};
-      if (!schema[key].is_number())
-        return wrong(errc::usage, where, "{} is no number", key);
-      const auto value = schema[key].get<double>();
-      auto& mine = low ? range.low : range.high;
-      const auto tighter =
-          !mine || (low ? value > mine->value : value < mine->value) ||
-          (value == mine->value && !inclusive);
-      if (tighter)
-        mine = number_bound{value, inclusive};
-      return {};
-    };
-    LARQL_TRY_VOID(bound("minimum", true, true));
-    LARQL_TRY_VOID(bound("exclusiveMinimum", false, true));
-    LARQL_TRY_VOID(bound("maximum", true, false));
-    LARQL_TRY_VOID(bound("exclusiveMaximum", false, false));
-    if (has(schema, "multipleOf") && !(integer && schema["multipleOf"] == 1))
-      return wrong(errc::unsupported, where, "keyword \"multipleOf\" is not supported");
-    auto start = add_number(net_, range, net_.end());
-    if (!start)
-      return wrong(start.error().code, where, "{}", start.error().text);
-    return start;
-  }
-
   result<node_id> array(const ordered_json& schema, const std::string& where) {
     auto items = value_forms::array_items{};
-    LARQL_TRY(const auto min, count(schema, "minItems", 0, where));
-    LARQL_TRY(const auto max, count(schema, "maxItems", unbounded, where));
+    LARQL_TRY(const auto min, placed(count_in(schema, "minItems", 0), where));
+    LARQL_TRY(const auto max, placed(count_in(schema, "maxItems", unbounded), where));
     if (has(schema, "prefixItems")) {
       if (!schema["prefixItems"].is_array())
         return wrong(errc::usage, where, "prefixItems is no list");
       for (auto i = std::size_t{0}; i < schema["prefixItems"].size(); ++i) {
-        LARQL_TRY(const auto callee, rule(schema["prefixItems"][i],
-                                          fmt::format("{}/prefixItems/{}", where, i)));
+        LARQL_TRY(const auto callee,
+                  rule(schema["prefixItems"][i], fmt::format("{}/prefixItems/{}", where, i)));
         items.first.push_back(callee);
       }
     }
@@ -451,7 +378,7 @@ result<node_id> add_schema(value_forms& forms, std::string_view schema, std::str
   const auto root = parse_ordered_json(schema, name);
   if (!root)
     return failure{errc::usage, root.error().text};
-  return compiler{forms, *root, name}.rule(*root, "#");
+  return compiler{forms, *root, schema.size(), name}.rule(*root, "#");
 }
 
 } // namespace larql::grammar

@@ -43,24 +43,25 @@ std::string unescaped(const std::string& text) {
 
 } // namespace
 
-result<const ordered_json*> schema_document::resolved(const ordered_json& schema, const std::string& where) {
+result<const ordered_json*> schema_document::resolved(const ordered_json& schema,
+                                                      const std::string& where) {
   const auto* s = &schema;
   for (auto steps = 0; s->is_object() && s->contains("$ref"); ++steps) {
     if (steps >= max_levels)
-      return wrong(errc::unsupported, where, fmt::format("a $ref that leads to {} others", max_levels));
+      return wrong(errc::unsupported, where,
+                   fmt::format("a $ref that leads to {} others", max_levels));
     LARQL_TRY(const ordered_json* target, referred((*s)["$ref"], where));
-    auto rest = *s;
-    rest.erase("$ref");
-    const auto plain = std::all_of(rest.items().begin(), rest.items().end(), [](const auto& f) {
-      return is_annotation(f.key());
+    const auto alone = std::all_of(s->items().begin(), s->items().end(), [](const auto& f) {
+      return f.key() == "$ref" || is_annotation(f.key());
     });
-    if (plain) {
+    if (alone) {
       s = target;
       continue;
     }
     if (!target->is_object())
       return wrong(errc::unsupported, where, "keywords beside a $ref to no object");
-    auto target_alone = *target;
+    auto rest = *s, target_alone = *target;
+    rest.erase("$ref");
     target_alone.erase("$ref");
     LARQL_TRY(auto joined, merged(target_alone, rest, where));
     if (target->contains("$ref"))
@@ -70,9 +71,13 @@ result<const ordered_json*> schema_document::resolved(const ordered_json& schema
   return s;
 }
 
-result<const ordered_json*> schema_document::referred(const ordered_json& reference, const std::string& where) const {
+result<const ordered_json*> schema_document::referred(const ordered_json& reference,
+                                                      const std::string& where) const {
   if (!reference.is_string() || !reference.get_ref<const std::string&>().starts_with('#'))
-    return wrong(errc::unsupported, where, fmt::format("a $ref to {}, expected one within the schema", text::in_quotes(reference.is_string() ? reference.get<std::string>() : "?")));
+    return wrong(
+        errc::unsupported, where,
+        fmt::format("a $ref to {}, expected one within the schema",
+                    text::in_quotes(reference.is_string() ? reference.get<std::string>() : "?")));
   const auto path = unescaped(reference.get<std::string>().substr(1));
   const auto* at = &root_;
   for (auto rest = std::string_view{path}; !rest.empty();) {
@@ -88,14 +93,23 @@ result<const ordered_json*> schema_document::referred(const ordered_json& refere
     } else if (auto i = std::size_t{0}; at->is_array() && index_of(key, i) && i < at->size()) {
       at = &(*at)[i];
     } else {
-      return wrong(errc::usage, where, fmt::format("a $ref to {}, which is not there", text::in_quotes(reference.get<std::string>())));
+      return wrong(errc::usage, where,
+                   fmt::format("a $ref to {}, which is not there",
+                               text::in_quotes(reference.get<std::string>())));
     }
   }
   return at;
 }
 
 result<ordered_json> schema_document::merged(const ordered_json& a, const ordered_json& b,
-                            const std::string& where) const {
+                                             const std::string& where) {
+  const auto fields = [](const ordered_json& schema) {
+    const auto it = schema.find("properties");
+    return it == schema.end() ? 0 : it->size();
+  };
+  work_ += bytes_ + fields(a) * fields(b);
+  if (work_ > max_work)
+    return wrong(errc::unsupported, where, "too many schemas to be joined");
   auto out = merge_schemas(a, b);
   if (!out)
     return wrong(errc::unsupported, where, fmt::format("{} cannot be joined", out.error().text));

@@ -15,8 +15,9 @@ public:
   /// References that lead to references, and schemas within schemas.
   static constexpr int max_levels = 100;
 
-  /// Both must live longer; `name` stands for the schema in messages.
-  schema_document(const ordered_json& root, std::string_view name) : root_(root), name_(name) {}
+  /// Both must live longer; `name` stands for the schema in messages, `bytes` is its text's size.
+  schema_document(const ordered_json& root, std::size_t bytes, std::string_view name)
+      : root_(root), bytes_(bytes), name_(name) {}
 
   /// An error at a place of the schema.
   [[nodiscard]] failure wrong(errc code, const std::string& where, std::string_view what) const {
@@ -32,13 +33,18 @@ public:
 
   /// A schema that allows what both allow. @pre both are objects
   [[nodiscard]] result<ordered_json> merged(const ordered_json& a, const ordered_json& b,
-                                            const std::string& where) const;
+                                            const std::string& where);
 
 private:
+  /// Bytes that are copied, and fields that are compared, while schemas are joined.
+  static constexpr std::size_t max_work = std::size_t{64} << 20;
+
   [[nodiscard]] result<const ordered_json*> referred(const ordered_json& reference,
                                                      const std::string& where) const;
 
   const ordered_json& root_;
+  std::size_t bytes_;
+  std::size_t work_ = 0;
   std::string_view name_;
   std::deque<ordered_json> kept_;
 };

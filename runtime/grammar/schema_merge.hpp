@@ -13,8 +13,8 @@ namespace larql::grammar {
 /// Says nothing about values.
 [[nodiscard]] bool is_annotation(std::string_view keyword);
 
-/// A schema that allows what both allow. Fails with `unsupported`, naming the keyword, if there is no
-/// simple one. @pre both are objects without $ref
+/// A schema that allows what both allow. Fails with `unsupported`, naming the keyword, if there is
+/// no simple one. @pre both are objects without $ref
 [[nodiscard]] result<ordered_json> merge_schemas(const ordered_json& a, const ordered_json& b);
 
 /// What the types of a schema are, from its keywords if it does not say: names of types, and empty

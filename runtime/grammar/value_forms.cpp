@@ -200,14 +200,15 @@ node_id value_forms::other_key(const std::vector<std::string>& names, node_id va
   auto all = std::vector<const std::u32string*>{};
   for (const auto& name : spelled)
     all.push_back(&name);
-  const auto begin = net_.step();
-  other_characters(begin, all, 0, rest, end);
+  const auto begin = net_.step(), foreign = net_.step();
+  add_utf8(net_, foreign, key_characters(style_).without({{0, 0x7f}}), rest);
+  other_characters(begin, all, 0, rest, foreign, end);
   return json ? net_.bytes("\"", begin) : begin;
 }
 
 // `names` begin with what has come so far, `depth` characters.
 void value_forms::other_characters(node_id node, const std::vector<const std::u32string*>& names,
-                                   std::size_t depth, node_id rest, node_id end) {
+                                   std::size_t depth, node_id rest, node_id foreign, node_id end) {
   auto by_next = std::map<char32_t, std::vector<const std::u32string*>>{};
   auto taken = char_set{};
   auto is_name = style_ == value_style::call && depth == 0; // a bare key is not empty
@@ -221,13 +222,20 @@ void value_forms::other_characters(node_id node, const std::vector<const std::u3
   }
   if (!is_name)
     net_.free(node, end);
-  add_utf8(net_, node, key_characters(style_).without(taken), rest);
+  // Beyond ASCII most nodes are alike and share what follows.
+  static const auto ascii = char_set{{0, 0x7f}};
+  auto free_characters = key_characters(style_).without(taken);
+  if (taken.without(ascii).empty()) {
+    net_.free(node, foreign);
+    free_characters = free_characters.without(ascii.complement());
+  }
+  add_utf8(net_, node, free_characters, rest);
   for (const auto& [scalar, longer] : by_next) {
     if (!key_characters(style_).contains(scalar) || net_.full() || depth == max_shared_key)
       continue;
     const auto next = net_.step();
     add_utf8(net_, node, char_set{{scalar, scalar}}, next);
-    other_characters(next, longer, depth + 1, rest, end);
+    other_characters(next, longer, depth + 1, rest, foreign, end);
   }
 }
 
@@ -240,9 +248,8 @@ void put_in_order(std::vector<std::string>& names, value_style style) {
         c = static_cast<char>(c - 'A' + 'a');
     return text;
   };
-  std::stable_sort(names.begin(), names.end(), [&](const std::string& a, const std::string& b) {
-    return lower(a) < lower(b);
-  });
+  std::stable_sort(names.begin(), names.end(),
+                   [&](const std::string& a, const std::string& b) { return lower(a) < lower(b); });
 }
 
 // ---- any value ----------------------------------------------------------------------------------
@@ -272,8 +279,8 @@ node_id value_forms::any_object() {
   const auto behind = net_.step(); // behind a value
   const auto field = net_.call(value, behind);
   const auto colon = net_.bytes(":", space(field));
-  const auto pair = style_ == value_style::json ? net_.call(any_string(), colon)
-                                                : other_key({}, field);
+  const auto pair =
+      style_ == value_style::json ? net_.call(any_string(), colon) : other_key({}, field);
   net_.free(behind, comma(pair));
   net_.free(behind, space(close));
   const auto content = net_.step();

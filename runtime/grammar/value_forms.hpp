@@ -52,7 +52,7 @@ public:
 private:
   [[nodiscard]] node_id any_string();
   void other_characters(node_id node, const std::vector<const std::u32string*>& names,
-                        std::size_t depth, node_id rest, node_id end);
+                        std::size_t depth, node_id rest, node_id foreign, node_id end);
   void append_literal(const ordered_json& value, std::vector<symbol>& out) const;
 
   network_builder& net_;

@@ -70,10 +70,10 @@ private:
 
   std::string open_; // 'o' and 'a', the innermost last; 'O' and 'A' once they have something
   state state_ = state::key;
-  bool is_key_ = false;            // the string that is read is a key
-  std::string held_;               // of a bare word, or of an escape in ""
-  std::uint32_t high_ = 0;         // a high surrogate that waits for its low one
-  utf8_repair repair_;             // of the string that is read
+  bool is_key_ = false;    // the string that is read is a key
+  std::string held_;       // of a bare word, or of an escape in ""
+  std::uint32_t high_ = 0; // a high surrogate that waits for its low one
+  utf8_repair repair_;     // of the string that is read
 };
 
 } // namespace larql::text

@@ -50,7 +50,7 @@ struct chat_prompt {
   bool in_thought = false;
 };
 
-/// Which revision of the template. What differs between them is listed in chat_template.cpp.
+/// Which revision of the template. What differs between them is listed in chat_writer.cpp.
 enum class template_revision : unsigned char {
   launch,      ///< 12 KB, April 2026
   interleaved, ///< 12.7 KB: tool results in turns of their own, reasoning between calls

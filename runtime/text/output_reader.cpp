@@ -60,17 +60,15 @@ output_reader::tag output_reader::tag_of(token_id token) const noexcept {
 }
 
 void output_reader::emit(output_event::kind what, std::string_view text, events& out) const {
-  const auto is_text =
-      what == output_event::kind::content || what == output_event::kind::thought ||
-      what == output_event::kind::call_arguments;
+  const auto is_text = what == output_event::kind::content || what == output_event::kind::thought ||
+                       what == output_event::kind::call_arguments;
   if (is_text && text.empty())
     return;
   if (is_text && !out.empty() && out.back().what == what) {
     out.back().text += text;
     return;
   }
-  const auto of_call =
-      what != output_event::kind::content && what != output_event::kind::thought;
+  const auto of_call = what != output_event::kind::content && what != output_event::kind::thought;
   out.push_back({what, std::string{text}, of_call ? calls_ - 1 : 0});
 }
 
@@ -244,7 +242,8 @@ void output_reader::on_tag(tag t, events& out) {
 void output_reader::append(token_id token, std::vector<output_event>& out) {
   const auto part_now = [&] {
     return in_thought() ? output_part::thought
-                        : in_call() ? output_part::call : output_part::content;
+           : in_call()  ? output_part::call
+                        : output_part::content;
   };
   const auto before = part_now();
   if (const auto t = tag_of(token); t != tag::none) {

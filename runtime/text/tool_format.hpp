@@ -1,8 +1,8 @@
 // How Gemma 4 writes tools: their declarations, the arguments of a call, and its result.
 //
-//   declaration:weather{description:<|"|>Now.<|"|>,parameters:{properties:{…},type:<|"|>OBJECT<|"|>}}
-//   call:weather{city:<|"|>Rome<|"|>,days:[1,2]}
-//   response:weather{value:<|"|>sunny<|"|>}
+//   declaration:weather{description:<|"|>The weather now.<|"|>,parameters:{…}}
+//   call:weather{city:<|"|>The town of Rome<|"|>,days:[1,2]}
+//   response:weather{value:<|"|>sunny and warm<|"|>}
 //
 // Fields are sorted by name, as the templates sort them. What an application wrote stays text.
 //

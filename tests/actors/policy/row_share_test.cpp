@@ -103,8 +103,8 @@ TEST(RowShare, AClientFarAheadLetsOthersPromptsGoFirst) {
     }
     ASSERT_LT(++passes, 100u);
   }
-  EXPECT_LE(passes, 10u) << "it was not kept waiting for 63 other prompts";
-  EXPECT_LE(had[0].read, 2 * prompt_lead);
+  EXPECT_LE(passes, 14u) << "it was not kept waiting for 63 other prompts";
+  EXPECT_LE(had[0].read, 3 * prompt_lead);
 }
 
 TEST(RowShare, WhoComesLaterDoesNotCatchUp) {

@@ -3,6 +3,7 @@
 
 #include "actors/session/session_service.hpp"
 
+#include "actors/core/system.hpp"
 #include "tests/actors/session/session_fixture.hpp"
 #include "tests/support/fake_experts.hpp"
 #include "tests/support/random_weights.hpp"
@@ -100,6 +101,7 @@ TEST_F(SessionService, EightClientsAtATimeGetTheTokensThatEachGetsAlone) {
       }
     });
   threads.clear();
+  client().drain(60s);
   EXPECT_EQ(client().status()->requests, 24u);
 }
 

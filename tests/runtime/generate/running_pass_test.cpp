@@ -100,8 +100,9 @@ TEST_F(RunningPass, TheNextChunkOfAPromptStaysBehindTheOneBefore) {
   EXPECT_TRUE(e->would_wait(b)) << "the first layer's attention of the chunk before is missing";
   while (!e->is_done(a)) {
     ASSERT_TRUE(succeeds(e->advance(a)));
-    if (!e->is_done(b) && !e->would_wait(b))
+    if (!e->is_done(b) && !e->would_wait(b)) {
       ASSERT_TRUE(succeeds(e->advance(b)));
+    }
   }
   e->finish(a);
   EXPECT_EQ(s->size(), 18u);
