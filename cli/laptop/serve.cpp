@@ -141,9 +141,8 @@ result<void> serve_model(const options& o, const chat_model& model,
   if (!limits.disk.dir.empty()) {
     LARQL_TRY(limits.identity, identity_of(e.vindex(), facts));
   }
+  LARQL_TRY(const auto sessions, e.start_sessions(std::move(limits)));
   LARQL_TRY(auto* const system, e.actor_system());
-  LARQL_TRY(const auto sessions,
-            actors::session_service::start(*system, e.model(), e.compute(), e.port(), limits));
   auto nodes = node_latencies{*system, e.nodes()};
   auto backend = serve::session_backend{{sessions->client(), model.text.tokens, model.text.defaults,
                                          model.text.format, o.thinking, facts,
