@@ -109,7 +109,6 @@ private:
 
   [[nodiscard]] result<std::shared_ptr<const compiled_rules>> make(const output_rules& rules);
 
-  const text::tokenizer* tokens_;
   std::shared_ptr<engine_core> core_;
   std::size_t max_compiled_;
   std::mutex mutex_;

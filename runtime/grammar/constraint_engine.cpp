@@ -110,8 +110,7 @@ engine_core::engine_core(const text::tokenizer& tokens, std::size_t mask_bytes)
 constraint_engine::constraint_engine(const text::tokenizer& tokens,
                                      std::vector<std::uint32_t> stop_tokens,
                                      const engine_options& options)
-    : tokens_(&tokens),
-      core_(std::make_shared<engine_core>(tokens, options.mask_bytes)),
+    : core_(std::make_shared<engine_core>(tokens, options.mask_bytes)),
       max_compiled_(options.compiled) {
   std::erase_if(stop_tokens, [&](auto token) { return token >= tokens.size(); });
   std::sort(stop_tokens.begin(), stop_tokens.end());
