@@ -1,6 +1,7 @@
 // Mirrors cli/laptop/serve.cpp from outside: what programs get that talk to the model over HTTP.
 
 #include "tests/e2e/serve_process.hpp"
+#include "tests/support/raw_tls.hpp"
 
 #include <cmath>
 #include <deque>
@@ -259,6 +260,31 @@ TEST_F(Serve, AnAddressOfOthersNeedsKeyAndHttps) {
       {"serve", vindex(), "--port", "0", "--host", "0.0.0.0", "--api-key-file", keys.string()}));
   EXPECT_EQ(done.code, 2) << done.err;
   EXPECT_NE(done.err.find("--https-cert"), std::string::npos) << done.err;
+}
+
+TEST_F(Serve, WithKeyAndCertificateOthersMayCome) {
+  const auto dir = (*scratch_ / "certs").string();
+  for (const auto& command :
+       {words{"certs", "init", "--dir", dir},
+        words{"certs", "issue", "server", "--dir", dir, "--host", "127.0.0.1"}})
+    ASSERT_EQ(run(larql(command)).code, 0) << command[1];
+  const auto keys = *scratch_ / "https-keys";
+  write_file(keys, "sk-first-0123456789\n");
+  auto server = serve_process{vindex(),
+                              {"--host", "0.0.0.0", "--api-key-file", keys.string(), "--https-cert",
+                               dir + "/server.pem", "--https-key", dir + "/server.key"}};
+  EXPECT_TRUE(server.url().starts_with("https://")) << server.url();
+  const auto ask = [&](std::string_view path, std::string_view headers) {
+    auto peer = raw_tls_peer{server.port(), {}};
+    const auto text = fmt::format(
+        "GET {} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n{}\r\n", path, headers);
+    EXPECT_TRUE(peer.send(std::span{text.data(), text.size()}));
+    const auto all = peer.read_to_end();
+    return std::string{all.begin(), all.end()};
+  };
+  EXPECT_TRUE(ask("/health", "").starts_with("HTTP/1.1 200"));
+  EXPECT_TRUE(ask("/metrics", "").starts_with("HTTP/1.1 401")); // not on loopback alone
+  EXPECT_TRUE(ask("/v1/models", "x-api-key: sk-first-0123456789\r\n").starts_with("HTTP/1.1 200"));
 }
 
 TEST_F(Serve, WrongSettingsAreNamed) {
