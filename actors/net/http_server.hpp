@@ -12,8 +12,9 @@
 // Bounds    Connections, headers, bodies (each and all together), and times: a connection that is
 //           slow with its request, or takes nothing of its answer, is closed. While all places are
 //           taken, those that wait for a request are closed earlier.
-// TLS       By the library (docs/adr/0027). A new certificate serves new connections, those that
-//           are open go on with the old one.
+//
+// TLS is the library's (ADR 0029). A new certificate serves new connections; those that are open go
+// on with the old one.
 
 #pragma once
 

@@ -77,19 +77,16 @@ private:
 
 result<actors::session_options> session_options_of(const options& o, local_runtime& e) {
   auto out = actors::session_options{};
-  const auto& config = e.model().config;
-  const auto available = available_memory();
-  const auto context = o.runtime.context != 0
-                           ? context_choice{o.runtime.context, config.trained_context, {}}
-                           : choose_context(config, e.kv_format(), available);
-  out.limits.context = context.tokens;
   out.limits.running = o.parallel;
   out.limits.waiting = o.queue;
   out.limits.longest_pause = o.server.limits.longest_pause;
-  const auto one = gemma4::kv_bytes(config, e.kv_format(), context.tokens, o.runtime.chunk);
+  e.set_context();
+  const auto& context = e.context();
+  const auto one =
+      gemma4::kv_bytes(e.model().config, e.kv_format(), context.tokens, o.runtime.chunk);
   if (o.kv_memory.empty()) {
     const auto weights = resident_bytes(e.vindex(), e.nodes() == nullptr);
-    out.limits.kv_bytes = gemma4::usual_kv_memory(available, weights, one);
+    out.limits.kv_bytes = gemma4::usual_kv_memory(available_memory(), weights, one);
   } else {
     LARQL_TRY(out.limits.kv_bytes, parse_bytes(o.kv_memory, "--kv-memory"));
   }
@@ -98,9 +95,6 @@ result<actors::session_options> session_options_of(const options& o, local_runti
   if (out.limits.kv_bytes < one)
     log_warning("serve", "a sequence of the full context needs {}: longer ones will be refused",
                 format_bytes(one));
-  out.kv = e.kv_format();
-  out.chunk = o.runtime.chunk;
-  out.groups = e.nodes() == nullptr ? 1 : 2;
   out.share_prefix = o.share_prefix;
   out.latency_factor = o.latency_factor;
   out.disk.dir = o.prompt_cache;
@@ -141,15 +135,14 @@ result<void> serve_model(const options& o, const chat_model& model,
   auto& e = *model.compute;
   LARQL_TRY(auto facts, facts_of(model, o.name));
   LARQL_TRY(auto limits, session_options_of(o, e));
-  facts.context = limits.limits.context;
+  facts.context = e.context().tokens;
   facts.parallel = limits.limits.running;
   facts.thinking = o.thinking;
   if (!limits.disk.dir.empty()) {
     LARQL_TRY(limits.identity, identity_of(e.vindex(), facts));
   }
+  LARQL_TRY(const auto sessions, e.start_sessions(std::move(limits)));
   LARQL_TRY(auto* const system, e.actor_system());
-  LARQL_TRY(const auto sessions,
-            actors::session_service::start(*system, e.model(), e.compute(), e.port(), limits));
   auto nodes = node_latencies{*system, e.nodes()};
   auto backend = serve::session_backend{{sessions->client(), model.text.tokens, model.text.defaults,
                                          model.text.format, o.thinking, facts,

@@ -228,6 +228,30 @@ void output_seeds(const fs::path& dir) {
              "\"enum\":[\"x\"]}}},\"required\":[\"a\"]}\0{\"a\":[\"x\",null,{\"b\":1.5}]}"sv);
 }
 
+void api_seeds(const fs::path& dir) {
+  using namespace std::string_view_literals;
+  write_seed(
+      dir, "chat",
+      "\0{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a\"}]},"
+      "{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"c\",\"function\":{\"name\":\"f\","
+      "\"arguments\":\"{}\"}}]},{\"role\":\"tool\",\"content\":\"x\"}],\"tools\":[{\"function\":"
+      "{\"name\":\"f\",\"parameters\":{}}}],\"stop\":[\"a\"],\"n\":2,\"logprobs\":true}"sv);
+  write_seed(dir, "completions", "\1{\"prompt\":[[1,2],\"a\"],\"logprobs\":2,\"seed\":-1}"sv);
+  write_seed(dir, "responses",
+             "\2{\"input\":[{\"type\":\"reasoning\",\"summary\":[]},{\"type\":\"function_call\","
+             "\"call_id\":\"c\",\"name\":\"f\",\"arguments\":\"\"},{\"type\":"
+             "\"function_call_output\",\"call_id\":\"c\",\"output\":\"x\"}],\"text\":{\"format\":"
+             "{\"type\":\"json_schema\",\"schema\":{}}}}"sv);
+  write_seed(dir, "messages",
+             "\3{\"system\":[{\"type\":\"text\",\"text\":\"a\"}],\"messages\":[{\"role\":\"user\","
+             "\"content\":[{\"type\":\"tool_result\",\"tool_use_id\":\"t\",\"content\":[]}]}],"
+             "\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":9}}"sv);
+  write_seed(
+      dir, "ollama",
+      "\5{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"options\":{\"num_predict\":1},"
+      "\"think\":\"low\",\"format\":\"json\",\"keep_alive\":\"5m\"}"sv);
+}
+
 } // namespace
 } // namespace larql::test
 
@@ -251,5 +275,6 @@ int main(int argc, char** argv) {
   prompt_seeds(dir / "prompt");
   grammar_seeds(dir / "grammar");
   output_seeds(dir / "output");
+  api_seeds(dir / "api");
   return 0;
 }

@@ -16,6 +16,7 @@
 #include <string>
 #include <string_view>
 
+#include <poll.h>
 #include <sys/socket.h>
 
 namespace larql::test {

@@ -2,7 +2,7 @@
 // it can do.
 //
 // Threads   Pure functions.
-// Source    Ollama's docs/api.md.
+// Source    Ollama's API documentation.
 
 #pragma once
 

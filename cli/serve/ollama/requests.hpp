@@ -5,7 +5,7 @@
 // how to use a machine (num_gpu, num_thread, use_mmap, ...) are ignored.
 //
 // Threads   Pure functions.
-// Source    Ollama's docs/api.md.
+// Source    Ollama's API documentation.
 
 #pragma once
 

@@ -3,7 +3,7 @@
 //
 // Calls of tools come whole, as this protocol has no pieces of arguments.
 //
-// Source    Ollama's docs/api.md.
+// Source    Ollama's API documentation.
 
 #pragma once
 

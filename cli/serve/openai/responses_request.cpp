@@ -122,6 +122,8 @@ void read_input(field_reader& fields, std::vector<text::chat_message>& out) {
   std::erase_if(out, [](const text::chat_message& m) {
     return m.role == text::chat_role::model && m.content.empty() && m.tool_calls.empty();
   });
+  if (out.empty())
+    fields.wrong("input", "holds no message");
 }
 
 // Functions stand flat here, without an object around them.

@@ -1,9 +1,7 @@
 // The API on its port: keys and certificates from files, which are read again on request, the rules
 // of who may listen where, and an end that lets answers finish.
 //
-// Owner     Its caller. It answers 503 until a backend is attached, which must be detached before
-// it
-//           goes.
+// Owner     Its caller. It answers 503 until a backend is attached, which lives longer.
 // Threads   Methods by one owner.
 // Errors    Name the option or the file.
 

@@ -81,6 +81,7 @@ TEST(ResponsesRequest, WhateverRefersToStoredStateIsRefused) {
         std::pair{R"({"input":[{"type":"item_reference","id":"x"}]})", "input[0].type"},
         std::pair{R"({"input":"x","tools":[{"type":"web_search"}]})", "tools[0].type"},
         std::pair{R"({})", "input"}, std::pair{R"({"input":[]})", "input"},
+        std::pair{R"({"input":[{"type":"reasoning","summary":[]}]})", "input"},
         std::pair{R"({"input":[{"role":"user","content":[{"type":"input_image"}]}]})",
                   "input[0].content[0].type"}}) {
     const auto read = read_responses_request(json_of(body));
