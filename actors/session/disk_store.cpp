@@ -75,11 +75,12 @@ result<void> make_private_directory(const fs::path& dir) {
 
 result<std::unique_ptr<disk_store>> disk_store::open(const disk_cache_options& options,
                                                      const cache_identity& identity,
-                                                     gemma4::kv_format kv, bool shared) {
+                                                     gemma4::kv_format kv, bool shared,
+                                                     const experts::maker_ledger* makers) {
   LARQL_TRY_VOID(make_private_directory(options.dir));
   const auto model = digest_of({identity.weights, identity.tokenizer, identity.exactness,
                                 kv == gemma4::kv_format::f16 ? "f16" : "f32"});
-  auto out = std::unique_ptr<disk_store>{new disk_store{options, model, shared}};
+  auto out = std::unique_ptr<disk_store>{new disk_store{options, model, shared, makers}};
   out->scan();
   try {
     out->thread_ = std::thread{[self = out.get()] { self->run(); }};
@@ -112,7 +113,7 @@ void disk_store::scan() {
         fs::remove(file.path(), ec);
       continue;
     }
-    auto e = entry{file.path(), head->id.owner, {}, head->bytes, used};
+    auto e = entry{file.path(), head->id.owner, {}, std::move(head->makers), head->bytes, used};
     if (head->id.model == model_)
       e.tokens = std::move(head->tokens);
     entries_.push_back(std::move(e));
@@ -151,7 +152,7 @@ const disk_store::entry* disk_store::best(const sha256_digest& owner,
   const entry* out = nullptr;
   auto reached = 0u;
   for (const auto& e : entries_)
-    if (!e.tokens.empty() && e.owner == owner)
+    if (!e.tokens.empty() && e.owner == owner && !is_void(e.makers))
       if (const auto r = reach_of(e, tokens, most); r > reached) {
         out = &e;
         reached = r;
@@ -160,7 +161,8 @@ const disk_store::entry* disk_store::best(const sha256_digest& owner,
 }
 
 std::uint32_t disk_store::reach(const std::string& client, std::span<const std::uint32_t> tokens,
-                                std::uint32_t most) const {
+                                std::uint32_t most) {
+  drop_void();
   const auto lock = std::scoped_lock{mutex_};
   const auto* e = best(owner_of(client), tokens, most);
   return e == nullptr ? 0 : reach_of(*e, tokens, most);
@@ -194,7 +196,7 @@ void disk_store::read(const sha256_digest& owner, std::span<const std::uint32_t>
   }
   if (path.empty())
     return;
-  if (auto done = generate::read_prompt_file(path, {model_, owner}, into); !done) {
+  if (auto done = generate::read_prompt_file(path, {model_, owner}, into, makers_); !done) {
     log_warning("session", "{}; the prompt is read as usual", done.error().text);
     if (done.error().code != errc::unavailable) // memory, which is not the file's fault
       forget(path, done.error().code == errc::corrupt);
@@ -209,6 +211,10 @@ void disk_store::read(const sha256_digest& owner, std::span<const std::uint32_t>
 }
 
 void disk_store::write(const sha256_digest& owner, const generate::sequence::prefix& prefix) {
+  auto makers =
+      makers_ == nullptr ? std::vector<std::uint64_t>{} : makers_->incarnations_of(prefix.makers());
+  if (is_void(makers))
+    return;
   const auto id = generate::prompt_file_id{model_, owner};
   const auto path = options_.dir / name_of(id, prefix.tokens);
   {
@@ -217,7 +223,7 @@ void disk_store::write(const sha256_digest& owner, const generate::sequence::pre
                     [&](const entry& e) { return e.path == path; }))
       return;
   }
-  if (auto done = generate::write_prompt_file(path, id, prefix); !done) {
+  if (auto done = generate::write_prompt_file(path, id, prefix, makers); !done) {
     log_warning("session", "a prompt is not kept on disk: {}", done.error().text);
     return;
   }
@@ -225,9 +231,46 @@ void disk_store::write(const sha256_digest& owner, const generate::sequence::pre
   const auto bytes = fs::file_size(path, ec);
   {
     const auto lock = std::scoped_lock{mutex_};
-    entries_.push_back({path, owner, prefix.tokens, ec ? 0 : bytes, clock::now()});
+    entries_.push_back(
+        {path, owner, prefix.tokens, std::move(makers), ec ? 0 : bytes, clock::now()});
   }
   make_room();
+}
+
+// A file does not say when it was made, so a check that its makers have passed since does not save
+// it.
+bool disk_store::is_void(std::span<const std::uint64_t> makers) const {
+  return makers_ != nullptr && makers_->condemnations() != 0 &&
+         std::any_of(makers.begin(), makers.end(),
+                     [&](std::uint64_t m) { return makers_->is_condemned(m); });
+}
+
+// The next process does not know yet who was condemned: the files must be gone.
+void disk_store::drop_void() {
+  if (makers_ == nullptr)
+    return;
+  const auto now = makers_->condemnations();
+  {
+    const auto lock = std::scoped_lock{mutex_};
+    if (std::exchange(condemnations_, now) == now)
+      return;
+  }
+  post([this] {
+    auto gone = std::vector<fs::path>{};
+    {
+      const auto lock = std::scoped_lock{mutex_};
+      for (const auto& e : entries_)
+        if (is_void(e.makers))
+          gone.push_back(e.path);
+    }
+    if (!gone.empty())
+      log_warning("session",
+                  "{} cached prompts are removed from {}: a node that had a part in them has given "
+                  "wrong answers",
+                  gone.size(), options_.dir.string());
+    for (const auto& path : gone)
+      forget(path, true);
+  });
 }
 
 void disk_store::make_room() {
@@ -265,6 +308,7 @@ void disk_store::post(std::function<void()> job) {
 }
 
 void disk_store::flush() {
+  drop_void();
   auto lock = std::unique_lock{mutex_};
   changed_.wait(lock, [&] { return jobs_.empty() && !working_; });
 }

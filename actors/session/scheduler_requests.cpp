@@ -185,6 +185,7 @@ std::unique_ptr<generate::sequence> scheduler::take_session(live_answer& a) {
 result<void> scheduler::find_start(live_answer& a) {
   const auto& r = *a.request;
   a.reading = true;
+  a.condemnations = 0; // what is found is looked at before a pass goes on from it
   a.sequence = take_session(a);
   if (a.sequence == nullptr) {
     const auto most = a.generation ? size_of(a.tokens) - 1 : size_of(a.tokens);

@@ -20,8 +20,8 @@ session_service::start(caf::actor_system& sys, const gemma4::model& model, kerne
                        experts::expert_port& experts, const session_options& options) {
   auto p = std::unique_ptr<parts>{new parts{sys, options, nullptr, nullptr, {}}};
   if (!options.disk.dir.empty()) {
-    LARQL_TRY(p->disk,
-              disk_store::open(options.disk, options.identity, options.kv, options.share_prefix));
+    LARQL_TRY(p->disk, disk_store::open(options.disk, options.identity, options.kv,
+                                        options.share_prefix, experts.makers()));
   }
   LARQL_TRY(auto work, scheduler::create({model, compute, experts, p->disk.get()}, options));
   auto* const scheduled = work.get();

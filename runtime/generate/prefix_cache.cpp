@@ -84,7 +84,11 @@ void prefix_cache::drop_void() {
 
 void prefix_cache::insert(std::string_view owner, std::unique_ptr<sequence> s,
                           prefix_parent parent) {
-  if (s == nullptr || s->size() == 0)
+  if (s == nullptr)
+    return;
+  if (makers_ != nullptr) // drop_void() looks only at what was here when somebody was condemned
+    s->truncate(s->void_from(*makers_));
+  if (s->size() == 0)
     return;
   s->release_scratch();
   for (auto e = entries_.begin(); e != entries_.end();) {

@@ -55,7 +55,8 @@ public:
   [[nodiscard]] std::uint32_t reach(std::string_view owner, std::span<const std::uint32_t> tokens,
                                     std::uint32_t most) const;
 
-  /// Takes a sequence that has ended; an empty one is forgotten.
+  /// Takes a sequence that has ended, up to what a condemned node had a part in; an empty one is
+  /// forgotten.
   void insert(std::string_view owner, std::unique_ptr<sequence> s, prefix_parent parent = {});
 
   /// Forgets the least recently used sequence. False if there is none.

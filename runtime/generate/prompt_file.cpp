@@ -18,11 +18,12 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view magic{"LARQLKV\x01", 8};
-constexpr std::size_t fixed_bytes = 8 + 4 + 4 + 32 + 32;
+constexpr std::size_t fixed_bytes = 8 + 4 + 4 + 32 + 32 + 4;
 constexpr std::size_t layer_bytes = 4 + 4 + 8;
 constexpr std::size_t digest_bytes = 32;
 constexpr std::uint32_t most_layers = 1024;
 constexpr std::uint32_t most_tokens = 1u << 24;
+constexpr std::uint32_t most_makers = 1u << 16;
 
 /// A file of ours that nobody else can read or write.
 class private_file {
@@ -96,19 +97,23 @@ sha256_digest digest_at(std::span<const std::byte> from, std::size_t at) {
   return out;
 }
 
-std::vector<std::byte> encode_head(const prompt_file_id& id, const sequence::prefix& p) {
+std::vector<std::byte> encode_head(const prompt_file_id& id, const sequence::prefix& p,
+                                   std::span<const std::uint64_t> makers) {
   auto out = std::vector<std::byte>{};
   append_bytes(out, magic.data(), magic.size());
   append_u32(out, static_cast<std::uint32_t>(p.kv.layers.size()));
   append_u32(out, static_cast<std::uint32_t>(p.tokens.size()));
   append_bytes(out, id.model.data(), id.model.size());
   append_bytes(out, id.owner.data(), id.owner.size());
+  append_u32(out, static_cast<std::uint32_t>(makers.size()));
   for (const auto& l : p.kv.layers) {
     append_u32(out, l.first_block);
     append_u32(out, static_cast<std::uint32_t>(l.blocks.size()));
     append_u64(out, l.blocks.empty() ? 0 : l.blocks.front()->size_bytes());
   }
   append_bytes(out, p.tokens.data(), p.tokens.size() * sizeof(std::uint32_t));
+  for (const auto m : makers)
+    append_u64(out, m);
   const auto digest = digest_of(out);
   append_bytes(out, digest.data(), digest.size());
   return out;
@@ -121,10 +126,16 @@ result<whole_head> read_head(private_file& in) {
   if (std::memcmp(bytes.data(), magic.data(), magic.size()) != 0)
     return fail(errc::corrupt, "{}: does not begin as a cached prompt does", in.path());
   const auto layers = load_u32(bytes, 8), tokens = load_u32(bytes, 12);
+  const auto makers = load_u32(bytes, fixed_bytes - 4);
   if (layers == 0 || layers > most_layers || tokens == 0 || tokens > most_tokens)
     return fail(errc::corrupt, "{}: {} layers and {} tokens, expected 1 to {} and 1 to {}",
                 in.path(), layers, tokens, most_layers, most_tokens);
-  const auto rest = layers * layer_bytes + std::size_t{tokens} * 4 + digest_bytes;
+  if (makers > most_makers)
+    return fail(errc::corrupt, "{}: made by {} nodes, expected at most {}", in.path(), makers,
+                most_makers);
+  const auto tokens_at = fixed_bytes + layers * layer_bytes;
+  const auto makers_at = tokens_at + std::size_t{tokens} * 4;
+  const auto rest = makers_at + std::size_t{makers} * 8 + digest_bytes - fixed_bytes;
   if (in.bytes() < fixed_bytes + rest)
     return fail(errc::corrupt, "{}: {} bytes, too few for {} layers and {} tokens", in.path(),
                 in.bytes(), layers, tokens);
@@ -151,8 +162,9 @@ result<whole_head> read_head(private_file& in) {
     return fail(errc::corrupt, "{}: {} bytes, expected {}", in.path(), in.bytes(),
                 bytes.size() + payload + digest_bytes);
   out.said.tokens.resize(tokens);
-  std::memcpy(out.said.tokens.data(), bytes.data() + fixed_bytes + layers * layer_bytes,
-              std::size_t{tokens} * 4);
+  std::memcpy(out.said.tokens.data(), bytes.data() + tokens_at, std::size_t{tokens} * 4);
+  for (auto i = std::size_t{0}; i < makers; ++i)
+    out.said.makers.push_back(load_u64(bytes, makers_at + i * 8));
   return out;
 }
 
@@ -195,9 +207,12 @@ result<gemma4::kv_prefix> read_blocks(private_file& in, const whole_head& head,
 } // namespace
 
 result<void> write_prompt_file(const fs::path& path, const prompt_file_id& id,
-                               const sequence::prefix& p) {
+                               const sequence::prefix& p, std::span<const std::uint64_t> makers) {
+  if (makers.size() > most_makers)
+    return fail(errc::unsupported, "{}: made by {} nodes, more than the {} that fit a file",
+                path.string(), makers.size(), most_makers);
   LARQL_TRY(auto out, file_writer::create(path, file_access::owner_only));
-  LARQL_TRY_VOID(out.write(encode_head(id, p)));
+  LARQL_TRY_VOID(out.write(encode_head(id, p, makers)));
   auto hash = sha256{};
   for (const auto& l : p.kv.layers)
     for (const auto& b : l.blocks) {
@@ -215,7 +230,8 @@ result<prompt_file_head> read_prompt_head(const fs::path& path) {
   return std::move(head.said);
 }
 
-result<void> read_prompt_file(const fs::path& path, const prompt_file_id& id, sequence& into) {
+result<void> read_prompt_file(const fs::path& path, const prompt_file_id& id, sequence& into,
+                              const experts::maker_ledger* ledger) {
   LARQL_CHECK(into.size() == 0);
   LARQL_TRY(auto in, private_file::open(path));
   LARQL_TRY(auto head, read_head(in));
@@ -225,7 +241,14 @@ result<void> read_prompt_file(const fs::path& path, const prompt_file_id& id, se
     return fail(errc::mismatch, "{}: {} tokens, more than the context of {}", in.path(),
                 head.said.tokens.size(), into.max_context());
   LARQL_TRY(auto kv, read_blocks(in, head, into.cache()));
-  into.adopt({std::move(head.said.tokens), std::move(kv)});
+  auto made = sequence::origin{0, {}, experts::maker_ledger::time::clock::now()};
+  if (ledger != nullptr)
+    for (const auto m : head.said.makers)
+      made.from.makers |= ledger->set_of(m);
+  auto p = sequence::prefix{std::move(head.said.tokens), std::move(kv)};
+  if (made.from.makers != 0)
+    p.origins.push_back(made);
+  into.adopt(std::move(p));
   return {};
 }
 

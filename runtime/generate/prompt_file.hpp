@@ -3,8 +3,9 @@
 // which `model` stands for, and for the same owner.
 //
 // Format    Little-endian. "LARQLKV", 1; u32 layers; u32 tokens; 32 bytes model; 32 bytes owner;
-//           per layer u32 first block, u32 blocks, u64 bytes of a block; the tokens, u32 each;
-//           SHA-256 of all this. Then the blocks, layer by layer, and the SHA-256 of all blocks.
+//           u32 makers; per layer u32 first block, u32 blocks, u64 bytes of a block; the tokens,
+//           u32 each; the incarnations of the nodes that had a part in it, u64 each; SHA-256 of all
+//           this. Then the blocks, layer by layer, and the SHA-256 of all blocks.
 //           Never change: another format gets another magic.
 // Memory    Nothing is allocated from a number of the file before it was compared with the model.
 // Errors    errc::corrupt names the file, what was found and what was expected; errc::mismatch is a
@@ -30,20 +31,25 @@ struct prompt_file_id {
   friend bool operator==(const prompt_file_id&, const prompt_file_id&) = default;
 };
 
-/// Writes a file that its owner alone may read.
+/// Writes a file that its owner alone may read. `makers` are the incarnations of all nodes that had
+/// a part in the prefix.
 [[nodiscard]] result<void> write_prompt_file(const std::filesystem::path& path,
-                                             const prompt_file_id& id, const sequence::prefix& p);
+                                             const prompt_file_id& id, const sequence::prefix& p,
+                                             std::span<const std::uint64_t> makers = {});
 
 /// The beginning of a file, checked by its SHA-256 and by the file's size.
 struct prompt_file_head {
   prompt_file_id id;
   std::vector<std::uint32_t> tokens;
-  std::uint64_t bytes = 0; ///< of the whole file
+  std::vector<std::uint64_t> makers; ///< incarnations
+  std::uint64_t bytes = 0;           ///< of the whole file
 };
 [[nodiscard]] result<prompt_file_head> read_prompt_head(const std::filesystem::path& path);
 
-/// Fills an empty sequence. A failure leaves it empty.
+/// Fills an empty sequence. A failure leaves it empty. With a ledger the sequence remembers who had
+/// a part in it; without one nobody is ever condemned.
 [[nodiscard]] result<void> read_prompt_file(const std::filesystem::path& path,
-                                            const prompt_file_id& id, sequence& into);
+                                            const prompt_file_id& id, sequence& into,
+                                            const experts::maker_ledger* ledger = nullptr);
 
 } // namespace larql::generate

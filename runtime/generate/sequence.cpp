@@ -117,9 +117,7 @@ std::unique_ptr<sequence> sequence::fork(std::uint32_t count) const {
     return out;
   out->cache_.adopt(cache_.prefix(reached, from));
   out->tokens_.assign(tokens_.begin(), tokens_.begin() + reached);
-  for (const auto& o : origins_)
-    if (o.first < reached)
-      out->origins_.push_back(o);
+  out->origins_ = origins_before(reached);
   for (const auto& s : snapshots_)
     if (s.window.end <= reached)
       out->snapshots_.push_back(s);
@@ -131,13 +129,23 @@ std::unique_ptr<sequence> sequence::fork(std::uint32_t count) const {
 sequence::prefix sequence::share(std::uint32_t count) const {
   const auto [reached, from] = find_way_back(count);
   LARQL_CHECK(reached != 0);
-  return {{tokens_.begin(), tokens_.begin() + reached}, cache_.prefix(reached, from)};
+  return {{tokens_.begin(), tokens_.begin() + reached},
+          cache_.prefix(reached, from),
+          origins_before(reached)};
 }
 
 void sequence::adopt(prefix p) {
   LARQL_CHECK(tokens_.empty() && p.tokens.size() == p.kv.end);
   cache_.adopt(std::move(p.kv));
   tokens_ = std::move(p.tokens);
+  origins_ = std::move(p.origins);
+}
+
+experts::maker_set sequence::prefix::makers() const noexcept {
+  auto out = experts::maker_set{0};
+  for (const auto& o : origins)
+    out |= o.from.makers;
+  return out;
 }
 
 // ---- rows ---------------------------------------------------------------------------------------
@@ -164,6 +172,14 @@ void sequence::keep_rows(std::uint32_t first, std::span<const float> rows) {
 void sequence::note_origin(const origin& o) {
   if (o.from.makers != 0 || (!origins_.empty() && origins_.back().from.makers != 0))
     origins_.push_back(o);
+}
+
+std::vector<sequence::origin> sequence::origins_before(std::uint32_t end) const {
+  auto out = std::vector<origin>{};
+  for (const auto& o : origins_)
+    if (o.first < end)
+      out.push_back(o);
+  return out;
 }
 
 std::uint32_t sequence::void_from(const experts::maker_ledger& ledger) const {

@@ -78,10 +78,21 @@ public:
   /// the final hidden row of the last one as well.
   [[nodiscard]] std::unique_ptr<sequence> fork(std::uint32_t count) const;
 
+  /// Who had a part in the positions from `first` on, up to those of the next entry.
+  struct origin {
+    std::uint32_t first = 0;
+    experts::provenance from;
+    experts::maker_ledger::time when; ///< they were finished
+  };
+
   /// Tokens and what a sequence needs to continue behind them, for a file.
   struct prefix {
     std::vector<std::uint32_t> tokens;
     gemma4::kv_prefix kv;
+    std::vector<origin> origins = {}; ///< in order of position
+
+    /// Every node that had a part in it.
+    [[nodiscard]] experts::maker_set makers() const noexcept;
   };
   /// The first reach(count) tokens. @pre reach(count) != 0
   [[nodiscard]] prefix share(std::uint32_t count) const;
@@ -134,16 +145,10 @@ private:
     gemma4::kv_window window;
   };
 
-  /// Of the positions from `first` on, up to those of the next entry.
-  struct origin {
-    std::uint32_t first;
-    experts::provenance from;
-    experts::maker_ledger::time when; // they were finished
-  };
-
   sequence(gemma4::kv_cache cache, std::uint32_t hidden, std::uint64_t snapshot_bytes);
   void keep_rows(std::uint32_t first, std::span<const float> rows);
   void note_origin(const origin& o);
+  [[nodiscard]] std::vector<origin> origins_before(std::uint32_t end) const;
   void drop_snapshots();
   void mark_reached();
   /// Where truncate(count) leads, and the snapshot that it takes.

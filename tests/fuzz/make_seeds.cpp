@@ -182,7 +182,7 @@ void prompt_seeds(const fs::path& dir) {
   LARQL_CHECK(
       static_cast<bool>(generate::write_prompt_file(scratch / "prompt", {}, s->share(s->size()))));
   auto all = read_file(scratch / "prompt");
-  const auto head = std::size_t{80} + 3 * 16 + 5 * 4;
+  const auto head = std::size_t{84} + 3 * 16 + 5 * 4;
   all.erase(head, 32);
   all.resize(all.size() - 32);
   write_seed(dir, "five-tokens", all);

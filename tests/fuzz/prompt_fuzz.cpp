@@ -28,10 +28,10 @@ void append_digest(bytes& to, std::span<const std::byte> of) {
 
 // Where the file says that its beginning ends, if that is inside.
 std::size_t head_of(std::span<const std::byte> data) {
-  if (data.size() < 80)
+  if (data.size() < 84)
     return data.size();
-  const auto said =
-      80 + std::uint64_t{load_u32(data, 8)} * 16 + std::uint64_t{load_u32(data, 12)} * 4;
+  const auto said = 84 + std::uint64_t{load_u32(data, 8)} * 16 +
+                    std::uint64_t{load_u32(data, 12)} * 4 + std::uint64_t{load_u32(data, 80)} * 8;
   return static_cast<std::size_t>(std::min<std::uint64_t>(said, data.size()));
 }
 

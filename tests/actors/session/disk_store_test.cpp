@@ -169,6 +169,39 @@ TEST_F(DiskStore, ADamagedFileIsRemovedAndThePromptIsReadAsUsual) {
   EXPECT_EQ(s->reach("a", text(300), 300), 0u);
 }
 
+TEST_F(DiskStore, WhatACondemnedNodeHadAPartInIsRemoved) {
+  auto ledger = experts::maker_ledger{};
+  const auto made_by = [&](std::uint64_t node, const ids& tokens) {
+    auto p = prefix(tokens);
+    p.origins = {{0, {ledger.set_of(node), 0}, std::chrono::steady_clock::now()}};
+    return p;
+  };
+  {
+    const auto s = *disk_store::open(disk_, identity_, gemma4::kv_format::f16, false, &ledger);
+    s->save("a", made_by(7, text(300)));
+    s->save("a", made_by(8, text(300, 2)));
+    s->flush();
+    EXPECT_EQ(s->reach("a", text(300), 300), 300u);
+  }
+  // The next process, and another numbering of the nodes.
+  auto later = experts::maker_ledger{};
+  const auto s = *disk_store::open(disk_, identity_, gemma4::kv_format::f16, false, &later);
+  auto loaded = std::unique_ptr<generate::sequence>{};
+  s->load("a", text(300), 300, model_->new_sequence(),
+          [&](std::unique_ptr<generate::sequence> got) { loaded = std::move(got); });
+  s->flush();
+  EXPECT_EQ(loaded->void_from(later), 300u);
+  ASSERT_TRUE(later.condemn(7, "lied"));
+  EXPECT_EQ(loaded->void_from(later), 0u);
+  EXPECT_EQ(s->reach("a", text(300), 300), 0u);
+  EXPECT_EQ(s->reach("a", text(300, 2), 300), 300u);
+  s->flush();
+  EXPECT_EQ(files().size(), 1u);
+  s->save("a", loaded->share(300));
+  s->flush();
+  EXPECT_EQ(files().size(), 1u) << "nor is it written again";
+}
+
 TEST_F(DiskStore, WhatIsNotOursStays) {
   fs::create_directory(disk_.dir);
   ASSERT_EQ(::chmod(disk_.dir.c_str(), 0700), 0);

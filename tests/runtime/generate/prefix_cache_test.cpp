@@ -185,10 +185,26 @@ TEST_F(PrefixCache, WhatACondemnedNodeHadAPartInIsNotUsed) {
   // The last 60 tokens of the first one were made with the liar.
   const auto rows = std::vector<float>(60 * model_->model().config.hidden);
   ASSERT_TRUE(succeeds(s->cache().prepare(100, 160)));
-  s->commit(text(60, 2), rows, liar);
+  s->commit(text(60, 2), rows, {liar, 0});
   c.insert("", std::move(s));
   EXPECT_EQ(c.reach("", joined(text(100), text(60, 2)), 160), 160u);
   ASSERT_TRUE(ledger.condemn(7, "lied"));
+  const auto found = c.find("", joined(text(100), text(60, 2)), 159);
+  ASSERT_NE(found.start, nullptr);
+  EXPECT_EQ(found.start->size(), 100u);
+}
+
+TEST_F(PrefixCache, WhatWasInUseWhileANodeWasCondemnedIsNotUsedEither) {
+  auto ledger = experts::maker_ledger{};
+  const auto liar = ledger.set_of(7);
+  auto c = prefix_cache{{}, &ledger};
+  auto s = read(text(100)); // made here
+  const auto rows = std::vector<float>(60 * model_->model().config.hidden);
+  ASSERT_TRUE(succeeds(s->cache().prepare(100, 160)));
+  s->commit(text(60, 2), rows, {liar, 0});
+  ASSERT_TRUE(ledger.condemn(7, "lied"));
+  EXPECT_EQ(c.find("", text(10), 9).start, nullptr); // the cache has seen that somebody lied
+  c.insert("", std::move(s));
   const auto found = c.find("", joined(text(100), text(60, 2)), 159);
   ASSERT_NE(found.start, nullptr);
   EXPECT_EQ(found.start->size(), 100u);

@@ -93,6 +93,19 @@ TEST_F(PromptFile, ItsHeadSaysWhoseItIsAndItsTokens) {
   EXPECT_EQ(head->bytes, std::filesystem::file_size(path()));
 }
 
+TEST_F(PromptFile, ItSaysWhichNodesHadAPartInIt) {
+  const auto makers = std::vector<std::uint64_t>{7, 1ull << 63};
+  const auto s = read(text(50));
+  ASSERT_TRUE(succeeds(write_prompt_file(path(), id_, s->share(s->size()), makers)));
+  EXPECT_EQ(read_prompt_head(path())->makers, makers);
+  auto ledger = experts::maker_ledger{};
+  const auto again = model_->new_sequence();
+  ASSERT_TRUE(succeeds(read_prompt_file(path(), id_, *again, &ledger)));
+  EXPECT_EQ(again->void_from(ledger), 50u);
+  ASSERT_TRUE(ledger.condemn(1ull << 63, "lied"));
+  EXPECT_EQ(again->void_from(ledger), 0u);
+}
+
 TEST_F(PromptFile, ItsOwnerAloneMayReadIt) {
   write(text(10));
   struct stat s {};
