@@ -199,16 +199,16 @@ result<void> run(const std::string& model) {
 
 } // namespace
 
-void add_inspect(CLI::App& app, action& chosen) {
-  auto* command = app.add_subcommand("inspect", "Show what a vindex holds");
+void add_inspect(command_parser& app, action& chosen) {
+  auto command = app.add_command("inspect", "Show what a vindex holds");
   auto model = std::make_shared<std::string>();
   command
-      ->add_option("vindex", *model,
-                   "Directory of the model, or hf://OWNER/NAME: what the cache holds of it")
-      ->required();
-  command->footer("larql inspect gemma4.vindex\n"
-                  "larql inspect hf://ann/gemma4-vindex");
-  command->callback([model, &chosen] { chosen = [model] { return exit_code(run(*model)); }; });
+      .add_option("vindex", *model,
+                  "Directory of the model, or hf://OWNER/NAME: what the cache holds of it")
+      .required();
+  command.footer("larql inspect gemma4.vindex\n"
+                 "larql inspect hf://ann/gemma4-vindex");
+  command.callback([model, &chosen] { chosen = [model] { return exit_code(run(*model)); }; });
 }
 
 } // namespace larql::cli
