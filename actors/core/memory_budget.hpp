@@ -6,6 +6,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -16,10 +17,16 @@ namespace larql::actors {
 class memory_budget {
 public:
   static constexpr std::uint64_t default_bytes = 256'000'000;
+  /// What each connection may hold without being counted: the call of a token and its answer find a
+  /// place however much the others hold. All connections together hold a few megabytes so.
+  static constexpr std::uint64_t default_free_bytes = 64'000;
 
-  explicit memory_budget(std::uint64_t limit = default_bytes) noexcept : limit_(limit) {}
+  explicit memory_budget(std::uint64_t limit = default_bytes,
+                         std::uint64_t free_bytes = default_free_bytes) noexcept
+      : limit_(limit), free_bytes_(free_bytes) {}
 
   [[nodiscard]] std::uint64_t limit() const noexcept { return limit_; }
+  [[nodiscard]] std::uint64_t free_bytes() const noexcept { return free_bytes_; }
   [[nodiscard]] std::uint64_t used() const noexcept { return used_.load(); }
 
   /// False if that much is not left.
@@ -35,10 +42,11 @@ public:
 
 private:
   const std::uint64_t limit_;
+  const std::uint64_t free_bytes_;
   std::atomic<std::uint64_t> used_{0};
 };
 
-/// What one connection holds of a budget, at most half of it; given back by the destructor.
+/// What one connection holds of a budget; given back by the destructor.
 ///
 /// Threads   Plain state of one connection.
 class budget_share {
@@ -49,13 +57,16 @@ public:
   budget_share(const budget_share&) = delete;
   budget_share& operator=(const budget_share&) = delete;
 
-  /// Holds that much from now on. False, and nothing changes, if it is more than there is.
-  [[nodiscard]] bool hold(std::uint64_t bytes) noexcept {
-    if (bytes > held_ && (bytes > budget_->limit() / 2 || !budget_->take(bytes - held_)))
+  /// Holds that much from now on: at most half of the budget for what is `kept`, and what passes
+  /// through beside it. False, and nothing changes, if it is more than there is.
+  [[nodiscard]] bool hold(std::uint64_t kept, std::uint64_t passing = 0) noexcept {
+    const auto all = kept + passing;
+    const auto counted = all - std::min(all, budget_->free_bytes());
+    if (counted > held_ && (kept > budget_->limit() / 2 || !budget_->take(counted - held_)))
       return false;
-    if (bytes < held_)
-      budget_->give(held_ - bytes);
-    held_ = bytes;
+    if (counted < held_)
+      budget_->give(held_ - counted);
+    held_ = counted;
     return true;
   }
 

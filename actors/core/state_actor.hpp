@@ -2,7 +2,8 @@
 // that knows which CAF we build against (0.17 has no actor_from_state).
 //
 // A State provides `using handle`, `static constexpr const char* name`, a constructor that takes
-// `pointer self` first, and `make_behavior()`.
+// `pointer self` first, and `make_behavior()`; and `on_exception()` if something must be done
+// before a handler that threw ends the actor.
 
 #pragma once
 
@@ -31,7 +32,9 @@ public:
         mailbox_(mailboxes_of(this->system())),
         state_(std::in_place, this, std::forward<Ts>(xs)...) {
     // CAF would end the actor with an error that does not say what was thrown.
-    this->set_exception_handler([](std::exception_ptr& thrown) -> caf::error {
+    this->set_exception_handler([this](std::exception_ptr& thrown) -> caf::error {
+      if constexpr (requires(State & s) { s.on_exception(); })
+        state_->on_exception();
       try {
         std::rethrow_exception(thrown);
       } catch (const std::exception& e) {

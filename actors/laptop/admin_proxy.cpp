@@ -127,7 +127,7 @@ void admin_proxy_state::on_tick() {
   if (now >= until_)
     return end();
   if (!reading_.look(connection_, now))
-    return end_because("takes nothing of its answers");
+    return end_because("does not read its answers");
   self_->delayed_send(self_, std::min<caf::actor_clock::duration_type>(look_interval, until_ - now),
                       tick_atom::value);
 }

@@ -77,7 +77,7 @@ private:
   pointer self_;
   admin_connection admin_;
   broker_connection connection_;
-  frame_reader reader_;
+  frame_reader reader_{schema::max_hello_bytes}; // requests are small
   reading_watch reading_;
   caf::actor_clock::time_point until_{};
   unsigned pending_ = 0;

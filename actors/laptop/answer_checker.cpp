@@ -63,6 +63,7 @@ const cluster_member* answer_checker_state::find(std::uint64_t incarnation) cons
 void answer_checker_state::on_view(const cluster_view_ptr& view) {
   view_ = view;
   std::erase_if(subjects_, [&](const auto& s) { return find(s.first) == nullptr; });
+  std::erase_if(reported_, [&](std::uint64_t id) { return find(id) == nullptr; });
   for (const auto& m : view_->members)
     if (m.is_usable() && !subjects_.contains(m.description->incarnation)) {
       subjects_[m.description->incarnation].left = options_.first_samples;
@@ -199,19 +200,24 @@ answer_checker_state::compare_with_first(const cluster_member& m, place where,
   const auto& node = *m.description;
   const auto [it, is_new] =
       first_.try_emplace(where, first_answer{found, node.node, node.incarnation});
-  const auto& first = it->second;
+  auto& first = it->second;
   if (is_new)
     return finding::unknown;
+  if (options_.makers->is_condemned(first.incarnation)) {
+    first = {found, node.node, node.incarnation};
+    return finding::unknown;
+  }
   if (first.digest == found)
     return finding::right;
   why = fmt::format("layer {}, expert {}: the answer is {}, the first one seen was {}, of node {}",
                     where.first, where.second, to_hex(found), to_hex(first.digest), first.node);
   if (first.incarnation == node.incarnation) // it contradicts itself
     return finding::wrong;
-  log_warning(
-      "checker",
-      "node {} ({}): {}; there is no table of known answers, so nothing tells which is right",
-      node.node, m.address, why);
+  if (reported_.insert(node.incarnation).second) // once: most of its answers may differ
+    log_warning(
+        "checker",
+        "node {} ({}): {}; there is no table of known answers, so nothing tells which is right",
+        node.node, m.address, why);
   return finding::unknown;
 }
 

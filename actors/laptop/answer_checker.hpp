@@ -22,6 +22,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <vector>
 
 namespace larql::actors {
@@ -99,6 +100,7 @@ private:
   cluster_view_ptr view_ = std::make_shared<cluster_view>();
   std::map<std::uint64_t, subject> subjects_; // by incarnation
   std::map<place, first_answer> first_;
+  std::set<std::uint64_t> reported_; // incarnations that differ from another node
   layer_job question_;
   call_builder builder_;
   std::vector<float> inputs_;

@@ -6,6 +6,7 @@
 #include "actors/laptop/node_link.hpp"
 #include "actors/laptop/supervisor.hpp"
 #include "actors/net/message_io.hpp"
+#include "actors/policy/stall_tolerant_deadline.hpp"
 #include "runtime/base/jitter.hpp"
 #include "runtime/base/log.hpp"
 
@@ -22,6 +23,8 @@ using steady = std::chrono::steady_clock;
 constexpr auto decision_time = std::chrono::seconds{2};
 // Who waits longer than this is told for what.
 constexpr auto notice_time = std::chrono::milliseconds{1000};
+// How often one that waits for nodes looks at the time.
+constexpr auto look_interval = std::chrono::milliseconds{250};
 
 bool is_complete(const cluster_view& view, const schema::model_identity& model) {
   auto parts = std::vector<topology::coverage_part>{};
@@ -31,14 +34,21 @@ bool is_complete(const cluster_view& view, const schema::model_identity& model) 
   return static_cast<bool>(topology::check_complete(parts, model.layers, model.experts));
 }
 
-// Every target has been tried, and waiting helps none: it is refused, or nobody wants to wait.
+// Every target has been tried, and waiting helps none: one is refused, all serve already, or nobody
+// wants to wait.
 bool is_hopeless(const cluster_status& s, const topology::cluster& c) {
-  const auto waits = c.limits.failover.count() > 0;
+  if (c.find.enabled() || s.targets.empty() ||
+      !std::all_of(s.targets.begin(), s.targets.end(),
+                   [](const target_status& t) { return t.connected || t.attempts > 0; }))
+    return false;
   const auto is_refused = [](const target_status& t) { return t.refused; };
-  return !c.find.enabled() && !s.targets.empty() &&
-         std::all_of(s.targets.begin(), s.targets.end(),
-                     [](const target_status& t) { return t.connected || t.attempts > 0; }) &&
-         (!waits || std::any_of(s.targets.begin(), s.targets.end(), is_refused));
+  const auto is_connected = [](const target_status& t) { return t.connected; };
+  const auto serves = [](const cluster_member& m) { return m.is_usable(); };
+  const auto& there = s.view->members;
+  return c.limits.failover.count() == 0 ||
+         std::any_of(s.targets.begin(), s.targets.end(), is_refused) ||
+         (std::all_of(s.targets.begin(), s.targets.end(), is_connected) &&
+          std::all_of(there.begin(), there.end(), serves));
 }
 
 // Why nodes are not connected; a reason that several have is said once, behind all of them.
@@ -63,6 +73,16 @@ std::string reasons_of(const cluster_status& s) {
   return out;
 }
 
+// Where nodes are found that are not listed.
+std::string ways_to_find(const topology::discovery& find) {
+  auto out = std::string{};
+  for (const auto& d : find.dns)
+    out += (out.empty() ? "" : ", ") + host_port(d);
+  if (find.join)
+    out += fmt::format("{}announced at {}", out.empty() ? "" : ", ", host_port(*find.join));
+  return out;
+}
+
 failure incomplete(const cluster_status& s, const topology::cluster& c,
                    const schema::model_identity& model) {
   auto reasons = reasons_of(s);
@@ -78,8 +98,10 @@ failure incomplete(const cluster_status& s, const topology::cluster& c,
     return fail(errc::unavailable, "nodes are there for all experts, but not all of them serve");
   if (covered)
     return {code, std::move(reasons)};
-  if (reasons.empty() && c.find.enabled()) // the file is right, but no node came
-    return fail(errc::unavailable, "{}", covered.error().text);
+  if (reasons.empty() && c.find.enabled()) // the file is right
+    return fail(errc::unavailable, "{} ({}): {}",
+                parts.empty() ? "no node came" : "not all nodes came", ways_to_find(c.find),
+                covered.error().text);
   if (reasons.empty())
     return covered.error();
   return fail(code, "{} ({})", reasons, covered.error().text);
@@ -161,8 +183,10 @@ private:
 void cluster::start_checker(caf::actor_system& sys, const cluster_options& options) {
   auto o = answer_checker_options{};
   o.hidden = options.model.hidden;
-  o.known = options.known;
-  has_known_answers_ = options.known != nullptr;
+  // Only what names all weights here and there says that they are stored in the same way.
+  if (options.model.weights_digest)
+    o.known = options.known;
+  has_known_answers_ = o.known != nullptr;
   o.makers = makers_;
   o.condemn = [slot = supervisor_, makers = makers_](const cluster_member& m, const std::string&) {
     slot->condemn(m, *makers);
@@ -259,7 +283,13 @@ result<void> cluster::listen_for_nodes(const cluster_options& options, caf::acto
     outcome->connection = make_pending_connection(std::move(s));
     caf::anon_send(slot->get(), connect_atom::value, connect_result_ptr{std::move(outcome)});
   };
-  LARQL_TRY(join_listener_, open_announce_listener(*at, tls_, decide, take, accept_admins(sys)));
+  auto listening = open_announce_listener(*at, tls_, decide, take, accept_admins(sys));
+  if (!listening && listening.error().text.find("in use") != std::string::npos)
+    return fail(errc::io,
+                "{}: most likely another larql of this cluster has it; one program at a time takes "
+                "the nodes that announce themselves there (discovery.join)",
+                listening.error().text);
+  LARQL_TRY(join_listener_, std::move(listening));
   return {};
 }
 
@@ -294,7 +324,12 @@ result<void> cluster::wait_until_complete(const cluster_options& options) {
     log_warning("cluster", "waiting at most {} s for nodes: {}",
                 std::chrono::ceil<std::chrono::seconds>(longest).count(),
                 reasons_of(*now).empty() ? "those that have not come yet" : reasons_of(*now));
-  watcher_->wait_until(begin + longest, options.stop, is_decided);
+  // While this process is stopped no time passes for those it waits for.
+  auto left = stall_tolerant_deadline{longest, look_interval, steady::now()};
+  do
+    watcher_->wait_until(left.next(), options.stop, is_decided);
+  while (!is_decided(*watcher_->get()) && !options.stop.stop_requested() &&
+         left.look(steady::now()));
   const auto last = watcher_->get();
   if (options.stop.stop_requested())
     return fail(errc::cancelled, "stopped while connecting to the nodes");
@@ -308,6 +343,8 @@ result<void> cluster::wait_until_complete(const cluster_options& options) {
     LARQL_TRY_VOID(
         topology::check_exactly_once(parts, options.model.layers, options.model.experts));
   }
+  if (const auto missing = reasons_of(*last); !missing.empty())
+    log_warning("cluster", "goes on without {}", missing);
   return {};
 }
 

@@ -18,6 +18,11 @@ struct connector::shared {
   supervisor_actor to; // null before the first, and after the connector has gone
   bool ended = false;
 
+  [[nodiscard]] bool has_ended() {
+    const auto lock = std::scoped_lock{mutex};
+    return ended;
+  }
+
   template <class... Ts>
   void send(Ts&&... xs) {
     const auto lock = std::scoped_lock{mutex};
@@ -27,6 +32,8 @@ struct connector::shared {
 };
 
 namespace {
+
+constexpr auto longest_late = std::chrono::seconds{1};
 
 // False if no thread is to be had.
 bool start_thread(std::function<void()> work) {
@@ -39,10 +46,23 @@ bool start_thread(std::function<void()> work) {
   }
 }
 
+// An attempt that ends long after its time was kept from running: most likely this process was
+// stopped, and the node is not to blame. (Or the name server was slow: so once.)
+result<dialled_node> dial_in_time(connector::shared& s, const topology::shard_url& url) {
+  for (auto is_last = false;; is_last = true) {
+    const auto until = std::chrono::steady_clock::now() + s.timeout;
+    auto dialled = dial_node(url, s.tls, s.hello, until);
+    const auto was_stopped = std::chrono::steady_clock::now() > until + longest_late;
+    if (is_last || dialled || dialled.error().code != errc::deadline || !was_stopped ||
+        s.has_ended())
+      return dialled;
+  }
+}
+
 void dial_one(connector::shared& s, std::uint64_t target, const topology::shard_url& url) {
   auto outcome = std::make_shared<connect_result>();
   outcome->address = host_port(url);
-  auto dialled = dial_node(url, s.tls, s.hello, std::chrono::steady_clock::now() + s.timeout);
+  auto dialled = dial_in_time(s, url);
   if (dialled) {
     outcome->node =
         description_ptr{std::make_shared<schema::node_description>(dialled->description)};

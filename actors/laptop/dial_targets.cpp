@@ -95,8 +95,12 @@ std::optional<std::chrono::microseconds> dial_targets::failed(std::uint64_t id, 
                                                               const failure& why) {
   t.refused = why.code == errc::mismatch || why.code == errc::corrupt || why.code == errc::usage;
   auto text = about(t, why.text);
-  if (t.last_error != text) // once per reason, not once per attempt
+  // Once per reason, not once per attempt. Of nodes that were never there whoever waits for them
+  // says all reasons together.
+  if (t.last_error != text && t.was_connected)
     log_warning("cluster", "{}", text);
+  else if (t.last_error != text)
+    log_info("cluster", "{}", text);
   t.last_error = std::move(text);
   t.last_code = why.code;
   if (t.listed)

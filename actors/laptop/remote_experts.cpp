@@ -17,7 +17,10 @@ constexpr auto poll_interval = std::chrono::milliseconds{100};
 // Nodes that usually answer within this time are polled for: to be woken takes a thread 10 to 50
 // us, for every layer. The core is offered to others meanwhile.
 constexpr auto longest_poll = std::chrono::milliseconds{2};
-// The router's own deadlines end a job; this margin only covers a laptop that is busy itself.
+// The router's own deadlines end a job: that of the failover, of a last call, and where the answer
+// is checked, of a witness, a third owner or two, and known answers. The margin only covers a
+// laptop that is busy itself.
+constexpr auto calls_after_failover = 6;
 constexpr auto margin = std::chrono::seconds{10};
 constexpr std::size_t most_kept_jobs = 16;
 
@@ -114,7 +117,7 @@ remote_experts::remote_experts(caf::actor_system& sys, std::shared_ptr<router_sl
       router_(std::move(router)),
       formats_(std::move(formats)),
       compute_(compute),
-      timeout_(limits.failover + 2 * limits.call_ceiling + margin),
+      timeout_(limits.failover + calls_after_failover * limits.call_ceiling + margin),
       makers_(std::move(makers)) {}
 
 remote_experts::~remote_experts() = default;

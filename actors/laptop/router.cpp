@@ -1,8 +1,6 @@
 #include "actors/laptop/router.hpp"
 
 #include "actors/laptop/router_calls.hpp"
-#include "runtime/base/log.hpp"
-#include "schema/sums.hpp"
 
 #include <algorithm>
 
@@ -14,6 +12,8 @@ namespace {
 constexpr auto suspect_time = std::chrono::seconds{30};
 // After this long without a call, what is known of a node's speed is old: it is asked again.
 constexpr auto idle_time = std::chrono::seconds{10};
+// A tick that comes later than this was kept from coming: the process was stopped, or starved.
+constexpr auto longest_late = std::chrono::milliseconds{20};
 // Memory that is kept for the next jobs: of calls with the assignments of some decoded rows.
 constexpr std::size_t most_spare_calls = 64;
 constexpr std::size_t most_spare_assignments = 4096;
@@ -31,7 +31,7 @@ void demands_of(std::span<const experts::assignment> assignments, std::vector<ex
 } // namespace
 
 router_state::router_state(pointer self, router_options options)
-    : self_(self), options_(std::move(options)) {}
+    : self_(self), options_(std::move(options)), clock_(longest_late) {}
 
 router_state::~router_state() {
   for (const auto& job : jobs_)
@@ -57,12 +57,12 @@ router_state::node_record& router_state::record_of(const cluster_member& m) {
 // ---- jobs ---------------------------------------------------------------------------------------
 
 // A node that was late is asked again after a while, even if it gave no sign in between.
-bool router_state::is_suspect(const cluster_member& m) const {
+bool router_state::is_suspect(const cluster_member& m) {
   if (options_.makers->is_condemned(m.description->incarnation))
     return true;
   const auto known = nodes_.find(m.description->incarnation);
   return known != nodes_.end() && known->second.suspect_since &&
-         self_->clock().now() - *known->second.suspect_since < suspect_time;
+         now() - *known->second.suspect_since < suspect_time;
 }
 
 // Jobs and calls keep the memory of their predecessors.
@@ -146,7 +146,7 @@ void router_state::on_view(const cluster_view_ptr& view) {
 std::span<const int> router_state::choose(const pending_job& job,
                                           std::span<const experts::assignment> assignments,
                                           std::span<const std::uint64_t> avoid) {
-  const auto now = self_->clock().now();
+  const auto now = this->now();
   demands_of(assignments, demands_);
   offers_.clear();
   for (const auto& m : view_->members) {
@@ -179,7 +179,7 @@ void router_state::dispatch(const job_ptr& job, std::span<const experts::assignm
       continue;
     taken_.clear();
     take(static_cast<int>(m), taken_);
-    add_calls(job, m, taken_);
+    add_calls(job, m, taken_, avoid);
   }
   taken_.clear();
   take(-1, taken_);
@@ -189,25 +189,26 @@ void router_state::dispatch(const job_ptr& job, std::span<const experts::assignm
 
 // Where a call is checked, what the witness does not own becomes a call of its own.
 void router_state::add_calls(const job_ptr& job, std::size_t member,
-                             std::span<const experts::assignment> assignments) {
-  const auto witness = choose_witness(*job, member, assignments);
+                             std::span<const experts::assignment> assignments,
+                             std::span<const std::uint64_t> avoid) {
+  const auto witness = choose_witness(*job, member, assignments, avoid);
   if (!witness)
-    return add_calls(job, member, assignments, witness);
+    return send_calls(job, member, assignments, std::nullopt);
   shared_.clear();
   alone_.clear();
   for (const auto& a : assignments)
     (view_->members[*witness].description->owned.contains(job->job->layer, a.expert) ? shared_
                                                                                      : alone_)
         .push_back(a);
-  add_calls(job, member, shared_, witness);
+  send_calls(job, member, shared_, witness);
   if (!alone_.empty())
-    add_calls(job, member, alone_, std::nullopt);
+    send_calls(job, member, alone_, std::nullopt);
 }
 
 // One call, or several for a node that takes fewer rows at once than the job has.
-void router_state::add_calls(const job_ptr& job, std::size_t member,
-                             std::span<const experts::assignment> assignments,
-                             std::optional<std::size_t> witness) {
+void router_state::send_calls(const job_ptr& job, std::size_t member,
+                              std::span<const experts::assignment> assignments,
+                              std::optional<std::size_t> witness) {
   const auto send_out = [&](node_call& p) {
     send(job, p, member);
     if (witness)
@@ -236,12 +237,13 @@ void router_state::send(const job_ptr& job, node_call& p, std::size_t member) {
   const auto& m = view_->members[member];
   auto& node = record_of(m);
   const auto units = units_of(p.assignments);
-  const auto now = self_->clock().now();
+  const auto now = this->now();
   auto a = attempt{};
   a.id = next_id_++;
   a.view = view_;
   a.member_index = member;
   a.sent = now;
+  a.asked = self_->clock().now();
   a.expected_us = node.timing.expected_us(units);
   a.allowed = node.timing.deadline(units, options_.limits);
   a.deadline = now + a.allowed;
@@ -274,21 +276,16 @@ void router_state::release(const attempt& a) {
 }
 
 void router_state::park(const job_ptr& job, std::span<const experts::assignment> assignments) {
-  const auto now = self_->clock().now();
+  const auto now = this->now();
   auto& parked = job->parked;
   parked.insert(parked.end(), assignments.begin(), assignments.end());
   std::sort(parked.begin(), parked.end(),
             [](const experts::assignment& a, const experts::assignment& b) {
               return a.expert != b.expert ? a.expert < b.expert : a.row < b.row;
             });
-  const auto is_new = !job->trouble_since;
-  if (is_new)
+  if (!job->trouble_since)
     job->trouble_since = now;
   check_failover(job, now);
-  if (is_new && !job->finished)
-    log_warning("cluster", "the answer waits at most {} s for experts that no node has: {}",
-                std::chrono::ceil<std::chrono::seconds>(options_.limits.failover).count(),
-                missing_experts(*job, now).text);
 }
 
 void router_state::finish(const job_ptr& job, result<void> how) {

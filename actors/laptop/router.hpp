@@ -15,6 +15,9 @@
 //
 //     parked or late for longer than the failover deadline ─► the job fails, naming the experts
 //
+// All deadlines are in running time (running_clock.hpp): a node is not blamed for the time in which
+// this process was stopped, and after a stop nothing is judged before what has come is read.
+//
 // Calls are pure functions of weights and rows, so a repeated call changes nothing but the time.
 //
 // Owner     The laptop guard, which replaces a router that fails (laptop_guard.hpp); its jobs are
@@ -32,6 +35,7 @@
 #include "actors/laptop/layer_job.hpp"
 #include "actors/policy/call_timing.hpp"
 #include "actors/policy/replica_choice.hpp"
+#include "actors/policy/running_clock.hpp"
 #include "runtime/base/backoff.hpp"
 #include "runtime/experts/maker_ledger.hpp"
 
@@ -72,8 +76,7 @@ public:
   handle::behavior_type make_behavior();
 
 private:
-  using clock = caf::actor_clock;
-  using time = clock::time_point;
+  using time = running_clock::time; // running time
 
   // What is known of a node. It is kept while the node is missing from the view.
   struct node_record {
@@ -103,10 +106,11 @@ private:
                                             std::span<const experts::assignment> assignments,
                                             std::span<const std::uint64_t> avoid);
   void add_calls(const job_ptr& job, std::size_t member,
-                 std::span<const experts::assignment> assignments);
-  void add_calls(const job_ptr& job, std::size_t member,
                  std::span<const experts::assignment> assignments,
-                 std::optional<std::size_t> witness);
+                 std::span<const std::uint64_t> avoid);
+  void send_calls(const job_ptr& job, std::size_t member,
+                  std::span<const experts::assignment> assignments,
+                  std::optional<std::size_t> witness);
   void send(const job_ptr& job, node_call& p, std::size_t member);
   void on_answer(const received_result& answer);
   void on_error(const caf::error& err);
@@ -124,8 +128,7 @@ private:
   [[nodiscard]] node_call new_call();
   void drop_call(pending_job& job, std::uint64_t call_id);
 
-  [[nodiscard]] std::optional<std::size_t> other_owner(const pending_job& job,
-                                                       const node_call& p) const;
+  [[nodiscard]] std::optional<std::size_t> other_owner(const pending_job& job, const node_call& p);
   [[nodiscard]] failure missing_experts(const pending_job& job, time now) const;
   [[nodiscard]] static result<void> merge(std::span<const std::uint32_t> rows,
                                           const cluster_member& m, const schema::expert_result& r,
@@ -138,7 +141,8 @@ private:
   // router_checks.cpp
   [[nodiscard]] std::optional<std::size_t>
   choose_witness(const pending_job& job, std::size_t member,
-                 std::span<const experts::assignment> assignments);
+                 std::span<const experts::assignment> assignments,
+                 std::span<const std::uint64_t> avoid);
   void begin_check(const job_ptr& job, node_call& p, std::size_t witness);
   void ask(spot_check& c, std::size_t member);
   void compare_late(const job_ptr& job, const node_call& p, const attempt& first,
@@ -155,13 +159,15 @@ private:
   void condemn(const check_ptr& c, std::size_t who, std::string_view judge);
   void undecided(const check_ptr& c);
   [[nodiscard]] node_call* waiting_call(const spot_check& c) const;
+  [[nodiscard]] failure not_used(const cluster_member& m) const;
+  void ask_anew(const check_ptr& c, const cluster_member& liar);
   void settle(const check_ptr& c, std::size_t right);
   void drop_check(const check_ptr& c);
   void expire_checks(time now);
   node_record& record_of(const cluster_member& m);
-  [[nodiscard]] bool is_suspect(const cluster_member& m) const;
+  [[nodiscard]] bool is_suspect(const cluster_member& m);
+  [[nodiscard]] time now();
   void wake_at(time when);
-  void put_off(clock::duration_type time_stopped);
 
   pointer self_;
   router_options options_;
@@ -171,8 +177,10 @@ private:
   std::vector<check_ptr> checks_;
   std::optional<failure> undecided_; // of answers that were used before they were compared
   std::uint64_t next_id_ = 1;
-  std::optional<time> wake_;
-  caf::behavior replies_; // handles the answers of all calls
+  running_clock clock_;
+  std::optional<time> wake_;       // when the next tick is due
+  std::optional<time> judge_from_; // after a stop: what has come meanwhile is read first
+  caf::behavior replies_;          // handles the answers of all calls
 
   // Memory that is used again for every layer.
   buffer_pool frames_;

@@ -32,9 +32,7 @@ void router_state::on_answer(const received_result& answer) {
   const auto& result = answer.message;
   const auto& maker = *a.member().description;
   if (options_.makers->is_condemned(maker.incarnation))
-    return give_up_attempt(job, p, a.id,
-                           fail(errc::corrupt, "node {}: its answers are not used any more: {}",
-                                maker.node, options_.makers->why(maker.incarnation)));
+    return give_up_attempt(job, p, a.id, not_used(a.member()));
   // The numbers by themselves, where they are to be compared.
   auto own = std::optional<std::vector<std::int64_t>>{};
   auto merged = larql::result<void>{};
@@ -52,7 +50,7 @@ void router_state::on_answer(const received_result& answer) {
   }
   const auto compute = std::chrono::nanoseconds{result.compute_ns};
   auto& node = record_of(a.member());
-  const auto round_trip = self_->clock().now() - a.sent;
+  const auto round_trip = now() - a.sent;
   node.timing.add({units_of(p.assignments), round_trip, compute,
                    std::chrono::nanoseconds{result.queue_ns}, a.expected_us});
   auto& stats = job->job->stats;
@@ -67,9 +65,9 @@ void router_state::on_answer(const received_result& answer) {
     if (hold_answer(p, a, *own))
       return;
     (void) merge(p.rows, a.member(), result, job->job->hidden, job->job->sums); // as sums_of()
-  } else if (own) {
-    compare_late(job, p, a, *std::move(own));
   }
+  if (own)
+    compare_late(job, p, a, *std::move(own));
   stats.makers |= options_.makers->set_of(maker.incarnation);
   drop_call(*job, p.id);
   finish_if_done(job);

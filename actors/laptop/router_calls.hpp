@@ -15,6 +15,7 @@ struct router_state::attempt {
   cluster_view_ptr view; // the view by which the node was chosen
   std::size_t member_index = 0;
   time sent{};
+  experts::maker_ledger::time asked{}; // the same by the steady clock, for the ledger
   std::chrono::microseconds allowed{0};
   std::optional<time> deadline; // none once it has passed
   std::optional<time> hedge_at;
@@ -51,6 +52,7 @@ struct router_state::pending_job {
   experts::ownership last_owned; // of the node that failed last
   unsigned retries = 0;
   unsigned node_failures = 0;
+  bool is_said = false; // people know what it waits for
   bool finished = false;
 
   /// As new; the memory stays. @pre finished, so calls and parked are empty
@@ -60,7 +62,7 @@ struct router_state::pending_job {
     last_failure.reset();
     last_owned = {};
     retries = node_failures = 0;
-    finished = false;
+    is_said = finished = false;
   }
 
   [[nodiscard]] node_call* find(std::uint64_t call_id) {
@@ -75,7 +77,7 @@ struct router_state::opinion {
   cluster_view_ptr view;
   std::size_t member_index = 0;
   caf::message_id reply; // of a call that belongs to the check alone
-  time sent{};
+  experts::maker_ledger::time asked{};
   std::optional<std::vector<std::int64_t>> sums; // [rows][hidden]; none yet
 
   [[nodiscard]] const cluster_member& member() const { return view->members[member_index]; }

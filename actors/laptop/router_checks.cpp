@@ -7,8 +7,9 @@
 //                                         ▼                              ▼
 //                                 the wrong node is condemned     the answer ends with an error
 //
-// A call that is checked waits for the outcome: a wrong sum is never used. What checks cost is not
-// part of any node's timing.
+// A call that is checked waits for the outcome: a wrong sum is never used. Where both are condemned
+// in the end, or the only one that answered was condemned elsewhere, the call is made again. What
+// checks cost is not part of any node's timing.
 
 #include "actors/laptop/router_calls.hpp"
 #include "runtime/base/log.hpp"
@@ -37,10 +38,12 @@ std::string router_state::spot_check::place() const {
                      topology::list_of(experts_of(assignments)));
 }
 
-// Now and then a call is chosen. The witness owns as many of the experts as possible.
+// Now and then a call is chosen. The witness owns as many of the experts as possible, and is none
+// of the nodes that have just failed.
 std::optional<std::size_t>
 router_state::choose_witness(const pending_job& job, std::size_t member,
-                             std::span<const experts::assignment> assignments) {
+                             std::span<const experts::assignment> assignments,
+                             std::span<const std::uint64_t> avoid) {
   if (options_.spot_check == 0 || view_->members.size() < 2 ||
       options_.uniform() * options_.spot_check >= 1)
     return std::nullopt;
@@ -51,7 +54,9 @@ router_state::choose_witness(const pending_job& job, std::size_t member,
   for (auto i = std::size_t{0}; i < n; ++i) {
     const auto m = (first + i) % n;
     const auto& other = view_->members[m];
-    if (m == member || !other.is_usable() || is_suspect(other))
+    const auto avoided =
+        std::find(avoid.begin(), avoid.end(), other.description->incarnation) != avoid.end();
+    if (m == member || avoided || !other.is_usable() || is_suspect(other))
       continue;
     const auto owned =
         std::count_if(assignments.begin(), assignments.end(), [&](const experts::assignment& a) {
@@ -83,7 +88,6 @@ void router_state::begin_check(const job_ptr& job, node_call& p, std::size_t wit
 
 void router_state::ask(spot_check& c, std::size_t member) {
   const auto& m = view_->members[member];
-  const auto now = self_->clock().now();
   auto frame = frames_.take();
   builder_.build(next_id_++, *c.job, c.assignments, c.rows, *frame);
   frames_.let_go_if_large(frame);
@@ -92,8 +96,8 @@ void router_state::ask(spot_check& c, std::size_t member) {
                                   outgoing_call{next_id_ - 1, std::move(frame)}),
                    self_->context());
   self_->add_multiplexed_response_handler(request.response_id(), replies_);
-  c.opinions.push_back({view_, member, request.response_id(), now, {}});
-  c.until = now + options_.limits.call_ceiling;
+  c.opinions.push_back({view_, member, request.response_id(), self_->clock().now(), {}});
+  c.until = now() + options_.limits.call_ceiling; // not sooner: it would go unchecked
   wake_at(c.until);
 }
 
@@ -108,9 +112,9 @@ void router_state::compare_late(const job_ptr& job, const node_call& p, const at
     c->job = job->job;
     c->assignments = p.assignments;
     c->rows = p.rows;
-    c->opinions.push_back({first.view, first.member_index, {}, first.sent, sums});
-    c->opinions.push_back({late.view, late.member_index, late.reply, late.sent, {}});
-    c->until = self_->clock().now() + options_.limits.call_ceiling;
+    c->opinions.push_back({first.view, first.member_index, {}, first.asked, sums});
+    c->opinions.push_back({late.view, late.member_index, late.reply, late.asked, {}});
+    c->until = now() + options_.limits.call_ceiling;
     wake_at(c->until);
     checks_.push_back(std::move(c));
   }
@@ -127,7 +131,7 @@ bool router_state::hold_answer(node_call& p, const attempt& a, std::vector<std::
     drop_check(c);
     return false;
   }
-  c->opinions.front() = {a.view, a.member_index, {}, a.sent, std::move(sums)};
+  c->opinions.front() = {a.view, a.member_index, {}, a.asked, std::move(sums)};
   p.attempts.clear();
   p.answered = true;
   weigh(c);
@@ -148,14 +152,14 @@ void router_state::on_opinion(const received_result& answer) {
   if (!check)
     return;
   auto sums = sums_of(o->member(), answer.message, check->rows.size(), check->job->hidden);
-  if (!sums)
-    return on_no_opinion();
+  if (!sums || options_.makers->is_condemned(o->member().description->incarnation))
+    return without_opinion(check, *o);
   o->sums = *std::move(sums);
   check->until = time::max();
   weigh(check);
 }
 
-// The witness did not answer: the check is off. A third node did not: others may decide.
+// The witness did not answer: the check is off. A third node did not: another one may.
 void router_state::on_no_opinion() {
   const auto [check, o] = opinion_of(self_->current_message_id());
   if (check)
@@ -167,7 +171,7 @@ void router_state::without_opinion(const check_ptr& c, opinion& o) {
     o.reply = {};
     o.sums.reset();
     c->until = time::max();
-    return decide_here(c);
+    return ask_third(c);
   }
   settle(c, 0);
 }
@@ -184,15 +188,16 @@ void router_state::weigh(const check_ptr& c) {
     if (*all[0].sums != *all[1].sums)
       return ask_third(c);
     for (const auto& o : all)
-      options_.makers->found_right(o.member().description->incarnation, o.sent);
+      options_.makers->found_right(o.member().description->incarnation, o.asked);
     return settle(c, 0);
   }
-  if (!all[2].sums)
+  const auto& third = all.back(); // those before it, but the first two, did not answer
+  if (!third.sums)
     return;
-  const auto judge = named(all[2].member());
-  if (*all[2].sums == *all[0].sums)
+  const auto judge = named(third.member());
+  if (*third.sums == *all[0].sums)
     return condemn(c, 1, judge);
-  if (*all[2].sums == *all[1].sums)
+  if (*third.sums == *all[1].sums)
     return condemn(c, 0, judge);
   decide_here(c);
 }
@@ -211,19 +216,15 @@ void router_state::ask_third(const check_ptr& c) {
   decide_here(c);
 }
 
-// By this machine's files if it has the experts, else by what both answer to the fixed inputs.
+// By this machine's files if they agree with one of both, else by what both answer to the fixed
+// inputs.
 void router_state::decide_here(const check_ptr& c) {
-  auto& all = c->opinions;
+  const auto& all = c->opinions;
   if (options_.own_sums)
     if (const auto own = options_.own_sums(*c->job, c->assignments, c->rows)) {
       const auto wrong_0 = *own != *all[0].sums, wrong_1 = *own != *all[1].sums;
-      if (wrong_0 && wrong_1) {
-        name_wrong(c, 0, "this machine");
-        name_wrong(c, 1, "this machine");
-        all[0].sums = *own;
-        return settle(c, 0);
-      }
-      return condemn(c, wrong_0 ? 0 : 1, "this machine");
+      if (wrong_0 != wrong_1)
+        return condemn(c, wrong_0 ? 0 : 1, "this machine");
     }
   if (!options_.checker)
     return undecided(c);
@@ -241,9 +242,14 @@ void router_state::decide_here(const check_ptr& c) {
               const auto id = c->opinions[i].member().description->incarnation;
               return std::find(said->wrong.begin(), said->wrong.end(), id) != said->wrong.end();
             };
-            if (is_wrong(0) == is_wrong(1))
+            const auto wrong_0 = is_wrong(0), wrong_1 = is_wrong(1);
+            if (!wrong_0 && !wrong_1)
               return undecided(c);
-            condemn(c, is_wrong(0) ? 0 : 1, "the known answers");
+            if (wrong_0)
+              name_wrong(c, 0, "its known answer");
+            if (wrong_1)
+              name_wrong(c, 1, "its known answer");
+            settle(c, wrong_0 ? 1 : 0);
           },
           [this, c](const caf::error&) { undecided(c); });
 }
@@ -280,13 +286,35 @@ router_state::node_call* router_state::waiting_call(const spot_check& c) const {
   return c.pending && !c.pending->finished ? c.pending->find(c.call_id) : nullptr;
 }
 
+failure router_state::not_used(const cluster_member& m) const {
+  return fail(errc::corrupt, "node {}: its answers are not used any more: {}", m.description->node,
+              options_.makers->why(m.description->incarnation));
+}
+
+// Nobody who was asked can be believed: the experts are asked of others.
+void router_state::ask_anew(const check_ptr& c, const cluster_member& liar) {
+  const auto job = c->pending;
+  auto& p = *waiting_call(*c);
+  const auto assignments = std::move(p.assignments);
+  drop_check(c);
+  drop_call(*job, p.id);
+  ++job->job->stats.retries;
+  job->last_owned = liar.description->owned;
+  job->last_failure = not_used(liar);
+  if (!job->trouble_since)
+    job->trouble_since = now();
+  dispatch(job, assignments, {});
+  finish_if_done(job);
+}
+
 // The check is over; a call that waited for it gets the sums of the right node.
 void router_state::settle(const check_ptr& c, std::size_t right) {
   auto* const p = waiting_call(*c);
   const auto job = c->pending;
-  c->over = true;
   if (p != nullptr && p->answered) {
-    auto& o = c->opinions[right];
+    const auto& o = c->opinions[right];
+    if (options_.makers->is_condemned(o.member().description->incarnation))
+      return ask_anew(c, o.member());
     const auto hidden = std::size_t{c->job->hidden};
     for (auto i = std::size_t{0}; i < c->rows.size(); ++i)
       for (auto h = std::size_t{0}; h < hidden; ++h)

@@ -1,15 +1,21 @@
 // The router when something goes wrong: lost and late calls, and time.
 
 #include "actors/laptop/router_calls.hpp"
+#include "runtime/base/log.hpp"
 
 namespace larql::actors {
 
 namespace {
 
-// A tick that comes so late means that the process was stopped, not that it was busy.
-constexpr auto stall_limit = std::chrono::seconds{1};
-
 using std::chrono::milliseconds;
+
+// While something is waited for, ticks come at least this often, so that a stop is noticed.
+constexpr auto longest_sleep = milliseconds{250};
+// After a stop: for the network thread to read what has come meanwhile.
+constexpr auto reading_time = milliseconds{100};
+
+// Who waits longer than this for an answer is told for what.
+constexpr auto notice_time = milliseconds{1000};
 
 // A call whose attempts fail this often is not helped by another: the call itself may be what kills
 // shards.
@@ -50,7 +56,7 @@ void router_state::give_up_attempt(const job_ptr& job, node_call& p, std::uint64
   job->last_failure = std::move(why);
   p.attempts.erase(it);
   if (!job->trouble_since)
-    job->trouble_since = self_->clock().now();
+    job->trouble_since = now();
   if (!p.attempts.empty())
     return;
   auto assignments = std::move(p.assignments);
@@ -59,7 +65,7 @@ void router_state::give_up_attempt(const job_ptr& job, node_call& p, std::uint64
   ++job->job->stats.retries;
   if (job->node_failures >= most_node_failures) {
     job->parked = std::move(assignments);
-    return finish(job, missing_experts(*job, self_->clock().now()));
+    return finish(job, missing_experts(*job, now()));
   }
   const auto somebody_else =
       std::any_of(view_->members.begin(), view_->members.end(), [&](const cluster_member& m) {
@@ -80,13 +86,12 @@ void router_state::give_up_attempt(const job_ptr& job, node_call& p, std::uint64
   if (job->finished)
     return;
   const auto delay = backoff_delay(options_.retry, job->retries++, options_.uniform());
-  job->retry_at = self_->clock().now() + delay;
+  job->retry_at = now() + delay;
   wake_at(*job->retry_at);
 }
 
 // A single node, not tried yet, that could answer the whole call.
-std::optional<std::size_t> router_state::other_owner(const pending_job& job,
-                                                     const node_call& p) const {
+std::optional<std::size_t> router_state::other_owner(const pending_job& job, const node_call& p) {
   for (auto i = std::size_t{0}; i < view_->members.size(); ++i) {
     const auto& m = view_->members[i];
     if (m.is_usable() && !is_suspect(m) &&
@@ -99,13 +104,13 @@ std::optional<std::size_t> router_state::other_owner(const pending_job& job,
 
 void router_state::on_expired(const job_ptr& job, node_call& p, attempt& a) {
   a.deadline.reset();
-  record_of(a.member()).suspect_since = self_->clock().now();
+  record_of(a.member()).suspect_since = now();
   job->last_failure =
       fail(errc::deadline, "node {}: no answer within {} ms ({})", a.member().description->node,
            std::chrono::duration_cast<milliseconds>(a.allowed).count(), a.member().address);
   job->last_owned = a.member().description->owned;
   if (!job->trouble_since)
-    job->trouble_since = self_->clock().now();
+    job->trouble_since = now();
   if (const auto other = other_owner(*job, p)) {
     ++job->job->stats.retries;
     send(job, p, *other);
@@ -153,38 +158,34 @@ void router_state::hedge(const job_ptr& job, node_call& p) {
 
 // ---- time ---------------------------------------------------------------------------------------
 
+router_state::time router_state::now() {
+  const auto stops = clock_.stops();
+  const auto t = clock_.look(self_->clock().now());
+  if (clock_.stops() != stops && !judge_from_)
+    judge_from_ = t + reading_time;
+  return t;
+}
+
 void router_state::wake_at(time when) {
+  const auto now = this->now();
+  when = std::clamp(when, now, now + longest_sleep);
   if (wake_ && *wake_ <= when)
     return;
   wake_ = when;
-  const auto now = self_->clock().now();
-  self_->delayed_send(self_, when > now ? when - now : clock::duration_type{0}, tick_atom::value);
-}
-
-// This process did not run for that time (Ctrl-Z, a suspended laptop): answers could not be seen.
-void router_state::put_off(clock::duration_type time_stopped) {
-  const auto later = [&](std::optional<time>& t) {
-    if (t)
-      *t += time_stopped;
-  };
-  for (const auto& job : jobs_) {
-    later(job->trouble_since);
-    for (auto& p : job->calls)
-      for (auto& a : p.attempts) {
-        later(a.deadline);
-        later(a.hedge_at);
-      }
-  }
+  clock_.expect(when);
+  self_->delayed_send(self_, when - now, tick_atom::value);
 }
 
 // Looks at everything that may be due and sleeps until the next thing is.
 void router_state::on_tick() {
-  const auto now = self_->clock().now();
+  const auto now = this->now();
   if (wake_ && *wake_ > now)
     return; // an earlier tick took its place
-  if (wake_ && now - *wake_ > stall_limit)
-    put_off(now - *wake_);
   wake_.reset();
+  clock_.rest();
+  if (judge_from_ && *judge_from_ > now)
+    return wake_at(*judge_from_);
+  judge_from_.reset();
   for (const auto& job : std::vector{jobs_}) {
     if (job->job->is_abandoned()) {
       finish(job, fail(errc::cancelled, "abandoned"));
@@ -229,7 +230,7 @@ void router_state::on_tick() {
       consider(c->until);
   for (const auto& job : jobs_) {
     consider(job->retry_at);
-    if (job->trouble_since)
+    if (job->trouble_since && *job->trouble_since + options_.limits.failover > now)
       consider(*job->trouble_since + options_.limits.failover);
     for (const auto& p : job->calls)
       for (const auto& a : p.attempts) {
@@ -244,15 +245,25 @@ void router_state::on_tick() {
 void router_state::check_failover(const job_ptr& job, time now) {
   if (job->finished || !job->trouble_since)
     return;
-  const auto end = *job->trouble_since + options_.limits.failover;
+  auto end = *job->trouble_since + options_.limits.failover;
+  if (judge_from_)
+    end = std::max(end, *judge_from_);
   // Calls that were made again may be in flight; only calls without an answer count.
   const auto stuck =
       !job->parked.empty() || std::any_of(job->calls.begin(), job->calls.end(),
                                           [](const node_call& p) { return p.is_late(); });
-  if (now < end)
-    wake_at(end);
-  else if (stuck)
-    finish(job, missing_experts(*job, now));
+  if (now >= end) {
+    if (stuck)
+      finish(job, missing_experts(*job, now));
+    return;
+  }
+  wake_at(end);
+  if (stuck && !job->is_said && now - *job->trouble_since >= notice_time) {
+    job->is_said = true;
+    log_warning("cluster", "the answer waits, at most {} s: {}",
+                std::chrono::ceil<std::chrono::seconds>(options_.limits.failover).count(),
+                missing_experts(*job, now).text);
+  }
 }
 
 failure router_state::missing_experts(const pending_job& job, time now) const {

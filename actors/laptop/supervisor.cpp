@@ -18,12 +18,18 @@ constexpr auto loading_time = std::chrono::minutes{5};
 // A node that offers memory while nothing is missing asks again after this time.
 constexpr auto standby_time = std::chrono::seconds{5};
 
-failure name_taken(const node_description& node, const std::string& address,
-                   const std::string& holder) {
+// How long the holder of a name may take to answer when another node claims it.
+constexpr auto sign_of_life_time = std::chrono::seconds{1};
+
+failure name_taken(const std::string& who, const std::string& name, const std::string& holder) {
   return fail(errc::mismatch,
-              "{}: another node calls itself {}, connected from {}: nodes need names of their own "
+              "{}: another node calls itself {}, connected at {}: nodes need names of their own "
               "(--name)",
-              address, node.node, holder);
+              who, name, holder);
+}
+
+std::uint32_t milliseconds_of(std::chrono::seconds t) {
+  return static_cast<std::uint32_t>(std::chrono::milliseconds{t}.count());
 }
 
 void end(const node_link_actor& shard) {
@@ -163,22 +169,23 @@ result<void> supervisor_state::admit(const connect_result_ptr& outcome, std::uin
   const auto incarnation = node->incarnation;
   auto* const via = targets_.find(target_id);
   if (const auto same = members_.find(incarnation); same != members_.end()) {
-    // The same node by another way, an IPv4 and an IPv6 address for example: one connection is
-    // enough.
-    if (via != nullptr)
-      targets_.connected(*via, *node);
-    return {};
-  }
-  for (const auto& [old_incarnation, m] : members_)
-    if (m.description->node == node->node) {
-      if (target_id == 0 && m.target == 0) // until the old connection is lost, it is there
-        return name_taken(*node, outcome->address, m.address);
-      if (m.target != target_id && m.address != outcome->address && m.target != 0)
-        return fail(errc::mismatch, "{}: another node calls itself {}: {}", outcome->address,
-                    node->node, m.address);
-      remove(old_incarnation, "the node has restarted");
-      break;
+    if (target_id != 0 || same->second.target != 0) {
+      // The same node by another way, an IPv4 and an IPv6 address for example: one connection is
+      // enough.
+      if (via != nullptr)
+        targets_.connected(*via, *node);
+      return {};
     }
+    remove(incarnation, "it has connected anew"); // its side of the old connection has ended
+  }
+  if (const auto* holder = holder_of(*node)) {
+    // Whoever announced itself before has been asked by now, see on_announce().
+    const auto is_same_place = target_id != 0 && holder->target != 0 &&
+                               (holder->target == target_id || holder->address == outcome->address);
+    if (!is_same_place)
+      return name_taken(outcome->address, node->node, holder->address);
+    remove(holder->description->incarnation, "the node has restarted");
+  }
   auto& m = members_[incarnation];
   m.description = node;
   m.address = outcome->address;
@@ -194,6 +201,14 @@ result<void> supervisor_state::admit(const connect_result_ptr& outcome, std::uin
   log_info("cluster", "node {} ({}): connected, experts {}, layers {}", node->node, m.address,
            to_string(node->owned.experts), to_string(node->owned.layers));
   return {};
+}
+
+// Another run of a node, or another node, that has this name in the view.
+const supervisor_state::member* supervisor_state::holder_of(const node_description& node) const {
+  for (const auto& [incarnation, m] : members_)
+    if (m.description->node == node.node && incarnation != node.incarnation)
+      return &m;
+  return nullptr;
 }
 
 void supervisor_state::remove(std::uint64_t incarnation, const std::string& why) {
@@ -219,6 +234,9 @@ void supervisor_state::on_down(const caf::down_msg& m) {
 }
 
 void supervisor_state::on_condemned(std::uint64_t incarnation, const std::string& why) {
+  if (!members_.contains(incarnation)) // its work is void all the same
+    log_warning("cluster", "a node that is gone (incarnation {:x}) has given a wrong answer: {}",
+                incarnation, why);
   remove(incarnation, fmt::format("it has given a wrong answer: {}", why));
   publish();
 }
@@ -238,20 +256,49 @@ void supervisor_state::on_notice(std::uint64_t incarnation, schema::node_state s
 caf::result<accepted_ptr> supervisor_state::on_announce(const announce_ptr& node) {
   if (const auto ok = check(node->node, nullptr); !ok)
     return make_error(failure_code::bad_call, ok.error().text);
-  for (const auto& [incarnation, m] : members_)
-    if (m.target == 0 && m.description->node == node->node.node &&
-        incarnation != node->node.incarnation)
-      return make_error(failure_code::bad_call,
-                        name_taken(node->node, "this connection", m.address).text);
+  if (const auto* holder = holder_of(node->node))
+    return ask_holder(*holder, node);
+  return placement_of(*node);
+}
+
+caf::result<accepted_ptr> supervisor_state::ask_holder(const member& holder,
+                                                       const announce_ptr& node) {
+  auto reply = self_->make_response_promise<accepted_ptr>();
+  const auto incarnation = holder.description->incarnation;
+  const auto address = holder.address;
+  self_
+      ->request(holder.shard, sign_of_life_time, admin_atom::value,
+                admin_message_ptr{std::make_shared<schema::message>(schema::ask_status{})})
+      .then(
+          [reply, node, address](const admin_message_ptr&) mutable {
+            reply.deliver(make_error(failure_code::bad_call,
+                                     name_taken("this laptop", node->node.node, address).text));
+          },
+          [this, reply, node, incarnation](const caf::error&) mutable {
+            remove(incarnation, "the node has restarted");
+            publish();
+            reply.deliver(placement_of(*node));
+          });
+  return reply;
+}
+
+// What a node that announces itself is to do.
+accepted_ptr supervisor_state::placement_of(const schema::announce& node) {
   auto out = std::make_shared<schema::accepted>();
-  if (node->owns) {
+  if (const auto it = members_.find(node.node.incarnation);
+      it != members_.end() && it->second.target != 0) { // dialled already: one connection is enough
+    out->verdict = schema::verdict::standby;
+    out->retry_ms = milliseconds_of(standby_time);
+    return out;
+  }
+  if (node.owns) {
     out->verdict = schema::verdict::serve;
-    return accepted_ptr{std::move(out)};
+    return out;
   }
   const auto now = self_->clock().now();
   // Whoever asks again has not loaded what it was told: it was restarted.
   std::erase_if(promises_,
-                [&](const promise& p) { return p.until < now || p.node == node->node.node; });
+                [&](const promise& p) { return p.until < now || p.node == node.node.node; });
   auto owned = std::vector<experts::ownership>{};
   for (const auto& [incarnation, m] : members_)
     owned.push_back(m.description->owned);
@@ -261,19 +308,18 @@ caf::result<accepted_ptr> supervisor_state::on_announce(const announce_ptr& node
   for (const auto& p : promises_)
     owned.push_back(p.owned);
   const auto range = choose_placement(owned, options_.model.layers, options_.model.experts,
-                                      {node->available_bytes, node->bytes_per_expert});
+                                      {node.available_bytes, node.bytes_per_expert});
   if (!range) {
     out->verdict = schema::verdict::standby;
-    out->retry_ms = static_cast<std::uint32_t>(
-        std::chrono::duration_cast<std::chrono::milliseconds>(standby_time).count());
-    return accepted_ptr{std::move(out)};
+    out->retry_ms = milliseconds_of(standby_time);
+    return out;
   }
   promises_.push_back(
-      {node->node.node, {{0, options_.model.layers - 1}, *range}, now + loading_time});
-  log_info("cluster", "node {} is to load experts {}", node->node.node, to_string(*range));
+      {node.node.node, {{0, options_.model.layers - 1}, *range}, now + loading_time});
+  log_info("cluster", "node {} is to load experts {}", node.node.node, to_string(*range));
   out->verdict = schema::verdict::load;
   out->experts = *range;
-  return accepted_ptr{std::move(out)};
+  return out;
 }
 
 void supervisor_state::on_joined(const connect_result_ptr& outcome) {

@@ -10,10 +10,10 @@
 //                                     refused, with      removed; dialled again
 //                                     the reason         after a back-off
 //
-// A node is who it says it is: name and incarnation. A name is in the view once; when it comes back
-// with another incarnation it has restarted, and the old connection is given up. Two nodes that
-// call themselves alike are told apart by the connection that still lives, and the second is
-// refused. What the view shows is what a call would reach.
+// A node is who it says it is: name and incarnation. A name is in the view once. When somebody
+// announces himself under a name that is taken, its holder is asked for a sign of life: who still
+// answers keeps the name, and the second is refused with the reason; who does not has died, and the
+// second is the same node, started again. What the view shows is what a call would reach.
 //
 // Owner     The laptop guard, which replaces a supervisor that fails (laptop_guard.hpp).
 // Blocking  Never: dialling and resolving happen elsewhere (connector.hpp).
@@ -83,11 +83,14 @@ private:
   void on_dialled(std::uint64_t id, const connect_result_ptr& outcome);
   void on_found(const std::string& name, const address_list_ptr& addresses);
   caf::result<accepted_ptr> on_announce(const announce_ptr& node);
+  caf::result<accepted_ptr> ask_holder(const member& holder, const announce_ptr& node);
+  [[nodiscard]] accepted_ptr placement_of(const schema::announce& node);
   void on_joined(const connect_result_ptr& outcome);
   void on_notice(std::uint64_t incarnation, schema::node_state state);
   void on_condemned(std::uint64_t incarnation, const std::string& why);
   void on_down(const caf::down_msg& m);
 
+  [[nodiscard]] const member* holder_of(const schema::node_description& node) const;
   void dial(std::uint64_t id);
   void failed(std::uint64_t id, dial_target& t, const failure& why);
   [[nodiscard]] result<void> check(const schema::node_description& node,

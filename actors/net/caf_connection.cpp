@@ -1,5 +1,7 @@
 #include "actors/net/caf_connection.hpp"
 
+#include "actors/core/buffer_pool.hpp"
+
 #include "actors/net/nonblocking_io.hpp"
 #include "actors/net/socket.hpp"
 #include "runtime/base/check.hpp"
@@ -202,6 +204,8 @@ private:
   }
 
   void forget_sent() noexcept {
+    if (sending_.capacity() > buffer_pool::most_kept_bytes)
+      std::vector<char>{}.swap(sending_); // or every idle connection would keep its largest answer
     sending_.clear();
     sent_ = 0;
   }

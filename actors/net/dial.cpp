@@ -9,7 +9,11 @@ result<dialled_node> dial_node(const topology::shard_url& url, const tls_context
                                const schema::hello& hello, time_limit until) {
   const auto label = to_string(url);
   if (url.tls && !tls)
-    return fail(errc::usage, "{}: needs certificates or a cluster secret", label);
+    return fail(
+        errc::usage,
+        "{}: needs certificates or a cluster secret (--tls-ca, --tls-cert and --tls-key, or "
+        "--secret-file)",
+        label);
   LARQL_TRY(auto s, dial({url.host, url.port}, until));
   const auto used = url.tls ? tls : nullptr;
   LARQL_TRY(auto connection, with_hint(secure_stream::dialled(std::move(s), used, until), used));

@@ -20,6 +20,10 @@ namespace larql::actors {
 
 class frame_reader {
 public:
+  frame_reader() = default;
+  /// Longer frames than that are an error.
+  explicit frame_reader(std::uint32_t most_bytes) noexcept : most_bytes_(most_bytes) {}
+
   /// Bytes to ask for next.
   [[nodiscard]] std::size_t wanted() const noexcept {
     return body_bytes_ == 0 ? schema::frame_header_bytes
@@ -33,7 +37,7 @@ public:
   /// when a frame is complete, else null.
   [[nodiscard]] result<shared_buffer> take(std::vector<char>& bytes) {
     if (body_bytes_ == 0) {
-      LARQL_TRY(body_bytes_, schema::decode_header(bytes, schema::max_frame_bytes));
+      LARQL_TRY(body_bytes_, schema::decode_header(bytes, most_bytes_));
       return shared_buffer{};
     }
     if (body_) {
@@ -52,6 +56,7 @@ public:
 private:
   static constexpr std::size_t piece_bytes = 1 << 20;
 
+  std::uint32_t most_bytes_ = schema::max_frame_bytes;
   std::size_t body_bytes_ = 0; // 0: the next bytes are a header
   shared_buffer body_;
   buffer_pool buffers_;

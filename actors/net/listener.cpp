@@ -3,6 +3,7 @@
 #include "actors/net/handshake_hints.hpp"
 #include "runtime/base/log.hpp"
 
+#include <cerrno>
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <vector>
@@ -16,6 +17,13 @@ constexpr auto poll_interval = std::chrono::milliseconds{200};
 constexpr auto retry_interval = std::chrono::milliseconds{10};
 // Accepted before those who have spoken are greeted.
 constexpr auto accepts_in_a_row = 64;
+
+// A peer that has left without a word needs no thread.
+bool has_left(int fd) {
+  auto byte = char{};
+  const auto n = ::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+}
 
 } // namespace
 
@@ -45,12 +53,13 @@ void listener::use_tls(tls_context_ptr tls) {
 
 bool listener::enter(const std::string& address) {
   const auto lock = std::scoped_lock{mutex_};
-  const auto known = by_address_.find(address);
-  if (handshakes_ >= options_.max_handshakes ||
-      (known != by_address_.end() && known->second >= options_.handshakes_per_address))
+  if (handshakes_ >= options_.max_handshakes)
+    return false;
+  auto& of_address = by_address_[address]; // may throw: nothing has been taken yet
+  if (of_address >= options_.handshakes_per_address)
     return false;
   ++handshakes_;
-  ++by_address_[address];
+  ++of_address;
   return true;
 }
 
@@ -107,6 +116,12 @@ void listener::greet_those_who_spoke(std::span<const pollfd> seen) {
     const auto peer = it++;
     if (fd.revents == 0)
       continue;
+    if (has_left(peer->connection.fd())) {
+      silent_.all().erase(peer);
+      failed_.fetch_add(1);
+      options_.on_failure(handshake_step::tls);
+      continue;
+    }
     if (!enter(peer->address)) {
       waiting = true;
       continue;
@@ -120,20 +135,20 @@ void listener::greet_those_who_spoke(std::span<const pollfd> seen) {
 }
 
 void listener::start(silent_peer peer) {
-  const auto address = peer.address;
+  const auto address = std::move(peer.address); // entered; whatever happens, it leaves
   try {
-    std::thread{[this, peer = std::move(peer)]() mutable {
+    std::thread{[this, address, s = std::move(peer.connection), until = peer.until]() mutable {
       try {
-        if (const auto ok = serve(std::move(peer.connection), peer.until); !ok) {
+        if (const auto ok = serve(std::move(s), until); !ok) {
           failed_.fetch_add(1);
           log_warning("listener", "{}", ok.error().text);
         }
       } catch (const std::exception& e) { // memory: ends this connection only
         log_warning("listener", "a connection was closed: {}", e.what());
       }
-      leave(peer.address);
+      leave(address);
     }}.detach();
-  } catch (const std::system_error& e) { // no thread to be had
+  } catch (const std::exception& e) { // no thread to be had, or no memory
     leave(address);
     log_warning("listener", "cannot start a handshake: {}", e.what());
   }

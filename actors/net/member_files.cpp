@@ -121,19 +121,6 @@ bool is_credential(const fs::path& file) {
   return dir != nullptr && file.string().starts_with(std::string{dir} + "/");
 }
 
-result<void> check_access(const fs::path& key) {
-  struct stat facts {};
-  if (::stat(key.c_str(), &facts) != 0)
-    return fail(errc::io, "{}: {}", key.string(), std::generic_category().message(errno));
-  const auto allowed = is_credential(key) ? 0740u : 0700u;
-  const auto mode = facts.st_mode & 0777u;
-  if (S_ISREG(facts.st_mode) && (mode & ~allowed) != 0)
-    return fail(errc::usage,
-                "{}: others may read or replace this key (mode {:04o}), expected 0600: chmod 600",
-                key.string(), mode);
-  return {};
-}
-
 result<void> check_key(const topology::tls_files& files, X509* own) {
   LARQL_TRY(const auto text, open_pem(files.key));
   const auto key = key_ptr{PEM_read_bio_PrivateKey(text.get(), nullptr, nullptr, nullptr)};
@@ -190,6 +177,19 @@ std::vector<std::string> expiring(const std::vector<certificate_facts>& all, cal
   return out;
 }
 
+result<void> check_private(const fs::path& file) {
+  struct stat facts {};
+  if (::stat(file.c_str(), &facts) != 0)
+    return fail(errc::io, "{}: {}", file.string(), std::generic_category().message(errno));
+  const auto allowed = is_credential(file) ? 0740u : 0700u;
+  const auto mode = facts.st_mode & 0777u;
+  if (S_ISREG(facts.st_mode) && (mode & ~allowed) != 0)
+    return fail(errc::usage,
+                "{}: others may read or replace it (mode {:04o}), expected 0600: chmod 600",
+                file.string(), mode);
+  return {};
+}
+
 result<void> check_member(const topology::tls_files& files, peer_role role,
                           const std::string& name) {
   const auto now = system_clock::now();
@@ -205,7 +205,7 @@ result<void> check_member(const topology::tls_files& files, peer_role role,
   LARQL_TRY_VOID(check_validity(facts, now));
   LARQL_TRY_VOID(check_chain(files, own, now));
   LARQL_TRY_VOID(check_key(files, own));
-  return check_access(files.key);
+  return check_private(files.key);
 }
 
 } // namespace larql::actors

@@ -51,4 +51,8 @@ read_certificates(const topology::tls_files& files);
 [[nodiscard]] result<void> check_member(const topology::tls_files& files, peer_role role,
                                         const std::string& name);
 
+/// errc::usage if others than its owner may read or replace a file that is to stay secret. What is
+/// no file, and the service manager's own copies, are as they should be.
+[[nodiscard]] result<void> check_private(const std::filesystem::path& file);
+
 } // namespace larql::actors

@@ -38,6 +38,11 @@ public:
     return now - *since_ < limit_;
   }
 
+  /// Whether the peer had taken nothing for that long at the last look.
+  [[nodiscard]] bool is_stuck_for(std::chrono::milliseconds span, time now) const {
+    return since_ && now - *since_ >= span;
+  }
+
 private:
   std::chrono::milliseconds limit_;
   std::optional<time> since_; ///< when the peer took something last, if something waits

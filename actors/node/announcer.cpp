@@ -46,21 +46,25 @@ void announcer::run() {
   announce.node = node_.description();
   auto last_error = std::string{};
   for (auto attempt = 0u; !stopped_within(std::chrono::microseconds{0});) {
-    announce.node.state = node_.counters().state; // as it is now, not as it began
-    auto options = announce_options{};
-    {
-      const auto lock = std::scoped_lock{mutex_};
-      options = options_;
-    }
-    auto answer = announce_to(options, announce);
-    if (answer && answer->accepted.verdict == schema::verdict::serve) {
-      log_info("join", "{}: serving it", host_port(options_.laptop));
-      attempt = 0;
-      last_error.clear();
-      serve(std::move(answer->connection)); // until the connection ends
-    } else if (!answer && answer.error().text != last_error) {
-      last_error = answer.error().text;
-      log_warning("join", "{}", last_error);
+    try {
+      announce.node.state = node_.counters().state; // as it is now, not as it began
+      auto options = announce_options{};
+      {
+        const auto lock = std::scoped_lock{mutex_};
+        options = options_;
+      }
+      auto answer = announce_to(options, announce);
+      if (answer && answer->accepted.verdict == schema::verdict::serve) {
+        log_info("join", "{}: serving it", host_port(options_.laptop));
+        attempt = 0;
+        last_error.clear();
+        serve(std::move(answer->connection)); // until the connection ends
+      } else if (!answer && answer.error().text != last_error) {
+        last_error = answer.error().text;
+        log_warning("join", "{}", last_error);
+      }
+    } catch (const std::exception& e) { // memory: the next attempt may have it
+      log_warning("join", "{}", e.what());
     }
     if (stopped_within(backoff_delay(options_.retry, attempt++, uniform())))
       return;

@@ -10,6 +10,9 @@ namespace larql::actors {
 
 namespace {
 
+// A peer that takes nothing for so long is dropped when memory is short.
+constexpr auto patience = std::chrono::seconds{2};
+
 failure_code code_for(const caf::error& err) {
   const auto code = code_of(err);
   if (code == failure_code::draining || code == failure_code::overloaded ||
@@ -26,11 +29,14 @@ client_connection_state::client_connection_state(pointer self, accepted_client_p
     : self_(self),
       client_(std::move(client)),
       node_(std::move(node)),
+      reader_(client_->hello.model ? schema::max_frame_bytes : schema::max_hello_bytes),
       held_(node_.counters->buffers),
       reading_(node_.read_limit) {}
 
 client_connection_state::~client_connection_state() {
   gone_->store(true);
+  if (client_->activity->unwanted)
+    connection_.hang_up(); // or what it has not read would be kept for it
   node_.counters->waiting.fetch_sub(waiting_);
 }
 
@@ -103,10 +109,7 @@ void client_connection_state::on_call(const schema::expert_call& call, shared_bu
                        fmt::format("{} calls of this connection, {} bytes, wait already", waiting_,
                                    waiting_bytes_));
   if (!hold(bytes))
-    return refuse_call(id, failure_code::overloaded,
-                       fmt::format("calls and answers that wait hold {} of {} bytes",
-                                   node_.counters->buffers->used(),
-                                   node_.counters->buffers->limit()));
+    return refuse_call(id, failure_code::overloaded, what_is_held());
   ++waiting_;
   client_->activity->pending.fetch_add(1);
   waiting_bytes_ += bytes;
@@ -130,7 +133,14 @@ void client_connection_state::on_answer(const encoded_frame& answer) {
     return;
   if (auto* times = node_.counters->times_of(call->layer))
     times->answered.add(std::chrono::steady_clock::now() - call->arrived);
-  send(*answer.bytes);
+  if (hold_answer(answer.bytes->size()))
+    return write(*answer.bytes);
+  const auto now = self_->clock().now();
+  (void) reading_.look(connection_, now);
+  if (reading_.is_stuck_for(patience, now)) // it may be what fills the memory
+    return drop(fmt::format("does not read its answers, {} bytes wait", unsent()));
+  node_.counters->failed.fetch_add(1);
+  send_failure(call->id, failure_code::overloaded, what_is_held());
 }
 
 void client_connection_state::on_error(const caf::error& err) {
@@ -149,7 +159,7 @@ void client_connection_state::on_tick() {
   next_tick_.reset();
   (void) hold(); // less, if the peer has read
   if (!reading_.look(connection_, now))
-    return drop(fmt::format("takes nothing of its answers, {} bytes wait", unsent()));
+    return drop(fmt::format("does not read its answers, {} bytes wait", unsent()));
   while (!calls_.empty() && calls_.front().until <= now) {
     const auto call = finish_call(calls_.front().reply);
     node_.counters->failed.fetch_add(1);
@@ -173,7 +183,18 @@ std::size_t client_connection_state::unsent() {
 }
 
 bool client_connection_state::hold(std::size_t more) {
-  return held_.hold(waiting_bytes_ + reader_.held() + unsent() + more);
+  return held_.hold(waiting_bytes_ + unsent() + more, reader_.held());
+}
+
+bool client_connection_state::hold_answer(std::size_t bytes) {
+  if (unsent() == 0)
+    return held_.hold(waiting_bytes_, reader_.held() + bytes);
+  return hold(bytes);
+}
+
+std::string client_connection_state::what_is_held() const {
+  const auto& all = *node_.counters->buffers;
+  return fmt::format("calls and answers that wait hold {} of {} bytes", all.used(), all.limit());
 }
 
 void client_connection_state::refuse_call(std::uint64_t id, failure_code code,
@@ -201,10 +222,13 @@ client_connection_state::finish_call(caf::message_id reply) {
 }
 
 void client_connection_state::on_ask_status(std::uint64_t nonce) {
+  if (++requests_ > most_requests)
+    return drop("asks on and on without waiting for the answers");
   // The node always answers; a finite timeout would be kept until it passes (see calls_).
   self_->request(node_.node, caf::infinite, status_atom::value)
       .then(
           [this, nonce](const node_status_ptr& status) {
+            --requests_;
             auto answer = *status;
             answer.nonce = nonce;
             send_message(answer);
@@ -213,16 +237,21 @@ void client_connection_state::on_ask_status(std::uint64_t nonce) {
 }
 
 void client_connection_state::on_control(const schema::control& c) {
+  if (++requests_ > most_requests)
+    return drop("gives orders on and on without waiting for the answers");
   const auto activity = client_->activity;
   activity->pending.fetch_add(1);
   const auto done = [this, activity, id = c.id](bool ok, std::string text) {
+    --requests_;
     activity->pending.fetch_sub(1);
     send_message(schema::controlled{id, ok, std::move(text)});
   };
   if (!client_->identity.may_control())
     return done(false, fmt::format("a {} may not control a node, only an operator may",
                                    name_of(client_->identity.role)));
-  log_info("node", "{}: asks for {}", client_->peer,
+  const auto& who = client_->identity;
+  log_info("node", "{}{}: asks for {}", client_->peer,
+           who.name.empty() ? "" : fmt::format(" ({} {})", name_of(who.role), who.name),
            c.action == schema::control_action::drain           ? "a drain"
            : c.action == schema::control_action::restart_shard ? "a restart of the shard"
                                                                : "a restart of the node");
@@ -255,9 +284,15 @@ void client_connection_state::send_message(const schema::message& m) {
 }
 
 void client_connection_state::send(std::vector<char>& frame) {
+  if (!hold(frame.size()))
+    return drop(
+        fmt::format("does not read its answers, {} bytes wait, and {}", unsent(), what_is_held()));
+  write(frame);
+}
+
+void client_connection_state::write(std::vector<char>& frame) {
   const auto before = unsent();
-  // An answer that is the only one goes out whatever the others hold.
-  if (before + frame.size() > max_unsent_bytes || (before > 0 && !hold(frame.size())))
+  if (before + frame.size() > max_unsent_bytes)
     return drop(fmt::format("does not read its answers, {} bytes wait", before));
   node_.counters->bytes_out.fetch_add(frame.size());
   hand_over(frame, self_->wr_buf(connection_.handle()));

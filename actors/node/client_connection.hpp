@@ -6,8 +6,9 @@
 // Failure   A frame that is no message for a node closes this connection and nothing else. Calls
 //           beyond the window are answered with `overloaded`. When the peer goes away, its answers
 //           and the calls that were not begun are dropped. What waits is counted in the budget of
-//           the process. A peer that does not read its answers for 30 s is closed. What a peer's
-//           role does not allow is answered with a refusal.
+//           the process: a call or an answer that finds no place in it becomes `overloaded`. A peer
+//           that does not read its answers for 30 s is closed. What a peer's role does not allow is
+//           answered with a refusal.
 
 #pragma once
 
@@ -36,6 +37,7 @@ struct accepted_client {
   schema::hello hello;
   std::function<void()> on_end = [] {}; ///< when the connection is over
   std::shared_ptr<client_activity> activity = std::make_shared<client_activity>();
+  std::chrono::milliseconds waited{0}; ///< for a place, so far
 
   accepted_client() = default;
   accepted_client(const accepted_client&) = delete;
@@ -51,10 +53,12 @@ public:
 
   /// Calls of one connection that may wait at the same time.
   static constexpr std::uint32_t window = 64;
+  /// Requests for status and orders that may wait at the same time.
+  static constexpr std::uint32_t most_requests = 16;
   /// Bytes of calls that may wait, and of answers that the peer has not taken. A laptop has a call
   /// or two in flight; these only bound what a broken or hostile one can pile up.
-  static constexpr std::size_t max_waiting_bytes = 2 * std::size_t{schema::max_frame_bytes};
-  static constexpr std::size_t max_unsent_bytes = 2 * std::size_t{schema::max_frame_bytes};
+  static constexpr std::size_t max_waiting_bytes = std::size_t{schema::max_frame_bytes} / 2 * 3;
+  static constexpr std::size_t max_unsent_bytes = std::size_t{schema::max_frame_bytes} / 2 * 3;
   /// Longest time a call may take at the shard, queueing included.
   static constexpr auto call_timeout = std::chrono::minutes{5};
   /// Longest time that draining or restarting may take.
@@ -77,6 +81,9 @@ public:
 
   handle::behavior_type make_behavior();
 
+  /// Memory, most likely. What the peer has not read is dropped, or it would hold more of it.
+  void on_exception() noexcept { connection_.hang_up(); }
+
 private:
   void on_data(caf::io::new_data_msg& m);
   void on_frame(shared_buffer body);
@@ -91,8 +98,12 @@ private:
   [[nodiscard]] std::size_t unsent();
   /// Takes from the budget what this connection holds, with so many bytes more.
   [[nodiscard]] bool hold(std::size_t more = 0);
+  /// The same for an answer, which may take more than the share of one if nothing else waits.
+  [[nodiscard]] bool hold_answer(std::size_t bytes);
+  [[nodiscard]] std::string what_is_held() const;
   void send_message(const schema::message& m);
   void send(std::vector<char>& frame);
+  void write(std::vector<char>& frame);
   void send_failure(std::uint64_t id, failure_code code, const std::string& text);
   void drop(const std::string& why);
 
@@ -103,6 +114,7 @@ private:
   frame_reader reader_;
   buffer_pool own_frames_;
   std::uint32_t waiting_ = 0;
+  std::uint32_t requests_ = 0; // to the node, without an answer
   std::size_t waiting_bytes_ = 0;
   std::uint64_t served_ = 0;
 

@@ -25,6 +25,7 @@ struct client_activity {
   std::atomic<std::chrono::steady_clock::time_point> last{}; ///< frame
   std::atomic<bool> has_spoken{false};                       ///< since it was greeted
   std::atomic<std::uint32_t> pending{0};                     ///< calls and orders without an answer
+  std::atomic<bool> unwanted{false}; ///< it lost its place: nothing more is sent
 };
 
 class client_places {
@@ -36,6 +37,10 @@ public:
   /// A connection is idle after this time without a frame, one that never sent any earlier.
   static constexpr auto idle_time = std::chrono::seconds{5};
   static constexpr auto silent_time = std::chrono::seconds{2};
+  /// So many wait for a place, each so long at most: by then those that never sent anything are
+  /// idle.
+  static constexpr std::uint32_t most_waiting = 64;
+  static constexpr auto longest_wait = std::chrono::milliseconds{3000};
 
   using time = std::chrono::steady_clock::time_point;
 
@@ -43,7 +48,7 @@ public:
     bool is_operator = false; ///< opened without a model, for status and orders
     bool is_proven = false;   ///< by a certificate
     std::string address;      ///< of the host
-    std::shared_ptr<const client_activity> activity;
+    std::shared_ptr<client_activity> activity;
   };
 
   [[nodiscard]] std::size_t size() const noexcept { return places_.size(); }

@@ -15,6 +15,10 @@ using schema::node_state;
 constexpr auto memory_delay = std::chrono::milliseconds{500};
 // A shard that answers within this time lives; one that does not is busy with a call.
 constexpr auto status_timeout = std::chrono::seconds{2};
+// How often one that waits for a place looks for it.
+constexpr auto place_interval = std::chrono::milliseconds{250};
+// To measure takes milliseconds: whoever asks more often gets the same numbers again.
+constexpr auto measure_interval = std::chrono::milliseconds{100};
 
 // Answers that a peer did not read may have filled hundreds of megabytes, which the allocator would
 // keep for this process.
@@ -63,8 +67,10 @@ void node_supervisor_state::on_connect(const accepted_client_ptr& client) {
   auto place =
       client_places::place{!client->hello.model, client->identity.until.has_value(),
                            client->peer.substr(0, client->peer.rfind(':')), client->activity};
+  if (client->waited.count() > 0)
+    --waiting_for_place_;
   if (!make_room(place, client->peer))
-    return; // closes with the last reference
+    return put_off(client);
   client->activity->last = self_->clock().now();
   options_.counters->connections.fetch_add(1); // before it can have answered anything
   const auto connection = spawn_broker<client_connection_state>(
@@ -80,15 +86,24 @@ bool node_supervisor_state::make_room(const client_places::place& p, const std::
   const auto answer = connections_.find(p, self_->clock().now());
   if (answer.is_free)
     return true;
-  if (!answer.victim) {
-    log_warning("node", "{}: closed: too many connections", peer);
+  if (!answer.victim)
     return false;
-  }
   log_warning("node", "an idle connection was closed: all places are taken, and {} came", peer);
+  connections_.all().at(*answer.victim).activity->unwanted = true;
   self_->send_exit(*answer.victim, caf::exit_reason::user_shutdown);
   connections_.remove(*answer.victim);
   options_.counters->connections.fetch_sub(1);
   return true;
+}
+
+// Others may become idle meanwhile. What the peer asks is kept by the system's socket.
+void node_supervisor_state::put_off(const accepted_client_ptr& client) {
+  if (waiting_for_place_ >= client_places::most_waiting ||
+      client->waited >= client_places::longest_wait)
+    return log_warning("node", "{}: closed: too many connections", client->peer);
+  ++waiting_for_place_;
+  client->waited += place_interval;
+  self_->delayed_send(self_, place_interval, connect_atom::value, client);
 }
 
 void node_supervisor_state::set_state(node_state state) {
@@ -144,19 +159,23 @@ caf::result<bool> node_supervisor_state::on_restart() {
 }
 
 caf::result<node_status_ptr> node_supervisor_state::on_status() {
-  auto out = std::make_shared<schema::node_status>();
+  const auto now = self_->clock().now();
+  if (!measured_at_ || now - *measured_at_ >= measure_interval) {
+    measured_ = {};
+    options_.measure(measured_);
+    measured_at_ = now;
+  }
+  auto out = std::make_shared<schema::node_status>(measured_);
   out->incarnation = options_.description->incarnation;
   out->state = state_;
   out->uptime_ms = static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::milliseconds>(self_->clock().now() - started_)
-          .count());
+      std::chrono::duration_cast<std::chrono::milliseconds>(now - started_).count());
   out->connections = static_cast<std::uint32_t>(connections_.size());
   out->restarts = options_.counters->restarts.load();
   out->served = options_.counters->served.load();
   out->failed = options_.counters->failed.load();
   out->waiting = options_.counters->waiting.load();
   options_.counters->tell_answers(*out);
-  options_.measure(*out);
   return node_status_ptr{std::move(out)};
 }
 

@@ -16,6 +16,7 @@
 #include "runtime/base/backoff.hpp"
 
 #include <functional>
+#include <optional>
 
 namespace larql::actors {
 
@@ -52,6 +53,8 @@ private:
   void on_connect(const accepted_client_ptr& client);
   /// False if there is no place for this one.
   [[nodiscard]] bool make_room(const client_places::place& p, const std::string& peer);
+  /// Comes back to it later, or turns it away.
+  void put_off(const accepted_client_ptr& client);
   caf::result<void> on_drain();
   caf::result<bool> on_restart();
   caf::result<node_status_ptr> on_status();
@@ -68,8 +71,11 @@ private:
   bool asked_to_end_ = false;
   std::vector<caf::typed_response_promise<bool>> waiting_for_restart_;
   client_places connections_;
+  std::uint32_t waiting_for_place_ = 0;
   restart_budget budget_;
   unsigned attempt_ = 0;
+  schema::node_status measured_; // nothing but what options_.measure() says
+  std::optional<caf::actor_clock::time_point> measured_at_;
   caf::actor_clock::time_point started_{};
 };
 

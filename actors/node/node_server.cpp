@@ -7,9 +7,11 @@
 #include "actors/node/expert_shard.hpp"
 #include "runtime/base/jitter.hpp"
 #include "runtime/base/log.hpp"
+#include "schema/codec.hpp"
 
 #include <cstdlib>
 #include <fstream>
+#include <new>
 #include <thread>
 #include <unistd.h>
 
@@ -29,18 +31,34 @@ void count(const expert_service::answer& a, node_counters& to) {
     times->computed.add(a.done.compute_time);
 }
 
-// A new service for every shard: whatever a failure left in its scratch memory goes with it.
+// A new service for every shard: whatever a failure left in its scratch memory goes with it. A call
+// for which there is not enough memory fails by itself, or peers could end one shard after the
+// other with large ones.
 expert_shard_actor start_shard(caf::actor_system& sys, const description_ptr& description,
                                kernels::compute compute, const experts::expert_bank& bank,
                                const std::function<void()>& before_call,
                                const std::shared_ptr<node_counters>& counters) {
   const auto serve = [&] {
-    auto service = std::make_shared<expert_service>(compute, bank, *description);
-    return [service, before_call, counters](const received_call& call, std::vector<char> frame) {
+    const auto make = [compute, &bank, description] {
+      return std::make_shared<expert_service>(compute, bank, *description);
+    };
+    return [make, service = make(), before_call, counters,
+            description](const received_call& call, std::vector<char> frame) mutable {
       before_call();
-      auto a = service->run(call.message, call.arrived, std::move(frame));
-      count(a, *counters);
-      return expert_shard_state::computed{std::move(a.frame), a.ok};
+      try {
+        auto a = service->run(call.message, call.arrived, std::move(frame));
+        count(a, *counters);
+        return expert_shard_state::computed{std::move(a.frame), a.ok};
+      } catch (const std::bad_alloc&) {
+        service = make();
+        auto no = std::vector<char>{};
+        schema::encode(schema::call_failed{call.message.id, description->incarnation,
+                                           schema::failure_code::overloaded,
+                                           "there is not enough memory for this call"},
+                       no);
+        counters->failed.fetch_add(1);
+        return expert_shard_state::computed{std::move(no), false};
+      }
     };
   };
   const auto computing = std::make_shared<std::mutex>();

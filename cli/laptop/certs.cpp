@@ -69,16 +69,21 @@ result<void> list(const options& o) {
   std::sort(files.begin(), files.end());
   auto t = table{{"NAME", "ROLE", "VALID FROM", "UNTIL", "LEFT", "FILE"}};
   const auto now = std::chrono::system_clock::now();
+  auto bad = result<void>{};
   for (const auto& file : files) {
-    LARQL_TRY(const auto all, actors::read_certificates(file));
-    for (const auto& c : all)
+    const auto all = actors::read_certificates(file);
+    if (!all) { // the others are listed all the same
+      bad = all.error();
+      continue;
+    }
+    for (const auto& c : *all)
       t.add({one_line(c.name), one_line(c.role), actors::date_of(c.from), actors::date_of(c.until),
              remaining(c, now), file.filename().string()});
   }
   if (files.empty())
     return fail(errc::not_found, "{}: holds no certificates (*.pem)", o.dir.string());
-  print("{}", t.text());
-  return {};
+  print_text(t.text());
+  return bad;
 }
 
 result<void> secret(const options& o) {
@@ -137,6 +142,7 @@ void add_certs(command_parser& app, action& chosen) {
   auto list_command =
       command.add_command("list", "Show the certificates and until when they are valid");
   dir(list_command);
+  list_command.footer("larql certs list\nlarql certs list --dir /etc/larql");
   list_command.callback([o, &chosen] { chosen = [o] { return exit_code(list(*o)); }; });
 
   auto secret_command =

@@ -2,6 +2,7 @@
 // the KV cache stay, and /retry goes on from there.
 
 #include "cli/laptop/chat_model.hpp"
+#include "cli/laptop/prompt_progress.hpp"
 #include "cli/laptop/report.hpp"
 #include "cli/support/command.hpp"
 #include "cli/support/interrupt.hpp"
@@ -32,7 +33,7 @@ constexpr std::string_view help_text =
     "  /stats          numbers of the last answer\n"
     "  /nodes          who has which experts now\n"
     "  /help           this\n"
-    "  /quit           or Ctrl-D: leave\n"
+    "  /quit, /exit    or Ctrl-D: leave\n"
     "  A line that ends in \\ goes on in the next. Ctrl-C ends an answer.\n";
 
 // $XDG_STATE_HOME/larql/chat_history
@@ -83,9 +84,7 @@ public:
   }
 
   void print_stats() const { print_report(stats_); }
-  void print_speed() const {
-    report_line("({} tokens, {:.1f} tokens/s)", stats_.tokens, tokens_per_second(stats_));
-  }
+  void print_speed() const { report_line("({})", speed_text(stats_)); }
 
 private:
   result<void> answer();
@@ -142,9 +141,12 @@ result<void> conversation::answer() {
   auto with_control = text::utf8_stream{text_.tokens};
   auto answer_text = std::string{};
   auto printer = answer_printer{};
+  auto progress = prompt_progress{prompt.size(), prompt_progress::clock::now()};
+  auto input = generate::prompt_input{generate::reuse(sequence_, prompt), positions};
+  if (!flags_.quiet)
+    input.on_read = [&](std::uint32_t read) { say_progress(progress, read); };
   const auto done = generate::answer(
-      runtime_.executor(), sequence_, {generate::reuse(sequence_, prompt), positions}, generation,
-      scratch_,
+      runtime_.executor(), sequence_, input, generation, scratch_,
       [&](const generate::generation::step_result& step) {
         printer.print(step.text);
         for (const auto token : step.tokens)
@@ -188,7 +190,8 @@ void print_nodes(const local_runtime& e) {
 bool settle(const result<void>& done, const conversation& talk, bool quiet) {
   if (!done) {
     report(done.error());
-    report_line("The conversation goes on; /retry asks again.");
+    if (done.error().code != errc::usage) // what does not fit does not fit the next time either
+      report_line("The conversation goes on; /retry asks again.");
   } else if (!quiet) {
     talk.print_speed();
   }
@@ -204,10 +207,10 @@ bool obey(const std::string& line, conversation& talk, const local_runtime& e, b
     return false;
   if (word == "/retry") {
     settle(talk.retry(), talk, quiet);
-  } else if (word == "/reset") {
-    talk.reset();
-  } else if (word == "/system") {
-    talk.reset(rest);
+  } else if (word == "/reset" || word == "/system") {
+    word == "/reset" ? talk.reset() : talk.reset(rest);
+    if (!quiet)
+      report_line("A new conversation begins.");
   } else if (word == "/stats") {
     talk.print_stats();
   } else if (word == "/nodes") {
@@ -234,7 +237,7 @@ result<int> chat(options o) {
     if (signals.terminated())
       break;
     signals.renew();
-    if (line->empty())
+    if (line->find_first_not_of(" \t\n") == std::string::npos)
       continue;
     if (line->front() != '/')
       failures += settle(talk.say(*line), talk, o.answer.quiet) ? 0 : 1;

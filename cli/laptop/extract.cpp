@@ -102,6 +102,7 @@ void add_extract(command_parser& app, action& chosen) {
       if (const auto ok = run(*o, signals.token()); !ok)
         return report(ok.error());
       print_text(o->destination.string() + '\n'); // as scripts need it
+      say("next: larql run {} \"Why is the sky blue?\"", o->destination.string());
       return exit_ok;
     };
   });

@@ -1,21 +1,16 @@
 // larql inspect: what a vindex holds.
 
+#include "cli/laptop/inspect_report.hpp"
 #include "cli/support/command.hpp"
 #include "cli/support/model_kind.hpp"
 #include "cli/support/model_path.hpp"
-#include "cli/support/progress.hpp"
 #include "runtime/base/mapped_file.hpp"
-#include "runtime/hub/pull_state.hpp"
 #include "runtime/vindex/checksums.hpp"
 #include "runtime/vindex/format.hpp"
-#include "runtime/vindex/index_json.hpp"
 #include "runtime/vindex/layer_file.hpp"
 #include "runtime/vindex/manifest.hpp"
-#include "runtime/vindex/presence.hpp"
 
 #include <algorithm>
-#include <limits>
-#include <map>
 
 namespace larql::cli {
 
@@ -23,134 +18,96 @@ namespace {
 
 namespace fs = std::filesystem;
 
-void print_model(const vindex::model_config& c) {
-  const auto sliding = std::count(c.sliding.begin(), c.sliding.end(), true);
-  print("model       {} ({}, {})\n", c.model, c.family,
-        c.quant == vindex::quant_kind::q4k ? "q4k" : "lossless");
-  print("shape       {} layers ({} sliding with window {}, {} full), hidden {}, dense width {}, "
-        "vocabulary {}\n",
-        c.layers, sliding, c.window, c.layers - static_cast<std::size_t>(sliding), c.hidden,
-        c.dense_width, c.vocab);
-  print("attention   {} heads; sliding: {} KV heads of {}; full: {} KV heads of {}{}\n", c.q_heads,
-        c.kv_heads, c.head_dim, c.global_kv_heads, c.global_head_dim, c.k_eq_v ? ", V is K" : "");
-  print("experts     {} per layer, {} per token, width {}\n", c.experts, c.top_k, c.expert_width);
-  if (c.trained_context != 0)
-    print("context     {} tokens\n", c.trained_context);
-}
-
-// "Q4_K 24, Q6_K 6" for a manifest.
-result<std::string> encodings(const fs::path& manifest, std::uint64_t data_bytes) {
+// "Q4_K 24, Q6_K 6" of a manifest.
+result<std::map<std::string, unsigned>> encodings(const fs::path& manifest,
+                                                  std::uint64_t data_bytes) {
   LARQL_TRY(const auto entries, vindex::read_matrix_manifest(manifest, data_bytes));
-  auto counts = std::map<std::string_view, int>{};
+  auto out = std::map<std::string, unsigned>{};
   for (const auto& e : entries)
-    ++counts[quant::name_of(e.format)];
-  auto out = std::string{};
-  for (const auto& [name, n] : counts)
-    out += fmt::format("{}{} {}", out.empty() ? "" : ", ", name, n);
+    ++out[std::string{quant::name_of(e.format)}];
   return out;
 }
 
-// `detail` is what is in the file, unless a manifest says it.
-result<void> print_part(const fs::path& dir, const char* label, std::string_view data,
-                        std::string_view manifest, std::string detail = {}) {
-  const auto path = dir / data;
-  LARQL_TRY(const auto exists, path_exists(path));
-  if (!exists) {
-    print("{:<11} {:>9}  {}\n", label, "absent", data);
-    return {};
-  }
-  LARQL_TRY(const auto in, file::open(path));
+// `usual` is what a file without a manifest holds.
+result<inspected_part> look_at(const fs::path& dir, const char* name, std::string_view data,
+                               std::string_view manifest = {}, const char* usual = nullptr) {
+  auto out = inspected_part{};
+  out.name = name;
+  out.file = data;
+  LARQL_TRY(const auto exists, path_exists(dir / data));
+  if (!exists)
+    return out;
+  LARQL_TRY(const auto in, file::open(dir / data));
+  out.bytes = in.size_bytes();
   LARQL_TRY(const auto described, path_exists(dir / manifest));
   if (!manifest.empty() && described) {
-    LARQL_TRY(detail, encodings(dir / manifest, in.size_bytes()));
+    LARQL_TRY(out.encodings, encodings(dir / manifest, in.size_bytes()));
+  } else if (usual != nullptr) {
+    out.encodings[usual] = 1;
   }
-  print("{:<11} {:>9}  {}{}{}\n", label, format_bytes(in.size_bytes()), data,
-        detail.empty() ? "" : "  ", detail);
-  return {};
+  return out;
 }
 
-// Embeddings and head: in the reference's files, or in ours for other encodings.
-result<void> print_vocabulary(const fs::path& dir, const vindex::model_config& c,
-                              const vindex::presence& here) {
-  LARQL_TRY(const auto any_embeddings, path_exists(dir / vindex::embeddings_any_manifest_file));
-  if (any_embeddings) {
-    LARQL_TRY_VOID(print_part(dir, "embeddings", vindex::embeddings_any_file,
-                              vindex::embeddings_any_manifest_file));
-  } else {
-    auto error = std::error_code{};
-    const auto half = fs::file_size(dir / vindex::embeddings_file, error) ==
-                      std::uint64_t{2} * c.vocab * c.hidden;
-    LARQL_TRY_VOID(
-        print_part(dir, "embeddings", vindex::embeddings_file, "", half ? "F16 1" : "F32 1"));
-  }
-  LARQL_TRY(const auto any_head, path_exists(dir / vindex::head_any_manifest_file));
-  if (any_head)
-    return print_part(dir, "output head", vindex::head_any_file, vindex::head_any_manifest_file);
-  LARQL_TRY(const auto q4_head, path_exists(dir / vindex::head_q4_file));
-  if (q4_head)
-    return print_part(dir, "output head", vindex::head_q4_file, "", "Q4_K 1");
+// In the reference's files, or in ours for other encodings.
+result<inspected_part> look_at_embeddings(const fs::path& dir, const vindex::model_config& c) {
+  LARQL_TRY(const auto any, path_exists(dir / vindex::embeddings_any_manifest_file));
+  if (any)
+    return look_at(dir, "embeddings", vindex::embeddings_any_file,
+                   vindex::embeddings_any_manifest_file);
+  auto error = std::error_code{};
+  const auto half =
+      fs::file_size(dir / vindex::embeddings_file, error) == std::uint64_t{2} * c.vocab * c.hidden;
+  return look_at(dir, "embeddings", vindex::embeddings_file, "", half ? "F16" : "F32");
+}
+
+result<inspected_part> look_at_head(const fs::path& dir, const vindex::presence& here) {
+  LARQL_TRY(const auto any, path_exists(dir / vindex::head_any_manifest_file));
+  if (any)
+    return look_at(dir, "output head", vindex::head_any_file, vindex::head_any_manifest_file);
+  LARQL_TRY(const auto q4, path_exists(dir / vindex::head_q4_file));
+  if (q4)
+    return look_at(dir, "output head", vindex::head_q4_file, "", "Q4_K");
   const auto left_out =
       here.left_out.contains(vindex::part::lm_head) || here.left_out.contains(vindex::part::embed);
-  print("output head {}\n", left_out ? "   absent" : "tied to the embeddings");
-  return {};
+  return inspected_part{
+      "output head", "", {}, {}, left_out ? "   absent" : "tied to the embeddings"};
 }
 
-// Bytes of a layer file that are there; the rest are holes.
-std::uint64_t held_bytes(const vindex::presence& here, std::uint32_t layer,
-                         const vindex::layer_header& h, std::uint64_t file_bytes) {
+std::uint32_t held_experts(const vindex::presence& here, std::uint32_t layer,
+                           const vindex::layer_header& h) {
   auto held = 0u;
   for (auto e = 0u; e < h.entries.size(); ++e)
     held += here.has(layer, e) ? 1 : 0;
-  return held == h.entries.size() ? file_bytes : h.table_bytes + held * h.expert_bytes();
+  return held;
 }
 
-result<void> print_layers(const fs::path& dir, const vindex::model_config& c,
-                          const vindex::presence& here) {
-  auto formats = std::map<std::string, int>{};
-  auto bytes = std::uint64_t{0};
-  auto missing = std::vector<std::uint32_t>{};
-  auto least = std::numeric_limits<std::uint64_t>::max(), most = std::uint64_t{0}; // per expert
+result<inspected_bank> look_at_experts(const fs::path& dir, const vindex::model_config& c,
+                                       const vindex::presence& here) {
+  auto out = inspected_bank{};
   for (auto l = 0u; l < c.layers; ++l) {
     const auto path = dir / vindex::layer_file_name(l);
     LARQL_TRY(const auto exists, path_exists(path));
     if (!exists) {
-      missing.push_back(l);
+      if (here.has_layer(l))
+        out.missing.push_back(l);
       continue;
     }
     LARQL_TRY(const auto in, file::open(path));
     LARQL_TRY(const auto h, vindex::read_layer_header(in, c));
-    bytes += held_bytes(here, l, h, in.size_bytes());
-    least = std::min(least, h.expert_bytes());
-    most = std::max(most, h.expert_bytes());
-    ++formats[fmt::format("gate_up {}, down {} ({} columns)", quant::name_of(h.gate_up_format),
-                          quant::name_of(h.down_format), h.down_cols)];
+    const auto held = held_experts(here, l, h);
+    const auto is_first = out.layers.empty();
+    out.layers.push_back(l);
+    // The rest are holes.
+    out.bytes +=
+        held == h.entries.size() ? in.size_bytes() : h.table_bytes + held * h.expert_bytes();
+    out.least_held = is_first ? held : std::min(out.least_held, held);
+    out.most_held = std::max(out.most_held, held);
+    out.least_bytes = is_first ? h.expert_bytes() : std::min(out.least_bytes, h.expert_bytes());
+    out.most_bytes = std::max(out.most_bytes, h.expert_bytes());
+    ++out.formats[fmt::format("gate_up {}, down {} ({} columns)", quant::name_of(h.gate_up_format),
+                              quant::name_of(h.down_format), h.down_cols)];
   }
-  if (missing.size() == c.layers) {
-    print("expert bank {:>9}\n", "absent");
-    return {};
-  }
-  print("expert bank {:>9}  {} of {} layers, {} experts of {}{} each\n", format_bytes(bytes),
-        c.layers - missing.size(), c.layers, c.experts,
-        least == most ? "" : format_bytes(least) + " to ", format_bytes(most));
-  for (const auto& [format, n] : formats)
-    print("{:<22} {} layers: {}\n", "", n, format);
-  for (const auto l : missing)
-    if (here.has_layer(l))
-      print("{:<22} layer {} is missing\n", "", l);
-  return {};
-}
-
-// What a slice was cut to, and which weights it belongs to.
-result<void> print_origin(const fs::path& dir, const vindex::presence& here) {
-  if (here.sliced)
-    print("slice       {}{}{}: {}\n", here.preset.empty() ? to_string(here.parts) : here.preset,
-          here.source.empty() ? "" : " of ", here.source, here.summary());
-  LARQL_TRY(const auto sums, vindex::read_checksums(dir));
-  const auto digest = sums ? vindex::weights_digest(*sums) : std::string{};
-  print("checksums   {}\n", !sums            ? std::string{"absent"}
-                            : digest.empty() ? std::string{"of the files only"}
-                                             : "experts " + digest);
-  return {};
+  return out;
 }
 
 // Of the Hub's models: what the cache has. If that is nothing, as little is fetched as tells the
@@ -164,36 +121,46 @@ result<fs::path> find(const std::string& model) {
   return resolve_model(model, needs);
 }
 
-// Where a pulled directory came from, and how much there is.
-result<void> print_repository(const fs::path& dir) {
-  LARQL_TRY(const auto state, hub::read_pull_state(hub::pull_layout{dir}));
-  if (!state)
-    return {};
-  auto bytes = std::uint64_t{0};
-  for (const auto& f : state->files)
-    bytes += f.bytes;
-  print("repository  hf://{}@{} ({}): {} files, {}\n", state->repo, state->revision,
-        state->commit.substr(0, 12), state->files.size(), format_bytes(bytes));
-  return {};
-}
-
-result<void> run(const std::string& model) {
+result<inspection> inspect(const std::string& model) {
   LARQL_TRY(const auto dir, find(model));
   LARQL_TRY_VOID(require_vindex(dir));
-  LARQL_TRY(const auto c, vindex::read_index(dir));
-  LARQL_TRY(const auto here, vindex::read_presence(dir, c));
-  print_model(c);
-  LARQL_TRY_VOID(print_repository(dir));
-  LARQL_TRY_VOID(print_origin(dir, here));
-  LARQL_TRY_VOID(print_vocabulary(dir, c, here));
+  auto out = inspection{};
+  LARQL_TRY(out.model, vindex::read_index(dir));
+  LARQL_TRY(out.here, vindex::read_presence(dir, out.model));
+  LARQL_TRY(out.repository, hub::read_pull_state(hub::pull_layout{dir}));
+  LARQL_TRY(const auto sums, vindex::read_checksums(dir));
+  if (sums)
+    out.digest = vindex::weights_digest(*sums);
+  const auto add = [](result<inspected_part> part,
+                      std::vector<inspected_part>& to) -> result<void> {
+    if (!part)
+      return std::move(part).error();
+    to.push_back(*std::move(part));
+    return {};
+  };
+  LARQL_TRY_VOID(add(look_at_embeddings(dir, out.model), out.parts));
+  LARQL_TRY_VOID(add(look_at_head(dir, out.here), out.parts));
   LARQL_TRY_VOID(
-      print_part(dir, "attention", vindex::attention_file, vindex::attention_manifest_file));
-  LARQL_TRY_VOID(print_part(dir, "dense", vindex::dense_file, vindex::dense_manifest_file));
-  LARQL_TRY_VOID(print_part(dir, "norms", vindex::norms_file, "", "F32"));
-  LARQL_TRY_VOID(print_layers(dir, c, here));
+      add(look_at(dir, "attention", vindex::attention_file, vindex::attention_manifest_file),
+          out.parts));
+  LARQL_TRY_VOID(
+      add(look_at(dir, "dense", vindex::dense_file, vindex::dense_manifest_file), out.parts));
+  LARQL_TRY_VOID(add(look_at(dir, "norms", vindex::norms_file, "", "F32"), out.parts));
+  LARQL_TRY(out.bank, look_at_experts(dir, out.model, out.here));
   for (const auto name :
        {vindex::tokenizer_file, vindex::chat_template_file, vindex::generation_config_file})
-    LARQL_TRY_VOID(print_part(dir, "text", name, ""));
+    LARQL_TRY_VOID(add(look_at(dir, "text", name), out.texts));
+  return out;
+}
+
+struct options {
+  std::string model;
+  bool json = false;
+};
+
+result<void> run(const options& o) {
+  LARQL_TRY(const auto found, inspect(o.model));
+  print_text(o.json ? json_of(found) : text_of(found));
   return {};
 }
 
@@ -201,14 +168,15 @@ result<void> run(const std::string& model) {
 
 void add_inspect(command_parser& app, action& chosen) {
   auto command = app.add_command("inspect", "Show what a vindex holds");
-  auto model = std::make_shared<std::string>();
+  auto o = std::make_shared<options>();
   command
-      .add_option("vindex", *model,
+      .add_option("vindex", o->model,
                   "Directory of the model, or hf://OWNER/NAME: what the cache holds of it")
       .required();
+  command.add_flag("--json", o->json, "For programs");
   command.footer("larql inspect gemma4.vindex\n"
                  "larql inspect hf://ann/gemma4-vindex");
-  command.callback([model, &chosen] { chosen = [model] { return exit_code(run(*model)); }; });
+  command.callback([o, &chosen] { chosen = [o] { return exit_code(run(*o)); }; });
 }
 
 } // namespace larql::cli

@@ -47,8 +47,9 @@ result<void> complete(runtime_options& options) {
   const auto is_local = !hub::is_hub_path(options.vindex.string());
   if (is_local)
     LARQL_TRY_VOID(require_vindex(options.vindex));
-  LARQL_TRY(options.vindex, resolve_model(options.vindex.string(),
-                                          options.nodes ? laptop_needs() : hub::pull_request{}));
+  auto needs = options.nodes ? laptop_needs() : hub::pull_request{};
+  needs.to_run = true; // what cannot run is not worth its download
+  LARQL_TRY(options.vindex, resolve_model(options.vindex.string(), needs));
   // A slice that cannot run says so before the first file that it lacks is missed.
   LARQL_TRY(const auto sliced, path_exists(options.vindex / vindex::slice_file));
   if (!sliced)

@@ -4,7 +4,6 @@
 #include "runtime/base/format_bytes.hpp"
 #include "runtime/base/quantile.hpp"
 
-#include <cstdio>
 #include <fmt/format.h>
 #include <numeric>
 #include <span>
@@ -15,6 +14,18 @@ namespace {
 
 double seconds(std::chrono::nanoseconds t) {
   return std::chrono::duration<double>(t).count();
+}
+
+// "402 us", "23 ms", "24.0 s"
+std::string time_text(std::chrono::nanoseconds t) {
+  const auto us = seconds(t) * 1e6;
+  return us < 1e3   ? fmt::format("{:.0f} us", us)
+         : us < 1e6 ? fmt::format("{:.0f} ms", us / 1e3)
+                    : fmt::format("{:.1f} s", us / 1e6);
+}
+
+std::string time_text(float us) {
+  return time_text(std::chrono::nanoseconds{static_cast<std::int64_t>(us * 1e3f)});
 }
 
 const char* text_of(generate::end_reason reason) {
@@ -29,25 +40,34 @@ const char* text_of(generate::end_reason reason) {
   return "ended early";
 }
 
-} // namespace
-
-float quantile(std::vector<float> numbers, double share) {
-  return larql::quantile(std::span{numbers}, share);
-}
-
+// Of the decoded tokens behind the first; 0 without any.
 double tokens_per_second(const generate::answer_stats& s) {
   const auto time =
       std::accumulate(s.token_times.begin(), s.token_times.end(), std::chrono::nanoseconds{0});
   return time.count() == 0 ? 0.0 : static_cast<double>(s.token_times.size()) / seconds(time);
 }
 
+} // namespace
+
+float quantile(std::vector<float> numbers, double share) {
+  return larql::quantile(std::span{numbers}, share);
+}
+
+std::string speed_text(const generate::answer_stats& s) {
+  const auto rate = tokens_per_second(s);
+  return fmt::format("{} token{}{}", s.tokens, s.tokens == 1 ? "" : "s",
+                     rate > 0 ? fmt::format(", {:.1f} tokens/s", rate) : "");
+}
+
 void print_report(const generate::answer_stats& s) {
-  report_line("\n{} tokens, {:.1f} tokens/s ({})", s.tokens, tokens_per_second(s),
-              text_of(s.reason));
-  report_line("time to first token: {:.0f} ms (prompt: {} tokens, {:.1f} tokens/s)",
-              seconds(s.to_first_token) * 1e3, s.prompt_tokens,
-              s.prefill.count() == 0 ? 0.0
-                                     : static_cast<double>(s.prompt_tokens) / seconds(s.prefill));
+  report_line("\n{} ({})", speed_text(s), text_of(s.reason));
+  const auto rate =
+      s.prefill.count() == 0 ? 0.0 : static_cast<double>(s.prompt_tokens) / seconds(s.prefill);
+  if (s.tokens != 0)
+    report_line("time to first token: {} (prompt: {} tokens, {:.1f} tokens/s)",
+                time_text(s.to_first_token), s.prompt_tokens, rate);
+  else if (rate > 0)
+    report_line("prompt: {} tokens, {:.1f} tokens/s", s.prompt_tokens, rate);
   if (s.read_again != 0)
     report_line("read again after a node was found wrong: {} tokens", s.read_again);
   const auto& calls = s.passes.calls;
@@ -58,10 +78,9 @@ void print_report(const generate::answer_stats& s) {
     round_trips.push_back(t.round_trip_us);
     network.push_back(t.round_trip_us - t.compute_us);
   }
-  report_line(
-      "per-layer round trip: p50 {:.0f} us, p99 {:.0f} us; of that outside the kernels: p50 "
-      "{:.0f} us",
-      quantile(round_trips, 0.5), quantile(round_trips, 0.99), quantile(network, 0.5));
+  report_line("per-layer round trip: p50 {}, p99 {}; of that on the way or waiting: p50 {}",
+              time_text(quantile(round_trips, 0.5)), time_text(quantile(round_trips, 0.99)),
+              time_text(quantile(network, 0.5)));
   report_line("experts: {} layers in {} calls; bytes sent: {}, received: {}", s.passes.layers,
               calls.calls, format_bytes(calls.bytes_sent), format_bytes(calls.bytes_received));
   if (calls.retries + calls.hedges != 0)

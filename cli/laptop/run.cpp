@@ -1,6 +1,7 @@
 // larql run: one prompt, its answer as it is made, and a short report.
 
 #include "cli/laptop/chat_model.hpp"
+#include "cli/laptop/prompt_progress.hpp"
 #include "cli/laptop/prompt_text.hpp"
 #include "cli/laptop/report.hpp"
 #include "cli/support/command.hpp"
@@ -91,8 +92,12 @@ result<void> run(options o) {
   auto scratch = generate::sampling_scratch{e->compute().k};
   auto printer = answer_printer{};
   auto stats = generate::answer_stats{};
+  auto progress = prompt_progress{prompt.size(), prompt_progress::clock::now()};
+  auto input = generate::prompt_input{prompt};
+  if (!o.answer.quiet)
+    input.on_read = [&](std::uint32_t read) { say_progress(progress, read); };
   const auto done = generate::answer(
-      e->executor(), *sequence, {prompt}, generation, scratch,
+      e->executor(), *sequence, input, generation, scratch,
       [&](const generate::generation::step_result& step) {
         if (o.token_ids)
           for (const auto token : step.tokens)

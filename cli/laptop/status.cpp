@@ -16,6 +16,7 @@
 #include "runtime/vindex/index_json.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <unistd.h>
 
 namespace larql::cli {
@@ -175,7 +176,7 @@ void print_nodes(const snapshot& p) {
            percent(s.resident_bytes, s.owned_bytes),
            format_duration(std::chrono::seconds{s.uptime_ms / 1000})});
   }
-  print("{}", t.text());
+  print_text(t.text());
 }
 
 void print_all_of_nodes(const snapshot& p) {
@@ -227,7 +228,13 @@ void print_snapshot(const snapshot& p, bool wide) {
     c.add({to_string(row.area.experts), to_string(row.area.layers),
            row.owners.empty() ? "GAP: nobody serves these"
                               : fmt::format("{}", fmt::join(row.owners, ", "))});
-  print("{}\n{}: {}\n", c.text(), p.model->name, p.is_complete() ? "complete" : "NOT COMPLETE");
+  print_text(c.text());
+  print("\n{}: {}\n", p.model->name, p.is_complete() ? "complete" : "NOT COMPLETE");
+}
+
+// Microseconds with three decimals, which is more than is measured.
+double rounded(float us) {
+  return std::round(static_cast<double>(us) * 1e3) / 1e3;
 }
 
 json to_json(const snapshot& p) {
@@ -249,8 +256,8 @@ json to_json(const snapshot& p) {
       j.update({{"incarnation", fmt::format("{:016x}", d.incarnation)},
                 {"experts", range(d.owned.experts)},
                 {"layers", range(d.owned.layers)},
-                {"round_trip_p50_us", quantile(rtt, 0.5)},
-                {"round_trip_p99_us", quantile(rtt, 0.99)},
+                {"round_trip_p50_us", rounded(quantile(rtt, 0.5))},
+                {"round_trip_p99_us", rounded(quantile(rtt, 0.99))},
                 {"waiting", s.waiting},
                 {"served", s.served},
                 {"failed", s.failed},

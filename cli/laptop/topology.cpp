@@ -4,6 +4,7 @@
 #include "actors/net/member_files.hpp"
 #include "actors/net/tls_context.hpp"
 #include "cli/support/command.hpp"
+#include "cli/support/model_kind.hpp"
 #include "cli/support/table.hpp"
 #include "runtime/base/output_file.hpp"
 #include "runtime/topology/duration.hpp"
@@ -23,10 +24,16 @@ struct shape {
   std::string source; ///< for people
 };
 
+// What cannot be looked at is on another machine.
+bool is_here(const fs::path& path) {
+  auto error = std::error_code{};
+  return fs::exists(path, error);
+}
+
 // Of the model if it is here; else as far as the ranges reach.
 result<shape> shape_of(const topology::cluster& c) {
-  auto error = std::error_code{}; // a model that cannot be looked at is elsewhere
-  if (!c.model.starts_with("hf://") && fs::exists(fs::path{c.model} / vindex::index_file, error)) {
+  if (!c.model.starts_with("hf://") && is_here(c.model)) {
+    LARQL_TRY_VOID(require_vindex(c.model));
     LARQL_TRY(const auto model, vindex::read_index(c.model));
     return shape{model.layers, model.experts, model.model};
   }
@@ -60,7 +67,17 @@ std::string protection(const topology::cluster& c) {
   return c.protect.enabled() ? "TLS by a cluster secret" : "none: plain TCP";
 }
 
-// The certificates of nodes whose key is on this machine; keys of other machines are not here.
+// Of a node's certificate alone.
+result<void> check_certificate(const topology::node_entry& n) {
+  LARQL_TRY(const auto all, actors::read_certificates(n.certificate));
+  const auto& c = all.front();
+  if (c.role == name_of(actors::peer_role::node) && c.name == n.name)
+    return {};
+  return fail(errc::usage, "{}: is the certificate of the {} {}, expected that of the node {}",
+              c.file.string(), c.role, c.name, n.name);
+}
+
+// Files of nodes as far as they are on this machine: keys of other machines are not.
 result<void> check_nodes_files(const topology::cluster& c) {
   if (!c.protect.files.any())
     return {};
@@ -69,10 +86,10 @@ result<void> check_nodes_files(const topology::cluster& c) {
       return fail(errc::usage,
                   "{}: node {} has no certificate and key, but the cluster uses certificates",
                   n.where, n.name);
-    if (!fs::exists(n.key))
-      continue;
-    auto ok = actors::check_member({c.protect.files.ca, n.certificate, n.key},
-                                   actors::peer_role::node, n.name);
+    auto ok = is_here(n.key) ? actors::check_member({c.protect.files.ca, n.certificate, n.key},
+                                                    actors::peer_role::node, n.name)
+              : is_here(n.certificate) ? check_certificate(n)
+                                       : result<void>{};
     if (!ok)
       return std::move(ok).error().in(fmt::format("{}: node {}", n.where, n.name));
   }
@@ -91,6 +108,10 @@ result<void> check(const fs::path& file) {
         c.hedge.enabled ? fmt::format(", hedging after p{:g}", c.hedge.quantile * 100) : "");
   if (c.rows == topology::row_encoding::f32)
     print("wire        rows as f32\n");
+  if (c.spot_check != topology::cluster{}.spot_check)
+    print("spot check  {}\n", c.spot_check == 0   ? "none"
+                              : c.spot_check == 1 ? "every call"
+                                                  : fmt::format("one call in {}", c.spot_check));
   print("\n");
   print_nodes(c);
   const auto parts = topology::parts_of(c, s.layers, s.experts);
@@ -114,6 +135,7 @@ constexpr std::string_view example =
 # show their defaults. All keys: docs/topology.md.
 
 model = "model.vindex"            # directory of the model on the laptop (and on nodes without their own)
+# spot_check = 1000               # with replicas, one call in so many is asked of two; 0: none, 1: every one
 
 # One [[node]] per expert node. Ranges may overlap: nodes with the same experts are replicas.
 [[node]]

@@ -8,7 +8,7 @@
 #include "cli/support/model_kind.hpp"
 #include "cli/support/model_path.hpp"
 #include "cli/support/progress.hpp"
-#include "runtime/base/log.hpp"
+#include "runtime/base/json.hpp"
 #include "runtime/base/mapped_file.hpp"
 #include "runtime/base/parse_number.hpp"
 #include "runtime/experts/answer_table.hpp"
@@ -28,6 +28,7 @@ struct options {
   unsigned threads = 0;
   bool deep = false;
   std::string probe; ///< experts a layer whose known answers are compared, or "all"; empty: none
+  bool json = false;
 };
 
 struct findings {
@@ -106,8 +107,29 @@ std::string text_of(const experts::answers_report& answers) {
                          : fmt::format(" ({} have none in checksums.json)", answers.unknown));
 }
 
+// Field names are stable.
+std::string json_of(const options& o, const findings& found) {
+  const auto& r = found.files;
+  auto out = json{{"ok", r.wrong.empty()},
+                  {"deep", o.deep},
+                  {"files", r.files},
+                  {"digests", r.digests},
+                  {"hashed_bytes", r.hashed_bytes},
+                  {"wrong", r.wrong},
+                  {"not_checked", r.unchecked}};
+  if (found.answers)
+    out["known_answers"] = {{"compared", found.answers->compared},
+                            {"unknown", found.answers->unknown}};
+  // In ASCII: a name in it may hold what a terminal must not get.
+  return out.dump(2, ' ', true, json::error_handler_t::replace) + "\n";
+}
+
 int print_outcome(const options& o, const findings& found) {
   const auto& r = found.files;
+  if (o.json) {
+    print_text(json_of(o, found));
+    return r.wrong.empty() ? exit_ok : exit_failure;
+  }
   for (const auto& text : r.wrong)
     print("wrong: {}\n", text);
   if (o.deep)
@@ -141,6 +163,7 @@ void add_verify(command_parser& app, action& chosen) {
   command.add_flag("--probe{32}", o->probe,
                    "Compute the known answers of 32 experts a layer (--probe=N; --probe=all) and "
                    "compare them with checksums.json");
+  command.add_flag("--json", o->json, "For programs");
   command.add_option("-t,--threads", o->threads, "Threads (default: one per core)");
   command.footer("larql verify gemma4.vindex\n"
                  "larql verify gemma4.vindex --deep\n\n"

@@ -11,6 +11,10 @@ hub::pull_request node_needs(const node_settings& s) {
   return out;
 }
 
+bool is_fetched(const node_settings& s) {
+  return hub::is_hub_path(s.vindex) || !s.hub_repo.empty();
+}
+
 result<std::filesystem::path> resolve_model(const node_settings& s, const hub::pull_request& needs,
                                             const std::stop_token& stop) {
   if (s.hub_repo.empty() || hub::is_hub_path(s.vindex))

@@ -13,6 +13,9 @@ namespace larql::cli {
 /// What a node needs of a model for its experts.
 [[nodiscard]] hub::pull_request node_needs(const node_settings& s);
 
+/// Whether the model is one of the Hub, so that something may have to be fetched.
+[[nodiscard]] bool is_fetched(const node_settings& s);
+
 /// The directory of the node's model, filled with what is needed.
 [[nodiscard]] result<std::filesystem::path>
 resolve_model(const node_settings& s, const hub::pull_request& needs, const std::stop_token& stop);

@@ -17,9 +17,18 @@ double seconds_since(clock::time_point begin) {
   return std::chrono::duration<double>(clock::now() - begin).count();
 }
 
-bool has_answers(const std::optional<vindex::checksums>& sums) {
-  return sums && std::any_of(sums->layers.begin(), sums->layers.end(),
-                             [](const auto& layer) { return layer.second.answers.has_value(); });
+// Of an expert of this node, at least.
+bool has_answers(const std::optional<vindex::checksums>& sums, const experts::ownership& owned) {
+  return sums && std::any_of(sums->layers.begin(), sums->layers.end(), [&](const auto& layer) {
+           const auto& [number, sum] = layer;
+           if (!owned.layers.contains(number) || !sum.answers)
+             return false;
+           const auto& all = sum.answers->experts;
+           for (auto e = owned.experts.first; e <= owned.experts.last && e < all.size(); ++e)
+             if (all[e])
+               return true;
+           return false;
+         });
 }
 
 } // namespace
@@ -35,7 +44,7 @@ result<std::optional<sha256_digest>> compare_own_answers(const std::filesystem::
     line.update(done, total, "");
     return go_on();
   };
-  if (!has_answers(known)) {
+  if (!has_answers(known, bank.owned())) {
     LARQL_TRY(const auto own, experts::digest_of_answers(compute, bank, on_progress));
     log_info("node",
              "known answers: the vindex has none; those of this node have the digest {}, {:.1f} s",

@@ -1,8 +1,7 @@
 #include "cli/node/process.hpp"
-#include "actors/net/model_match.hpp"
-#include "cli/support/command.hpp"
 
 #include "actors/core/system.hpp"
+#include "actors/net/model_match.hpp"
 #include "actors/node/announcer.hpp"
 #include "actors/node/expert_service.hpp"
 #include "actors/node/node_server.hpp"
@@ -13,6 +12,7 @@
 #include "cli/node/protection.hpp"
 #include "cli/node/signals.hpp"
 #include "cli/node/watchers.hpp"
+#include "cli/support/command.hpp"
 #include "cli/support/compute_choice.hpp"
 #include "cli/support/last_resort.hpp"
 #include "cli/support/model_kind.hpp"
@@ -128,7 +128,8 @@ ask_what_to_load(const node_settings& s, const vindex::model_config& model,
     } else {
       attempt = 0;
       pause = std::clamp(std::chrono::milliseconds{answer->accepted.retry_ms}, 100ms, 60000ms);
-      news = fmt::format("{}: nothing is missing, standing by", host_port(join.laptop));
+      news =
+          fmt::format("{}: has no experts for this node now, standing by", host_port(join.laptop));
     }
     if (news != said)
       log_info("join", "{}", news);
@@ -146,16 +147,19 @@ result<bool> fetch_model(node_settings& s, const node_settings& told, process_si
   auto wanted = told;
   wanted.experts = s.experts;
   auto stop = std::stop_source{};
-  auto signal_watch = std::jthread{[&](const std::stop_token& ended) {
-    while (!ended.stop_requested() && !stop.stop_requested()) {
-      watch.still_loading();
-      if (signals.within(signal_poll) != 0)
-        stop.request_stop();
-    }
-  }};
+  auto signal_watch = std::jthread{};
+  if (is_fetched(wanted)) // what is here already is found at once
+    signal_watch = std::jthread{[&](const std::stop_token& ended) {
+      while (!ended.stop_requested() && !stop.stop_requested()) {
+        watch.still_loading();
+        if (signals.within(signal_poll) != 0)
+          stop.request_stop();
+      }
+    }};
   const auto dir = resolve_model(wanted, node_needs(wanted), stop.get_token());
   signal_watch.request_stop();
-  signal_watch.join();
+  if (signal_watch.joinable())
+    signal_watch.join();
   if (stop.stop_requested())
     return false;
   if (!dir)
@@ -254,6 +258,9 @@ void announce_ready(const node_parts& p, const watchers& watch) {
 // From a node that loads to one that has drained. The signal that ended it.
 result<int> serve(const node_parts& p, actors::node_server& node, process_signals& signals,
                   watchers& watch, ends_without_memory& starting) {
+  // It has said that it loads before anything else is said, and it is there.
+  if (const auto there = node.ask(ask_timeout); !there && there.error().code != errc::deadline)
+    return there.error();
   LARQL_TRY(auto signal, prepare_pages(p.settings, p.bank, p.compute, node, signals, watch));
   if (signal == 0) {
     LARQL_TRY_VOID(node.ready());
@@ -309,6 +316,8 @@ result<node_end> serve_node(const node_settings& settings) {
   if (s.port == 0)
     s.port = port_of_predecessor();
   auto listened = actors::listen_on({s.bind, s.port}); // a wrong model is said before a taken port
+  if (!listened && (!s.hub_repo.empty() || hub::is_hub_path(s.vindex)))
+    return listened.error(); // before anything is fetched
   auto loading = std::unique_ptr<actors::listener>{};
   watch.loading("looking for the model");
   if (listened) {
@@ -355,7 +364,7 @@ result<node_end> serve_node(const node_settings& settings) {
   options.restart_node = [] { ::kill(::getpid(), process_signals::restart); };
   const auto signal = run_node({s, at, join, bank, owned, {*k, pool}}, sys, std::move(options),
                                signals, watch, starting);
-  if (signal != process_signals::restart) {
+  if (signal != process_signals::restart || signals.told_to_end()) {
     end_process_soon();
     return node_end::stopped;
   }

@@ -12,8 +12,12 @@ void log_expiring(const std::vector<actors::certificate_facts>& certificates) {
 result<actors::tls_context_ptr> load_protection(const node_settings& s, node_health& health) {
   const auto& files = s.protect.files;
   LARQL_TRY(auto out, actors::tls_context::from(s.protect)); // says which file is missing
-  if (!files.any())
+  if (!files.any()) {
+    if (const auto& secret = s.protect.secret_file; !secret.empty())
+      if (const auto ok = actors::check_private(secret); !ok)
+        log_warning("tls", "{}", ok.error().text);
     return out;
+  }
   LARQL_TRY_VOID(actors::check_member(files, actors::peer_role::node, s.name));
   LARQL_TRY(auto certificates, actors::read_certificates(files));
   log_expiring(certificates);

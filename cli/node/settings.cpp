@@ -229,10 +229,12 @@ result<void> check(const node_settings& s) {
                 "PORT {} is for HTTP and ACTOR_PORT for laptops: they must be different",
                 *s.http_port);
   if (!s.protect.enabled() && !actors::is_loopback(s.bind) && !s.insecure_bind)
-    return fail(errc::usage,
-                "--bind {}: without certificates or a cluster secret a node listens on loopback "
-                "addresses only (--insecure-bind lifts this where the network itself is private)",
-                s.bind);
+    return fail(
+        errc::usage,
+        "--bind {} (or ACTOR_BIND): without certificates or a cluster secret a node listens "
+        "on loopback addresses only (--insecure-bind lifts this where the network itself is "
+        "private)",
+        s.bind);
   if (s.buffer_bytes < min_buffer_bytes)
     return fail(
         errc::usage,

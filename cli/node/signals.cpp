@@ -50,12 +50,16 @@ process_signals::~process_signals() {
 void process_signals::serve() {
   for (auto signal = 0; ::sigwait(&set_, &signal) == 0;) {
     auto lock = std::unique_lock{mutex_};
-    if (ended_)
+    if (ended_) {
+      if (signal != restart) // it came at the very end: whoever the process becomes takes it
+        ::kill(::getpid(), signal);
       return;
+    }
     if (signal == SIGHUP) {
       hangup_ = true;
       continue;
     }
+    told_to_end_ = told_to_end_ || signal != restart;
     if (pending_ != 0)
       continue; // it ends already
     pending_ = signal;
@@ -86,6 +90,11 @@ void process_signals::serving() {
   const auto lock = std::scoped_lock{mutex_};
   serving_ = true;
   changed_.notify_all();
+}
+
+bool process_signals::told_to_end() {
+  const auto lock = std::scoped_lock{mutex_};
+  return told_to_end_;
 }
 
 bool process_signals::take_hangup() {

@@ -39,6 +39,9 @@ public:
   /// Whether SIGHUP has come since this was asked last.
   [[nodiscard]] bool take_hangup();
 
+  /// Whether SIGTERM or SIGINT has ever come: a new start that was begun before is not wanted then.
+  [[nodiscard]] bool told_to_end();
+
 private:
   process_signals();
   void serve();
@@ -50,6 +53,7 @@ private:
   bool ended_ = false;
   bool serving_ = false;
   bool hangup_ = false;
+  bool told_to_end_ = false;
   std::thread thread_;
 };
 

@@ -1,10 +1,24 @@
 #include "cli/support/cluster_flags.hpp"
 
+#include "actors/net/member_files.hpp"
 #include "cli/support/number_check.hpp"
+#include "runtime/base/log.hpp"
 
 #include <algorithm>
 
 namespace larql::cli {
+
+namespace {
+
+// A laptop works with a key that others may read, but its user should know.
+void warn_if_open(const std::filesystem::path& file) {
+  if (file.empty())
+    return;
+  if (const auto ok = actors::check_private(file); !ok && ok.error().code == errc::usage)
+    log_warning("tls", "{}", ok.error().text);
+}
+
+} // namespace
 
 void add_cluster_flags(command_parser& command, cluster_flags& f) {
   auto topology =
@@ -53,6 +67,8 @@ result<std::optional<topology::cluster>> read_cluster(const cluster_flags& f) {
   take(f.secret_file, c.protect.secret_file);
   if (c.protect.files.any() && !c.protect.secret_file.empty())
     return fail(errc::usage, "certificates and a cluster secret exclude each other");
+  warn_if_open(c.protect.files.key);
+  warn_if_open(c.protect.secret_file);
   if (!f.topology.empty() && c.protect.enabled())
     for (auto& n : c.nodes) // the flags may have added the protection
       n.address.tls = true;

@@ -1,6 +1,7 @@
 #include "cli/support/line_reader.hpp"
 
 #include "cli/support/interrupt.hpp"
+#include "cli/support/output.hpp"
 
 #include <histedit.h>
 
@@ -20,12 +21,16 @@ constexpr auto remembered_lines = 1000;
 struct terminal_state {
   const interrupt_scope* signals;
   std::string prompt;
+  typed_line* line = nullptr; // while one is typed
 };
 
 // One byte; false at the end of input, on an error, and once the user interrupts. Waiting in poll()
-// and not in read() lets a signal through that came just before.
-bool read_byte(const interrupt_scope& signals, char& out) {
+// and not in read() lets a signal through that came just before. `meanwhile` is called several
+// times a second.
+template <class Meanwhile>
+bool read_byte(const interrupt_scope& signals, char& out, const Meanwhile& meanwhile) {
   for (;;) {
+    meanwhile();
     if (signals.interrupted())
       return false;
     auto in = pollfd{STDIN_FILENO, POLLIN, 0};
@@ -49,11 +54,21 @@ terminal_state* state_of(EditLine* e) {
   return static_cast<terminal_state*>(self);
 }
 
+// Messages that came while the line was typed stand above it.
+void show_messages(EditLine* e) {
+  const auto text = state_of(e)->line->take();
+  if (text.empty())
+    return;
+  std::fflush(stdout);
+  (void) write_output("\r\x1b[K" + text);
+  ::el_set(e, EL_REFRESH, nullptr);
+}
+
 int read_character(EditLine* e, wchar_t* out) {
   auto state = mbstate_t{};
   for (;;) {
     auto byte = '\0';
-    if (!read_byte(*state_of(e)->signals, byte))
+    if (!read_byte(*state_of(e)->signals, byte, [e] { show_messages(e); }))
       return 0;
     const auto n = std::mbrtowc(out, &byte, 1, &state);
     if (n == static_cast<std::size_t>(-1))
@@ -73,7 +88,7 @@ struct line_reader::terminal {
   terminal_state state;
 
   terminal(std::filesystem::path path, const interrupt_scope& signals)
-      : file(std::move(path)), state{&signals, {}} {
+      : file(std::move(path)), state{&signals, {}, nullptr} {
     std::setlocale(LC_CTYPE, "");
     if (MB_CUR_MAX == 1)
       std::setlocale(LC_CTYPE, "C.UTF-8");
@@ -118,7 +133,9 @@ line_reader::~line_reader() = default;
 std::optional<std::string> line_reader::one_line(const std::string& prompt) {
   if (!terminal_) {
     auto line = std::string{};
-    for (auto byte = '\0'; read_byte(signals_, byte);) {
+    for (auto byte = '\0'; read_byte(signals_, byte, [] {});) {
+      if (byte == '\n' && line.ends_with('\r')) // files of other systems
+        line.pop_back();
       if (byte == '\n')
         return line;
       line += byte;
@@ -127,7 +144,13 @@ std::optional<std::string> line_reader::one_line(const std::string& prompt) {
   }
   terminal_->state.prompt = prompt;
   auto length = 0;
-  const auto* text = ::el_gets(terminal_->edit, &length);
+  const char* text = nullptr;
+  {
+    auto line = typed_line{};
+    terminal_->state.line = &line;
+    text = ::el_gets(terminal_->edit, &length);
+    terminal_->state.line = nullptr;
+  }
   if (text == nullptr || length <= 0) {
     std::fputc('\n', stdout);
     if (!signals_.interrupted() || signals_.terminated())

@@ -114,7 +114,11 @@ The reader of standard output has gone.
 constexpr auto daemon_signals = R"(.SH SIGNALS
 .TP
 SIGTERM, SIGINT
-Drain: no call is accepted any more, accepted ones are answered, then the program ends with 0.
+Drain: no call is accepted any more, accepted ones are answered, then the program ends with 0. While
+the node loads it ends at once.
+.TP
+SIGHUP
+Certificates, keys and the cluster secret are read again; connections that are open stay.
 )";
 
 constexpr auto command_signals = R"(.SH SIGNALS

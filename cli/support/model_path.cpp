@@ -58,8 +58,10 @@ result<void> fill_directory(const hub::repo& from, const std::filesystem::path& 
   LARQL_TRY(options.http, hub_settings(stop));
   options.keep_commit = true;
   options.wait_for_others = true;
-  const auto done = pull_with_progress(from, needs, to, std::move(options));
-  return done ? result<void>{} : done.error();
+  LARQL_TRY(const auto done, pull_with_progress(from, needs, to, std::move(options)));
+  log_info("hub", "{} at {}: {} here, {} fetched", from.id(), done.commit.substr(0, 12),
+           format_bytes(done.wanted_bytes), format_bytes(done.fetched_bytes));
+  return {};
 }
 
 result<std::filesystem::path> resolve_model(const std::string& model,

@@ -5,10 +5,13 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
+#include <exception>
 #include <fcntl.h>
+#include <mutex>
 #include <poll.h>
 #include <system_error>
 #include <unistd.h>
+#include <utility>
 
 namespace larql::cli {
 
@@ -18,6 +21,33 @@ constexpr int exit_closed_pipe = 141; // what a shell shows for SIGPIPE
 
 // Whether the cursor stands behind an unfinished line; of the process, as the terminal is.
 std::atomic<bool> line_is_open{false};
+
+// Messages that wait while a line is typed; of the process, as the terminal is.
+struct waiting_messages {
+  std::mutex mutex;
+  bool typing = false;
+  std::string text;
+};
+constexpr std::size_t most_waiting_bytes = 1 << 16;
+
+// Never destroyed: threads may speak to the very end.
+waiting_messages& waiting() {
+  static auto* const messages = new waiting_messages;
+  return *messages;
+}
+
+// False if nobody is typing.
+bool waits(std::string_view text) noexcept {
+  try {
+    auto& w = waiting();
+    const auto lock = std::scoped_lock{w.mutex};
+    if (w.typing && w.text.size() + text.size() <= most_waiting_bytes)
+      w.text += text;
+    return w.typing;
+  } catch (const std::exception&) { // no memory: then it comes in the middle of the line
+    return false;
+  }
+}
 
 // 0, or the error. A descriptor that must not block is waited for.
 int write_all(int fd, std::string_view text) noexcept {
@@ -64,11 +94,32 @@ result<void> write_output(std::string_view text) {
 }
 
 void say_text(std::string_view text) noexcept {
+  if (waits(text))
+    return;
   if (line_is_open.load() && ::isatty(STDOUT_FILENO) == 1 && ::isatty(STDERR_FILENO) == 1) {
     line_is_open = false;
     (void) write_all(STDERR_FILENO, "\n");
   }
   (void) write_all(STDERR_FILENO, text);
+}
+
+typed_line::typed_line() noexcept {
+  const auto lock = std::scoped_lock{waiting().mutex};
+  waiting().typing = true;
+}
+
+typed_line::~typed_line() {
+  const auto last = take();
+  {
+    const auto lock = std::scoped_lock{waiting().mutex};
+    waiting().typing = false;
+  }
+  (void) write_all(STDERR_FILENO, last);
+}
+
+std::string typed_line::take() {
+  const auto lock = std::scoped_lock{waiting().mutex};
+  return std::exchange(waiting().text, {});
 }
 
 void say_log(std::string_view component, std::string_view text) {

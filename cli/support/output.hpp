@@ -42,6 +42,22 @@ void print_text(std::string_view text);
 /// Writes the text as it is, with a line of its own if an answer is being written on this terminal.
 void say_text(std::string_view text) noexcept;
 
+/// While one lives, a line is being typed on this terminal, and messages wait for who reads it:
+/// take() gives those that came, so that they can be shown and the line be drawn again. What is
+/// left is said at the end. Only so much is kept that a program that nobody looks at does not grow.
+///
+/// Owner     One at a time.
+class typed_line {
+public:
+  typed_line() noexcept;
+  ~typed_line();
+  typed_line(const typed_line&) = delete;
+  typed_line& operator=(const typed_line&) = delete;
+
+  /// The messages that came since the last call, with their line ends.
+  [[nodiscard]] std::string take();
+};
+
 /// A line of the log as a message: "larql: cluster: text".
 void say_log(std::string_view component, std::string_view text);
 

@@ -14,7 +14,8 @@ prompt=${1:-The capital of France is}
 mkdir -p $work
 if [ ! -e $model/index.json ] || [ tests/demo_model/larql-demo.gguf -nt $model/index.json ]; then
   rm -rf $model
-  $bin/larql extract tests/demo_model/larql-demo.gguf -o $model >/dev/null
+  # --force: what an interrupted run of another model left is of no use
+  $bin/larql extract tests/demo_model/larql-demo.gguf -o $model --force >/dev/null
 fi
 
 nodes=

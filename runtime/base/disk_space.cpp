@@ -20,11 +20,16 @@ result<std::uint64_t> free_space_bytes(const std::filesystem::path& path) {
   }
 }
 
-result<void> check_free_space(const std::filesystem::path& path, std::uint64_t needed_bytes) {
+result<void> check_free_space(const std::filesystem::path& path, std::uint64_t needed_bytes,
+                              std::uint64_t spare_bytes) {
   LARQL_TRY(const auto free_bytes, free_space_bytes(path));
-  if (free_bytes < needed_bytes)
-    return fail(errc::io, "{}: needs {}, its file system has {} free", path.string(),
-                format_bytes(needed_bytes), format_bytes(free_bytes));
+  if (free_bytes < needed_bytes || free_bytes - needed_bytes < spare_bytes)
+    return fail(errc::io, "{}: needs {}{}, its file system has {} free", path.string(),
+                format_bytes(needed_bytes),
+                spare_bytes == 0
+                    ? std::string{}
+                    : fmt::format(" for its files and {} to spare", format_bytes(spare_bytes)),
+                format_bytes(free_bytes));
   return {};
 }
 

@@ -13,8 +13,10 @@ namespace larql {
 /// exists.
 [[nodiscard]] result<std::uint64_t> free_space_bytes(const std::filesystem::path& path);
 
-/// An error that names both numbers if fewer than `needed_bytes` are free.
+/// An error that names the numbers if fewer than `needed_bytes` and `spare_bytes` more are free:
+/// what is to be written, and what file system and small files take beside it.
 [[nodiscard]] result<void> check_free_space(const std::filesystem::path& path,
-                                            std::uint64_t needed_bytes);
+                                            std::uint64_t needed_bytes,
+                                            std::uint64_t spare_bytes = 0);
 
 } // namespace larql

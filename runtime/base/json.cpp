@@ -9,6 +9,12 @@ namespace {
 // Depth is limited because nlohmann's destructor and our walks recurse.
 constexpr auto max_depth = 64;
 
+// "[json.exception.parse_error.101] parse error at …": without the library's name for it.
+std::string_view without_id(std::string_view text) {
+  const auto end = text.starts_with('[') ? text.find("] ") : std::string_view::npos;
+  return end == std::string_view::npos ? text : text.substr(end + 2);
+}
+
 } // namespace
 
 result<json> parse_json(std::string_view text, std::string_view name) {
@@ -22,7 +28,7 @@ result<json> parse_json(std::string_view text, std::string_view name) {
       return fail(errc::corrupt, "{}: nested deeper than {} levels", name, max_depth);
     return parsed;
   } catch (const json::exception& e) {
-    return fail(errc::corrupt, "{}: not valid JSON: {}", name, e.what());
+    return fail(errc::corrupt, "{}: not valid JSON: {}", name, without_id(e.what()));
   }
 }
 

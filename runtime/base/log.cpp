@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <ctime>
+#include <exception>
 #include <optional>
 #include <unistd.h>
 
@@ -59,6 +60,16 @@ void write_log(log_level level, std::string_view component, std::string_view tex
                                 one_line(text));
   // One write call, so that lines of several threads and processes stay whole.
   [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
+}
+
+void write_log(log_level level, std::string_view component, fmt::string_view format,
+               fmt::format_args args) noexcept {
+  try {
+    write_log(level, component, std::string_view{fmt::vformat(format, args)});
+  } catch (const std::exception&) { // a line is written when memory is short, too
+    constexpr auto line = std::string_view{"a line of the log is lost: out of memory\n"};
+    [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
+  }
 }
 
 } // namespace larql

@@ -2,6 +2,7 @@
 // results of commands go to stdout without it.
 //
 // Threads   Lines from different threads do not mix.
+// Errors    None: a line for which there is no memory becomes a short one that says so.
 
 #pragma once
 
@@ -27,17 +28,21 @@ void set_log_writer(log_writer writer) noexcept;
 /// Writes one line: "2026-11-23T10:00:00.123Z info node: text".
 void write_log(log_level level, std::string_view component, std::string_view text);
 
+/// The same from the parts of the text. For the functions below.
+void write_log(log_level level, std::string_view component, fmt::string_view format,
+               fmt::format_args args) noexcept;
+
 template <class... Args>
 void log_info(std::string_view component, fmt::format_string<Args...> f, Args&&... args) {
-  write_log(log_level::info, component, fmt::format(f, std::forward<Args>(args)...));
+  write_log(log_level::info, component, f, fmt::make_format_args(args...));
 }
 template <class... Args>
 void log_warning(std::string_view component, fmt::format_string<Args...> f, Args&&... args) {
-  write_log(log_level::warning, component, fmt::format(f, std::forward<Args>(args)...));
+  write_log(log_level::warning, component, f, fmt::make_format_args(args...));
 }
 template <class... Args>
 void log_error(std::string_view component, fmt::format_string<Args...> f, Args&&... args) {
-  write_log(log_level::error, component, fmt::format(f, std::forward<Args>(args)...));
+  write_log(log_level::error, component, f, fmt::make_format_args(args...));
 }
 
 } // namespace larql

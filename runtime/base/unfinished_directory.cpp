@@ -124,6 +124,19 @@ private:
   int fd_ = -1;
 };
 
+// What an old one is called while it is put aside; a random number makes it unique.
+std::string aside_prefix(const fs::path& destination) {
+  return fmt::format(".{}.", destination.filename().string().substr(0, 200));
+}
+
+// Where the state file says that the old one of this destination was put; empty if it names
+// something else.
+fs::path put_aside(const unfinished_state& log, const fs::path& destination) {
+  if (!log.aside.starts_with(aside_prefix(destination)))
+    return {};
+  return destination.parent_path() / log.aside;
+}
+
 // The new one has its name, and a state file: what may be missing is that the old one goes, under
 // the name that the state file tells, and then the state file.
 result<void> end_finish(const fs::path& destination, const output_rules& rules) {
@@ -137,8 +150,8 @@ result<void> end_finish(const fs::path& destination, const output_rules& rules) 
   if (!log.finished)
     return {}; // an unfinished one that somebody has renamed
   const auto partial = partial_path(destination);
-  if (!log.aside.empty())
-    LARQL_TRY_VOID(remove_tree(destination.parent_path() / log.aside));
+  if (const auto old = put_aside(log, destination); !old.empty())
+    LARQL_TRY_VOID(remove_tree(old));
   LARQL_TRY(const auto exists, path_exists(partial));
   if (log.exchange && exists && !has_state_file(partial)) {
     LARQL_TRY_VOID(check_removable(partial, rules));
@@ -158,9 +171,9 @@ result<void> bring_back(const fs::path& destination) {
   if (!locked)
     return held(destination, state.fd());
   LARQL_TRY(const auto log, read_unfinished_state(state.fd(), partial));
-  if (log.aside.empty())
+  const auto old = put_aside(log, destination);
+  if (old.empty())
     return {};
-  const auto old = destination.parent_path() / log.aside;
   LARQL_TRY(const auto exists, path_exists(old));
   return exists ? rename_path(old, destination) : result<void>{};
 }
@@ -183,8 +196,11 @@ result<void> make_directories(const fs::path& path) {
 result<void> check_destination(const fs::path& destination, const output_rules& rules) {
   LARQL_TRY(const auto to, output_path(destination));
   LARQL_TRY(const auto exists, path_exists(to));
-  if (exists)
+  if (exists) {
+    // A run that was killed at its very end has left its notes in a directory that is whole.
+    LARQL_TRY_VOID(end_finish(to, rules));
     LARQL_TRY_VOID(check_existing(to, rules));
+  }
   const auto partial = partial_path(to);
   auto error = std::error_code{};
   const auto begun = fs::exists(fs::symlink_status(partial, error));
@@ -313,8 +329,7 @@ result<void> unfinished_directory::replace() {
   if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)
     return fail(errc::io, "{}: exchange with {}: {}", partial_.string(), destination_.string(),
                 errno_text(errno));
-  const auto name =
-      fmt::format(".{}.{}.old", destination_.filename().string().substr(0, 200), random_name());
+  const auto name = fmt::format("{}{}.old", aside_prefix(destination_), random_name());
   const auto old = parent / name;
   LARQL_TRY_VOID(note(fmt::format("{}{}", unfinished_step::aside, name)));
   LARQL_TRY_VOID(rename_path(destination_, old));

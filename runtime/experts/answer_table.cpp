@@ -111,6 +111,8 @@ private:
       for (auto i = std::size_t{0}; i < some.size(); ++i)
         if (found[i])
           layer.answers->experts[some[i]] = *found[i];
+      for (const auto e : some) // a model is larger than the memory that making it may take
+        bank.release(number, e);
       done_ += some.size();
       const auto bytes = bank.expert_bytes(number);
       if (on_progress_ && !on_progress_(done_ * bytes, total_ * bytes))
@@ -182,6 +184,7 @@ result<answers_report> compare_answers(kernels::compute compute, const expert_ba
           fmt::format("layer {}: is stored as {} and {}, the known answers are those of {} and {}",
                       l, quant::name_of(stored.gate_up), quant::name_of(stored.down),
                       quant::name_of(table.gate_up), quant::name_of(table.down)));
+      done += chosen.size();
       continue;
     }
     for (auto rest = std::span{chosen}; !rest.empty();) {

@@ -134,6 +134,14 @@ void expert_bank::will_need(std::uint32_t layer, std::uint32_t expert) const {
   ask(part.down[i], part.header.down_bytes);
 }
 
+void expert_bank::release(std::uint32_t layer, std::uint32_t expert) const {
+  LARQL_CHECK(owned_.contains(layer, expert));
+  const auto& part = part_of(layer);
+  const auto i = expert - owned_.experts.first;
+  release_pages({part.gate_up[i].data, part.header.gate_up_bytes});
+  release_pages({part.down[i].data, part.header.down_bytes});
+}
+
 std::uint64_t expert_bank::resident_bytes() const {
   auto sum = std::uint64_t{0};
   for (const auto& part : layers_)

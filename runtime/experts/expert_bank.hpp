@@ -52,6 +52,10 @@ public:
   /// @pre owned().contains(layer, expert)
   void will_need(std::uint32_t layer, std::uint32_t expert) const;
 
+  /// Takes an owned expert's pages out of this process; a touch brings them back. For passes over
+  /// many experts that need each only once. @pre owned().contains(layer, expert)
+  void release(std::uint32_t layer, std::uint32_t expert) const;
+
   [[nodiscard]] std::uint64_t owned_bytes() const noexcept { return owned_bytes_; }
   /// Of one expert of a layer. @pre the layer is owned
   [[nodiscard]] std::uint64_t expert_bytes(std::uint32_t layer) const;

@@ -27,7 +27,7 @@ std::size_t maker_ledger::place_of(std::uint64_t incarnation) {
                                [&](const maker& m) { return m.incarnation == incarnation; });
   if (it != makers_.end())
     return static_cast<std::size_t>(it - makers_.begin());
-  makers_.push_back({incarnation, {}, false, {}});
+  makers_.push_back({incarnation, {}, 0, {}});
   return makers_.size() - 1;
 }
 
@@ -45,18 +45,20 @@ maker_set maker_ledger::set_of(std::uint64_t incarnation) {
 void maker_ledger::found_right(std::uint64_t incarnation, time sent) {
   const auto lock = std::scoped_lock{mutex_};
   auto& m = makers_[place_of(incarnation)];
-  if (!m.condemned)
+  if (m.condemned == 0)
     m.right_until = std::max(m.right_until, sent);
 }
 
 bool maker_ledger::condemn(std::uint64_t incarnation, std::string why) {
   const auto lock = std::scoped_lock{mutex_};
-  auto& m = makers_[place_of(incarnation)];
-  if (m.condemned)
+  const auto place = place_of(incarnation);
+  auto& m = makers_[place];
+  if (m.condemned != 0)
     return false;
-  m.condemned = true;
+  m.condemned = condemnations_.load(std::memory_order_relaxed) + 1;
   m.why = std::move(why) + void_since(m.right_until);
-  condemnations_.fetch_add(1, std::memory_order_release);
+  condemned_.fetch_or(bit_of(place), std::memory_order_relaxed);
+  condemnations_.store(m.condemned, std::memory_order_release);
   return true;
 }
 
@@ -65,7 +67,7 @@ bool maker_ledger::is_condemned(std::uint64_t incarnation) const {
     return false;
   const auto lock = std::scoped_lock{mutex_};
   const auto* m = find(incarnation);
-  return m != nullptr && m->condemned;
+  return m != nullptr && m->condemned != 0;
 }
 
 std::string maker_ledger::why(std::uint64_t incarnation) const {
@@ -80,12 +82,14 @@ maker_ledger::time maker_ledger::right_until(std::uint64_t incarnation) const {
   return m == nullptr ? time{} : m->right_until;
 }
 
-bool maker_ledger::is_void(maker_set makers, time when) const {
-  if (makers == 0 || condemnations() == 0)
+bool maker_ledger::is_void(const provenance& of, time when) const {
+  if (condemnations() == of.condemned ||
+      (of.makers & condemned_.load(std::memory_order_relaxed)) == 0)
     return false;
   const auto lock = std::scoped_lock{mutex_};
   for (auto i = std::size_t{0}; i < makers_.size(); ++i)
-    if (makers_[i].condemned && (makers & bit_of(i)) != 0 && when >= makers_[i].right_until)
+    if (makers_[i].condemned > of.condemned && (of.makers & bit_of(i)) != 0 &&
+        when >= makers_[i].right_until)
       return true;
   return false;
 }

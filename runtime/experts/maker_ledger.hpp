@@ -3,7 +3,9 @@
 // once it is condemned.
 //
 // Numbers that several makers have a part in carry a set of them: 64 bits, one for each of the
-// first 63 makers of this process; the last bit stands for all others together.
+// first 63 makers of this process; the last bit stands for all others together. They also carry how
+// many makers were condemned when the work began: these had no part in it, even if they share the
+// last bit with one that had.
 //
 // Threads   Any.
 
@@ -19,6 +21,12 @@
 namespace larql::experts {
 
 using maker_set = std::uint64_t;
+
+/// Who had a part in numbers.
+struct provenance {
+  maker_set makers = 0;
+  std::uint64_t condemned = 0; ///< condemnations() when the work began
+};
 
 class maker_ledger {
 public:
@@ -42,14 +50,14 @@ public:
   [[nodiscard]] std::uint64_t condemnations() const noexcept {
     return condemnations_.load(std::memory_order_acquire);
   }
-  /// Whether numbers of `makers` that were finished at `when` are void.
-  [[nodiscard]] bool is_void(maker_set makers, time when) const;
+  /// Whether numbers that were finished at `when` are void.
+  [[nodiscard]] bool is_void(const provenance& of, time when) const;
 
 private:
   struct maker {
     std::uint64_t incarnation = 0;
     time right_until{};
-    bool condemned = false;
+    std::uint64_t condemned = 0; // as the first, second, …; 0: it is not
     std::string why;
   };
   [[nodiscard]] std::size_t place_of(std::uint64_t incarnation);
@@ -58,6 +66,7 @@ private:
   mutable std::mutex mutex_;
   std::vector<maker> makers_;
   std::atomic<std::uint64_t> condemnations_{0};
+  std::atomic<maker_set> condemned_{0}; // bits of condemned makers, written under the mutex
 };
 
 } // namespace larql::experts

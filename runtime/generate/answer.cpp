@@ -32,13 +32,13 @@ result<void> read(executor& run, sequence& to, const prompt_input& prompt,
     if (mark.position > to.size() && mark.position - to.size() <= left.size()) {
       const auto part = left.first(mark.position - to.size());
       left = left.subspan(part.size());
-      LARQL_TRY_VOID(run.append(to, part, stop));
+      LARQL_TRY_VOID(run.append(to, part, stop, prompt.on_read));
       LARQL_TRY_VOID(renew(run, to, stop, stats));
     }
     if (mark.position <= to.size())
       to.mark(mark.kind, mark.position);
   }
-  return run.append(to, left, stop);
+  return run.append(to, left, stop, prompt.on_read);
 }
 
 result<void> decode(executor& run, sequence& to, generation& g, sampling_scratch& scratch,

@@ -37,6 +37,8 @@ struct prompt_input {
   std::span<const std::uint32_t> tokens; ///< to append; not empty
   /// Positions of the whole sequence to be marked once they have been read, ascending.
   std::span<const marked_position> marks = {};
+  /// Told the sequence's size now and then while the tokens are read.
+  std::function<void(std::uint32_t)> on_read = {};
 };
 
 /// Goes back to what the sequence has in common with a whole prompt, and returns the tokens that

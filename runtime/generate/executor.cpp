@@ -73,16 +73,18 @@ result<void> executor::run(std::span<const part> parts, const std::stop_token& s
         p.parents.empty()
             ? p.cache->prepare(p.first, p.first + static_cast<std::uint32_t>(p.tokens.size()))
             : p.cache->prepare_drafts());
+  const auto condemned = condemned_makers();
   auto done = forward_.run(pass_, parts_, stop);
   stats_.add(pass_.stats());
   LARQL_TRY_VOID(std::move(done));
+  const auto from = experts::provenance{pass_.makers(), condemned};
   auto rows = pass_.hidden_rows();
   for (const auto& p : parts) {
     const auto own = rows.first(p.tokens.size() * model_.config.hidden);
     if (p.parents.empty())
-      p.to->commit(p.tokens, own, pass_.makers());
+      p.to->commit(p.tokens, own, from);
     else
-      p.to->commit_drafts(p.tokens, p.parents, own, pass_.makers());
+      p.to->commit_drafts(p.tokens, p.parents, own, from);
     rows = rows.subspan(own.size());
   }
   return {};
@@ -91,7 +93,8 @@ result<void> executor::run(std::span<const part> parts, const std::stop_token& s
 // ---- chunks -------------------------------------------------------------------------------------
 
 result<void> executor::append(sequence& to, std::span<const std::uint32_t> tokens,
-                              const std::stop_token& stop) {
+                              const std::stop_token& stop,
+                              const std::function<void(std::uint32_t)>& on_chunk) {
   LARQL_TRY_VOID(check({&to, tokens}));
   auto first = to.size(); // of the next chunk
   while (!tokens.empty() || !chunks_.empty()) {
@@ -112,8 +115,10 @@ result<void> executor::append(sequence& to, std::span<const std::uint32_t> token
       auto done = std::move(chunks_.front());
       chunks_.pop_front();
       stats_.add(done.pass->stats());
-      to.commit(done.tokens, done.pass->hidden_rows(), done.pass->makers());
+      to.commit(done.tokens, done.pass->hidden_rows(), {done.pass->makers(), done.condemned});
       spare_passes_.push_back(std::move(done.pass));
+      if (on_chunk)
+        on_chunk(to.size());
     }
   }
   return {};
@@ -128,7 +133,7 @@ result<void> executor::begin_chunk(sequence& to, std::uint32_t first,
   spare_passes_.pop_back();
   const auto rows = gemma4::sequence_part{tokens, first, &to.cache()};
   forward_.begin(*pass, {&rows, 1});
-  chunks_.push_back({std::move(pass), tokens});
+  chunks_.push_back({std::move(pass), tokens, condemned_makers()});
   return {};
 }
 

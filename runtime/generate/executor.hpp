@@ -19,6 +19,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <span>
 #include <stop_token>
@@ -60,12 +61,15 @@ public:
   /// @pre parts are not empty and of different sequences
   [[nodiscard]] result<void> run(std::span<const part> parts, const std::stop_token& stop = {});
 
-  /// Appends any number of tokens to a sequence, in chunks.
+  /// Appends any number of tokens to a sequence, in chunks. `on_chunk` is told the sequence's size
+  /// whenever one of them is complete.
   [[nodiscard]] result<void> append(sequence& to, std::span<const std::uint32_t> tokens,
-                                    const std::stop_token& stop = {});
+                                    const std::stop_token& stop = {},
+                                    const std::function<void(std::uint32_t)>& on_chunk = {});
 
   /// Computes again what a condemned node had a part in, until nothing of the sequence is void. The
-  /// tokens stay. Returns how many were read again.
+  /// tokens stay. Returns how many were read again. After a failure the sequence has the tokens
+  /// that are not void, which may be fewer.
   [[nodiscard]] result<std::uint32_t> renew(sequence& s, const std::stop_token& stop = {});
 
   /// Logits [rows][vocab] of rows that their sequences still keep, from one product with the output
@@ -84,6 +88,7 @@ private:
   struct chunk {
     std::unique_ptr<gemma4::forward::pass> pass;
     std::span<const std::uint32_t> tokens;
+    std::uint64_t condemned; // makers when it began
   };
 
   executor(const gemma4::model& model, kernels::compute compute, experts::expert_port& experts,
@@ -94,6 +99,9 @@ private:
                                          std::span<const std::uint32_t> tokens);
   [[nodiscard]] result<void> advance_chunks(const std::stop_token& stop);
   void drop_chunks();
+  [[nodiscard]] std::uint64_t condemned_makers() const noexcept {
+    return makers_ != nullptr ? makers_->condemnations() : 0;
+  }
 
   const gemma4::model& model_;
   executor_options options_;

@@ -102,22 +102,22 @@ void sequence::keep_rows(std::uint32_t first, std::span<const float> rows) {
 // Only the clock tells apart what a node made before and after a check; a set of makers alone would
 // not. Positions that were made here have an entry only behind others.
 void sequence::note_origin(const origin& o) {
-  if (o.makers != 0 || (!origins_.empty() && origins_.back().makers != 0))
+  if (o.from.makers != 0 || (!origins_.empty() && origins_.back().from.makers != 0))
     origins_.push_back(o);
 }
 
 std::uint32_t sequence::void_from(const experts::maker_ledger& ledger) const {
   for (const auto& o : origins_)
-    if (ledger.is_void(o.makers, o.when))
+    if (ledger.is_void(o.from, o.when))
       return o.first;
   return size();
 }
 
 void sequence::commit(std::span<const std::uint32_t> tokens, std::span<const float> rows,
-                      experts::maker_set makers) {
+                      const experts::provenance& from) {
   LARQL_CHECK(rows.size() == tokens.size() * hidden_);
   keep_rows(size(), rows);
-  note_origin({size(), makers, std::chrono::steady_clock::now()});
+  note_origin({size(), from, std::chrono::steady_clock::now()});
   tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
   draft_tokens_.clear();
   cache_.forget_before(size());
@@ -125,12 +125,12 @@ void sequence::commit(std::span<const std::uint32_t> tokens, std::span<const flo
 
 void sequence::commit_drafts(std::span<const std::uint32_t> tokens,
                              std::span<const std::int32_t> parents, std::span<const float> rows,
-                             experts::maker_set makers) {
+                             const experts::provenance& from) {
   LARQL_CHECK(parents.size() == tokens.size() && rows.size() == tokens.size() * hidden_);
   draft_tokens_.assign(tokens.begin(), tokens.end());
   draft_parents_.assign(parents.begin(), parents.end());
   draft_rows_.assign(rows.begin(), rows.end());
-  draft_origin_ = {0, makers, std::chrono::steady_clock::now()};
+  draft_origin_ = {0, from, std::chrono::steady_clock::now()};
 }
 
 result<void> sequence::accept(std::span<const std::uint32_t> branch) {
@@ -146,7 +146,7 @@ result<void> sequence::accept(std::span<const std::uint32_t> branch) {
     return {};
   }
   LARQL_TRY_VOID(cache_.prepare(first, first + count));
-  note_origin({first, draft_origin_.makers, draft_origin_.when});
+  note_origin({first, draft_origin_.from, draft_origin_.when});
   first_row_ = first;
   rows_.clear();
   for (auto i = 0u; i < count; ++i) {

@@ -82,13 +82,13 @@ public:
   // ---- for the executor -------------------------------------------------------------------------
 
   [[nodiscard]] gemma4::kv_cache& cache() noexcept { return cache_; }
-  /// A pass over `tokens` at the end is complete; `rows` are its final hidden rows, and `makers`
-  /// the nodes that had a part in them.
+  /// A pass over `tokens` at the end is complete; `rows` are its final hidden rows, and `from` says
+  /// which nodes had a part in them.
   void commit(std::span<const std::uint32_t> tokens, std::span<const float> rows,
-              experts::maker_set makers = 0);
+              const experts::provenance& from = {});
   /// A pass over a tree of drafts is complete.
   void commit_drafts(std::span<const std::uint32_t> tokens, std::span<const std::int32_t> parents,
-                     std::span<const float> rows, experts::maker_set makers = 0);
+                     std::span<const float> rows, const experts::provenance& from = {});
 
   /// The first position whose keys and values are void, because a condemned node had a part in
   /// them; size() if there is none. Everything from there on is void as well.
@@ -105,11 +105,11 @@ private:
     gemma4::kv_window window;
   };
 
-  /// Positions from `first` on, up to those of the next entry, were computed by these.
+  /// Of the positions from `first` on, up to those of the next entry.
   struct origin {
     std::uint32_t first;
-    experts::maker_set makers;
-    experts::maker_ledger::time when;
+    experts::provenance from;
+    experts::maker_ledger::time when; // they were finished
   };
 
   sequence(gemma4::kv_cache cache, std::uint32_t hidden, std::uint64_t snapshot_bytes);

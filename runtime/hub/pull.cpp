@@ -144,6 +144,11 @@ private:
   // What is asked for, and what is here already: a pull adds.
   result<void> choose() {
     LARQL_TRY(selection_, select(request_, model_));
+    if (request_.to_run) {
+      LARQL_TRY_VOID(vindex::require_dense(snapshot_.name, remote_presence_));
+      for (const auto& b : selection_.blocks)
+        LARQL_TRY_VOID(vindex::require_experts(snapshot_.name, remote_presence_, b));
+    }
     // Of a slice, a request that names no experts gets all experts that it has.
     if (remote_presence_.sliced && !request_.experts && !request_.layers) {
       if (!selection_.blocks.empty())

@@ -105,6 +105,7 @@ result<selection> select(const pull_request& r, const vindex::model_config& mode
   }
   out.parts.insert(vindex::part::index);
   out.heads = r.heads;
+  out.to_run = r.to_run;
   if (r.heads)
     out.parts.erase(vindex::part::expert_layers);
   const auto block = vindex::everything(model);
@@ -143,7 +144,7 @@ void add(selection& to, const vindex::presence& held) {
 
 result<void> check_listing(const snapshot& s, const selection& wanted,
                            const vindex::checksums* sums) {
-  if (!wanted.everything)
+  if (!wanted.everything || wanted.to_run)
     for (const auto& f : needed_files())
       if (wanted.parts.contains(f.of) &&
           std::none_of(f.names.begin(), f.names.end(),

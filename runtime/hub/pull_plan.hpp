@@ -28,6 +28,9 @@ struct pull_request {
   std::optional<experts::index_range> layers;  ///< likewise
   /// Of layer files nothing but the heads, which say how large experts are.
   bool heads = false;
+  /// The model is to be run: a repository that lacks what running needs is an error before anything
+  /// large is fetched.
+  bool to_run = false;
 };
 
 /// The same once the model is known, together with what the directory holds already.
@@ -37,6 +40,7 @@ struct selection {
   std::vector<vindex::expert_block> blocks; ///< experts; none: no layer files
   bool heads = false;
   bool everything = false; ///< also files of no part
+  bool to_run = false;     ///< files that running needs must be listed
 };
 
 /// A repository as it is at one commit.
@@ -55,7 +59,7 @@ void add(selection& to, const vindex::presence& held);
 
 /// Before anything large is fetched: whether the repository lists what is wanted, with the sizes
 /// and hashes that checksums.json has. `sums` may be null. Of a whole repository everything is
-/// wanted that it has, so only what checksums.json names can be missing.
+/// wanted that it has, so only what checksums.json names can be missing, or what running needs.
 [[nodiscard]] result<void> check_listing(const snapshot& s, const selection& wanted,
                                          const vindex::checksums* sums);
 

@@ -73,10 +73,10 @@ private:
   }
 
   [[nodiscard]] result<void> check_space() const {
-    auto needed = spare_bytes;
+    auto needed = std::uint64_t{0};
     for (const auto& f : plan_.files)
       needed += is_complete(f) ? 0 : f.bytes();
-    return check_free_space(dir_, needed);
+    return check_free_space(dir_, needed, spare_bytes);
   }
 
   result<void> write(const output_file& f) {

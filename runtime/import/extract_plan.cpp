@@ -240,7 +240,8 @@ private:
       LARQL_TRY(const auto* gate, source_.find(layer_key(l, "experts.gate_proj"), {e, w, h}));
       LARQL_TRY(const auto* up, source_.find(layer_key(l, "experts.up_proj"), {e, w, h}));
       if (gate->format != up->format && quant_ == quant_kind::lossless)
-        return fail(errc::unsupported, "{}: tensors {} and {} have different encodings",
+        return fail(errc::unsupported,
+                    "{}: tensors {} and {} have different encodings; --quant q4k makes them one",
                     source_.description, gate->name, up->name);
       parts = {gate, up};
     }

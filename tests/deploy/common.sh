@@ -48,7 +48,8 @@ complain_about_installation() (
     share/zsh/vendor-completions/_larql share/zsh/vendor-completions/_larql-node \
     share/fish/vendor_completions.d/larql.fish share/fish/vendor_completions.d/larql-node.fish \
     share/doc/larql/copyright share/doc/larql/README.md share/doc/larql/docs/operations.md \
-    share/doc/larql/examples/node.env share/doc/larql/examples/tls.conf share/doc/larql/examples/topologies/tls.toml; do
+    share/doc/larql/examples/node.env share/doc/larql/examples/tls.conf share/doc/larql/examples/larql.rules.yml \
+    share/doc/larql/examples/topologies/tls.toml; do
     [ -s $file ] || echo "$file is missing"
   done
   grep -q "^ExecStart=$2/bin/larql-node\$" lib/systemd/system/larql-node@.service || echo "the unit names another program"

@@ -3,6 +3,7 @@
 
 #include "tests/e2e/programs.hpp"
 #include "tests/support/paths.hpp"
+#include "tests/support/raw_peer.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -130,6 +131,26 @@ TEST_F(BesideALaptop, NodesAreDrainedAndRestartedByName) {
   EXPECT_EQ(restarted.code, 0) << restarted.err;
   EXPECT_NE(restarted.out.find("node alpha: serves again"), std::string::npos) << restarted.out;
   EXPECT_TRUE(answers(*going, 3));
+}
+
+TEST_F(BesideALaptop, AVisitorThatFloodsItAndReadsNothingIsGivenUp) {
+  const auto alpha = start("alpha");
+  const auto going = chat();
+  const auto before = memory_bytes(going->pid(), "RssAnon");
+  const auto visitor =
+      raw_peer{static_cast<std::uint16_t>(std::stoi(laptop.substr(laptop.rfind(':') + 1)))};
+  ASSERT_TRUE(visitor.send(schema::hello{schema::protocol_version, "visitor", {}}));
+  ASSERT_TRUE(visitor.read_payload()); // the nodes
+  auto flood = std::vector<char>{};
+  for (auto i = 0u; i < 1000; ++i)
+    schema::encode(schema::control{i, schema::control_action::drain, 4711}, flood);
+  EXPECT_TRUE(eventually([&] { return !visitor.send(flood); })) << going->err();
+  EXPECT_TRUE(going->wait_for_err("larql: admin: ")) << going->err();
+#if !defined(__SANITIZE_ADDRESS__) // which keeps freed memory
+  EXPECT_LT(memory_bytes(going->pid(), "RssAnon"), before + (32u << 20));
+#endif
+  EXPECT_TRUE(answers(*going, 2)); // which it goes on with
+  EXPECT_EQ(command({"status"}).code, 0);
 }
 
 TEST_F(BesideALaptop, ANodeThatTheLaptopHasNotIsAnErrorThatNamesThoseItHas) {

@@ -63,6 +63,23 @@ TEST_F(Chat, AskingAgainAndForgettingGiveTheSameAnswer) {
   EXPECT_EQ(chat->err(), "");
 }
 
+TEST_F(Chat, LineEndsOfOtherSystemsAndBlankLinesSayNothing) {
+  const auto chat = talk();
+  chat->write("   \n\r\n/system Be brief.\r\n/quit\r\n");
+  EXPECT_EQ(chat->wait(), (exit_status{0, 0})) << chat->err();
+  EXPECT_EQ(chat->out(), "");
+  EXPECT_NE(chat->err().find("A new conversation begins."), std::string::npos) << chat->err();
+  EXPECT_EQ(count(chat->err(), "tokens"), 0) << chat->err();
+}
+
+TEST_F(Chat, WhatDoesNotFitTheContextIsNotAdvisedToBeAskedAgain) {
+  const auto chat = talk({"--context", "8"});
+  chat->write("The capital of France is a large city, and so is that of Italy.\n/quit\n");
+  EXPECT_EQ(chat->wait(), (exit_status{1, 0}));
+  EXPECT_NE(chat->err().find("larger --context"), std::string::npos) << chat->err();
+  EXPECT_EQ(chat->err().find("/retry"), std::string::npos) << chat->err();
+}
+
 TEST_F(Chat, CommandsThatAreUnknownShowTheHelp) {
   const auto chat = talk();
   chat->write("/what\n/nodes\n/quit\n");

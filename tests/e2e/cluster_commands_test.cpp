@@ -92,7 +92,9 @@ TEST_F(ClusterCommands, StatusShowsEveryNodeAndWhoServesWhat) {
   EXPECT_EQ(s["coverage"][1]["nodes"], (words{"beta", "gamma"}));
   const auto text = ask({"status"});
   EXPECT_EQ(text.code, 0) << text.err;
-  EXPECT_NE(text.out.find("beta, gamma"), std::string::npos) << text.out;
+  EXPECT_TRUE(text.out.starts_with("NODE ")) << text.out;
+  for (const auto* part : {"\nalpha  serving  127.0.0.1:", "\n4-7      0-5     beta, gamma\n"})
+    EXPECT_NE(text.out.find(part), std::string::npos) << part << '\n' << text.out;
   EXPECT_NE(text.out.find("tiny: complete"), std::string::npos) << text.out;
 }
 
@@ -169,6 +171,24 @@ TEST_F(ClusterCommands, WithoutACertificateNobodyLearnsAnything) {
   EXPECT_EQ(done.code, 1);
   EXPECT_EQ(done.out.find("serving"), std::string::npos) << done.out;
   EXPECT_EQ(done.out.find("experts 0-3"), std::string::npos) << done.out;
+}
+
+TEST_F(ClusterCommands, AReasonThatAllNodesHaveIsSaidOnce) {
+  const auto others = (scratch_ / "others").string();
+  expect_ok({"certs", "init", "--dir", others});
+  expect_ok({"certs", "issue", "me", "--role", "laptop", "--dir", others});
+  const auto done = run(larql({"run", vindex().string(), "abc", "-n", "1", "-q", "--topology",
+                               topology().string(), "--tls-ca", others + "/ca.pem", "--tls-cert",
+                               others + "/me.pem", "--tls-key", others + "/me.key"}));
+  EXPECT_EQ(done.code, 1) << done.err;
+  // By the error; before it, on a busy machine, by who waited for longer than a second.
+  const auto error = done.err.substr(done.err.rfind("larql: "));
+  const auto at = error.find("different cluster CAs");
+  ASSERT_NE(at, std::string::npos) << done.err;
+  EXPECT_EQ(error.find("different cluster CAs", at + 1), std::string::npos) << done.err;
+  EXPECT_LE(std::count(done.err.begin(), done.err.end(), '\n'), 2) << done.err;
+  for (const auto* name : {"node alpha (", "node beta (", "node gamma ("})
+    EXPECT_NE(done.err.find(name), std::string::npos) << done.err;
 }
 
 TEST_F(ClusterCommands, ARunGoesOnWhenANodeDiesThatHasAReplica) {

@@ -3,12 +3,15 @@
 
 #include "tests/e2e/programs.hpp"
 
+#include <nlohmann/json.hpp>
+
 namespace larql::test {
 namespace {
 
 TEST(CommandLine, EveryCommandExplainsItself) {
-  for (const auto* command : {"run", "chat", "status", "drain", "restart", "topology", "certs",
-                              "extract", "inspect", "tokenize", "logits"}) {
+  for (const auto* command :
+       {"run", "chat", "status", "drain", "restart", "topology", "certs", "extract", "inspect",
+        "slice", "verify", "tokenize", "logits", "pull", "publish", "bench"}) {
     const auto done = run(larql({command, "--help"}));
     EXPECT_EQ(done.code, 0) << command;
     EXPECT_NE(done.out.find("Usage: "), std::string::npos) << command;
@@ -148,6 +151,19 @@ TEST_F(CommandLineWithModel, InspectDescribesTheModel) {
   for (const auto* part :
        {"tiny (gemma4, lossless)", "6 layers", "8 per layer, 3 per token", "Q4_K", "Q8_0", "F32"})
     EXPECT_NE(done.out.find(part), std::string::npos) << part << "\n" << done.out;
+}
+
+TEST_F(CommandLineWithModel, InspectOfASliceSaysHowManyExpertsItHolds) {
+  const auto half = (scratch_ / "half").string();
+  ASSERT_EQ(run(larql({"slice", vindex().string(), "-o", half, "--preset", "moe-experts",
+                       "--experts", "0-3"}))
+                .code,
+            0);
+  const auto done = run(larql({"inspect", half}));
+  EXPECT_NE(done.out.find("6 of 6 layers, 4 of 8 experts of "), std::string::npos) << done.out;
+  const auto parsed = nlohmann::json::parse(run(larql({"inspect", half, "--json"})).out);
+  EXPECT_EQ(parsed["expert_bank"]["experts_held"]["most"], 4);
+  EXPECT_EQ(parsed["slice"]["holds"], "experts 0-3 of layers 0-5");
 }
 
 TEST_F(CommandLineWithModel, InspectNamesTheEncodingOfEveryPartAndWhatIsAbsent) {

@@ -91,6 +91,7 @@ TEST_F(DiscoveryByName, ANameThatStandsForNobodyIsAnErrorThatNamesIt) {
   const auto done = run(with_hosts(command));
   EXPECT_EQ(done.code, 1);
   EXPECT_NE(done.err.find("nodes.example:9470"), std::string::npos) << done.err;
+  EXPECT_NE(done.err.find("no node came (nodes.example:9470): "), std::string::npos) << done.err;
   EXPECT_NE(done.err.find("no shard has experts 0-7"), std::string::npos) << done.err;
 }
 
@@ -115,6 +116,25 @@ TEST_F(DiscoveryByJoining, NodesThatAnnounceThemselvesServe) {
     EXPECT_EQ(done.code, 0) << done.err;
     EXPECT_EQ(difference(done.out, undisturbed("10")), "");
   }
+}
+
+TEST_F(DiscoveryByJoining, IfNobodyComesTheErrorSaysWhereNodesWereExpected) {
+  auto command = run_command("3");
+  command.insert(command.end(), {"--connect-timeout", "300", "--failover-timeout", "300"});
+  const auto done = run(command);
+  EXPECT_EQ(done.code, 1);
+  EXPECT_NE(done.err.find(fmt::format("no node came (announced at {}): ", laptop)),
+            std::string::npos)
+      << done.err;
+}
+
+TEST_F(DiscoveryByJoining, ASecondRunSaysThatAnotherHasTheAddress) {
+  const auto first = child_process{run_command("3")};
+  ASSERT_TRUE(first.wait_for_err("waiting at most")) << first.err();
+  const auto second = run(run_command("3"));
+  EXPECT_EQ(second.code, 1);
+  for (const auto* part : {"cannot listen on", "another larql of this cluster has it"})
+    EXPECT_NE(second.err.find(part), std::string::npos) << second.err;
 }
 
 TEST_F(DiscoveryByJoining, ANodeThatDiesAndComesBackIsTakenAgain) {

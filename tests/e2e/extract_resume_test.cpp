@@ -44,15 +44,6 @@ protected:
   }
 };
 
-std::size_t files_in(const fs::path& dir) {
-  auto n = std::size_t{0};
-  auto error = std::error_code{};
-  for (auto it = fs::recursive_directory_iterator{dir, error};
-       it != fs::recursive_directory_iterator{}; it.increment(error))
-    ++n;
-  return n;
-}
-
 TEST_F(ExtractResume, AKilledExtractGoesOnWithTheSameBytes) {
   // Again and again until it is through: each time a little later.
   auto kills = 0;

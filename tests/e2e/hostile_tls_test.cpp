@@ -150,10 +150,25 @@ protected:
     }
   }
 
-  void stranger(const raw_tls_options& who) {
+  /// What a peer with this certificate gets for its hello.
+  [[nodiscard]] std::vector<char> answer_to(const raw_tls_options& who) const {
     const auto peer = raw_tls_peer{node->port(), who};
     peer.send(frame_of(schema::hello{schema::protocol_version, "stranger", description.model}));
-    EXPECT_EQ(peer.read_to_end().size(), 0u) << "a stranger got an answer: " << who.certificate;
+    return peer.read_to_end();
+  }
+  void stranger(const raw_tls_options& who) const {
+    EXPECT_EQ(answer_to(who).size(), 0u) << "a stranger got an answer: " << who.certificate;
+  }
+  /// A member that may not call hears why, and nothing else.
+  void member_of_another_role(const raw_tls_options& who) const {
+    const auto answer = answer_to(who);
+    ASSERT_GT(answer.size(), schema::frame_header_bytes);
+    const auto body = std::vector<char>{answer.begin() + schema::frame_header_bytes, answer.end()};
+    const auto m = schema::decode(body);
+    ASSERT_TRUE(succeeds(m));
+    const auto* no = std::get_if<schema::refused>(&*m);
+    ASSERT_NE(no, nullptr);
+    EXPECT_EQ(no->reason, "your certificate is one of a node, expected a laptop or an operator");
   }
 
   void attempt(std::uint32_t kind, random_source& random) {
@@ -198,7 +213,7 @@ protected:
     case 6: return stranger({});
     case 7: return stranger({scratch_ / "others" / "me.pem", scratch_ / "others" / "me.key"});
     case 8: return stranger({certs() / "old.pem", certs() / "old.key"});
-    case 9: return stranger({certs() / "beta.pem", certs() / "beta.key"});
+    case 9: return member_of_another_role({certs() / "beta.pem", certs() / "beta.key"});
     case 10: { // bytes below TLS
       auto s = shaken();
       if (!s)

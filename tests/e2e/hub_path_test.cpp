@@ -52,6 +52,22 @@ TEST_F(HubPath, WhatIsCompleteNeedsNoNetwork) {
   EXPECT_EQ(hub_.hub().calls().size(), 0u);
 }
 
+TEST_F(HubPath, ASliceThatCannotRunIsNotDownloadedFirst) {
+  const auto experts = scratch_ / "experts";
+  ASSERT_EQ(
+      run(larql({"slice", vindex().string(), "-o", experts.string(), "--preset", "expert-server"}))
+          .code,
+      0);
+  hub_.commit_directory("ann/experts", experts);
+  const auto done = run(larql({"run", "hf://ann/experts", "abc"}), machine("laptop"));
+  EXPECT_EQ(done.code, 1);
+  for (const auto* part : {"hf://ann/experts", "this slice has no", "attn"})
+    EXPECT_NE(done.err.find(part), std::string::npos) << done.err;
+  const auto layer = sha256_of(read_file(experts / "layers/layer_00.weights"));
+  for (const auto& c : hub_.storage().calls())
+    EXPECT_EQ(c.target.find(layer), std::string::npos) << c.target;
+}
+
 TEST_F(HubPath, TokenizeFetchesNoWeights) {
   const auto done = run(larql({"tokenize", "hf://ann/tiny", "abc"}), machine("laptop"));
   ASSERT_EQ(done.code, 0) << done.err;

@@ -68,7 +68,7 @@ protected:
     EXPECT_EQ(verified.code, 0) << verified.out << verified.err;
     expect_same(read_tree(dir));
   }
-  void expect_same(std::map<std::string, std::string> found) const {
+  void expect_same(file_tree found) const {
     std::erase_if(found, [](const auto& f) { return f.first.starts_with(".larql-pull"); });
     EXPECT_EQ(found.size(), expected_.size());
     for (const auto& [name, content] : expected_)
@@ -78,7 +78,7 @@ protected:
   [[nodiscard]] fs::path copy() const { return scratch_ / "copy"; }
 
   child_process::variables settings_;
-  std::map<std::string, std::string> expected_;
+  file_tree expected_;
 
 private:
   // How long it takes; it must succeed.

@@ -4,7 +4,10 @@
 #include "tests/e2e/programs.hpp"
 #include "tests/support/rotated_experts.hpp"
 
+#include "runtime/base/file_hash.hpp"
 #include "runtime/vindex/checksums.hpp"
+
+#include <nlohmann/json.hpp>
 
 namespace larql::test {
 namespace {
@@ -32,6 +35,9 @@ TEST_F(KnownAnswersOf, AnExtractedModelAreInChecksumsAndRight) {
   const auto experts = sums.layers.size() * sums.layers.begin()->second.experts.size();
   expect_in(all.out, {fmt::format("known answers of {} experts", experts)});
   EXPECT_EQ(verify({"--probe"}).code, 0);
+  const auto parsed = nlohmann::json::parse(verify({"--probe=all", "--json"}).out);
+  EXPECT_EQ(parsed["ok"], true);
+  EXPECT_EQ(parsed["known_answers"]["compared"], experts);
   EXPECT_EQ(verify({"--probe=3"}).code, 0);
   const auto bad = verify({"--probe=some"});
   EXPECT_EQ(bad.code, 2);
@@ -44,6 +50,9 @@ TEST_F(KnownAnswersOf, AFlippedBitAreFoundByAProbeAndByANode) {
   const auto probed = verify({"--probe=all"});
   EXPECT_EQ(probed.code, 1);
   expect_in(probed.out, {"wrong: ", "layer 2, expert 3: its known answer is"});
+  const auto parsed = nlohmann::json::parse(verify({"--probe=all", "--json"}).out);
+  EXPECT_EQ(parsed["ok"], false);
+  EXPECT_EQ(parsed["wrong"].size(), 1u);
   const auto node = run(larql_node({vindex().string(), "--port", "0", "--warmup"}));
   EXPECT_EQ(node.code, 1);
   expect_in(node.err, {"layer 2, expert 3: its known answer is", "not those of the model"});
@@ -58,6 +67,13 @@ TEST_F(KnownAnswersOf, ANodeThatOwnsOtherExpertsSayNothing) {
 
 TEST_F(KnownAnswersOf, RotatedExpertsAreRefused) {
   rotate_experts(vindex(), config(), 1);
+  // As whoever made the vindex wrong would have hashed it.
+  const auto path = vindex() / vindex::layer_file_name(1);
+  auto sums = **vindex::read_checksums(vindex());
+  const auto h = *vindex::read_layer_header(*file::open(path), config());
+  const auto head = read_file(path).substr(0, h.table_bytes);
+  sums.layers.at(1).head = hash_bytes(std::as_bytes(std::span{head}));
+  write_file(vindex() / "checksums.json", vindex::write_checksums(sums));
   const auto node = run(larql_node({vindex().string(), "--port", "0", "--warmup"}));
   EXPECT_EQ(node.code, 1);
   expect_in(node.err, {"layer 1, expert 0: its known answer is", "more"});

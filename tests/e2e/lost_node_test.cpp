@@ -4,6 +4,8 @@
 
 #include "tests/e2e/programs.hpp"
 
+#include <thread>
+
 namespace larql::test {
 namespace {
 
@@ -18,13 +20,25 @@ protected:
   }
 
   /// A long answer in the making: its first token has been printed.
-  [[nodiscard]] std::unique_ptr<child_process> start_run(const words& options = {}) const {
+  [[nodiscard]] std::unique_ptr<child_process> start_run(const words& options = {},
+                                                         const std::string& failover = "0") const {
     auto command = larql({"run", vindex().string(), "abc", "-n", "1000000", "--context", "1000100",
-                          "--moe-shards", map(), "--failover-timeout", "0"});
+                          "--moe-shards", map(), "--failover-timeout", failover});
     command.insert(command.end(), options.begin(), options.end());
     auto child = std::make_unique<child_process>(command);
     EXPECT_TRUE(eventually([&] { return !child->out().empty(); })) << child->err();
     return child;
+  }
+
+  static void stop(child_process& child) {
+    child.signal(SIGSTOP);
+    ASSERT_TRUE(eventually([&] { return process_state(child.pid()) == 'T'; }));
+  }
+  /// The answer goes on, and ends when it is told to.
+  static void go_on(child_process& child) {
+    const auto before = child.out().size();
+    child.signal(SIGCONT);
+    ASSERT_TRUE(eventually([&] { return child.out().size() > before + 100; })) << child.err();
   }
 
   [[nodiscard]] std::string map() const { return first->owns("0-2") + "," + second->owns("3-7"); }
@@ -67,6 +81,33 @@ TEST_F(LostNode, AHangingNodeEndsTheRunAtTheDeadline) {
   EXPECT_NE(error.find("experts 3-7: node beta: no answer within "), std::string::npos) << error;
   second->child().signal(SIGCONT);
   EXPECT_EQ(difference(logits({"--moe-shards", map()}), logits()), "");
+}
+
+TEST_F(LostNode, ALaptopThatWasStoppedBlamesNoNode) {
+  const auto going = start_run({"--call-timeout", "300"});
+  for (auto i = 0; i < 3; ++i) {
+    stop(*going);
+    std::this_thread::sleep_for(700ms); // a stop is time: longer than any deadline of a call
+    go_on(*going);
+  }
+  going->signal(SIGINT);
+  EXPECT_EQ(going->wait(), (exit_status{130, 0})) << going->err();
+  EXPECT_EQ(going->err().find("no answer"), std::string::npos) << going->err();
+}
+
+TEST_F(LostNode, ANodeThatCameBackWhileTheLaptopWasStoppedIsUsed) {
+  const auto options =
+      words{"--experts", "3-7", "--name", "beta", "--port", std::to_string(free_port())};
+  second = start_node(options);
+  const auto going = start_run({}, "1500");
+  second->child().signal(SIGKILL);
+  ASSERT_TRUE(second->child().wait());
+  stop(*going);
+  std::this_thread::sleep_for(2s); // longer than it would wait
+  second = start_node(options);
+  go_on(*going);
+  going->signal(SIGINT);
+  EXPECT_EQ(going->wait(), (exit_status{130, 0})) << going->err();
 }
 
 TEST_F(LostNode, AStoppedNodeIsReportedWhenConnecting) {

@@ -28,7 +28,11 @@ TEST_F(NodeHttpProcess, ANodeIsReadyWhenItSaysSo) {
   const auto port = http_port(node->child());
   EXPECT_EQ(http_get(port, "/healthz").body, "alive\n");
   EXPECT_EQ(http_get(port, "/readyz").body, "ready\n");
-  EXPECT_NE(node->child().err().find("memory: owned="), std::string::npos) << node->child().err();
+  const auto err = node->child().err();
+  const auto loading = err.find("state=loading"), warm = err.find("node: warm: ");
+  ASSERT_TRUE(loading != std::string::npos && warm != std::string::npos) << err;
+  EXPECT_LT(loading, warm) << err;
+  EXPECT_NE(err.find("memory: owned="), std::string::npos) << err;
 }
 
 TEST_F(NodeHttpProcess, ANodeThatWaitsForItsCoordinatorIsAliveAndNotReady) {

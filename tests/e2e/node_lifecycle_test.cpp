@@ -154,7 +154,10 @@ TEST_F(NodeLifecycleSignalled, AWarmUpThatIsEndedByASignalIsNeverCalledReady) {
   EXPECT_EQ(node->wait(), (exit_status{0, 0})) << node->err();
   EXPECT_EQ(node->out(), "");
   EXPECT_EQ(node->err().find("state=serving"), std::string::npos) << node->err();
-  EXPECT_NE(node->err().find("SIGTERM: draining"), std::string::npos) << node->err();
+  // By the warm-up, or because nothing that takes signals came soon.
+  EXPECT_TRUE(node->err().find("SIGTERM: draining") != std::string::npos ||
+              node->err().find("ends before it was ready") != std::string::npos)
+      << node->err();
 }
 
 TEST_F(NodeLifecycle, APortInUseIsAnErrorThatNamesIt) {
@@ -166,10 +169,10 @@ TEST_F(NodeLifecycle, APortInUseIsAnErrorThatNamesIt) {
 }
 
 TEST_F(NodeLifecycle, RangesOutsideTheModelAreUsageErrors) {
-  auto done = refuse({"--experts", "4-8"});
+  auto done = refuse({"--port", "0", "--experts", "4-8"});
   EXPECT_EQ(done.code, 2);
   EXPECT_NE(done.err.find("experts 4-8: the model has experts 0-7"), std::string::npos) << done.err;
-  done = refuse({"--layers", "6"});
+  done = refuse({"--port", "0", "--layers", "6"});
   EXPECT_EQ(done.code, 2);
   EXPECT_NE(done.err.find("layers 6: the model has layers 0-5"), std::string::npos) << done.err;
 }
@@ -208,9 +211,11 @@ TEST_F(NodeLifecycle, ANameThatTheProtocolCannotCarryIsAUsageError) {
 }
 
 TEST_F(NodeLifecycle, AMissingOrForeignDirectoryIsAnErrorThatNamesIt) {
-  for (const auto& path : {scratch_ / "nowhere", scratch_.path(), gguf()}) {
+  for (const auto& [path, code] : {std::pair{scratch_ / "nowhere", 1},
+                                   std::pair{vindex() / "layers", 1}, // no model of anything
+                                   std::pair{scratch_.path(), 2}, std::pair{gguf(), 2}}) {
     const auto done = run(larql_node({path.string(), "--port", "0"}));
-    EXPECT_EQ(done.code, 1) << path;
+    EXPECT_EQ(done.code, code) << path;
     EXPECT_NE(done.err.find(path.string()), std::string::npos) << done.err;
   }
 }

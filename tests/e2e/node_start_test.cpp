@@ -64,6 +64,18 @@ TEST_F(NodeStart, FilesThatNoLaptopWouldTakeAreAnErrorAtOnce) {
   EXPECT_NE(open.err.find("expected 0600"), std::string::npos) << open.err;
 }
 
+TEST_F(NodeStart, ALaptopWhoseKeyOthersMayReadIsWarned) {
+  make_certificates();
+  const auto node = start_node(tls("alpha", "alpha"));
+  fs::permissions(certs() + "/me.key", fs::perms{0644});
+  auto options = tls("me", "me");
+  options.insert(options.end(), {"-n", "1", "-q", "--moe-shards", "0-7=tls://" + node->address()});
+  const auto done = generate(options);
+  EXPECT_EQ(done.code, 0) << done.err;
+  EXPECT_NE(done.err.find("me.key: others may read or replace it (mode 0644)"), std::string::npos)
+      << done.err;
+}
+
 TEST_F(NodeStart, ANodesCertificateOnALaptopIsRefusedWithTheReason) {
   make_certificates();
   const auto node = start_node(tls("alpha", "alpha"));
@@ -97,20 +109,24 @@ TEST_F(NodeStart, HangupReadsCertificatesAgainAndKeepsTheOldOnesIfTheNewAreNoGoo
 
 TEST_F(NodeStart, TopologyCheckLooksAtTheFilesOfNodesThatAreHere) {
   make_certificates();
+  ASSERT_EQ(run(larql({"certs", "issue", "beta", "--dir", certs()})).code, 0);
   const auto file = scratch_ / "cluster.toml";
-  const auto check = [&](const std::string& certificate, const std::string& key) {
-    write_file(file, fmt::format(R"(model = "tiny.vindex"
+  const auto check = [&](const std::string& certificate, const std::string& key,
+                         const std::string& model = "tiny.vindex") {
+    const auto own = certificate.empty()
+                         ? std::string{}
+                         : fmt::format("certificate = \"certs/{}.pem\"\nkey = \"certs/{}.key\"\n",
+                                       certificate, key);
+    write_file(file, fmt::format(R"(model = "{}"
 [[node]]
 name = "alpha"
 address = "127.0.0.1:9470"
-certificate = "certs/{}.pem"
-key = "certs/{}.key"
-[security]
+{}[security]
 ca = "certs/ca.pem"
 certificate = "certs/me.pem"
 key = "certs/me.key"
 )",
-                                 certificate, key));
+                                 model, own));
     return run(larql({"topology", "check", file.string()}));
   };
   EXPECT_EQ(check("alpha", "alpha").code, 0);
@@ -118,7 +134,16 @@ key = "certs/me.key"
   EXPECT_NE(swapped.code, 0);
   EXPECT_NE(swapped.err.find("is not the key of"), std::string::npos) << swapped.err;
   EXPECT_NE(check("me", "me").err.find("expected one of a node"), std::string::npos);
+  EXPECT_NE(check("beta", "beta").err.find("expected that of alpha"), std::string::npos);
+  EXPECT_NE(check("beta", "elsewhere").err.find("expected that of the node alpha"),
+            std::string::npos); // the certificate alone is here
+  EXPECT_NE(check("nope", "alpha").err.find("nope.pem"), std::string::npos);
+  EXPECT_NE(check("", "").err.find("has no certificate and key"), std::string::npos);
   EXPECT_EQ(check("elsewhere", "elsewhere").code, 0); // on its own machine
+  const auto gguf = check("alpha", "alpha", "tiny.gguf");
+  EXPECT_EQ(gguf.code, 2);
+  EXPECT_NE(gguf.err.find("is a GGUF file, not a vindex"), std::string::npos) << gguf.err;
+  EXPECT_EQ(check("alpha", "alpha", "elsewhere.vindex").code, 0);
 }
 
 TEST_F(NodeStart, CertsListSaysUntilWhenCertificatesAreValid) {
@@ -128,6 +153,7 @@ TEST_F(NodeStart, CertsListSaysUntilWhenCertificatesAreValid) {
   EXPECT_EQ(list.code, 0) << list.err;
   for (const auto* part : {"alpha", "authority", "me", "laptop", "9 days, renew it", "729 days"})
     EXPECT_NE(list.out.find(part), std::string::npos) << part << '\n' << list.out;
+  EXPECT_EQ(std::count(list.out.begin(), list.out.end(), '\n'), 5) << list.out; // with the head
 }
 
 } // namespace

@@ -12,7 +12,7 @@
 namespace larql::test {
 namespace {
 
-using tree = std::map<std::string, std::string>;
+using tree = file_tree;
 
 /// The command, run in another directory.
 words in_directory(const fs::path& dir, words command) {
@@ -30,15 +30,6 @@ tiny_gguf larger_model() {
   m.expert_width = 192;
   m.expert_encodings = {quant::encoding::f32};
   return m;
-}
-
-std::size_t files_in(const fs::path& dir) {
-  auto n = std::size_t{0};
-  auto error = std::error_code{};
-  for (auto it = fs::directory_iterator{dir, error}; it != fs::directory_iterator{};
-       it.increment(error))
-    ++n;
-  return n;
 }
 
 class DirectoryOutputs : public model_test {

@@ -39,7 +39,7 @@ protected:
   }
 
   /// The vindex without the pull's own notes.
-  static std::map<std::string, std::string> vindex_files(const fs::path& dir) {
+  static file_tree vindex_files(const fs::path& dir) {
     auto out = read_tree(dir);
     std::erase_if(out, [](const auto& f) { return f.first.starts_with(".larql-pull"); });
     return out;
@@ -339,7 +339,7 @@ TEST_F(Pull, ADirectoryOfSomebodyElseIsLeftAlone) {
 }
 
 TEST_F(Pull, ManyFilesNeedFewDescriptors) {
-  auto extra = std::map<std::string, std::string>{};
+  auto extra = file_tree{};
   for (auto i = 0; i < 200; ++i)
     extra[fmt::format("extra-{}.txt", i)] = fmt::format("{}", i);
   hub_.commit("ann/tiny", extra);

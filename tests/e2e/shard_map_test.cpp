@@ -65,6 +65,14 @@ TEST_F(ShardMap, LayersThatNobodyHasAreUsageErrorsThatNameThem) {
                  "layer 2: no shard has experts 0-7");
 }
 
+TEST_F(ShardMap, NobodyWaitsForWhatNoNodeOfTheMapWillHave) {
+  const auto low = start_node({"--layers", "0-1"}), high = start_node({"--layers", "3-5"});
+  const auto map = low->owns("0-7") + "," + high->owns("0-7");
+  const auto done = generate({"-n", "1", "-q", "--moe-shards", map});
+  EXPECT_EQ(done.code, 2) << done.err; // and not "does not end": 35 s would be too long for run()
+  EXPECT_NE(done.err.find("layer 2: no shard has experts 0-7"), std::string::npos) << done.err;
+}
+
 TEST_F(ShardMap, ANodeThatOwnsLessThanTheMapSaysIsAnError) {
   const auto node = start_node({"--experts", "0-5", "--name", "alpha"});
   expect_refusal(node->owns("0-7"), 1, "node alpha owns experts 0-5, the shard map says 0-7");
@@ -85,6 +93,35 @@ TEST_F(ShardMap, ANodeOfAnotherModelIsAnError) {
   const auto node = node_process{dir, {"--name", "alpha"}};
   expect_refusal(node.owns("0-7"), 1,
                  "node alpha serves another model: another model of the same shape");
+}
+
+// The model that the cluster file names is right if it is here, else the one that most nodes have.
+TEST_F(ShardMap, StatusKnowsWhichModelIsRightAndCallsNobodyByItsAddress) {
+  auto other = tiny_gguf{};
+  other.seed = 2;
+  other.write(scratch_ / "other.gguf");
+  const auto dir = scratch_ / "other.vindex";
+  ASSERT_EQ(run(larql({"extract", (scratch_ / "other.gguf").string(), "-o", dir.string()})).code,
+            0);
+  const auto wrong = node_process{dir, {"--name", "wrong"}}; // the first
+  const auto alpha = start_node({"--name", "alpha"}), beta = start_node({"--name", "beta"});
+  const auto nobody = fmt::format("127.0.0.1:{}", free_port());
+  const auto entry = [](const std::string& name, const std::string& address) {
+    return fmt::format("[[node]]\nname = \"{}\"\naddress = \"{}\"\n", name, address);
+  };
+  const auto file = (scratch_ / "c.toml").string();
+  for (const auto& model : {vindex().string(), std::string{"elsewhere.vindex"}}) {
+    write_file(file, fmt::format("model = \"{}\"\n", model) + entry("wrong", wrong.address()) +
+                         entry("alpha", alpha->address()) + entry("beta", beta->address()));
+    const auto seen = run(larql({"status", "--topology", file, "--pings", "1"}));
+    EXPECT_EQ(seen.code, 0) << seen.out << seen.err;
+    for (const auto* part : {"another model, not used: wrong: ", "0-7      0-5     alpha, beta\n"})
+      EXPECT_NE(seen.out.find(part), std::string::npos) << part << '\n' << seen.out;
+  }
+  const auto map = fmt::format("0-3=caf://{},4-7=caf://{}", alpha->address(), nobody);
+  const auto seen = run(larql({"status", "--moe-shards", map, "--pings", "1"}));
+  EXPECT_EQ(seen.code, 1);
+  EXPECT_NE(seen.out.find("\n-      down"), std::string::npos) << seen.out;
 }
 
 TEST_F(ShardMap, ANodeOfAnotherShapeIsAnError) {

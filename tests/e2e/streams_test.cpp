@@ -28,6 +28,7 @@ protected:
   void SetUp() override {
     model_test::SetUp();
     hub_.commit_directory("ann/tiny", vindex());
+    ASSERT_EQ(run(larql({"certs", "init", "--dir", certs()})).code, 0);
     node_ = start_node();
   }
 
@@ -40,6 +41,7 @@ protected:
     return run(line, settings, outputs);
   }
 
+  [[nodiscard]] std::string certs() const { return (scratch_ / "certs").string(); }
   [[nodiscard]] fs::path fresh() { return scratch_ / fmt::format("fresh-{}", ++outputs_); }
   [[nodiscard]] fs::path last() const { return scratch_ / fmt::format("fresh-{}", outputs_); }
 
@@ -69,11 +71,14 @@ protected:
         {"topology check", larql({"topology", "check", "/nowhere"}), false, 1},
         {"certs init", larql({"certs", "init", "--dir", "@"})},
         {"certs secret", larql({"certs", "secret", "@"})},
+        {"certs list", larql({"certs", "list", "--dir", certs()})},
         {"extract", larql({"extract", g, "-o", "@"})},
         {"inspect", larql({"inspect", v})},
+        {"inspect --json", larql({"inspect", v, "--json"})},
         {"slice", larql({"slice", v, "-o", "@", "--preset", "moe-client"})},
         {"slice --dry-run", larql({"slice", v, "-o", "@", "--preset", "moe-client", "--dry-run"})},
         {"verify", larql({"verify", v, "--deep"})},
+        {"verify --json", larql({"verify", v, "--json"})},
         {"tokenize", larql({"tokenize", v, "abc"})},
         {"tokenize --decode", larql({"tokenize", v, "--decode", "287"})},
         {"logits", larql({"logits", v, "--ids", "2 5", "-o", "@"}), false, 0},

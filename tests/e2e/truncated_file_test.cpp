@@ -31,7 +31,9 @@ protected:
     ASSERT_TRUE(ended) << "the node goes on";
     EXPECT_EQ(*ended, (exit_status{3, 0})) << node.child().err(); // docs/operations.md
     const auto error = node.child().err();
-    EXPECT_NE(error.find("cannot be read"), std::string::npos) << error;
+    const auto said = error.find("cannot be read");
+    EXPECT_NE(said, std::string::npos) << error;
+    EXPECT_EQ(error.find("cannot be read", said + 1), std::string::npos) << "twice: " << error;
     EXPECT_NE(error.find(name + ".vindex/layers/layer_"), std::string::npos) << error;
   }
 

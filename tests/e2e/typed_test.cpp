@@ -185,7 +185,7 @@ std::vector<words> all_commands() {
     out.push_back(larql({name}));
   for (const auto& two :
        {std::pair{"topology", "check"}, std::pair{"topology", "init"}, std::pair{"certs", "init"},
-        std::pair{"certs", "issue"}, std::pair{"certs", "secret"}})
+        std::pair{"certs", "issue"}, std::pair{"certs", "list"}, std::pair{"certs", "secret"}})
     out.push_back(larql({two.first, two.second}));
   return out;
 }

@@ -268,6 +268,7 @@ TEST(FrameHeader, SaysWhatSpeaksAtTheOtherEndIfItIsSomethingElse) {
   };
   EXPECT_NE(said("HTTP/1.1").find("the answer is HTTP"), std::string::npos);
   EXPECT_NE(said("GET / HT").find("the request is HTTP"), std::string::npos);
+  EXPECT_NE(said("<!DOCTYP").find("the answer is a web page"), std::string::npos);
   EXPECT_NE(said("\x15\x03\x01xxxxx").find("speaks TLS"), std::string::npos);
   EXPECT_NE(said("\x16\x03\x01xxxxx").find("speaks TLS"), std::string::npos);
   EXPECT_NE(said("SSH-2.0-").find("magic"), std::string::npos);

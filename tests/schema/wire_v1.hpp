@@ -62,8 +62,7 @@ inline std::vector<sample> samples() {
 
   // Fields that came later, in files of their own.
   auto informed = welcome.model;
-  for (auto i = 0u; i < informed.weights_digest.emplace().size(); ++i)
-    (*informed.weights_digest)[i] = static_cast<std::byte>(0x30 + i);
+  informed.weights_digest.emplace(); // 32 zeros, as recorded
   auto informed_welcome = welcome;
   informed_welcome.model = informed;
   auto silu_welcome = informed_welcome;
@@ -72,7 +71,9 @@ inline std::vector<sample> samples() {
   auto status = node_status{1, 2, node_state::loading, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
   auto checked_status = status;
   checked_status.answers = answers_state::own;
-  checked_status.own_answers = informed.weights_digest;
+  auto& own_answers = checked_status.own_answers.emplace();
+  for (auto i = 0u; i < own_answers.size(); ++i)
+    own_answers[i] = static_cast<std::byte>(0x30 + i);
   auto offer = announce{welcome, false, 1 << 30, 12'345};
   offer.node.owned.experts = {1, 0};
   offer.node.formats.clear();

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 extern char** environ;
@@ -127,7 +128,8 @@ void child_process::read_outputs() {
       const auto n = ::read(s->fd, buffer, sizeof buffer);
       const auto lock = std::scoped_lock{mutex_};
       if (n > 0) {
-        s->text.append(buffer, static_cast<std::size_t>(n));
+        s->text.append(buffer,
+                       std::min(static_cast<std::size_t>(n), most_output_bytes - s->text.size()));
       } else if (n == 0 || errno != EINTR) {
         ::close(s->fd);
         s->fd = -1;

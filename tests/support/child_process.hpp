@@ -1,7 +1,8 @@
 // A real process under test: started, watched, stopped, and gone when the test ends.
 //
-// Both outputs are read all the time, so a child never blocks on a full pipe. Every wait has a
-// deadline; a wait that fails returns false or nothing and the test says what it missed.
+// Both outputs are read all the time, so a child never blocks on a full pipe; of one that writes
+// without end, the first most_output_bytes are kept. Every wait has a deadline; a wait that fails
+// returns false or nothing and the test says what it missed.
 //
 // Owner     The child is killed and reaped by the destructor, and by the kernel should the test
 //           program itself die.
@@ -25,6 +26,9 @@ namespace larql::test {
 /// How long anything may take that is expected to happen: generous, because machines are busy and
 /// sanitizers slow.
 inline constexpr auto test_timeout = std::chrono::seconds{30};
+
+/// What is kept of each output.
+inline constexpr std::size_t most_output_bytes = 64 << 20;
 
 /// How a process ended.
 struct exit_status {

@@ -1,6 +1,8 @@
 // Files of tests: whole contents in and out, and the ways to damage a file.
 //
-// Errors    A file that cannot be read or written ends the test program.
+// Errors    A file that cannot be read or written ends the test program, and so does one that is
+//           larger than any a test makes: read by mistake, a hole of terabytes would take the
+//           memory of the machine.
 
 #pragma once
 
@@ -10,6 +12,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <iosfwd>
 #include <map>
 #include <span>
 #include <string>
@@ -43,7 +46,18 @@ void overwrite_number(const std::filesystem::path& path, std::uint64_t offset, T
 /// Reads a JSON file, lets `edit` change it, and writes it back.
 void patch_json(const std::filesystem::path& path, const std::function<void(json&)>& edit);
 
-/// Every file below `dir` with its content, by relative name.
-[[nodiscard]] std::map<std::string, std::string> read_tree(const std::filesystem::path& dir);
+/// Contents of files by their relative names. A failed comparison prints names, sizes and hashes:
+/// of contents, GoogleTest would compute a line difference, which takes memory by their square.
+struct file_tree : std::map<std::string, std::string> {
+  using map::map;
+};
+void PrintTo(const file_tree& files, std::ostream* out);
+
+/// Every file below `dir`.
+[[nodiscard]] file_tree read_tree(const std::filesystem::path& dir);
+
+/// How many files and directories there are below `dir`, which another process may change, rename
+/// or remove meanwhile.
+[[nodiscard]] std::size_t files_in(const std::filesystem::path& dir);
 
 } // namespace larql::test

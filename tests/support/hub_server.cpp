@@ -95,10 +95,9 @@ std::size_t hub_server::token_leaks() const {
   return n;
 }
 
-std::string hub_server::add_version(const std::string& repo,
-                                    std::map<std::string, std::string> files) {
+std::string hub_server::add_version(const std::string& repo, file_tree files) {
   auto& r = repos_[repo];
-  auto all = r.versions.empty() ? std::map<std::string, std::string>{} : r.versions.back().files;
+  auto all = r.versions.empty() ? file_tree{} : r.versions.back().files;
   for (auto& [path, content] : files) {
     if (content.size() >= lfs_bytes)
       objects_[sha256_of(content)] = content;
@@ -109,8 +108,7 @@ std::string hub_server::add_version(const std::string& repo,
   return hash;
 }
 
-std::string hub_server::commit(const std::string& repo,
-                               const std::map<std::string, std::string>& files) {
+std::string hub_server::commit(const std::string& repo, const file_tree& files) {
   const auto lock = std::lock_guard{mutex_};
   return add_version(repo, files);
 }
@@ -120,10 +118,10 @@ std::string hub_server::commit_directory(const std::string& repo,
   return commit(repo, read_tree(dir));
 }
 
-std::map<std::string, std::string> hub_server::files(const std::string& repo) const {
+file_tree hub_server::files(const std::string& repo) const {
   const auto lock = std::lock_guard{mutex_};
   const auto it = repos_.find(repo);
-  return it == repos_.end() || it->second.versions.empty() ? std::map<std::string, std::string>{}
+  return it == repos_.end() || it->second.versions.empty() ? file_tree{}
                                                            : it->second.versions.back().files;
 }
 
@@ -132,6 +130,14 @@ std::vector<std::string> hub_server::repositories() const {
   auto out = std::vector<std::string>{};
   for (const auto& [name, r] : repos_)
     out.push_back(name);
+  return out;
+}
+
+std::set<std::string> hub_server::stored() const {
+  const auto lock = std::lock_guard{mutex_};
+  auto out = std::set<std::string>{};
+  for (const auto& [oid, content] : objects_)
+    out.insert(oid);
   return out;
 }
 
@@ -325,7 +331,7 @@ http_reply hub_server::lfs_verify(const http_call& call) {
 }
 
 http_reply hub_server::take_commit(const http_call& call, const std::string& repo) {
-  auto files = std::map<std::string, std::string>{};
+  auto files = file_tree{};
   auto lines = std::istringstream{call.body};
   for (auto line = std::string{}; std::getline(lines, line);) {
     const auto entry = json::parse(line);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "tests/support/child_process.hpp"
+#include "tests/support/files.hpp"
 #include "tests/support/http_server.hpp"
 
 #include <filesystem>
@@ -33,12 +34,14 @@ public:
 
   /// A commit on main with these files added; the repository is made if need be. Files of at least
   /// `lfs_bytes` are large ones.
-  std::string commit(const std::string& repo, const std::map<std::string, std::string>& files);
+  std::string commit(const std::string& repo, const file_tree& files);
   std::string commit_directory(const std::string& repo, const std::filesystem::path& dir);
   /// Files of main's newest commit.
-  [[nodiscard]] std::map<std::string, std::string> files(const std::string& repo) const;
+  [[nodiscard]] file_tree files(const std::string& repo) const;
   [[nodiscard]] std::vector<std::string> repositories() const;
   [[nodiscard]] bool is_private(const std::string& repo) const;
+  /// SHA-256 of the large files that the storage host has.
+  [[nodiscard]] std::set<std::string> stored() const;
 
   /// Forgets uploads in parts that were begun: their addresses lead nowhere from now on.
   void forget_uploads();
@@ -56,7 +59,7 @@ public:
 private:
   struct version {
     std::string hash;
-    std::map<std::string, std::string> files;
+    file_tree files;
   };
   struct repository {
     bool is_private = false;
@@ -76,7 +79,7 @@ private:
   http_reply lfs_verify(const http_call& call);
   http_reply take_commit(const http_call& call, const std::string& repo);
   const version* find(const std::string& repo, const std::string& rev) const;
-  std::string add_version(const std::string& repo, std::map<std::string, std::string> files);
+  std::string add_version(const std::string& repo, file_tree files);
   bool knows(const http_call& call) const {
     return call.header("authorization") == "Bearer " + token;
   }

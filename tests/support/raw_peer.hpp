@@ -88,7 +88,8 @@ public:
   }
 
   /// The next message if it is a T; spans of it are valid until the next call. Pings before it are
-  /// answered, so that a busy machine does not make this peer look dead.
+  /// answered, so that a busy machine does not make this peer look dead, and questions for the
+  /// status as by a node that has nothing in memory, whose known answers nobody asks for.
   template <class T>
   std::optional<T> read() {
     for (;;) {
@@ -103,12 +104,14 @@ public:
       }
       if (const auto* wanted = std::get_if<T>(&*m))
         return *wanted;
-      const auto* ping = std::get_if<schema::ping>(&*m);
-      if (ping == nullptr) {
+      auto sent = false;
+      if (const auto* ping = std::get_if<schema::ping>(&*m))
+        sent = send(schema::pong{ping->nonce, incarnation_});
+      else if (const auto* ask = std::get_if<schema::ask_status>(&*m))
+        sent = send(schema::node_status{ask->nonce, incarnation_});
+      else
         ADD_FAILURE() << "message is of kind " << m->index();
-        return std::nullopt;
-      }
-      if (!send(schema::pong{ping->nonce, incarnation_}))
+      if (!sent)
         return std::nullopt;
     }
   }

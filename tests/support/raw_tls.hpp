@@ -102,8 +102,10 @@ private:
   bool shaken_ = false;
 };
 
-/// Makes the certificate in DIR/NAME.pem one that ended an hour ago, signed anew by DIR/ca.key.
-inline void expire_certificate(const std::filesystem::path& dir, const std::string& name) {
+/// Makes the certificate in DIR/NAME.pem one that is valid between these times from now, in
+/// seconds, signed anew by DIR/ca.key.
+inline void change_validity(const std::filesystem::path& dir, const std::string& name, long from,
+                            long until) {
   const auto open = [](const std::filesystem::path& path, const char* mode) {
     return std::unique_ptr<std::FILE, int (*)(std::FILE*)>{std::fopen(path.c_str(), mode),
                                                            &std::fclose};
@@ -112,11 +114,17 @@ inline void expire_certificate(const std::filesystem::path& dir, const std::stri
   auto* member = PEM_read_X509(open(path, "r").get(), nullptr, nullptr, nullptr);
   auto* key = PEM_read_PrivateKey(open(dir / "ca.key", "r").get(), nullptr, nullptr, nullptr);
   ASSERT_TRUE(member != nullptr && key != nullptr);
-  X509_gmtime_adj(X509_getm_notAfter(member), -3600);
+  X509_gmtime_adj(X509_getm_notBefore(member), from);
+  X509_gmtime_adj(X509_getm_notAfter(member), until);
   ASSERT_NE(X509_sign(member, key, EVP_sha256()), 0);
   ASSERT_EQ(PEM_write_X509(open(path, "w").get(), member), 1);
   X509_free(member);
   EVP_PKEY_free(key);
+}
+
+/// The same that ended an hour ago.
+inline void expire_certificate(const std::filesystem::path& dir, const std::string& name) {
+  change_validity(dir, name, -7200, -3600);
 }
 
 } // namespace larql::test

@@ -50,7 +50,7 @@ public:
   result<void> run() {
     LARQL_TRY_VOID(take_over());
     LARQL_TRY_VOID(
-        check_free_space(dir_, progress_.total_bytes - progress_.done_bytes + spare_bytes));
+        check_free_space(dir_, progress_.total_bytes - progress_.done_bytes, spare_bytes));
     for (const auto& f : plan_.files) {
       if (sums_.files.contains(f.name))
         continue;

@@ -40,6 +40,8 @@ public:
 
   /// What operators' requests are answered with; the request itself without it.
   void answer_admin(actors::admin_message_ptr m) { book_->admin_answer = std::move(m); }
+  /// Operators' requests are not answered any more.
+  void ignore_admin() { book_->ignores_admin = true; }
 
   void end(caf::exit_reason reason = caf::exit_reason::kill) {
     if (actor_)
@@ -55,6 +57,8 @@ private:
     std::vector<promise> promises;
     std::vector<std::function<void()>> orders;
     actors::admin_message_ptr admin_answer;
+    bool ignores_admin = false;
+    std::vector<caf::typed_response_promise<actors::admin_message_ptr>> unanswered;
 
     void obey() {
       for (auto& order : std::exchange(orders, {}))
@@ -84,13 +88,20 @@ private:
       if constexpr (is_shard)
         return {run, describe, status, [this](actors::drain_atom) { book_->obey(); }};
       else
-        return {run, describe, status, [this](actors::tick_atom) { book_->obey(); },
-                [this](actors::admin_atom, const actors::admin_message_ptr& m) {
-                  return book_->admin_answer ? book_->admin_answer : m;
-                }};
+        return {
+            run, describe, status, [this](actors::tick_atom) { book_->obey(); },
+            [this](actors::admin_atom, const actors::admin_message_ptr& m) { return on_admin(m); }};
     }
 
   private:
+    caf::result<actors::admin_message_ptr> on_admin(const actors::admin_message_ptr& m) {
+      if (!book_->ignores_admin)
+        return book_->admin_answer ? book_->admin_answer : m;
+      book_->unanswered.push_back(
+          self_->template make_response_promise<actors::admin_message_ptr>());
+      return book_->unanswered.back();
+    }
+
     pointer self_;
     book_ptr book_;
     actors::description_ptr description_;

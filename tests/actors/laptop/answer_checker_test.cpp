@@ -7,6 +7,7 @@
 #include "schema/codec.hpp"
 #include "tests/actors/core/fake_worker.hpp"
 #include "tests/support/deterministic_system.hpp"
+#include "tests/support/failures.hpp"
 #include "tests/support/rotated_experts.hpp"
 #include "tests/support/tiny_model.hpp"
 
@@ -51,8 +52,12 @@ protected:
   void add(const tiny_vindex& v, const std::string& name) {
     auto& n = nodes.emplace_back();
     const auto& c = v.config();
-    n.bank = *experts::expert_bank::open(v.path(), c, {{0, c.layers - 1}, {0, c.experts - 1}});
-    auto d = describe(c, *n.bank, *vindex::name_weights(v.path(), c), name, nodes.size());
+    auto bank = experts::expert_bank::open(v.path(), c, {{0, c.layers - 1}, {0, c.experts - 1}});
+    ASSERT_TRUE(succeeds(bank));
+    const auto weights = vindex::name_weights(v.path(), c);
+    ASSERT_TRUE(succeeds(weights));
+    n.bank = *std::move(bank);
+    auto d = describe(c, *n.bank, *weights, name, nodes.size());
     n.service = std::make_unique<expert_service>(compute(), *n.bank, d);
     auto in_memory = schema::node_status{};
     in_memory.owned_bytes = in_memory.resident_bytes = 1000;
@@ -92,15 +97,20 @@ protected:
   [[nodiscard]] std::shared_ptr<const answer_tables> table() {
     const auto& c = honest.config();
     const auto bank =
-        *experts::expert_bank::open(honest.path(), c, {{0, c.layers - 1}, {0, c.experts - 1}});
+        experts::expert_bank::open(honest.path(), c, {{0, c.layers - 1}, {0, c.experts - 1}});
     auto out = std::make_shared<answer_tables>();
-    auto answers = experts::known_answers{compute(), bank};
+    EXPECT_TRUE(succeeds(bank));
+    if (!bank)
+      return out;
+    auto answers = experts::known_answers{compute(), *bank};
     const auto all = std::vector{0u, 1u, 2u, 3u, 4u, 5u, 6u, 7u};
     for (auto l = 0u; l < c.layers; ++l) {
       auto& t = (*out)[l];
       t.gate_up = t.down = quant::encoding::q8_0;
-      for (const auto& a : answers.of(l, all))
-        t.experts.push_back(*a);
+      for (const auto& a : answers.of(l, all)) {
+        EXPECT_TRUE(succeeds(a));
+        t.experts.push_back(a ? std::optional{*a} : std::nullopt);
+      }
     }
     return out;
   }
@@ -184,6 +194,22 @@ TEST_F(AnswerChecker, WithoutATableTwoNodesThatDifferAreBothKept) {
   start();
   serve();
   EXPECT_TRUE(condemned.empty()); // nothing tells who is right
+}
+
+TEST_F(AnswerChecker, WithoutATableTheFirstAnswersOfACondemnedNodeCountNoMore) {
+  for (auto l = 0u; l < other.config().layers; ++l)
+    rotate_experts(other.path(), other.config(), l);
+  options.first_samples = 200;
+  add(other, "alpha");
+  start();
+  serve();
+  ledger->condemn(1, "found by another check");
+  add(honest, "beta");
+  publish();
+  serve();
+  EXPECT_TRUE(condemned.empty());
+  // Compared with its own first answers, which took the place of the other's.
+  EXPECT_NE(ledger->right_until(2), experts::maker_ledger::time{});
 }
 
 TEST_F(AnswerChecker, WithoutATableANodeThatContradictsItselfIsWrong) {

@@ -48,11 +48,37 @@ TEST_F(RouterFailure, ASilentShardFailsTheJobAtTheDeadlineAndNotBefore) {
 TEST_F(RouterFailure, TimeInWhichTheLaptopWasStoppedIsNobodysFault) {
   start({{0, 3}, {4, 7}});
   const auto job = route(make_job(2, 2, some_assignments()));
-  advance(12s); // of one piece: nothing ran
+  stop_for(12s);
+  EXPECT_FALSE(is_done(job));
+  answer_rightly(0); // what has come meanwhile is read after the tick
+  answer_rightly(1);
+  EXPECT_EQ(error_of(job), "no error");
+  EXPECT_EQ(job->sums, expected_sums(*job));
+  EXPECT_EQ(job->stats.retries, 0u);
+  EXPECT_LE(job->stats.slowest, 100ms);
+}
+
+TEST_F(RouterFailure, AShardThatStaysSilentAfterTheLaptopWasStoppedMissesItsDeadline) {
+  start({{0, 3}, {4, 7}});
+  const auto job = route(make_job(2, 2, some_assignments()));
+  answer_rightly(0);
+  advance(50ms);
+  stop_for(12s);
+  advance(90ms);
+  EXPECT_FALSE(is_done(job));
+  advance(20ms);
+  EXPECT_EQ(error_of(job), "layer 2, experts 4-7: node beta: no answer within 100 ms (beta:9470)");
+}
+
+TEST_F(RouterFailure, AShortStopIsNobodysFaultEither) {
+  start({{0, 3}, {4, 7}});
+  const auto job = route(make_job(2, 2, some_assignments()));
+  advance(90ms);
+  stop_for(60ms);
   EXPECT_FALSE(is_done(job));
   answer_rightly(0);
   answer_rightly(1);
-  EXPECT_EQ(job->sums, expected_sums(*job));
+  EXPECT_EQ(error_of(job), "no error");
 }
 
 TEST_F(RouterFailure, AnswersAfterTheDeadlineAreHarmless) {
@@ -299,6 +325,33 @@ TEST_F(RouterFailover, TheWaitEndsAtTheFailoverDeadlineAndNotBefore) {
   const auto next = route(make_job(2, 1, {{0, 1, 1}}));
   answer_rightly(0, 1);
   EXPECT_EQ(next->sums, expected_sums(*next));
+}
+
+TEST_F(RouterFailover, WhileTheLaptopIsStoppedTheFailoverDeadlineStands) {
+  start({{0, 3}, {4, 7}});
+  const auto job = route(make_job(2, 2, some_assignments()));
+  answer_rightly(0);
+  lose(1);
+  advance(5s);
+  stop_for(60s);
+  EXPECT_FALSE(is_done(job));
+  advance(20s);
+  EXPECT_FALSE(is_done(job));
+  add_member({{0, 9}, {4, 7}}); // back
+  publish();
+  answer_rightly(2);
+  EXPECT_EQ(error_of(job), "no error");
+  EXPECT_EQ(job->sums, expected_sums(*job));
+}
+
+TEST_F(RouterFailover, NoCallIsRepeatedBecauseOfAStop) {
+  const auto job = one_of_two();
+  stop_for(12s);
+  advance(50ms);
+  EXPECT_EQ(shards[1].calls().size(), 0u);
+  answer_rightly(0);
+  EXPECT_EQ(error_of(job), "no error");
+  EXPECT_EQ(job->stats.retries, 0u);
 }
 
 TEST_F(RouterFailover, ABusyNodeIsAskedAgainAfterABackOff) {

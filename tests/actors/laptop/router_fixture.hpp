@@ -191,6 +191,16 @@ protected:
     settle();
   }
 
+  /// Time passes as it does for a process that runs: ticks come when they are due.
+  void advance(caf::timespan by) {
+    constexpr auto step = caf::timespan{10ms};
+    for (; by > step; by -= step)
+      deterministic_system::advance(step);
+    deterministic_system::advance(by);
+  }
+  /// Time passes while the process is stopped: nothing runs.
+  void stop_for(caf::timespan time) { deterministic_system::advance(time); }
+
   // Two rows, three experts each.
   static std::vector<experts::assignment> some_assignments() {
     return {{0, 1, 2}, {0, 5, 3}, {0, 6, 1}, {1, 1, 1}, {1, 2, 4}, {1, 7, 2}};

@@ -106,12 +106,53 @@ TEST_F(Supervisor, ASecondNodeOfANameIsRefusedWithTheReasonWhileTheFirstIsThere)
   const auto answer = announce(serving(node("alpha", 2, {4, 7})));
   ASSERT_TRUE(answer->error);
   EXPECT_NE(text_of(*answer->error)
-                .find("another node calls itself alpha, connected from 10.0.0.7:40001"),
+                .find("this laptop: another node calls itself alpha, connected at 10.0.0.7:40001"),
             std::string::npos)
       << text_of(*answer->error);
   joins(node("alpha", 2, {4, 7}), "10.0.0.8:40002"); // who comes all the same
   EXPECT_EQ(members(), "alpha 0-3");
   EXPECT_TRUE(announce(serving(node("alpha", 1, {0, 3})))->value); // the same again
+}
+
+TEST_F(Supervisor, ANodeThatWasDialledIsRefusedUnderTheNameOfOneThatAnnouncedItself) {
+  topo.nodes = {entry("", 1)};
+  start();
+  joins(node("alpha", 1, {0, 3}), "10.0.0.7:40001");
+  connects(0, node("alpha", 2, {4, 7}));
+  EXPECT_EQ(members(), "alpha 0-3");
+  EXPECT_NE(why_missing().find(
+                "10.0.0.1:1: another node calls itself alpha, connected at 10.0.0.7:40001"),
+            std::string::npos)
+      << why_missing();
+}
+
+TEST_F(Supervisor, ANodeIsRefusedUnderTheNameOfOneThatWasDialled) {
+  topo.nodes = {entry("", 1)};
+  start();
+  connects(0, node("alpha", 1));
+  EXPECT_TRUE(announce(serving(node("alpha", 2)))->error);
+  EXPECT_EQ(members(), "alpha 0-7");
+}
+
+TEST_F(Supervisor, ANodeThatWasDialledNeedsNoSecondConnection) {
+  topo.nodes = {entry("alpha", 1)};
+  start();
+  connects(0, node("alpha", 1));
+  const auto answer = announce(serving(node("alpha", 1)));
+  ASSERT_TRUE(answer->value);
+  EXPECT_EQ((*answer->value)->verdict, schema::verdict::standby);
+  lose(0);
+  EXPECT_EQ((*announce(serving(node("alpha", 1)))->value)->verdict, schema::verdict::serve);
+}
+
+TEST_F(Supervisor, ANodeThatHasLostItsConnectionIsReachedByItsNewOne) {
+  start();
+  joins(node("alpha", 1), "10.0.0.7:40001");
+  EXPECT_EQ((*announce(serving(node("alpha", 1)))->value)->verdict, schema::verdict::serve);
+  joins(node("alpha", 1), "10.0.0.7:40002"); // before the laptop knows that the old one has ended
+  ASSERT_EQ(view->members.size(), 1u);
+  EXPECT_EQ(view->members[0].address, "10.0.0.7:40002");
+  EXPECT_EQ(links.size(), 2u);
 }
 
 TEST_F(Supervisor, AnAnnouncedNodeOfAnotherModelIsRefusedWithTheDifference) {

@@ -121,8 +121,9 @@ TEST_F(Supervisor, ANodeThatIsNotWhatTheTopologySaysIsRefusedAndTheDifferenceIsS
   refuses([](d& x) { x.model.hidden = 2816; },
           "hidden size 256 on the laptop (\"tiny\"), 2816 on the node");
   refuses([](d& x) { x.model.weights[3] = std::byte{1}; }, "other fingerprints");
-  refuses([](d& x) { x.model.weights_digest->back() = std::byte{1}; },
-          "other weights of the experts: weights digest 0000000000000000… here");
+  refuses(
+      [](d& x) { x.model.weights_digest->back() = std::byte{1}; },
+      "other weights of the experts: weights digest 0000000000000000… on the laptop (\"tiny\"), ");
   refuses([](d& x) { x.node = "omega"; }, "calls itself omega, the topology calls it alpha");
   refuses([](d& x) { x.owned.experts = {0, 2}; }, "owns experts 0-2, the topology says 0-3");
   refuses([](d& x) { x.owned.experts = {1, 3}; }, "owns experts 1-3");
@@ -169,7 +170,14 @@ TEST_F(Supervisor, ARestartedNodeAppearsOnceWithItsNewIncarnation) {
   start();
   joins(node("alpha", 1), "10.0.0.7:40001");
   EXPECT_EQ(members(), "alpha 0-7");
-  // It was killed; its old connection has not ended yet when the new one comes.
+  // It lost its power; its old connection has not ended yet when it announces itself again.
+  links[0].shard.ignore_admin();
+  const auto answer = announce(serving(node("alpha", 2)));
+  EXPECT_TRUE(answer->pending());
+  EXPECT_EQ(members(), "alpha 0-7");
+  advance(1s);
+  ASSERT_TRUE(answer->value);
+  EXPECT_EQ((*answer->value)->verdict, schema::verdict::serve);
   joins(node("alpha", 2), "10.0.0.7:40002");
   ASSERT_EQ(view->members.size(), 1u);
   EXPECT_EQ(view->members[0].description->incarnation, 2u);
@@ -216,8 +224,9 @@ TEST_F(Supervisor, TwoNodesOfOneNameAreAnErrorThatNamesBoth) {
   connects(1, node("alpha", 2));
   EXPECT_EQ(members(), "alpha 0-7");
   EXPECT_EQ(view->members[0].description->incarnation, 1u);
-  EXPECT_NE(why_missing().find("10.0.0.1:2: another node calls itself alpha: 10.0.0.1:1"),
-            std::string::npos)
+  EXPECT_NE(
+      why_missing().find("10.0.0.1:2: another node calls itself alpha, connected at 10.0.0.1:1"),
+      std::string::npos)
       << why_missing();
   EXPECT_TRUE(last->targets[1].refused);
 }

@@ -414,6 +414,16 @@ TEST_F(Listener, ThoseWhoSpeakGetInHoweverManyAreSilent) {
     EXPECT_TRUE(test::raw_peer{port}.greet());
 }
 
+TEST_F(Listener, APeerThatLeavesWithoutAWordCostsNoThread) {
+  listen({4, 10s});
+  const auto threads = test::thread_count(::getpid());
+  for (auto i = 0; i < 20; ++i)
+    test::raw_peer{port}.close();
+  EXPECT_TRUE(test::eventually([&] { return listening_->failed_handshakes() == 20; }));
+  EXPECT_EQ(test::thread_count(::getpid()), threads);
+  EXPECT_TRUE(test::raw_peer{port}.greet());
+}
+
 TEST_F(Listener, OneAddressHasAShareOfTheHandshakes) {
   auto options = listener_options{4, 300ms};
   options.handshakes_per_address = 1;

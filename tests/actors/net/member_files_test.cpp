@@ -6,6 +6,7 @@
 #include "actors/net/certificates.hpp"
 #include "tests/support/failures.hpp"
 #include "tests/support/files.hpp"
+#include "tests/support/raw_tls.hpp"
 #include "tests/support/temporary_directory.hpp"
 
 namespace larql::actors {
@@ -78,6 +79,23 @@ TEST_F(MemberFiles, AKeyThatOthersMayReadIsAnError) {
   std::filesystem::permissions(key, std::filesystem::perms{0644});
   EXPECT_TRUE(fails(check_member(files("alpha"), peer_role::node, "alpha"), errc::usage,
                     {"alpha.key", "mode 0644", "expected 0600"}));
+}
+
+TEST_F(MemberFiles, ACertificateOfAnotherTimeIsAnError) {
+  test::expire_certificate(ours, "alpha");
+  EXPECT_TRUE(fails(check_member(files("alpha"), peer_role::node, "alpha"), errc::corrupt,
+                    {"alpha.pem", "has expired on", "larql certs issue"}));
+  test::change_validity(ours, "beta", 7200, 10800); // the clock of one machine is wrong
+  EXPECT_TRUE(fails(check_member(files("beta"), peer_role::node, "beta"), errc::corrupt,
+                    {"beta.pem", "is not valid before", "this machine's clock says"}));
+}
+
+TEST_F(MemberFiles, OfAnExpiredCaNoOtherCertificateIsAdvised) {
+  test::expire_certificate(ours, "ca"); // which signs itself
+  const auto done = check_member(files("alpha"), peer_role::node, "alpha");
+  EXPECT_TRUE(fails(done, errc::corrupt,
+                    {"ca.pem", "the CA's certificate has expired on", "make another authority"}));
+  EXPECT_EQ(done.error().text.find("larql certs issue"), std::string::npos) << done.error().text;
 }
 
 TEST_F(MemberFiles, WhatExpiresSoonIsNamedWithTheDay) {

@@ -1,127 +1,9 @@
 // Mirrors actors/node/client_connection.hpp. No threads, no sockets: the network is virtual.
 
-#include "actors/node/client_connection.hpp"
-
-#include "actors/core/errc.hpp"
-#include "schema/codec.hpp"
-#include "tests/actors/core/fake_worker.hpp"
-#include "tests/support/deterministic_system.hpp"
-#include "tests/support/message_text.hpp"
-#include "tests/support/wire_frame.hpp"
+#include "tests/actors/node/client_connection_fixture.hpp"
 
 namespace larql::actors {
 namespace {
-
-constexpr auto incarnation = std::uint64_t{4711};
-
-using test::frame_of;
-
-encoded_frame as_answer(std::vector<char> frame) {
-  return {std::make_shared<std::vector<char>>(std::move(frame))};
-}
-
-class ClientConnection : public test::deterministic_system {
-protected:
-  ClientConnection() {
-    description->incarnation = incarnation;
-    node = spawn_state<fake_node>(sys, std::ref(asked));
-    start({});
-  }
-  /// A connection of a peer with this identity; the one before ends.
-  void start(peer_identity who, bool holds_the_model = true) {
-    if (connection)
-      caf::anon_send_exit(connection, caf::exit_reason::user_shutdown);
-    settle();
-    auto client = std::make_shared<accepted_client>();
-    client->connection = virtual_connection(++fd);
-    client->peer = "10.0.0.2:5555";
-    client->identity = std::move(who);
-    if (holds_the_model)
-      client->hello.model.emplace();
-    auto context = client_connection_state::context{};
-    context.node = node;
-    context.shard = shard.actor() ? shard.actor() : shard.spawn(sys);
-    context.description = description;
-    context.restart_node = [this] { ++restarts; };
-    context.counters = counters;
-    connection = spawn_broker<client_connection_state>(sys, accepted_client_ptr{std::move(client)},
-                                                       std::move(context));
-    settle();
-  }
-  ~ClientConnection() override {
-    caf::anon_send_exit(connection, caf::exit_reason::user_shutdown);
-    caf::anon_send_exit(node, caf::exit_reason::user_shutdown);
-    node = nullptr;
-    shard.end();
-    settle();
-  }
-
-  /// Answers what the connection asks of its node.
-  class fake_node {
-  public:
-    using handle = node_actor;
-    static constexpr const char* name = "fake-node";
-    fake_node(handle::pointer, std::vector<std::string>& asked) : asked_(asked) {}
-    handle::behavior_type make_behavior() {
-      return {[](connect_atom, const accepted_client_ptr&) {},
-              [](notice_atom, schema::node_state) {},
-              [this](drain_atom) { asked_.push_back("drain"); },
-              [this](restart_atom) {
-                asked_.push_back("restart");
-                return true;
-              },
-              [](status_atom) {
-                auto s = std::make_shared<schema::node_status>();
-                s->owned_bytes = 12345;
-                return node_status_ptr{std::move(s)};
-              },
-              [](describe_atom) { return schema::node_state::serving; },
-              [](shard_atom) {},
-              [](tick_atom) {}};
-    }
-
-  private:
-    std::vector<std::string>& asked_;
-  };
-
-  void receive_call(std::uint64_t id, std::span<const std::byte> data = {}) {
-    auto call = schema::expert_call{};
-    call.id = id;
-    call.activations = data;
-    receive(fd, frame_of(call));
-  }
-
-  /// The messages sent to the laptop since the last call, as text.
-  std::vector<std::string> messages() {
-    auto out = std::vector<std::string>{};
-    auto bytes = sent(fd);
-    while (!bytes.empty()) {
-      const auto length = schema::decode_header(std::span{bytes}.first(schema::frame_header_bytes),
-                                                schema::max_frame_bytes);
-      if (!length) {
-        ADD_FAILURE() << length.error().text;
-        return out;
-      }
-      const auto begin = bytes.begin() + schema::frame_header_bytes;
-      const auto body = std::vector<char>(begin, begin + *length);
-      const auto m = schema::decode(body);
-      out.push_back(m ? test::text_of(*m) : m.error().text);
-      bytes.erase(bytes.begin(), begin + *length);
-    }
-    return out;
-  }
-  using texts = std::vector<std::string>;
-
-  int fd = 1008;
-  std::shared_ptr<schema::node_description> description =
-      std::make_shared<schema::node_description>();
-  std::shared_ptr<node_counters> counters = std::make_shared<node_counters>();
-  std::vector<std::string> asked;
-  int restarts = 0;
-  node_actor node;
-  test::fake_shard shard;
-  client_actor connection;
-};
 
 TEST_F(ClientConnection, HandsCallsToTheShardAndAnswersBack) {
   receive_call(5);
@@ -183,59 +65,6 @@ TEST_F(ClientConnection, AnswersPingsWithItsCounters) {
   (void) messages();
   receive(fd, frame_of(schema::ping{77}));
   EXPECT_EQ(messages(), texts{test::text_of(schema::pong{77, incarnation, 1, 1, {}})});
-}
-
-TEST_F(ClientConnection, CallsBeyondTheBudgetOfAllConnectionsAreOverloaded) {
-  counters->buffers = std::make_shared<memory_budget>(10'000);
-  start({});
-  const auto data = std::vector<std::byte>(3000);
-  receive_call(1, data);
-  EXPECT_EQ(messages(), texts{});
-  const auto held = counters->buffers->used();
-  EXPECT_GE(held, data.size());
-  receive_call(2, data); // more than half of the budget for one connection
-  const auto refused = messages();
-  ASSERT_EQ(refused.size(), 1u);
-  EXPECT_TRUE(refused[0].starts_with("failed id=2 incarnation=4711 code=3 ")) << refused[0];
-  ASSERT_TRUE(counters->buffers->take(10'000 - counters->buffers->used())); // by others
-  shard.answer(0, as_answer(frame_of(schema::ping{})));
-  settle();
-  EXPECT_EQ(messages().size(), 1u); // what was accepted is answered all the same
-  caf::anon_send_exit(connection, caf::exit_reason::user_shutdown);
-  settle();
-  EXPECT_LE(counters->buffers->used(), 10'000u - data.size()); // it has given back its share
-}
-
-TEST_F(ClientConnection, AnswersCallsBeyondTheWindowWithOverloaded) {
-  for (auto id = 1u; id <= client_connection_state::window; ++id)
-    receive_call(id);
-  EXPECT_EQ(messages(), texts{});
-  receive_call(100);
-  ASSERT_EQ(shard.calls().size(), client_connection_state::window);
-  const auto refused = messages();
-  ASSERT_EQ(refused.size(), 1u);
-  EXPECT_TRUE(refused[0].starts_with("failed id=100 incarnation=4711 code=3 ")) << refused[0];
-  // One answer makes room for one call.
-  shard.answer(0, as_answer(frame_of(schema::ping{})));
-  settle();
-  receive_call(101);
-  EXPECT_EQ(shard.calls().size(), client_connection_state::window + 1);
-  receive_call(102);
-  EXPECT_EQ(shard.calls().size(), client_connection_state::window + 1);
-}
-
-TEST_F(ClientConnection, AnswersCallsBeyondTheBytesThatMayWaitWithOverloaded) {
-  const auto data = std::vector<std::byte>(schema::max_frame_bytes - 8192);
-  const auto fit = client_connection_state::max_waiting_bytes / data.size();
-  for (auto id = 0u; id < fit; ++id)
-    receive_call(id, data);
-  EXPECT_EQ(shard.calls().size(), fit);
-  EXPECT_EQ(messages(), texts{});
-  receive_call(99, data);
-  EXPECT_EQ(shard.calls().size(), fit);
-  const auto refused = messages();
-  ASSERT_EQ(refused.size(), 1u);
-  EXPECT_TRUE(refused[0].starts_with("failed id=99 incarnation=4711 code=3 ")) << refused[0];
 }
 
 TEST_F(ClientConnection, AnswersADrainingShardsRefusalWithDraining) {
@@ -444,23 +273,6 @@ TEST_F(ClientConnection, DropsAnswersWhenThePeerIsGone) {
   shard.answer(0, as_answer(frame_of(schema::ping{})));
   settle();
   EXPECT_EQ(sent(fd).size(), 0u);
-}
-
-TEST_F(ClientConnection, ClosesAPeerThatDoesNotReadItsAnswers) {
-  // Nobody takes bytes from a virtual connection but sent().
-  const auto answer = [] {
-    return as_answer(std::vector<char>(client_connection_state::max_unsent_bytes / 4));
-  };
-  for (auto i = 0u; i < 4; ++i) {
-    receive_call(i);
-    shard.answer(i, answer());
-    settle();
-    EXPECT_FALSE(is_closed(fd)) << i;
-  }
-  receive_call(4);
-  shard.answer(4, answer());
-  settle();
-  EXPECT_TRUE(is_closed(fd));
 }
 
 } // namespace

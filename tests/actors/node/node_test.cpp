@@ -135,6 +135,17 @@ TEST_F(Node, AnIdleConnectionGivesItsPlaceToANewOne) {
   EXPECT_NE(sent(first_fd + share).size(), 0u);
 }
 
+TEST_F(Node, ANewConnectionWaitsUntilAnotherIsIdle) {
+  const auto share = static_cast<int>(client_places::most_unproven_per_address);
+  for (auto i = 0; i <= share; ++i)
+    connect(first_fd + i);
+  EXPECT_EQ(connections(), client_places::most_unproven_per_address);
+  advance(client_places::silent_time);
+  EXPECT_EQ(connections(), client_places::most_unproven_per_address);
+  receive(first_fd + share, frame_of(schema::ping{}));
+  EXPECT_NE(sent(first_fd + share).size(), 0u);
+}
+
 TEST_F(Node, DrainingIsAnsweredWhenTheShardHasNothingLeft) {
   connect(first_fd);
   auto drained = false;

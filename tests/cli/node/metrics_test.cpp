@@ -88,11 +88,11 @@ TEST(NodeMetrics, TimesStandInTheBucketsOfTheirLayer) {
   EXPECT_EQ(m[R"(larql_compute_seconds_count{layer="3"})"], 0);
 }
 
-TEST(NodeMetrics, NamesFromOutsideAreEscaped) {
+TEST(NodeMetrics, NamesFromOutsideAreEscapedAndCleaned) {
   auto from = metrics_source{};
-  from.node = "a\"b\\c\nd";
+  from.node = "a\"b\\c\n\u009b\u202ed"; // quotes by Prometheus' rules, controls become blanks
   const auto m = prometheus_text{metrics_text(from)};
-  EXPECT_EQ(m[R"(larql_build_info{version="",node="a\"b\\c\nd",model=""})"], 1);
+  EXPECT_EQ(m[R"(larql_build_info{version="",node="a\"b\\c   d",model=""})"], 1);
 }
 
 } // namespace

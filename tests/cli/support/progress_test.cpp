@@ -44,7 +44,7 @@ TEST(ProgressText, FitsEveryTerminal) {
         std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; });
     EXPECT_LE(static_cast<std::size_t>(shown), columns) << text;
   }
-  EXPECT_EQ(progress_text(s, 79),
+  EXPECT_EQ(progress_text(s, 80),
             "pull [###############.........]  62%  500.0 MB of 800.0 MB  50.0 MB/s  0:06 left");
   EXPECT_EQ(progress_text(s, 40), "pull  62%  500.0 MB of 800.0 MB");
 }

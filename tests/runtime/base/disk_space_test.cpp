@@ -26,6 +26,9 @@ TEST(DiskSpace, TooLittleIsSaidWithBothNumbers) {
   EXPECT_TRUE(succeeds(check_free_space(dir.path(), 0)));
   EXPECT_TRUE(fails(check_free_space(dir / "x", 5'000'000'000'000'000'000u), errc::io,
                     {(dir / "x").string(), "needs 5.00 EB", "GB free"}));
+  EXPECT_TRUE(succeeds(check_free_space(dir.path(), 0, 1)));
+  EXPECT_TRUE(fails(check_free_space(dir / "x", 1, 5'000'000'000'000'000'000u), errc::io,
+                    {"needs 1 B for its files and 5.00 EB to spare", "GB free"}));
 }
 
 } // namespace

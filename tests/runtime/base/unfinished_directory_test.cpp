@@ -58,7 +58,7 @@ TEST_F(UnfinishedDirectory, GetsItsNameAtTheEndWithoutTheState) {
   test::write_file(d->path() / "a", "1");
   EXPECT_FALSE(fs::exists(to_));
   ASSERT_TRUE(succeeds(d->finish()));
-  EXPECT_EQ(test::read_tree(to_), (std::map<std::string, std::string>{{"a", "1"}}));
+  EXPECT_EQ(test::read_tree(to_), (test::file_tree{{"a", "1"}}));
   EXPECT_FALSE(fs::exists(d->path()));
 }
 
@@ -95,7 +95,7 @@ TEST_F(UnfinishedDirectory, ReplacesAnotherOnlyIfAllowed) {
   EXPECT_TRUE(fs::exists(to_ / "old")); // until the new one is finished
   test::write_file(d->path() / "new", "2");
   ASSERT_TRUE(succeeds(d->finish()));
-  EXPECT_EQ(test::read_tree(to_), (std::map<std::string, std::string>{{"new", "2"}}));
+  EXPECT_EQ(test::read_tree(to_), (test::file_tree{{"new", "2"}}));
 }
 
 TEST_F(UnfinishedDirectory, DoesNotReplaceWhatAppearedMeanwhile) {
@@ -286,7 +286,7 @@ TEST_F(UnfinishedDirectory, ATrailingSlashIsTheSameDirectory) {
 
 // ---- killed while it finishes -------------------------------------------------------------------
 
-using tree = std::map<std::string, std::string>;
+using tree = test::file_tree;
 
 tree without_state(tree files) {
   files.erase(".unfinished.json");

@@ -69,6 +69,14 @@ TEST_F(Executor, HowTokensArriveDoesNotMatter) {
   }
 }
 
+TEST_F(Executor, EachChunkThatIsCompleteIsTold) {
+  const auto s = model_->new_sequence();
+  auto sizes = ids{};
+  const auto tell = [&](std::uint32_t size) { sizes.push_back(size); };
+  ASSERT_TRUE(succeeds(run().append(*s, prompt(10), {}, tell))); // chunks of four
+  EXPECT_EQ(sizes, (ids{4, 8, 10}));
+}
+
 TEST_F(Executor, GivesTheLogitsOfAllRowsOfTheLastPassFromOneProduct) {
   const auto all = prompt(4);
   const auto s = model_->new_sequence();

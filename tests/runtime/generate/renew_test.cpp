@@ -18,23 +18,34 @@ using ids = std::vector<std::uint32_t>;
 
 class Renew : public testing::Test {
 protected:
-  Renew() {
+  void SetUp() override {
     auto options = test::run_options{};
     options.chunk = 4;
-    model_ = *test::running_model::open(vindex_.path(), options);
+    options.context = 256;
+    auto model = test::running_model::open(vindex_.path(), options);
+    ASSERT_TRUE(succeeds(model));
+    model_ = *std::move(model);
     port_.emplace(model_->port());
     run_ = model_->new_executor(*port_);
     sequence_ = model_->new_sequence();
   }
+  static std::vector<float> last_of(executor& run, const sequence& s) {
+    const auto l = run.last_logits(s);
+    EXPECT_TRUE(succeeds(l));
+    return l ? std::vector<float>{l->begin(), l->end()} : std::vector<float>{};
+  }
   std::vector<float> honest(const ids& tokens) {
     const auto s = model_->new_sequence();
     EXPECT_TRUE(succeeds(model_->executor().append(*s, tokens)));
-    const auto l = *model_->executor().last_logits(*s);
-    return {l.begin(), l.end()};
+    return last_of(model_->executor(), *s);
   }
-  std::vector<float> last() {
-    const auto l = *run_->last_logits(*sequence_);
-    return {l.begin(), l.end()};
+  /// @pre the last pass was over the last token
+  std::vector<float> last() { return last_of(*run_, *sequence_); }
+  /// How many tokens are read again.
+  std::uint32_t renewed() {
+    const auto count = run_->renew(*sequence_);
+    EXPECT_TRUE(succeeds(count));
+    return count ? *count : 0;
   }
   result<void> answer_to(const ids& prompt, std::size_t tokens) {
     auto o = generation_options{};
@@ -61,7 +72,7 @@ protected:
 
 TEST_F(Renew, NothingIsReadAgainWhileNobodyIsCondemned) {
   ASSERT_TRUE(succeeds(run_->append(*sequence_, test::random_ids(10, 128))));
-  EXPECT_EQ(*run_->renew(*sequence_), 0u);
+  EXPECT_EQ(renewed(), 0u);
 }
 
 TEST_F(Renew, WhatALiarHadAPartInIsReadAgain) {
@@ -76,7 +87,7 @@ TEST_F(Renew, WhatALiarHadAPartInIsReadAgain) {
   EXPECT_EQ(sequence_->void_from(port_->ledger), 5u);
   port_->incarnation = 1;
   port_->lies = false;
-  EXPECT_EQ(*run_->renew(*sequence_), 7u);
+  EXPECT_EQ(renewed(), 7u);
   EXPECT_EQ(sequence_->void_from(port_->ledger), 12u);
   EXPECT_EQ(ids(sequence_->tokens().begin(), sequence_->tokens().end()), text);
   EXPECT_EQ(last(), honest(text));
@@ -156,21 +167,43 @@ TEST_F(Renew, ALiarFoundInTheMiddleOfAnAnswerIsForgottenFromThereOn) {
   }
 }
 
+// So much text that sliding layers have lost the beginning: only snapshots lead back there.
 TEST_F(Renew, SnapshotsOfVoidPositionsAreVoid) {
   const auto prompt = test::random_ids(20, 128);
+  const auto more = test::random_ids(130, 128, 4);
   ASSERT_TRUE(succeeds(run_->append(*sequence_, std::span{prompt}.first(6))));
+  sequence_->mark(boundary::system, 6);
   port_->incarnation = 2;
   port_->lies = true;
   ASSERT_TRUE(succeeds(run_->append(*sequence_, std::span{prompt}.subspan(6))));
   sequence_->mark(boundary::turn, 20);
-  ASSERT_TRUE(succeeds(run_->append(*sequence_, test::random_ids(90, 128, 4))));
+  ASSERT_TRUE(succeeds(run_->append(*sequence_, more)));
   port_->ledger.condemn(2, "its answer");
   port_->incarnation = 3;
   port_->lies = false;
-  ASSERT_TRUE(succeeds(run_->renew(*sequence_)));
-  const auto kept = sequence_->truncate(20);
-  ASSERT_TRUE(succeeds(run_->append(*sequence_, std::span{prompt}.subspan(kept))));
+  EXPECT_EQ(renewed(), 144u);
+  ASSERT_EQ(sequence_->size(), 150u);
+  // The snapshot at 20 held keys and values of the liar: nothing behind position 6 is left of it.
+  EXPECT_EQ(sequence_->truncate(19), 6u);
+  ASSERT_TRUE(succeeds(run_->append(*sequence_, std::span{prompt}.subspan(6))));
   EXPECT_EQ(last(), honest(prompt));
+}
+
+// More nodes than a set of makers tells apart: those beyond the 63rd share a bit.
+TEST_F(Renew, EndsAlsoIfTheNewMakerCannotBeToldFromTheCondemnedOne) {
+  for (auto i = 1000u; i < 1063; ++i)
+    (void) port_->ledger.set_of(i);
+  port_->incarnation = 1;
+  port_->lies = true;
+  const auto text = test::random_ids(9, 128);
+  ASSERT_TRUE(succeeds(run_->append(*sequence_, text)));
+  port_->incarnation = 2;
+  port_->lies = false;
+  ASSERT_EQ(port_->ledger.set_of(1), port_->ledger.set_of(2));
+  port_->ledger.condemn(1, "its answer");
+  EXPECT_EQ(renewed(), 9u);
+  EXPECT_EQ(renewed(), 0u);
+  EXPECT_EQ(last(), honest(text));
 }
 
 } // namespace

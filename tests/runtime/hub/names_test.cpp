@@ -36,6 +36,11 @@ TEST(HubPath, AnythingElseIsRefused) {
     EXPECT_TRUE(fails(parse_hub_path(text), errc::usage, {text})) << text;
 }
 
+TEST(HubPath, OfAGgufSaysWhatMakesAVindexOfIt) {
+  EXPECT_TRUE(fails(parse_hub_path("hf://ann/gemma-GGUF:Q4_K_M"), errc::usage,
+                    {"hf://ann/gemma-GGUF:Q4_K_M", "larql extract"}));
+}
+
 TEST(HubPath, PathsOfFilesStayInTheDirectory) {
   for (const auto* good : {"a", "layers/layer_00.weights", "a b/c"})
     EXPECT_TRUE(is_harmless_path(good)) << good;

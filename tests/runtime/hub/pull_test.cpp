@@ -17,7 +17,7 @@ namespace {
 using test::fails;
 using test::succeeds;
 
-using file_map = std::map<std::string, std::string>;
+using file_map = test::file_tree;
 
 class PullOfRoles : public testing::Test {
 protected:
@@ -161,6 +161,58 @@ TEST_F(PullOfRoles, OfASliceComesWhatTheSliceHas) {
   request.experts = {2, 5};
   EXPECT_TRUE(
       fails(hub::pull(from, request, dir_ / "other", options_), errc::mismatch, {"hf://ann/half"}));
+}
+
+TEST_F(PullOfRoles, WhatCannotRunIsRefusedBeforeAnythingLargeIsFetched) {
+  auto request = pull_request{};
+  request.preset = "moe-experts";
+  ASSERT_TRUE(succeeds(pull(request)));
+  auto files = test::read_tree(copy());
+  std::erase_if(files, [](const auto& f) { return f.first.starts_with(".larql-pull"); });
+  const auto layer = test::sha256_of(files.at("layers/layer_00.weights"));
+  server_.commit("ann/experts", files);
+  files.erase("larql_slice.json"); // as slices of others are
+  files.erase("checksums.json");
+  server_.commit("ann/others", files);
+  server_.forget_calls();
+  request = {};
+  request.to_run = true;
+  for (const auto& [name, why] : {std::pair{"ann/experts", "this slice has no embed,attn"},
+                                  std::pair{"ann/others", "lacks the part embed"}}) {
+    const auto from = *parse_hub_path(fmt::format("hf://{}", name));
+    EXPECT_TRUE(fails(hub::pull(from, request, dir_ / name, options_), errc::mismatch,
+                      {fmt::format("hf://{}", name), why}));
+  }
+  for (const auto& c : server_.storage().calls())
+    EXPECT_EQ(c.target.find(layer), std::string::npos) << "something large was fetched";
+  request.to_run = false; // who wants the slice gets it
+  EXPECT_TRUE(succeeds(
+      hub::pull(*parse_hub_path("hf://ann/experts"), request, dir_ / "ann/experts", options_)));
+}
+
+TEST_F(PullOfRoles, ARepositoryOfOtherFilesSaysWhatMakesAVindexOfThem) {
+  server_.commit("ann/ggufs", {{"model-Q4_K_M.gguf", "x"}});
+  server_.commit("ann/checkpoint", {{"config.json", "{}"}, {"model.safetensors", "x"}});
+  for (const auto& [name, what] : {std::pair{"ann/ggufs", "it holds GGUF files"},
+                                   std::pair{"ann/checkpoint", "it is a checkpoint"}})
+    EXPECT_TRUE(
+        fails(hub::pull(*parse_hub_path(fmt::format("hf://{}", name)), {}, dir_ / name, options_),
+              errc::not_found, {name, "is no vindex", what, "larql extract"}));
+}
+
+TEST_F(PullOfRoles, ExpertsThatAreElsewhereAreNotNeededToRun) {
+  auto request = pull_request{};
+  request.preset = "moe-client";
+  ASSERT_TRUE(succeeds(pull(request)));
+  auto files = test::read_tree(copy());
+  std::erase_if(files, [](const auto& f) { return f.first.starts_with(".larql-pull"); });
+  server_.commit("ann/client", files);
+  const auto from = *parse_hub_path("hf://ann/client");
+  request.to_run = true;
+  EXPECT_TRUE(succeeds(hub::pull(from, request, dir_ / "client", options_)));
+  request.preset = "all";
+  EXPECT_TRUE(fails(hub::pull(from, request, dir_ / "whole", options_), errc::mismatch,
+                    {"hf://ann/client", "no experts"}));
 }
 
 // ---- what a repository says of itself and does not keep

@@ -45,6 +45,7 @@ TEST_F(GgufCheckpoint, NumbersAreThoseOfTheMetadata) {
   const auto c = open(good());
   ASSERT_TRUE(succeeds(c));
   auto want = test::config_of(o);
+  want.trained_context = 4096;
   EXPECT_EQ(c->config, want);
   EXPECT_EQ(c->config.embed_scale, std::sqrt(256.0f));
 }
@@ -152,6 +153,9 @@ TEST_F(GgufCheckpoint, OtherArchitecturesAreNamed) {
   EXPECT_TRUE(
       fails(open(good().erase("general.architecture").string("general.architecture", "llama")),
             errc::unsupported, {path_.string(), "llama", "gemma4"}));
+  EXPECT_TRUE(
+      fails(open(good().erase("general.architecture").string("general.architecture", "clip")),
+            errc::unsupported, {"image part of a model", "mmproj"}));
   EXPECT_TRUE(fails(open(good().erase("general.architecture")), errc::corrupt,
                     {path_.string(), "general.architecture", "missing"}));
 }

@@ -1,0 +1,84 @@
+// Mirrors cli/support/{progress,line_reader,output}.hpp from outside: what a person sees on a
+// terminal of a certain width. The terminal is one of script(1).
+
+#include "tests/e2e/programs.hpp"
+#include "tests/support/hub_server.hpp"
+
+namespace larql::test {
+namespace {
+
+class Terminal : public testing::Test {
+protected:
+  void SetUp() override {
+    const auto done =
+        run(larql({"extract", (test::source_dir() / "tests/demo_model/larql-demo.gguf").string(),
+                   "-o", vindex().string()}));
+    ASSERT_EQ(done.code, 0) << done.err;
+    if (!fs::exists("/usr/bin/script"))
+      GTEST_SKIP() << "script(1) is missing (Debian: bsdutils)";
+  }
+  [[nodiscard]] fs::path vindex() const { return scratch_ / "demo.vindex"; }
+
+  /// The command on a terminal of its own, whose keyboard is write() and whose screen is out().
+  [[nodiscard]] std::unique_ptr<child_process>
+  on_terminal(unsigned columns, const words& command,
+              child_process::variables settings = {}) const {
+    auto line = fmt::format("stty cols {} rows 24 && exec", columns);
+    for (const auto& word : command)
+      line += fmt::format(" '{}'", word); // none has a quote in it
+    settings["TERM"] = "xterm";
+    return std::make_unique<child_process>(words{"/usr/bin/script", "-qefc", line, "/dev/null"},
+                                           settings, child_input::pipe);
+  }
+
+  temporary_directory scratch_;
+};
+
+TEST_F(Terminal, AMessageThatComesWhileALineIsTypedStandsAboveIt) {
+  const auto node = std::make_unique<node_process>(vindex(), words{"--name", "alpha"});
+  const auto chat =
+      on_terminal(100, larql({"chat", vindex().string(), "--no-history", "--moe-shards",
+                              node->owns("0-15"), "--failover-timeout", "0"}));
+  ASSERT_TRUE(chat->wait_for_out("> ")) << chat->out();
+  chat->write("The capi");
+  ASSERT_TRUE(chat->wait_for_out("The capi")) << chat->out();
+  node->child().signal(SIGKILL);
+  ASSERT_TRUE(chat->wait_for_out("larql: cluster: node alpha")) << chat->out();
+  const auto is_drawn_again = [&] {
+    const auto text = chat->out();
+    const auto at = text.find("larql: cluster: node alpha");
+    return text.find("> The capi", at) != std::string::npos;
+  };
+  EXPECT_TRUE(eventually(is_drawn_again)) << chat->out();
+  const auto text = chat->out();
+  const auto at = text.find("larql: cluster: node alpha");
+  EXPECT_TRUE(text.substr(0, at).ends_with("\r\x1b[K")) << text; // it begins a line
+  chat->write("\x15/quit\n");                                    // ^U: what was typed goes
+  EXPECT_TRUE(chat->wait()) << chat->out();
+}
+
+TEST_F(Terminal, ProgressFitsItsWidthAndStaysInItsLine) {
+  auto hub = hub_server{};
+  hub.commit_directory("ann/demo", vindex());
+  hub.storage().add_fault(
+      {.target = "/blob/", .times = 100'000, .per_block = std::chrono::milliseconds{20}});
+  const auto pull = on_terminal(
+      60, larql({"pull", "hf://ann/demo", "-o", (scratch_ / "copy").string()}), hub.environment());
+  ASSERT_TRUE(pull->wait()) << pull->out();
+  const auto text = pull->out();
+  const auto begin = text.find("\r\x1b[K");
+  ASSERT_NE(begin, std::string::npos) << text;
+  const auto end = text.find('\n', text.rfind("\r\x1b[K"));
+  auto drawn = 0;
+  for (auto at = begin; at != std::string::npos && at < end; ++drawn) {
+    const auto next = text.find("\r\x1b[K", at + 1);
+    const auto line = text.substr(at + 4, std::min(next, end) - at - 4);
+    EXPECT_LE(line.size(), 60u) << line; // a carriage return may stand at its end
+    EXPECT_EQ(line.find('\n'), std::string::npos) << line;
+    at = next;
+  }
+  EXPECT_GT(drawn, 1);
+}
+
+} // namespace
+} // namespace larql::test
