@@ -5,7 +5,10 @@
 
 #include <cerrno>
 #include <fcntl.h>
+#include <memory>
+#include <new>
 #include <sys/socket.h>
+#include <system_error>
 #include <vector>
 
 namespace larql::actors {
@@ -136,21 +139,30 @@ void listener::greet_those_who_spoke(std::span<const pollfd> seen) {
 
 void listener::start(silent_peer peer) {
   const auto address = std::move(peer.address); // entered; whatever happens, it leaves
-  try {
-    std::thread{[this, address, s = std::move(peer.connection), until = peer.until]() mutable {
-      try {
-        if (const auto ok = serve(std::move(s), until); !ok) {
-          failed_.fetch_add(1);
-          log_warning("listener", "{}", ok.error().text);
-        }
-      } catch (const std::exception& e) { // memory: ends this connection only
-        log_warning("listener", "a connection was closed: {}", e.what());
+  const auto greet = [this, address](socket connection, time_limit until) {
+    try {
+      if (const auto ok = serve(std::move(connection), until); !ok) {
+        failed_.fetch_add(1);
+        log_warning("listener", "{}", ok.error().text);
       }
-      leave(address);
-    }}.detach();
-  } catch (const std::exception& e) { // no thread to be had, or no memory
+    } catch (const std::exception& e) { // memory: ends this connection only
+      log_warning("listener", "a connection was closed: {}", e.what());
+    }
     leave(address);
-    log_warning("listener", "cannot start a handshake: {}", e.what());
+  };
+  try {
+    const auto shared = std::make_shared<silent_peer>(std::move(peer));
+    try {
+      std::thread{[greet, shared] {
+        greet(std::move(shared->connection), shared->until);
+      }}.detach();
+    } catch (const std::system_error&) {
+      // No thread to be had: this one greets, and others wait, at most until the peer's limit.
+      greet(std::move(shared->connection), shared->until);
+    }
+  } catch (const std::bad_alloc&) {
+    leave(address);
+    log_warning("listener", "cannot start a handshake: no memory");
   }
 }
 

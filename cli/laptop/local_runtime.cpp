@@ -2,10 +2,10 @@
 
 #include "actors/net/model_match.hpp"
 #include "cli/support/last_resort.hpp"
+#include "cli/support/limit_check.hpp"
 #include "cli/support/model_kind.hpp"
 #include "cli/support/model_path.hpp"
 #include "cli/support/output.hpp"
-#include "cli/support/thread_check.hpp"
 
 #include "runtime/base/available_memory.hpp"
 #include "runtime/base/mapped_file.hpp"
@@ -136,7 +136,7 @@ actors::own_sums_fn local_runtime::own_sums() const {
 
 result<void> local_runtime::connect_nodes(const topology::cluster& c, const std::stop_token& stop) {
   LARQL_TRY(const auto weights, vindex::name_weights(options_.vindex, model_.config));
-  LARQL_TRY_VOID(check_threads(threads_of_actors));
+  LARQL_TRY_VOID(check_limits());
   {
     const auto starting = ends_without_memory{}; // half of a system could not be taken down
     system_config_ = std::make_unique<actors::system_config>();

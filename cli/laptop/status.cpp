@@ -218,7 +218,8 @@ void print_snapshot(const snapshot& p, bool wide) {
     print("  another model, not used: {}\n", other);
   for (const auto& text : expiring_certificates(p))
     print("  {}\n", text);
-  if (p.coverage.empty()) {
+  const auto& seen = p.nodes.nodes;
+  if (std::none_of(seen.begin(), seen.end(), [](const auto& n) { return bool{n.report}; })) {
     print("\nno node answers\n");
     return;
   }

@@ -15,8 +15,8 @@
 #include "cli/support/command.hpp"
 #include "cli/support/compute_choice.hpp"
 #include "cli/support/last_resort.hpp"
+#include "cli/support/limit_check.hpp"
 #include "cli/support/model_kind.hpp"
-#include "cli/support/thread_check.hpp"
 #include "runtime/base/format_bytes.hpp"
 #include "runtime/base/jitter.hpp"
 #include "runtime/base/log.hpp"
@@ -355,7 +355,7 @@ result<node_end> serve_node(const node_settings& settings) {
     description.state = schema::node_state::loading;
 
   loading.reset(); // from here on the node itself answers
-  LARQL_TRY_VOID(check_threads(threads_of_actors));
+  LARQL_TRY_VOID(check_limits());
   auto config = actors::system_config{};
   auto sys = caf::actor_system{config};
   auto options =
