@@ -51,7 +51,7 @@ ADAPTERS = {
     "microhttpd": ["actors/net/http_endpoint.cpp"],
     "prometheus/": ["cli/node/metrics.cpp", "tests/cli/"],
     "caf/": ["actors/", "cli/", "tests/"],
-    "CLI/": ["cli/"],
+    "CLI/": ["cli/support/command_parser.cpp"],
 }
 SYSTEM_INCLUDE = re.compile(r"^\s*#\s*include\s+<([^>]+)>")
 
