@@ -276,17 +276,17 @@ result<int> chat(options o) {
 
 } // namespace
 
-void add_chat(CLI::App& app, action& chosen) {
-  auto* command = app.add_subcommand("chat", "Talk with the model");
+void add_chat(command_parser& app, action& chosen) {
+  auto command = app.add_command("chat", "Talk with the model");
   auto o = std::make_shared<options>();
   o->answer.max_tokens = 1024;
-  add_runtime_options(*command, o->runtime);
-  add_answer_options(*command, o->answer);
-  command->add_flag("--no-history", o->no_history, "Do not remember what was typed");
-  command->footer("larql chat gemma4.vindex\n"
-                  "larql chat --topology cluster.toml --system \"Answer in one sentence.\"\n\n"
-                  "/help in the conversation shows its commands.");
-  command->callback([o, &chosen] { chosen = [o] { return exit_code(chat(*o)); }; });
+  add_runtime_options(command, o->runtime);
+  add_answer_options(command, o->answer);
+  command.add_flag("--no-history", o->no_history, "Do not remember what was typed");
+  command.footer("larql chat gemma4.vindex\n"
+                 "larql chat --topology cluster.toml --system \"Answer in one sentence.\"\n\n"
+                 "/help in the conversation shows its commands.");
+  command.callback([o, &chosen] { chosen = [o] { return exit_code(chat(*o)); }; });
 }
 
 } // namespace larql::cli

@@ -20,19 +20,19 @@
 
 namespace larql::cli {
 
-void add_runtime_options(CLI::App& command, runtime_options& o) {
+void add_runtime_options(command_parser& command, runtime_options& o) {
   command.add_option("vindex", o.vindex, "Directory, or hf://OWNER/NAME (default: by --topology)");
   command.add_option("-t,--threads", o.threads, "Threads for computing (default: one per core)");
   add_cluster_flags(command, o.cluster);
   command.add_option("--kv", o.kv, "Numbers of the KV cache")
-      ->check(CLI::IsMember({"f16", "f32"}))
-      ->capture_default_str()
-      ->group("Computing");
+      .one_of({"f16", "f32"})
+      .show_default()
+      .group("Computing");
   command.add_option("--context", o.context,
                      "Tokens in all (default: as trained, as memory allows)");
   command.add_option("--chunk", o.chunk, "Prompt tokens per pass")
-      ->capture_default_str()
-      ->group("Computing");
+      .show_default()
+      .group("Computing");
 }
 
 local_runtime::local_runtime(const runtime_options& options, const kernels::kernel_set& k)

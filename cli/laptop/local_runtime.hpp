@@ -32,7 +32,7 @@ struct runtime_options {
   std::uint32_t chunk = 256;
 };
 
-void add_runtime_options(CLI::App& command, runtime_options& options);
+void add_runtime_options(command_parser& command, runtime_options& options);
 
 /// Reads the cluster file or shard map, and takes the vindex from it if none was given.
 [[nodiscard]] result<void> complete(runtime_options& options);

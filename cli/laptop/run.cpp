@@ -142,28 +142,27 @@ result<void> run(options o) {
 
 } // namespace
 
-void add_run(CLI::App& app, action& chosen) {
-  auto* command = app.add_subcommand("run", "Answer a prompt");
+void add_run(command_parser& app, action& chosen) {
+  auto command = app.add_command("run", "Answer a prompt");
   auto o = std::make_shared<options>();
-  add_runtime_options(*command, o->runtime);
-  command->add_option("prompt", o->prompt, "What to say to the model; -: standard input");
-  command->add_option("-f,--file", o->file, "File with the prompt; -: standard input");
-  add_answer_options(*command, o->answer);
-  auto* chat =
-      command->add_flag("--chat", o->chat, "Use the chat template (default if there is one)")
-          ->group("Prompt");
-  command->add_flag("--raw", o->raw, "Continue the prompt as plain text")
-      ->excludes(chat)
-      ->group("Prompt");
-  command->add_flag("--token-ids", o->token_ids, "Print a line per token, its id, instead of text")
-      ->group("Output");
-  command->add_flag("--ignore-eos", o->ignore_eos, "Go on after the end of the answer, up to -n")
-      ->group("Output");
-  command->footer("larql run gemma4.vindex \"Why is the sky blue?\"\n"
-                  "larql run gemma4.vindex -f letter.txt --topology cluster.toml -n 300\n\n"
-                  "The answer ends where the model ends it, where -n says, or where the context is "
-                  "full, which is then said.");
-  command->callback([o, &chosen] { chosen = [o] { return exit_code(run(*o)); }; });
+  add_runtime_options(command, o->runtime);
+  command.add_option("prompt", o->prompt, "What to say to the model; -: standard input");
+  command.add_option("-f,--file", o->file, "File with the prompt; -: standard input");
+  add_answer_options(command, o->answer);
+  auto chat = command.add_flag("--chat", o->chat, "Use the chat template (default if there is one)")
+                  .group("Prompt");
+  command.add_flag("--raw", o->raw, "Continue the prompt as plain text")
+      .excludes(chat)
+      .group("Prompt");
+  command.add_flag("--token-ids", o->token_ids, "Print a line per token, its id, instead of text")
+      .group("Output");
+  command.add_flag("--ignore-eos", o->ignore_eos, "Go on after the end of the answer, up to -n")
+      .group("Output");
+  command.footer("larql run gemma4.vindex \"Why is the sky blue?\"\n"
+                 "larql run gemma4.vindex -f letter.txt --topology cluster.toml -n 300\n\n"
+                 "The answer ends where the model ends it, where -n says, or where the context is "
+                 "full, which is then said.");
+  command.callback([o, &chosen] { chosen = [o] { return exit_code(run(*o)); }; });
 }
 
 } // namespace larql::cli

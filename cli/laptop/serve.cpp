@@ -191,73 +191,72 @@ result<int> run(options o) {
   return exit_ok;
 }
 
-void add_server_options(CLI::App& c, options& o) {
-  c.add_option("--host", o.server.host, "Address to listen on")->capture_default_str();
-  c.add_option("--port", o.server.port, "Port; 0: any")->capture_default_str();
+void add_server_options(command_parser& c, options& o) {
+  c.add_option("--host", o.server.host, "Address to listen on").show_default();
+  c.add_option("--port", o.server.port, "Port; 0: any").show_default();
   c.add_option("--api-key-file", o.server.api_key_file, "File of keys, one to a line")
-      ->group("Access");
+      .group("Access");
   c.add_option("--https-cert", o.server.certificate,
                "Certificate of the server, PEM, with its chain")
-      ->group("Access");
-  c.add_option("--https-key", o.server.key, "Its key")->group("Access");
+      .group("Access");
+  c.add_option("--https-key", o.server.key, "Its key").group("Access");
   c.add_flag("--insecure-bind", o.server.insecure_bind,
              "Listen on any --host without a key or without HTTPS")
-      ->group("Access");
+      .group("Access");
   c.add_option("--allowed-host", o.server.allowed_hosts,
                "A further name by which clients call this server; several are possible")
-      ->group("Access");
+      .group("Access");
   c.add_option("--allowed-origin", o.server.allowed_origins,
                "Origin whose web pages may use the server, like https://chat.example.org; several "
                "are possible")
-      ->group("Access");
+      .group("Access");
   c.add_option("--drain-timeout", o.drain_seconds, "Seconds that answers have to finish at the end")
-      ->capture_default_str()
-      ->group("Limits");
+      .show_default()
+      .group("Limits");
 }
 
-void add_session_options(CLI::App& c, options& o) {
+void add_session_options(command_parser& c, options& o) {
   c.add_option("--parallel", o.parallel, "Answers computed at once; others wait")
-      ->check(whole_number(1, 1024))
-      ->capture_default_str();
+      .check(whole_number(1, 1024))
+      .show_default();
   c.add_option("--queue", o.queue, "Answers that may wait")
-      ->check(whole_number(1, 100'000))
-      ->capture_default_str()
-      ->group("Limits");
+      .check(whole_number(1, 100'000))
+      .show_default()
+      .group("Limits");
   c.add_option("--kv-memory", o.kv_memory,
                "Memory for keys and values, like 8GB (default: half of what is free)")
-      ->group("Limits");
+      .group("Limits");
   c.add_option("--name", o.name, "What clients call the model (default: the vindex's name)")
-      ->group("Answers");
+      .group("Answers");
   c.add_flag("--thinking", o.thinking, "Let the model think unless a request says not to")
-      ->group("Answers");
+      .group("Answers");
   c.add_flag("--share-prefix", o.share_prefix, "Let all keys use each other's cached prompts")
-      ->group("Prefix cache");
+      .group("Prefix cache");
   c.add_option("--prompt-cache", o.prompt_cache, "Directory that keeps prompts beyond the process")
-      ->group("Prefix cache");
+      .group("Prefix cache");
   c.add_option("--prompt-cache-size", o.prompt_cache_size, "What it may take on the disk")
-      ->capture_default_str()
-      ->group("Prefix cache");
+      .show_default()
+      .group("Prefix cache");
   c.add_option("--latency-factor", o.latency_factor,
                "How much longer tokens may take while another prompt is read")
-      ->check(number_between(1, 100))
-      ->capture_default_str()
-      ->group("Limits");
+      .check(number_between(1, 100))
+      .show_default()
+      .group("Limits");
 }
 
 } // namespace
 
-void add_serve(CLI::App& app, action& chosen) {
-  auto* command =
-      app.add_subcommand("serve", "Answer programs over HTTP (OpenAI, Anthropic, Ollama)");
+void add_serve(command_parser& app, action& chosen) {
+  auto command = app.add_command("serve", "Answer programs over HTTP (OpenAI, Anthropic, Ollama)");
   auto o = std::make_shared<options>();
-  add_runtime_options(*command, o->runtime);
-  add_server_options(*command, *o);
-  add_session_options(*command, *o);
-  command->footer("larql serve gemma4.vindex\n"
-                  "larql serve --topology cluster.toml --api-key-file keys.txt\n"
-                  "curl http://127.0.0.1:8090/v1/models\n\n"
-                  "SIGTERM lets answers finish; SIGHUP reads keys and certificates again.");
-  command->callback([o, &chosen] { chosen = [o] { return exit_code(run(*o)); }; });
+  add_runtime_options(command, o->runtime);
+  add_server_options(command, *o);
+  add_session_options(command, *o);
+  command.footer("larql serve gemma4.vindex\n"
+                 "larql serve --topology cluster.toml --api-key-file keys.txt\n"
+                 "curl http://127.0.0.1:8090/v1/models\n\n"
+                 "SIGTERM lets answers finish; SIGHUP reads keys and certificates again.");
+  command.callback([o, &chosen] { chosen = [o] { return exit_code(run(*o)); }; });
 }
 
 } // namespace larql::cli

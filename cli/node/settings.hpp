@@ -2,13 +2,12 @@
 
 #pragma once
 
+#include "cli/support/command_parser.hpp"
 #include "cli/support/environment.hpp"
 #include "runtime/base/result.hpp"
 #include "runtime/experts/ownership.hpp"
 #include "runtime/topology/topology.hpp"
 #include "runtime/vindex/index_json.hpp"
-
-#include <CLI/CLI.hpp>
 
 #include <filesystem>
 #include <optional>
@@ -64,7 +63,7 @@ struct node_settings {
   std::optional<std::uint16_t> http_port; ///< absent: no HTTP
 };
 
-void add_node_options(CLI::App& app, node_flags& flags);
+void add_node_options(command_parser& app, node_flags& flags);
 
 /// `environment` gives the value of a variable, or nothing. Errors name the flag, the variable or
 /// file and line.

@@ -126,14 +126,6 @@ std::string in_short(const std::string& text) {
   return text.substr(0, text.find(';'));
 }
 
-class own_formatter : public CLI::FormatterBase {
-public:
-  std::string make_help(const CLI::App* app, std::string name,
-                        CLI::AppFormatMode mode) const override {
-    return help_text(describe(*app, name), mode == CLI::AppFormatMode::All);
-  }
-};
-
 } // namespace
 
 std::string help_text(const command_description& c, bool all) {
@@ -159,12 +151,6 @@ std::string help_text(const command_description& c, bool all) {
     out += c.notes + (c.notes.back() == '\n' ? "" : "\n");
   }
   return out;
-}
-
-void use_own_help(CLI::App& app) {
-  app.formatter(std::make_shared<own_formatter>());
-  app.set_help_flag("-h,--help", "Explain the common options");
-  app.set_help_all_flag("--help-all", "Explain everything");
 }
 
 } // namespace larql::cli

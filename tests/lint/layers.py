@@ -61,7 +61,7 @@ ADAPTERS = {
     "microhttpd": ["actors/net/http_"],
     "prometheus/": ["cli/node/metrics.cpp", "cli/serve/server/serve_metrics.cpp", "tests/cli/"],
     "caf/": ["actors/", "cli/", "tests/"],
-    "CLI/": ["cli/"],
+    "CLI/": ["cli/support/command_parser.cpp"],
 }
 SYSTEM_INCLUDE = re.compile(r"^\s*#\s*include\s+<([^>]+)>")
 

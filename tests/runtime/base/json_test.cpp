@@ -4,6 +4,7 @@
 #include "runtime/base/json.hpp"
 
 #include "tests/support/failures.hpp"
+#include "tests/support/json_text.hpp"
 
 #include <gtest/gtest.h>
 
