@@ -85,6 +85,10 @@ command_option command_parser::add_option(const std::string& names, int& to,
                                           const std::string& text) {
   return command_option{app_->add_option(names, to, text)};
 }
+command_option command_parser::add_option(const std::string& names, std::uint16_t& to,
+                                          const std::string& text) {
+  return command_option{app_->add_option(names, to, text)};
+}
 command_option command_parser::add_option(const std::string& names, std::uint32_t& to,
                                           const std::string& text) {
   return command_option{app_->add_option(names, to, text)};

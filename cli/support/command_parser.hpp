@@ -72,6 +72,7 @@ public:
   command_option add_option(const std::string& names, std::filesystem::path& to,
                             const std::string& text);
   command_option add_option(const std::string& names, int& to, const std::string& text);
+  command_option add_option(const std::string& names, std::uint16_t& to, const std::string& text);
   command_option add_option(const std::string& names, std::uint32_t& to, const std::string& text);
   command_option add_option(const std::string& names, std::uint64_t& to, const std::string& text);
   command_option add_option(const std::string& names, float& to, const std::string& text);
