@@ -17,8 +17,14 @@ bool index_of(const std::string& key, std::size_t& out) {
 }
 
 void replace_all(std::string& text, std::string_view from, std::string_view to) {
-  for (auto at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
-    text.replace(at, from.size(), to);
+  auto out = std::string{};
+  auto done = std::size_t{0};
+  for (auto at = text.find(from); at != std::string::npos; at = text.find(from, done)) {
+    out.append(text, done, at - done).append(to);
+    done = at + from.size();
+  }
+  out.append(text, done);
+  text = std::move(out);
 }
 
 // %20 and the like.

@@ -110,7 +110,7 @@ void output_reader::thought_text(std::string_view text, events& out) {
   auto all = std::exchange(held_, {});
   all += text;
   if (all.back() == '\n') {
-    held_ = "\n";
+    held_.assign(1, '\n');
     all.pop_back();
   }
   emit(output_event::kind::thought, all, out);
