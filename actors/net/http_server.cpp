@@ -47,7 +47,7 @@ public:
       : listening_(std::move(listening)),
         handler_(handler),
         options_(std::move(options)),
-        bodies_(std::make_shared<memory_budget>(options_.all_bodies_bytes)) {}
+        bodies_(std::make_shared<memory_budget>(options_.all_bodies_bytes, 0)) {} // all is counted
   ~impl() override;
 
   result<void> start();

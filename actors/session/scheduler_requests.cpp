@@ -5,6 +5,7 @@
 #include "runtime/models/gemma4/kv_size.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace larql::actors {
 
@@ -232,12 +233,13 @@ void scheduler::tell_end(live_request& r, answer_end e) {
   counts_.failed += e.failed ? 1 : 0;
   counts_.cancelled += e.reason == generate::end_reason::stopped ? 1 : 0;
   publish(); // who hears of the end finds it counted
-  if (r.call.on_event)
-    r.call.on_event(std::move(e));
-  if (--r.answers_left == 0) {
-    r.call.on_event = {}; // and what it holds
+  // Who hears of the end may ask again at once: it has ended for all others before.
+  const auto is_last = --r.answers_left == 0;
+  const auto tell = is_last ? std::exchange(r.call.on_event, {}) : r.call.on_event;
+  if (is_last)
     on_ended(r.id);
-  }
+  if (tell)
+    tell(std::move(e));
 }
 
 void scheduler::end_unbegun(live_request& r, const std::optional<failure>& failed) {

@@ -253,8 +253,7 @@ void add_serve(command_parser& app, action& chosen) {
   add_server_options(command, *o);
   add_session_options(command, *o);
   command.footer("larql serve gemma4.vindex\n"
-                 "larql serve --topology cluster.toml --api-key-file keys.txt\n"
-                 "curl http://127.0.0.1:8090/v1/models\n\n"
+                 "larql serve --topology cluster.toml --api-key-file keys.txt\n\n"
                  "SIGTERM lets answers finish; SIGHUP reads keys and certificates again.");
   command.callback([o, &chosen] { chosen = [o] { return exit_code(run(*o)); }; });
 }

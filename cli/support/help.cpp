@@ -145,7 +145,8 @@ std::string help_text(const command_description& c, bool all) {
       add_entry(out, names_of(o), text_of(o, all));
   for (const auto& group : groups_of(c))
     add_group(out, c, group, all);
-  add_environment(out, all);
+  if (all || c.commands.empty()) // a list of commands needs the lines; each command names them
+    add_environment(out, all);
   if (all && !c.notes.empty()) {
     out += '\n';
     out += c.notes + (c.notes.back() == '\n' ? "" : "\n");

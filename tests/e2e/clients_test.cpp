@@ -66,7 +66,7 @@ TEST_F(Clients, TheExamplesOfThePageWorkAsTheyStand) {
   const auto modules = packages(why);
   auto server = serve_process{vindex(), {}};
   const auto done =
-      run({"python3", (source_dir() / "tests/clients/snippets.py").string(),
+      run({"/usr/bin/env", "python3", (source_dir() / "tests/clients/snippets.py").string(),
            (source_dir() / "docs/serve.md").string(), (source_dir() / "README.md").string(),
            server.url(), expected(), modules.string(),
            modules.empty() ? "" : node(modules.parent_path()).string()});

@@ -64,7 +64,7 @@ constexpr std::string_view model_prefix = "/v1/models/";
 } // namespace
 
 std::optional<route> find_route(std::string_view path) {
-  if (path.size() > 1 && path.ends_with('/'))
+  if (path.size() > 1 && path.ends_with('/') && !path.ends_with("//"))
     path.remove_suffix(1);
   for (const auto& r : routes)
     if (r.path == path)

@@ -265,18 +265,22 @@ TEST_F(HttpServer, BodiesOfAllRequestsTogetherAreBounded) {
   options.all_bodies_bytes = 100'000;
   start();
   auto slow = std::deque<http_stream>{};
-  for (auto i = 0; i < 3; ++i) {
+  for (auto i = 0; i < 2; ++i) {
     slow.emplace_back(port());
     ASSERT_TRUE(slow.back().send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 40000\r\n\r\n" +
                                  std::string(39'999, 'x')));
   }
-  // Each is answered as soon as it is whole; one of them found no memory.
-  auto refused = 0;
+  // As soon as the server has read what these sent, there is no memory for a third one.
+  EXPECT_TRUE(eventually([&] {
+    auto third = http_stream{port()};
+    return third.post("/echo", std::string(40'000, 'x')) && third.response().status == 503;
+  }));
+  auto served = 0; // a third one may have been read before the second
   for (auto& s : slow) {
     ASSERT_TRUE(s.send("x"));
-    refused += s.response().status == 503 ? 1 : 0;
+    served += s.response().status == 200 ? 1 : 0;
   }
-  EXPECT_EQ(refused, 1);
+  EXPECT_GE(served, 1);
 }
 
 TEST_F(HttpServer, HeadersAreBounded) {
@@ -372,7 +376,7 @@ TEST_F(HttpServer, WhatIsNoHttpHurtsNobody) {
     auto client = http_stream{port()};
     (void) client.send(text);
     client.half_close();
-    (void) client.is_closed();
+    (void) client.wait_for("\r\n\r\n"); // an answer, or the end
   }
   EXPECT_EQ(get("/alive").status, 200);
 }

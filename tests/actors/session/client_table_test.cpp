@@ -35,7 +35,8 @@ TEST(ClientTable, WhoIsNewCountsAsHavingHadWhatTheOthersHad) {
   auto t = client_table{};
   t.had_by(t.enter("a")) = {100, 50};
   t.had_by(t.enter("b")) = {80, 60};
-  EXPECT_EQ(t.had()[t.enter("c")].decoded, 80u);
+  const auto c = t.enter("c");
+  EXPECT_EQ(t.had()[c].decoded, 80u);
 }
 
 TEST(ClientTable, ManyAbsentClientsAreForgotten) {

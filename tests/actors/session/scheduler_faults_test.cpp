@@ -26,6 +26,7 @@ TEST_F(SchedulerFaults, AFailureThatDoesNotComeAgainCostsNobodyItsAnswer) {
       auto late = test::late_experts{model_->port(), call};
       auto port = test::failing_experts{late};
       port.fail_wait(call);
+      ended_.clear();
       start(port);
       auto all = std::vector<asked>{};
       for (auto i = 0u; i < 4; ++i)
@@ -107,6 +108,7 @@ TEST_F(SchedulerFaults, WhatALiarHadAPartInIsReadAgainBeforeTheNextTokenIsChosen
       if (n == lie + 2) // found out before the tokens of this pass are chosen
         (void) port.ledger.condemn(2, "its answer");
     };
+    ended_.clear();
     start(port);
     const auto a = ask(text(40), answer_of(6));
     const auto b = ask(text(9, 2), answer_of(6, 1, 7));
