@@ -362,8 +362,14 @@ result<node_end> serve_node(const node_settings& settings) {
       actors::node_server_options{{*k, pool}, bank, description, std::move(listening), tls, {}};
   options.buffer_bytes = s.buffer_bytes;
   options.restart_node = [] { ::kill(::getpid(), process_signals::restart); };
-  const auto signal = run_node({s, at, join, bank, owned, {*k, pool}}, sys, std::move(options),
-                               signals, watch, starting);
+  auto signal = 0;
+  try {
+    signal = run_node({s, at, join, bank, owned, {*k, pool}}, sys, std::move(options), signals,
+                      watch, starting);
+  } catch (const std::exception& e) { // no thread or no memory: the actors could not be taken down
+    say("cannot go on: {}", e.what());
+    std::_Exit(exit_failure);
+  }
   if (signal != process_signals::restart || signals.told_to_end()) {
     end_process_soon();
     return node_end::stopped;
