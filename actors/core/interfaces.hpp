@@ -27,6 +27,13 @@ using layer_job_ptr = std::shared_ptr<layer_job>;
 using connect_result_ptr = std::shared_ptr<connect_result>;
 using accepted_client_ptr = std::shared_ptr<accepted_client>;
 
+struct session_call;   // session/session_call.hpp
+struct session_reply;  // session/session_call.hpp
+struct session_status; // session/status.hpp
+using session_call_ptr = std::shared_ptr<session_call>;
+using session_reply_ptr = std::shared_ptr<const session_reply>;
+using session_status_ptr = std::shared_ptr<const session_status>;
+
 /// Two nodes answered a call of these experts differently.
 struct dispute {
   std::uint32_t layer = 0;
@@ -62,6 +69,13 @@ using notice_atom = caf::atom_constant<caf::atom("notice")>;
 using start_atom = caf::atom_constant<caf::atom("start")>;
 using restart_atom = caf::atom_constant<caf::atom("restart")>;
 using shard_atom = caf::atom_constant<caf::atom("shard")>;
+using open_atom = caf::atom_constant<caf::atom("open")>;
+using append_atom = caf::atom_constant<caf::atom("append")>;
+using generate_atom = caf::atom_constant<caf::atom("generate")>;
+using pause_atom = caf::atom_constant<caf::atom("pause")>;
+using resume_atom = caf::atom_constant<caf::atom("resume")>;
+using close_atom = caf::atom_constant<caf::atom("close")>;
+using ended_atom = caf::atom_constant<caf::atom("ended")>;
 
 /// EXPERT SHARD: computes the experts that a node owns.
 using expert_shard_actor = caf::typed_actor<
@@ -171,8 +185,36 @@ using node_actor = caf::typed_actor<
     // To itself: start the shard again; give memory back.
     caf::reacts_to<shard_atom>, caf::reacts_to<tick_atom>>;
 
+/// SESSION SERVICE: answers prompts. Owns executor, sequences and prefix cache; its pass thread
+/// computes, the actor never does. Front ends use session/session_client.hpp.
+using session_actor = caf::typed_actor<
+    // Opens a session for a client, or refuses.
+    caf::replies_to<open_atom, std::string>::with<session_reply_ptr>,
+    // Reads tokens ahead; admits or refuses. What comes of it are events of the call.
+    caf::replies_to<append_atom, session_call_ptr>::with<session_reply_ptr>,
+    // Answers a prompt; admits or refuses. Tokens, and their end, are events of the call.
+    caf::replies_to<generate_atom, session_call_ptr>::with<session_reply_ptr>,
+    // The request is not wanted any more. Ignored if it has ended.
+    caf::reacts_to<cancel_atom, std::uint64_t>,
+    // The request's reader is slow; or it has caught up.
+    caf::reacts_to<pause_atom, std::uint64_t>, caf::reacts_to<resume_atom, std::uint64_t>,
+    // Forgets a session and cancels what runs in it.
+    caf::reacts_to<close_atom, std::uint64_t>,
+    // Numbers for people and monitoring. Never fails.
+    caf::replies_to<status_atom>::with<session_status_ptr>,
+    // Admits nothing more; answers once nothing runs, at the latest after so many milliseconds,
+    // when what still runs is cut.
+    caf::replies_to<drain_atom, std::uint64_t>::with<bool>,
+    // From the pass thread: a request has ended.
+    caf::reacts_to<ended_atom, std::uint64_t>,
+    // To itself: a pause or a drain may have lasted too long.
+    caf::reacts_to<tick_atom>>;
+
 } // namespace larql::actors
 
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(larql::actors::session_call_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(larql::actors::session_reply_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(larql::actors::session_status_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(larql::actors::dispute_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(larql::actors::verdict_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(larql::actors::layer_job_ptr)

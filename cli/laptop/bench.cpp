@@ -158,32 +158,32 @@ result<void> run(options& o, const std::stop_token& stop) {
 
 } // namespace
 
-void add_bench(CLI::App& app, action& chosen) {
-  auto* command = app.add_subcommand("bench", "Measure prefill and decode");
+void add_bench(command_parser& app, action& chosen) {
+  auto command = app.add_command("bench", "Measure prefill and decode");
   auto o = std::make_shared<options>();
-  add_runtime_options(*command, o->runtime);
-  command->add_option("--prompt-tokens", o->prompt_tokens, "Lengths of prompts to measure")
-      ->delimiter(',')
-      ->check(whole_number(1, 1u << 20))
-      ->capture_default_str();
-  command->add_option("--gen-tokens", o->gen_tokens, "Tokens to decode one by one; 0: none")
-      ->check(whole_number(0, 1u << 16))
-      ->capture_default_str();
-  command->add_option("--depth", o->depth, "Tokens in the KV cache before decoding")
-      ->check(whole_number(0, 1u << 20))
-      ->capture_default_str();
-  command->add_option("--sessions", o->sessions, "Sessions that decode together: 1,8")
-      ->delimiter(',')
-      ->check(whole_number(1, 256))
-      ->capture_default_str();
-  command->add_option("--repeat", o->repeat, "Times each prompt is measured")
-      ->check(whole_number(1, 100))
-      ->capture_default_str();
-  command->add_flag("--json", o->json, "Print everything as JSON");
-  command->add_flag("--no-probe", o->no_probe, "Leave out the measurement of memory bandwidth");
-  command->footer("larql bench gemma4.vindex\n"
-                  "larql bench gemma4.vindex --topology cluster.toml --sessions 1,8 --json");
-  command->callback([o, &chosen] {
+  add_runtime_options(command, o->runtime);
+  command.add_option("--prompt-tokens", o->prompt_tokens, "Lengths of prompts to measure")
+      .delimiter(',')
+      .check(whole_number(1, 1u << 20))
+      .show_default();
+  command.add_option("--gen-tokens", o->gen_tokens, "Tokens to decode one by one; 0: none")
+      .check(whole_number(0, 1u << 16))
+      .show_default();
+  command.add_option("--depth", o->depth, "Tokens in the KV cache before decoding")
+      .check(whole_number(0, 1u << 20))
+      .show_default();
+  command.add_option("--sessions", o->sessions, "Sessions that decode together: 1,8")
+      .delimiter(',')
+      .check(whole_number(1, 256))
+      .show_default();
+  command.add_option("--repeat", o->repeat, "Times each prompt is measured")
+      .check(whole_number(1, 100))
+      .show_default();
+  command.add_flag("--json", o->json, "Print everything as JSON");
+  command.add_flag("--no-probe", o->no_probe, "Leave out the measurement of memory bandwidth");
+  command.footer("larql bench gemma4.vindex\n"
+                 "larql bench gemma4.vindex --topology cluster.toml --sessions 1,8 --json");
+  command.callback([o, &chosen] {
     chosen = [o] {
       const auto signals = interrupt_scope{};
       return exit_code(run(*o, signals.token()));

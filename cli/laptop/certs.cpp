@@ -93,63 +93,62 @@ result<void> secret(const options& o) {
   return {};
 }
 
-void run_with(CLI::App* command, const options_ptr& o, result<void> (*run)(const options&),
+void run_with(command_parser command, const options_ptr& o, result<void> (*run)(const options&),
               action& chosen) {
-  command->add_flag("--force", o->force, "Replace existing files");
-  command->callback([o, run, &chosen] { chosen = [o, run] { return exit_code(run(*o)); }; });
+  command.add_flag("--force", o->force, "Replace existing files");
+  command.callback([o, run, &chosen] { chosen = [o, run] { return exit_code(run(*o)); }; });
 }
 
 } // namespace
 
-void add_certs(CLI::App& app, action& chosen) {
-  auto* command = app.add_subcommand("certs", "Make the certificates of a cluster");
-  command->require_subcommand(1);
-  command->footer("larql certs init --cluster home\nlarql certs issue alpha --host 10.0.0.7");
+void add_certs(command_parser& app, action& chosen) {
+  auto command = app.add_command("certs", "Make the certificates of a cluster");
+  command.require_command();
+  command.footer("larql certs init --cluster home\nlarql certs issue alpha --host 10.0.0.7");
   auto o = std::make_shared<options>();
-  const auto days = [&o](CLI::App* c, const char* help) {
-    c->add_option("--days", o->days, help)->check(whole_number(1, 36500));
+  const auto days = [&o](command_parser c, const char* help) {
+    c.add_option("--days", o->days, help).check(whole_number(1, 36500));
   };
-  const auto dir = [&o](CLI::App* c) {
-    c->add_option("--dir", o->dir, "Directory of the authority")->capture_default_str();
+  const auto dir = [&o](command_parser c) {
+    c.add_option("--dir", o->dir, "Directory of the authority").show_default();
   };
 
-  auto* init_command = command->add_subcommand("init", "Make the authority: ca.pem and ca.key");
-  init_command->footer("larql certs init\nlarql certs init --cluster home --dir certs");
+  auto init_command = command.add_command("init", "Make the authority: ca.pem and ca.key");
+  init_command.footer("larql certs init\nlarql certs init --cluster home --dir certs");
   dir(init_command);
-  init_command->add_option("--cluster", o->cluster, "Name of the cluster, for people")
-      ->capture_default_str();
+  init_command.add_option("--cluster", o->cluster, "Name of the cluster, for people")
+      .show_default();
   days(init_command, "Days it is valid (default: 3650)");
   run_with(init_command, o, init, chosen);
 
-  auto* issue_command =
-      command->add_subcommand("issue", "Make a member's certificate: NAME.pem and NAME.key");
+  auto issue_command =
+      command.add_command("issue", "Make a member's certificate: NAME.pem and NAME.key");
+  issue_command.add_option("name", o->member.name, "Of the node, as in the cluster file, or person")
+      .required();
   issue_command
-      ->add_option("name", o->member.name, "Of the node, as in the cluster file, or person")
-      ->required();
-  issue_command
-      ->add_option("--role", o->role,
-                   "What it may ask: a node answers calls, a laptop calls, an operator drains and "
-                   "restarts as well")
-      ->check(CLI::IsMember({"node", "laptop", "operator"}))
-      ->capture_default_str();
-  issue_command->add_option("--host", o->member.hosts,
-                            "Name or address of the machine, for the certificate; may be repeated");
-  issue_command->footer("larql certs issue alpha --host 10.0.0.7\n"
-                        "larql certs issue ann --role operator");
+      .add_option("--role", o->role,
+                  "What it may ask: a node answers calls, a laptop calls, an operator drains and "
+                  "restarts as well")
+      .one_of({"node", "laptop", "operator"})
+      .show_default();
+  issue_command.add_option("--host", o->member.hosts,
+                           "Name or address of the machine, for the certificate; may be repeated");
+  issue_command.footer("larql certs issue alpha --host 10.0.0.7\n"
+                       "larql certs issue ann --role operator");
   dir(issue_command);
   days(issue_command, "Days it is valid (default: 730)");
   run_with(issue_command, o, issue, chosen);
 
-  auto* list_command =
-      command->add_subcommand("list", "Show the certificates and until when they are valid");
+  auto list_command =
+      command.add_command("list", "Show the certificates and until when they are valid");
   dir(list_command);
-  list_command->footer("larql certs list\nlarql certs list --dir /etc/larql");
-  list_command->callback([o, &chosen] { chosen = [o] { return exit_code(list(*o)); }; });
+  list_command.footer("larql certs list\nlarql certs list --dir /etc/larql");
+  list_command.callback([o, &chosen] { chosen = [o] { return exit_code(list(*o)); }; });
 
-  auto* secret_command =
-      command->add_subcommand("secret", "Make a cluster secret, instead of certificates");
-  secret_command->add_option("file", o->secret, "File to write")->capture_default_str();
-  secret_command->footer("larql certs secret\nlarql certs secret cluster.secret --force");
+  auto secret_command =
+      command.add_command("secret", "Make a cluster secret, instead of certificates");
+  secret_command.add_option("file", o->secret, "File to write").show_default();
+  secret_command.footer("larql certs secret\nlarql certs secret cluster.secret --force");
   run_with(secret_command, o, secret, chosen);
 }
 

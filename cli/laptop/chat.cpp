@@ -1,9 +1,11 @@
-// larql chat: a conversation. What fails is one answer, never the conversation: its messages and
-// the KV cache stay, and /retry goes on from there.
+// larql chat: a conversation, in a session of the session service. What fails is one answer, never
+// the conversation: its messages and the KV cache stay, and /retry goes on from there.
 
+#include "cli/laptop/answer_view.hpp"
 #include "cli/laptop/chat_model.hpp"
 #include "cli/laptop/prompt_progress.hpp"
 #include "cli/laptop/report.hpp"
+#include "cli/laptop/session_answer.hpp"
 #include "cli/support/command.hpp"
 #include "cli/support/interrupt.hpp"
 #include "cli/support/line_reader.hpp"
@@ -47,15 +49,14 @@ fs::path history_file() {
 
 class conversation {
 public:
-  conversation(local_runtime& e, const text_assets& text, generate::sequence& sequence,
-               const answer_flags& flags, const generate::sampling_options& sampling,
-               const interrupt_scope& signals)
-      : runtime_(e),
+  conversation(const actors::session_service& service, actors::session_id session,
+               const text_assets& text, const answer_flags& flags,
+               const generate::sampling_options& sampling, const interrupt_scope& signals)
+      : service_(service),
+        session_(session),
         text_(text),
-        sequence_(sequence),
         flags_(flags),
         sampling_(sampling),
-        scratch_(e.compute().k),
         signals_(signals) {
     reset(flags.system);
   }
@@ -88,77 +89,94 @@ public:
 
 private:
   result<void> answer();
-  [[nodiscard]] std::vector<generate::marked_position>
-  marks(std::span<const std::uint32_t> prompt) const;
+  [[nodiscard]] actors::session_request request_of(const text::chat_prompt& prompt) const;
   [[nodiscard]] text::chat_template format() const {
     return text_.format.value_or(text::chat_template{});
   }
 
-  local_runtime& runtime_;
+  const actors::session_service& service_;
+  actors::session_id session_;
+  std::vector<std::uint32_t> held_; // tokens that the session has
   const text_assets& text_;
-  generate::sequence& sequence_;
   const answer_flags& flags_;
   generate::sampling_options sampling_;
-  generate::sampling_scratch scratch_;
   std::string system_;
   std::vector<text::chat_message> messages_;
   generate::answer_stats stats_;
   const interrupt_scope& signals_;
 };
 
-// Where later turns may go on from: the end of the system's turn, and the end of this prompt. A
-// past answer is rendered without the thoughts that the prompt invites, which parts the next prompt
-// from this one a few tokens before its end; a mark reaches back that far.
-std::vector<generate::marked_position>
-conversation::marks(std::span<const std::uint32_t> prompt) const {
-  auto out = std::vector<generate::marked_position>{};
-  if (!system_.empty()) {
-    const auto system =
-        format().render(std::span{messages_}.first(1), {flags_.thinking, false}, text_.tokens);
-    if (system && system->size() < prompt.size() &&
-        std::equal(system->begin(), system->end(), prompt.begin()))
-      out.push_back({generate::boundary::system, static_cast<std::uint32_t>(system->size())});
-  }
-  out.push_back({generate::boundary::turn, static_cast<std::uint32_t>(prompt.size())});
+// The session goes back to what it has in common with the prompt. Later turns may go on from the
+// end of the system's turn and of each other one: a past answer is rendered without the thoughts
+// that the prompt invites, which parts the next prompt from this one a few tokens before its end; a
+// boundary reaches back that far.
+actors::session_request conversation::request_of(const text::chat_prompt& prompt) const {
+  const auto common =
+      std::mismatch(held_.begin(), held_.end(), prompt.tokens.begin(), prompt.tokens.end()).first -
+      held_.begin();
+  auto out = actors::session_request{};
+  out.session = session_;
+  out.keep = static_cast<std::uint32_t>(common);
+  out.tokens.assign(prompt.tokens.begin() + common, prompt.tokens.end());
+  out.hints.system_end = static_cast<std::uint32_t>(prompt.system_end);
+  for (const auto end : prompt.turn_ends)
+    out.hints.turn_ends.push_back(static_cast<std::uint32_t>(end));
+  const auto& stop = text_.defaults.stop;
+  auto options = generate::generation_options{};
+  options.sampling = sampling_;
+  options.max_tokens = flags_.max_tokens;
+  options.stop_tokens = {stop.begin(), stop.end()};
+  out.answers.emplace_back(std::move(options),
+                           text::output_reader{text_.tokens, prompt.in_thought});
   return out;
 }
 
 result<void> conversation::answer() {
-  LARQL_TRY(const auto prompt, format().render(messages_, {flags_.thinking, true}, text_.tokens));
-  if (prompt.size() >= sequence_.max_context())
+  LARQL_TRY(auto prompt, format().render_prompt(messages_, {flags_.thinking, true}, text_.tokens));
+  const auto context = service_.options().limits.context;
+  if (prompt.tokens.size() >= context)
     return fail(errc::usage,
                 "the conversation has {} tokens and fills the context of {}: /reset, or start with "
                 "a larger --context",
-                prompt.size(), sequence_.max_context());
-  const auto positions = marks(prompt);
-  const auto& stop = text_.defaults.stop;
-  const auto options =
-      generate::generation_options{sampling_, flags_.max_tokens, {stop.begin(), stop.end()}, {}};
-  auto shown = text::utf8_stream{text_.tokens, flags_.show_special ? text::special_tokens::keep
-                                                                   : text::special_tokens::skip};
-  auto generation = generate::generation{options, shown};
-  // Thoughts are told apart by their control tokens, which are not shown.
-  auto with_control = text::utf8_stream{text_.tokens};
-  auto answer_text = std::string{};
+                prompt.tokens.size(), context);
+  auto request = request_of(prompt);
+  auto view = answer_view{flags_.quiet};
+  auto special = text::utf8_stream{text_.tokens, text::special_tokens::keep};
   auto printer = answer_printer{};
-  auto progress = prompt_progress{prompt.size(), prompt_progress::clock::now()};
-  auto input = generate::prompt_input{generate::reuse(sequence_, prompt), positions};
-  if (!flags_.quiet)
-    input.on_read = [&](std::uint32_t read) { say_progress(progress, read); };
-  const auto done = generate::answer(
-      runtime_.executor(), sequence_, input, generation, scratch_,
+  auto given = std::vector<std::uint32_t>{};
+  auto progress = prompt_progress{prompt.tokens.size(), prompt_progress::clock::now()};
+  const auto outcome = ask(
+      service_.client(), std::move(request),
       [&](const generate::generation::step_result& step) {
-        printer.print(step.text);
+        given.insert(given.end(), step.tokens.begin(), step.tokens.end());
+        if (!flags_.show_special)
+          return view.show(step);
+        view.keep(step);
         for (const auto token : step.tokens)
-          answer_text += with_control.append(token);
+          printer.print(special.append(token));
       },
-      signals_.token(), stats_);
-  printer.finish(generation.flush());
-  answer_text += with_control.flush();
-  if (!done)
-    return done;
-  if (!answer_text.empty())
-    messages_.push_back({text::chat_role::model, answer_text});
+      [&](std::uint32_t read) {
+        if (!flags_.quiet)
+          say_progress(progress, read);
+      },
+      signals_.token());
+  if (!outcome.refused) {
+    held_ = std::move(prompt.tokens);
+    held_.insert(held_.end(), given.begin(), given.end());
+    stats_ = outcome.end.stats;
+  }
+  if (flags_.show_special) {
+    view.keep(outcome.end.rest);
+    printer.finish(special.flush());
+  } else {
+    view.finish(outcome.end.rest);
+  }
+  LARQL_TRY_VOID(outcome.done());
+  if (!given.empty()) {
+    auto said = text::chat_message{text::chat_role::model, view.text()};
+    said.reasoning = view.thoughts();
+    messages_.push_back(std::move(said));
+  }
   return {};
 }
 
@@ -227,8 +245,13 @@ result<int> chat(options o) {
   LARQL_TRY(const auto model, start_model(o.runtime, signals.token()));
   const auto& [text, e] = model;
   LARQL_TRY(const auto sampling, text.sampling(o.answer));
-  LARQL_TRY(const auto sequence, e->new_conversation());
-  auto talk = conversation{*e, text, *sequence, o.answer, sampling, signals};
+  auto limits = actors::session_options{};
+  limits.limits.cache_bytes = 0; // the session keeps what the next turn needs
+  LARQL_TRY(const auto service, e->start_sessions(std::move(limits)));
+  const auto session = service->client().open("");
+  if (session.refused)
+    return session.refused->error;
+  auto talk = conversation{*service, session.id, text, o.answer, sampling, signals};
   auto lines = line_reader{o.no_history ? fs::path{} : history_file(), signals};
   if (lines.is_terminal())
     print("{}; /help shows the commands\n", e->model().config.model);
@@ -253,17 +276,17 @@ result<int> chat(options o) {
 
 } // namespace
 
-void add_chat(CLI::App& app, action& chosen) {
-  auto* command = app.add_subcommand("chat", "Talk with the model");
+void add_chat(command_parser& app, action& chosen) {
+  auto command = app.add_command("chat", "Talk with the model");
   auto o = std::make_shared<options>();
   o->answer.max_tokens = 1024;
-  add_runtime_options(*command, o->runtime);
-  add_answer_options(*command, o->answer);
-  command->add_flag("--no-history", o->no_history, "Do not remember what was typed");
-  command->footer("larql chat gemma4.vindex\n"
-                  "larql chat --topology cluster.toml --system \"Answer in one sentence.\"\n\n"
-                  "/help in the conversation shows its commands.");
-  command->callback([o, &chosen] { chosen = [o] { return exit_code(chat(*o)); }; });
+  add_runtime_options(command, o->runtime);
+  add_answer_options(command, o->answer);
+  command.add_flag("--no-history", o->no_history, "Do not remember what was typed");
+  command.footer("larql chat gemma4.vindex\n"
+                 "larql chat --topology cluster.toml --system \"Answer in one sentence.\"\n\n"
+                 "/help in the conversation shows its commands.");
+  command.callback([o, &chosen] { chosen = [o] { return exit_code(chat(*o)); }; });
 }
 
 } // namespace larql::cli

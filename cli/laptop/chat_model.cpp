@@ -7,38 +7,37 @@
 
 namespace larql::cli {
 
-void add_answer_options(CLI::App& command, answer_flags& f) {
+void add_answer_options(command_parser& command, answer_flags& f) {
   command.add_option(
       "-n,--max-tokens", f.max_tokens,
       fmt::format("Most tokens (default: {})", f.max_tokens == answer_flags::no_limit
                                                    ? "until the model ends the answer"
                                                    : fmt::format("{}", f.max_tokens)));
-  command.add_option("--system", f.system, "System message in front of the prompt")
-      ->group("Prompt");
+  command.add_option("--system", f.system, "System message in front of the prompt").group("Prompt");
   command.add_flag("--thinking", f.thinking, "Let the model think before it answers")
-      ->group("Prompt");
+      .group("Prompt");
   command
       .add_option("--temperature", f.sampling.temperature,
                   "0: always the most likely token; higher: more varied")
-      ->capture_default_str()
-      ->group("Sampling");
+      .show_default()
+      .group("Sampling");
   command
       .add_option("--top-k", f.top_k,
                   "Choose among this many tokens; 0: all (default: the model's)")
-      ->group("Sampling");
+      .group("Sampling");
   command
       .add_option("--top-p", f.top_p,
                   "Choose among tokens of this probability (default: the model's)")
-      ->group("Sampling");
+      .group("Sampling");
   command
       .add_option("--min-p", f.sampling.min_p,
                   "Leave out tokens below this share of the likeliest one's probability")
-      ->group("Sampling");
+      .group("Sampling");
   command.add_option("--seed", f.sampling.seed, "Same seed, same text")
-      ->capture_default_str()
-      ->group("Sampling");
+      .show_default()
+      .group("Sampling");
   command.add_flag("--show-special", f.show_special, "Print control tokens as well")
-      ->group("Output");
+      .group("Output");
   command.add_flag("-q,--quiet", f.quiet, "No report behind an answer");
 }
 

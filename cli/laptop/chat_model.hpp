@@ -9,8 +9,6 @@
 #include "runtime/text/generation_config.hpp"
 #include "runtime/text/tokenizer.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include <optional>
 
 namespace larql::cli {
@@ -29,7 +27,7 @@ struct answer_flags {
   std::optional<float> top_p;
 };
 
-void add_answer_options(CLI::App& command, answer_flags& flags);
+void add_answer_options(command_parser& command, answer_flags& flags);
 
 /// Tokenizer, chat template and defaults of a vindex.
 struct text_assets {

@@ -84,23 +84,23 @@ result<void> restart(const options& o, const std::stop_token& stop) {
   return {};
 }
 
-void add_node_command(CLI::App& app, action& chosen, const char* name, const char* help,
+void add_node_command(command_parser& app, action& chosen, const char* name, const char* help,
                       result<void> (*run)(const options&, const std::stop_token&)) {
-  auto* command = app.add_subcommand(name, help);
+  auto command = app.add_command(name, help);
   auto o = std::make_shared<options>();
-  command->add_option("node", o->node, "Its name, or its address")->required();
-  add_cluster_flags(*command, o->cluster);
-  command->add_option("--timeout", o->timeout_s, "Seconds to wait until it is done")
-      ->check(whole_number(1, 86400))
-      ->capture_default_str();
-  add_wait_flag(*command, o->wait);
+  command.add_option("node", o->node, "Its name, or its address").required();
+  add_cluster_flags(command, o->cluster);
+  command.add_option("--timeout", o->timeout_s, "Seconds to wait until it is done")
+      .check(whole_number(1, 86400))
+      .show_default();
+  add_wait_flag(command, o->wait);
   if (run == restart)
-    command->add_flag("--shard", o->shard,
-                      "Only the shard, behind the call it computes; connections stay");
-  command->footer(fmt::format("larql {0} alpha --topology cluster.toml\n"
-                              "larql {0} 10.0.0.7:9470 --topology cluster.toml --timeout 300",
-                              name));
-  command->callback([o, run, &chosen] {
+    command.add_flag("--shard", o->shard,
+                     "Only the shard, behind the call it computes; connections stay");
+  command.footer(fmt::format("larql {0} alpha --topology cluster.toml\n"
+                             "larql {0} 10.0.0.7:9470 --topology cluster.toml --timeout 300",
+                             name));
+  command.callback([o, run, &chosen] {
     chosen = [o, run] {
       const auto signals = interrupt_scope{};
       return exit_code(run(*o, signals.token()));
@@ -110,7 +110,7 @@ void add_node_command(CLI::App& app, action& chosen, const char* name, const cha
 
 } // namespace
 
-void add_control(CLI::App& app, action& chosen) {
+void add_control(command_parser& app, action& chosen) {
   add_node_command(app, chosen, "drain",
                    "Let a node finish what it has and take nothing more; replicas take over",
                    drain);

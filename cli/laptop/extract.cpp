@@ -73,30 +73,30 @@ result<void> run(const options& o, const std::stop_token& stop) {
 
 } // namespace
 
-void add_extract(CLI::App& app, action& chosen) {
-  auto* command = app.add_subcommand("extract", "Make a vindex of a GGUF file or a checkpoint");
+void add_extract(command_parser& app, action& chosen) {
+  auto command = app.add_command("extract", "Make a vindex of a GGUF file or a checkpoint");
   auto o = std::make_shared<options>();
   command
-      ->add_option("source", o->source,
-                   "GGUF file (or one part of a split one), or directory with config.json and "
-                   "safetensors")
-      ->required();
-  command->add_option("-o,--output", o->destination, "Directory to write")->required();
+      .add_option("source", o->source,
+                  "GGUF file (or one part of a split one), or directory with config.json and "
+                  "safetensors")
+      .required();
+  command.add_option("-o,--output", o->destination, "Directory to write").required();
   command
-      ->add_option("--quant", o->quant,
-                   "lossless: every tensor keeps its encoding (default for GGUF); q4k: the "
-                   "reference's encoding (default for safetensors)")
-      ->check(CLI::IsMember({"lossless", "q4k"}));
-  command->add_option("-t,--threads", o->threads, "Threads (default: one per core)");
-  command->add_flag("--force", o->force,
-                    "Replace a vindex that is there, finished or not, and nothing else");
-  command->footer(
+      .add_option("--quant", o->quant,
+                  "lossless: every tensor keeps its encoding (default for GGUF); q4k: the "
+                  "reference's encoding (default for safetensors)")
+      .one_of({"lossless", "q4k"});
+  command.add_option("-t,--threads", o->threads, "Threads (default: one per core)");
+  command.add_flag("--force", o->force,
+                   "Replace a vindex that is there, finished or not, and nothing else");
+  command.footer(
       "larql extract gemma-4-26B-A4B-it-Q4_K_M.gguf -o gemma4.vindex\n"
       "larql extract ~/checkpoints/gemma-4-26B-A4B-it -o gemma4.vindex --quant q4k\n\n"
       "A stopped extract goes on where it was with the same command. checksums.json gets "
       "the SHA-256 of\nevery file and of every expert, and every expert's known answer, for `larql "
       "verify`.");
-  command->callback([o, &chosen] {
+  command.callback([o, &chosen] {
     chosen = [o] {
       const auto signals = interrupt_scope{};
       if (const auto ok = run(*o, signals.token()); !ok)

@@ -166,17 +166,17 @@ result<void> run(const options& o) {
 
 } // namespace
 
-void add_inspect(CLI::App& app, action& chosen) {
-  auto* command = app.add_subcommand("inspect", "Show what a vindex holds");
+void add_inspect(command_parser& app, action& chosen) {
+  auto command = app.add_command("inspect", "Show what a vindex holds");
   auto o = std::make_shared<options>();
   command
-      ->add_option("vindex", o->model,
-                   "Directory of the model, or hf://OWNER/NAME: what the cache holds of it")
-      ->required();
-  command->add_flag("--json", o->json, "For programs");
-  command->footer("larql inspect gemma4.vindex\n"
-                  "larql inspect hf://ann/gemma4-vindex");
-  command->callback([o, &chosen] { chosen = [o] { return exit_code(run(*o)); }; });
+      .add_option("vindex", o->model,
+                  "Directory of the model, or hf://OWNER/NAME: what the cache holds of it")
+      .required();
+  command.add_flag("--json", o->json, "For programs");
+  command.footer("larql inspect gemma4.vindex\n"
+                 "larql inspect hf://ann/gemma4-vindex");
+  command.callback([o, &chosen] { chosen = [o] { return exit_code(run(*o)); }; });
 }
 
 } // namespace larql::cli

@@ -20,19 +20,19 @@
 
 namespace larql::cli {
 
-void add_runtime_options(CLI::App& command, runtime_options& o) {
+void add_runtime_options(command_parser& command, runtime_options& o) {
   command.add_option("vindex", o.vindex, "Directory, or hf://OWNER/NAME (default: by --topology)");
   command.add_option("-t,--threads", o.threads, "Threads for computing (default: one per core)");
   add_cluster_flags(command, o.cluster);
   command.add_option("--kv", o.kv, "Numbers of the KV cache")
-      ->check(CLI::IsMember({"f16", "f32"}))
-      ->capture_default_str()
-      ->group("Computing");
+      .one_of({"f16", "f32"})
+      .show_default()
+      .group("Computing");
   command.add_option("--context", o.context,
                      "Tokens in all (default: as trained, as memory allows)");
   command.add_option("--chunk", o.chunk, "Prompt tokens per pass")
-      ->capture_default_str()
-      ->group("Computing");
+      .show_default()
+      .group("Computing");
 }
 
 local_runtime::local_runtime(const runtime_options& options, const kernels::kernel_set& k)
@@ -136,21 +136,26 @@ actors::own_sums_fn local_runtime::own_sums() const {
 
 result<void> local_runtime::connect_nodes(const topology::cluster& c, const std::stop_token& stop) {
   LARQL_TRY(const auto weights, vindex::name_weights(options_.vindex, model_.config));
-  LARQL_TRY_VOID(check_limits());
-  {
-    const auto starting = ends_without_memory{}; // half of a system could not be taken down
-    system_config_ = std::make_unique<actors::system_config>();
-    system_ = std::make_unique<caf::actor_system>(*system_config_);
-  }
+  LARQL_TRY(auto* const system, actor_system());
   auto o = actors::cluster_options{c, actors::identity_of(model_.config, weights), "larql", stop};
   o.sample_answers = true;
   LARQL_TRY(o.known, known_answers_of(options_.vindex));
   o.own_sums = own_sums();
-  LARQL_TRY(cluster_, actors::cluster::connect(*system_, o));
+  LARQL_TRY(cluster_, actors::cluster::connect(*system, o));
   remote_ =
-      std::make_unique<actors::remote_experts>(*system_, cluster_->router(), cluster_->formats(),
+      std::make_unique<actors::remote_experts>(*system, cluster_->router(), cluster_->formats(),
                                                compute(), cluster_->limits(), cluster_->makers());
   return {};
+}
+
+result<caf::actor_system*> local_runtime::actor_system() {
+  if (system_)
+    return system_.get();
+  LARQL_TRY_VOID(check_limits());
+  const auto starting = ends_without_memory{}; // half of a system could not be taken down
+  system_config_ = std::make_unique<actors::system_config>();
+  system_ = std::make_unique<caf::actor_system>(*system_config_);
+  return system_.get();
 }
 
 std::uint64_t local_runtime::expert_bytes_per_token() const {
@@ -165,7 +170,9 @@ gemma4::kv_format local_runtime::kv_format() const {
   return options_.kv == "f32" ? gemma4::kv_format::f32 : gemma4::kv_format::f16;
 }
 
-result<std::unique_ptr<generate::sequence>> local_runtime::new_conversation() {
+// ---- conversations ------------------------------------------------------------------------------
+
+void local_runtime::set_context() {
   const auto trained = model_.config.trained_context;
   if (options_.context != 0) {
     if (trained != 0 && options_.context > trained)
@@ -177,7 +184,23 @@ result<std::unique_ptr<generate::sequence>> local_runtime::new_conversation() {
     if (context_.reason == context_reason::memory)
       say("context: {} (--context)", context_.text());
   }
+}
+
+result<std::unique_ptr<generate::sequence>> local_runtime::new_conversation() {
+  set_context();
   return new_sequence(context_.tokens);
+}
+
+result<std::unique_ptr<actors::session_service>>
+local_runtime::start_sessions(actors::session_options o) {
+  LARQL_TRY(auto* const system, actor_system());
+  if (context_.tokens == 0)
+    set_context();
+  o.limits.context = context_.tokens;
+  o.kv = kv_format();
+  o.chunk = options_.chunk;
+  o.groups = cluster_ ? 2 : 1;
+  return actors::session_service::start(*system, model_, compute(), port(), o);
 }
 
 result<std::unique_ptr<generate::sequence>> local_runtime::new_sequence(std::uint32_t context) {

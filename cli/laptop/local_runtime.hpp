@@ -6,6 +6,7 @@
 #include "actors/core/system.hpp"
 #include "actors/laptop/cluster.hpp"
 #include "actors/laptop/remote_experts.hpp"
+#include "actors/session/session_service.hpp"
 #include "cli/laptop/context_choice.hpp"
 #include "cli/support/cluster_flags.hpp"
 #include "cli/support/command.hpp"
@@ -31,7 +32,7 @@ struct runtime_options {
   std::uint32_t chunk = 256;
 };
 
-void add_runtime_options(CLI::App& command, runtime_options& options);
+void add_runtime_options(command_parser& command, runtime_options& options);
 
 /// Reads the cluster file or shard map, and takes the vindex from it if none was given.
 [[nodiscard]] result<void> complete(runtime_options& options);
@@ -44,7 +45,9 @@ public:
 
   [[nodiscard]] const gemma4::model& model() const noexcept { return model_; }
   [[nodiscard]] kernels::compute compute() noexcept { return {*kernels_, pool_}; }
+  [[nodiscard]] const runtime_options& options() const noexcept { return options_; }
   [[nodiscard]] generate::executor& executor() noexcept { return *executor_; }
+  [[nodiscard]] gemma4::kv_format kv_format() const;
   /// For what the options, else the model and the memory say; surprises are told on stderr.
   [[nodiscard]] result<std::unique_ptr<generate::sequence>> new_conversation();
   /// What the last new_conversation() took.
@@ -52,8 +55,19 @@ public:
   /// For `context` tokens, or as many as the options say.
   [[nodiscard]] result<std::unique_ptr<generate::sequence>> new_sequence(std::uint32_t context);
 
+  /// A session service over this model, for commands of one user; `o` says its limits. The context
+  /// is chosen as by new_conversation(); the format of keys and values, the chunk and the groups
+  /// are the command's. Nothing else may compute while the service lives.
+  [[nodiscard]] result<std::unique_ptr<actors::session_service>>
+  start_sessions(actors::session_options o);
+  /// Chooses the context, and tells surprises on stderr, before start_sessions() does.
+  void set_context();
+
   /// Where the experts are computed.
   [[nodiscard]] experts::expert_port& port() noexcept;
+
+  /// The actors of this process; made at the first call if all experts are local.
+  [[nodiscard]] result<caf::actor_system*> actor_system();
 
   /// Bytes of expert weights that one token reads here; 0 when experts are on nodes.
   [[nodiscard]] std::uint64_t expert_bytes_per_token() const;
@@ -64,7 +78,6 @@ public:
 
 private:
   local_runtime(const runtime_options& options, const kernels::kernel_set& k);
-  [[nodiscard]] gemma4::kv_format kv_format() const;
   [[nodiscard]] result<void> open_local_experts();
   [[nodiscard]] actors::own_sums_fn own_sums() const;
   [[nodiscard]] result<void> connect_nodes(const topology::cluster& c, const std::stop_token& stop);
@@ -79,7 +92,7 @@ private:
   std::optional<experts::expert_bank> bank_;
   std::unique_ptr<experts::local_experts> local_;
 
-  // Remote experts; destroyed in reverse order, the system last.
+  // Actors: those of remote experts, and of sessions; destroyed in reverse order, the system last.
   std::unique_ptr<actors::system_config> system_config_;
   std::unique_ptr<caf::actor_system> system_;
   std::unique_ptr<actors::cluster> cluster_;

@@ -53,20 +53,19 @@ result<void> run(options& o, const std::stop_token& stop) {
 
 } // namespace
 
-void add_logits(CLI::App& app, action& chosen) {
-  auto* command =
-      app.add_subcommand("logits", "Write the logits of token ids as raw f32 [tokens][vocab]");
+void add_logits(command_parser& app, action& chosen) {
+  auto command =
+      app.add_command("logits", "Write the logits of token ids as raw f32 [tokens][vocab]");
   auto o = std::make_shared<options>();
   o->runtime.kv = "f32";
-  add_runtime_options(*command, o->runtime);
-  command->add_option("--ids", o->ids, "Token ids, separated by spaces")->required();
-  command->add_option("-o,--output", o->output, "File, pipe or device to write; -: standard output")
-      ->required();
-  command->add_flag("--force", o->force, "Replace an existing file");
-  command->footer(
-      "larql logits gemma4.vindex --ids \"2 105 514\" -o logits.f32\n"
-      "larql logits gemma4.vindex --ids \"2 105 514\" -o a.f32 --topology cluster.toml");
-  command->callback([o, &chosen] {
+  add_runtime_options(command, o->runtime);
+  command.add_option("--ids", o->ids, "Token ids, separated by spaces").required();
+  command.add_option("-o,--output", o->output, "File, pipe or device to write; -: standard output")
+      .required();
+  command.add_flag("--force", o->force, "Replace an existing file");
+  command.footer("larql logits gemma4.vindex --ids \"2 105 514\" -o logits.f32\n"
+                 "larql logits gemma4.vindex --ids \"2 105 514\" -o a.f32 --topology cluster.toml");
+  command.callback([o, &chosen] {
     chosen = [o] {
       const auto signals = interrupt_scope{};
       return exit_code(run(*o, signals.token()));

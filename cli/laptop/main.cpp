@@ -2,11 +2,9 @@
 
 #include "cli/support/command.hpp"
 #include "cli/support/environment.hpp"
-#include "cli/support/help.hpp"
 #include "cli/support/interrupt.hpp"
 #include "cli/support/last_resort.hpp"
 #include "cli/support/manual.hpp"
-#include "cli/support/number_check.hpp"
 #include "cli/support/usage_error.hpp"
 #include "cli/support/version.hpp"
 #include "runtime/base/bus_error.hpp"
@@ -25,10 +23,11 @@ std::string_view program_name() noexcept {
 
 namespace {
 
-void add_commands(CLI::App& app, larql::cli::action& chosen) {
+void add_commands(larql::cli::command_parser& app, larql::cli::action& chosen) {
   using namespace larql::cli;
   add_run(app, chosen);
   add_chat(app, chosen);
+  add_serve(app, chosen);
   add_status(app, chosen);
   add_control(app, chosen);
   add_topology(app, chosen);
@@ -55,11 +54,10 @@ int main(int argc, char** argv) {
   install_terminate_handler("larql");
   larql::set_log_level(larql::log_level::warning); // a terminal is for answers
   larql::set_log_writer(say_log);
-  auto app = CLI::App{"Runs a mixture-of-experts model whose experts may live on other machines."};
-  app.name("larql");
-  use_own_help(app);
-  app.set_version_flag("--version", version_text());
-  app.require_subcommand(1);
+  auto app = program_parser{
+      "larql", "Runs a mixture-of-experts model whose experts may live on other machines."};
+  app.set_version(version_text());
+  app.require_command();
   app.footer("larql run gemma4.vindex \"Why is the sky blue?\"\n"
              "larql status --topology cluster.toml\n\n"
              "Exit codes: 0 success, 1 failure, 2 wrong usage, 3 a page of a mapped file could not "
@@ -67,7 +65,6 @@ int main(int argc, char** argv) {
              "gone, 143 ended by SIGTERM.");
   auto chosen = action{};
   add_commands(app, chosen);
-  check_numbers(app);
   if (const auto printed = print_documentation(app, 1, argc, argv))
     return *printed;
   if (const auto ended = parse_arguments(app, argc, argv))

@@ -29,7 +29,7 @@ private:
   clock::time_point last_;
 };
 
-/// For prompt_input::on_read: says it on standard error.
+/// Says it on standard error.
 void say_progress(prompt_progress& p, std::uint32_t read);
 
 } // namespace larql::cli

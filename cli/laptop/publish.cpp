@@ -132,30 +132,30 @@ result<void> run(const options& o, const std::stop_token& stop) {
 
 } // namespace
 
-void add_publish(CLI::App& app, action& chosen) {
-  auto* command = app.add_subcommand(
+void add_publish(command_parser& app, action& chosen) {
+  auto command = app.add_command(
       "publish", "Upload a model to Hugging Face; what is there already is skipped");
   auto o = std::make_shared<options>();
-  command->add_option("source", o->source, "Directory of the model")->required();
-  command->add_option("--repo", o->repo, "OWNER/NAME; made if it does not exist")->required();
+  command.add_option("source", o->source, "Directory of the model").required();
+  command.add_option("--repo", o->repo, "OWNER/NAME; made if it does not exist").required();
   command
-      ->add_option("--slices", o->slices,
-                   "Presets to publish beside it, with commas between, each to a repository of its "
-                   "own; or none")
-      ->capture_default_str();
-  command->add_option("--slice-repo-template", o->slice_repo, "Names of those repositories")
-      ->capture_default_str();
-  command->add_flag("--no-full", o->no_full, "Only the slices, not the whole");
-  command->add_flag("--private", o->is_private, "Make new repositories private");
-  command->add_option("--message", o->message, "Message of the commit")->capture_default_str();
-  command->add_flag("--dry-run", o->dry_run, "Say what would be uploaded, and change nothing");
-  command->add_flag("--force", o->force, "Commit files again that are there already");
-  command->add_option("--connections", o->connections, "Connections at once")
-      ->check(whole_number(1, 64))
-      ->capture_default_str();
-  command->footer("HF_TOKEN=hf_... larql publish gemma4.vindex --repo ann/gemma4\n"
-                  "larql publish gemma4.vindex --repo ann/gemma4 --slices moe-client --dry-run");
-  command->callback([o, &chosen] {
+      .add_option("--slices", o->slices,
+                  "Presets to publish beside it, with commas between, each to a repository of its "
+                  "own; or none")
+      .show_default();
+  command.add_option("--slice-repo-template", o->slice_repo, "Names of those repositories")
+      .show_default();
+  command.add_flag("--no-full", o->no_full, "Only the slices, not the whole");
+  command.add_flag("--private", o->is_private, "Make new repositories private");
+  command.add_option("--message", o->message, "Message of the commit").show_default();
+  command.add_flag("--dry-run", o->dry_run, "Say what would be uploaded, and change nothing");
+  command.add_flag("--force", o->force, "Commit files again that are there already");
+  command.add_option("--connections", o->connections, "Connections at once")
+      .check(whole_number(1, 64))
+      .show_default();
+  command.footer("HF_TOKEN=hf_... larql publish gemma4.vindex --repo ann/gemma4\n"
+                 "larql publish gemma4.vindex --repo ann/gemma4 --slices moe-client --dry-run");
+  command.callback([o, &chosen] {
     chosen = [o] {
       const auto signals = interrupt_scope{};
       return exit_code(run(*o, signals.token()));

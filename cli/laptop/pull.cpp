@@ -68,31 +68,31 @@ result<void> run(options o, const std::stop_token& stop) {
 
 } // namespace
 
-void add_pull(CLI::App& app, action& chosen) {
-  auto* command = app.add_subcommand(
+void add_pull(command_parser& app, action& chosen) {
+  auto command = app.add_command(
       "pull", "Download a model, or a part of it, from Hugging Face; goes on where it stopped");
   auto o = std::make_shared<options>();
-  command->add_option("source", o->source, "hf://OWNER/NAME, or hf://OWNER/NAME@REVISION")
-      ->required();
+  command.add_option("source", o->source, "hf://OWNER/NAME, or hf://OWNER/NAME@REVISION")
+      .required();
   command
-      ->add_option("-o,--output", o->destination,
-                   "Directory to fill (default: the cache, where run and larql-node look)")
-      ->check([](const std::string& s) {
+      .add_option("-o,--output", o->destination,
+                  "Directory to fill (default: the cache, where run and larql-node look)")
+      .check([](const std::string& s) {
         return s.empty() ? std::string{"the output has an empty name"} : std::string{};
       });
-  auto* preset = command->add_option("--preset", o->preset, preset_help());
-  command->add_option("--parts", o->parts, "Parts, with commas between, instead of a preset")
-      ->excludes(preset);
-  command->add_option("--experts", o->experts, "Only these experts, FIRST-LAST");
-  command->add_option("--layers", o->layers, "Only these layers' experts, FIRST-LAST");
-  command->add_option("--connections", o->connections, "Connections at once")
-      ->check(whole_number(1, 64))
-      ->capture_default_str();
-  command->add_flag("--check", o->check,
-                    "Hash what is here already, and fetch again what a disk has changed");
-  command->footer("larql pull hf://ann/gemma4-vindex\n"
-                  "larql pull hf://ann/gemma4-vindex -o node.vindex --experts 0-63");
-  command->callback([o, &chosen] {
+  auto preset = command.add_option("--preset", o->preset, preset_help());
+  command.add_option("--parts", o->parts, "Parts, with commas between, instead of a preset")
+      .excludes(preset);
+  command.add_option("--experts", o->experts, "Only these experts, FIRST-LAST");
+  command.add_option("--layers", o->layers, "Only these layers' experts, FIRST-LAST");
+  command.add_option("--connections", o->connections, "Connections at once")
+      .check(whole_number(1, 64))
+      .show_default();
+  command.add_flag("--check", o->check,
+                   "Hash what is here already, and fetch again what a disk has changed");
+  command.footer("larql pull hf://ann/gemma4-vindex\n"
+                 "larql pull hf://ann/gemma4-vindex -o node.vindex --experts 0-63");
+  command.callback([o, &chosen] {
     chosen = [o] {
       const auto signals = interrupt_scope{};
       return exit_code(run(*o, signals.token()));

@@ -1,9 +1,11 @@
 // larql run: one prompt, its answer as it is made, and a short report.
 
+#include "cli/laptop/answer_view.hpp"
 #include "cli/laptop/chat_model.hpp"
 #include "cli/laptop/prompt_progress.hpp"
 #include "cli/laptop/prompt_text.hpp"
 #include "cli/laptop/report.hpp"
+#include "cli/laptop/session_answer.hpp"
 #include "cli/support/command.hpp"
 #include "cli/support/interrupt.hpp"
 #include "cli/support/model_kind.hpp"
@@ -25,22 +27,40 @@ struct options {
   answer_flags answer;
 };
 
+bool is_chat(const options& o, const text_assets& text) {
+  return o.chat || (!o.raw && text.format);
+}
+
 // Raw text goes on where it stops; with a chat template it is a user's turn.
-result<std::vector<std::uint32_t>> make_prompt(const options& o, const std::string& words,
-                                               const text_assets& text) {
+result<text::chat_prompt> make_prompt(const options& o, const std::string& words,
+                                      const text_assets& text) {
   const auto& system = o.answer.system;
   const auto thinking = o.answer.thinking;
-  if (!o.chat && (o.raw || !text.format)) {
+  if (!is_chat(o, text)) {
     if (!system.empty() || thinking)
       return fail(errc::usage, "--system and --thinking need the chat template (--chat)");
-    return text.tokens.encode(words, true, text::control_text::becomes_tokens);
+    auto out = text::chat_prompt{};
+    LARQL_TRY(out.tokens, text.tokens.encode(words, true, text::control_text::becomes_tokens));
+    return out;
   }
   auto messages = std::vector<text::chat_message>{};
   if (!system.empty())
     messages.push_back({text::chat_role::system, system});
   messages.push_back({text::chat_role::user, words});
   return text.format.value_or(text::chat_template{})
-      .render(messages, {thinking, true}, text.tokens);
+      .render_prompt(messages, {thinking, true}, text.tokens);
+}
+
+// A chat's answer is read as one, unless its control tokens are to be seen.
+generate::generation make_generation(const options& o, const text_assets& text,
+                                     generate::generation_options answer, bool in_thought) {
+  if (o.answer.show_special)
+    return generate::generation{std::move(answer),
+                                text::utf8_stream{text.tokens, text::special_tokens::keep}};
+  if (is_chat(o, text))
+    return generate::generation{std::move(answer), text::output_reader{text.tokens, in_thought}};
+  return generate::generation{std::move(answer),
+                              text::utf8_stream{text.tokens, text::special_tokens::skip}};
 }
 
 // A prompt that does not fit has no answer; what to do is said before the work.
@@ -75,9 +95,12 @@ result<void> run(options o) {
   LARQL_TRY(const auto model, start_model(o.runtime, signals.token()));
   const auto& [text, e] = model;
   LARQL_TRY(const auto sampling, text.sampling(o.answer));
-  LARQL_TRY(const auto prompt, make_prompt(o, words, text));
-  LARQL_TRY(const auto sequence, e->new_conversation());
-  LARQL_TRY_VOID(check_length(prompt, e->context()));
+  LARQL_TRY(auto prompt, make_prompt(o, words, text));
+  e->set_context();
+  LARQL_TRY_VOID(check_length(prompt.tokens, e->context()));
+  auto limits = actors::session_options{};
+  limits.limits.cache_bytes = 0; // nobody comes after this prompt
+  LARQL_TRY(const auto service, e->start_sessions(std::move(limits)));
 
   if (!text.format && !o.raw && !o.chat && !o.answer.quiet)
     say("{} has no chat template: the prompt is continued as plain text (--chat takes the "
@@ -86,60 +109,60 @@ result<void> run(options o) {
   auto options = generate::generation_options{sampling, o.answer.max_tokens, {}, {}};
   if (const auto& stop = text.defaults.stop; !o.ignore_eos)
     options.stop_tokens = {stop.begin(), stop.end()};
-  auto reader = text::utf8_stream{text.tokens, o.answer.show_special ? text::special_tokens::keep
-                                                                     : text::special_tokens::skip};
-  auto generation = generate::generation{std::move(options), reader};
-  auto scratch = generate::sampling_scratch{e->compute().k};
-  auto printer = answer_printer{};
-  auto stats = generate::answer_stats{};
-  auto progress = prompt_progress{prompt.size(), prompt_progress::clock::now()};
-  auto input = generate::prompt_input{prompt};
-  if (!o.answer.quiet)
-    input.on_read = [&](std::uint32_t read) { say_progress(progress, read); };
-  const auto done = generate::answer(
-      e->executor(), *sequence, input, generation, scratch,
+  auto request = actors::session_request{};
+  const auto prompt_tokens = prompt.tokens.size();
+  request.tokens = std::move(prompt.tokens);
+  request.answers.push_back(make_generation(o, text, std::move(options), prompt.in_thought));
+  auto view = answer_view{o.answer.quiet};
+  auto progress = prompt_progress{prompt_tokens, prompt_progress::clock::now()};
+  const auto outcome = ask(
+      service->client(), std::move(request),
       [&](const generate::generation::step_result& step) {
         if (o.token_ids)
           for (const auto token : step.tokens)
             print_text(fmt::format("{}\n", token));
         else
-          printer.print(step.text);
+          view.show(step);
       },
-      signals.token(), stats);
+      [&](std::uint32_t read) {
+        if (!o.answer.quiet)
+          say_progress(progress, read);
+      },
+      signals.token());
+  const auto& stats = outcome.end.stats;
   if (!o.token_ids)
-    printer.finish(generation.flush());
-  if (!o.answer.quiet)
+    view.finish(outcome.end.rest);
+  if (!o.answer.quiet && !outcome.refused)
     print_report(stats);
-  if (!o.answer.quiet && done)
-    report_line("context: {} of {}", sequence->size(), e->context().text());
+  if (!o.answer.quiet && !outcome.end.failed)
+    report_line("context: {} of {}", prompt_tokens + stats.tokens, e->context().text());
   say_why_it_ends(stats, e->context());
-  return done;
+  return outcome.done();
 }
 
 } // namespace
 
-void add_run(CLI::App& app, action& chosen) {
-  auto* command = app.add_subcommand("run", "Answer a prompt");
+void add_run(command_parser& app, action& chosen) {
+  auto command = app.add_command("run", "Answer a prompt");
   auto o = std::make_shared<options>();
-  add_runtime_options(*command, o->runtime);
-  command->add_option("prompt", o->prompt, "What to say to the model; -: standard input");
-  command->add_option("-f,--file", o->file, "File with the prompt; -: standard input");
-  add_answer_options(*command, o->answer);
-  auto* chat =
-      command->add_flag("--chat", o->chat, "Use the chat template (default if there is one)")
-          ->group("Prompt");
-  command->add_flag("--raw", o->raw, "Continue the prompt as plain text")
-      ->excludes(chat)
-      ->group("Prompt");
-  command->add_flag("--token-ids", o->token_ids, "Print a line per token, its id, instead of text")
-      ->group("Output");
-  command->add_flag("--ignore-eos", o->ignore_eos, "Go on after the end of the answer, up to -n")
-      ->group("Output");
-  command->footer("larql run gemma4.vindex \"Why is the sky blue?\"\n"
-                  "larql run gemma4.vindex -f letter.txt --topology cluster.toml -n 300\n\n"
-                  "The answer ends where the model ends it, where -n says, or where the context is "
-                  "full, which is then said.");
-  command->callback([o, &chosen] { chosen = [o] { return exit_code(run(*o)); }; });
+  add_runtime_options(command, o->runtime);
+  command.add_option("prompt", o->prompt, "What to say to the model; -: standard input");
+  command.add_option("-f,--file", o->file, "File with the prompt; -: standard input");
+  add_answer_options(command, o->answer);
+  auto chat = command.add_flag("--chat", o->chat, "Use the chat template (default if there is one)")
+                  .group("Prompt");
+  command.add_flag("--raw", o->raw, "Continue the prompt as plain text")
+      .excludes(chat)
+      .group("Prompt");
+  command.add_flag("--token-ids", o->token_ids, "Print a line per token, its id, instead of text")
+      .group("Output");
+  command.add_flag("--ignore-eos", o->ignore_eos, "Go on after the end of the answer, up to -n")
+      .group("Output");
+  command.footer("larql run gemma4.vindex \"Why is the sky blue?\"\n"
+                 "larql run gemma4.vindex -f letter.txt --topology cluster.toml -n 300\n\n"
+                 "The answer ends where the model ends it, where -n says, or where the context is "
+                 "full, which is then said.");
+  command.callback([o, &chosen] { chosen = [o] { return exit_code(run(*o)); }; });
 }
 
 } // namespace larql::cli

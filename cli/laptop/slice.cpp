@@ -140,22 +140,22 @@ std::string footer() {
 
 } // namespace
 
-void add_slice(CLI::App& app, action& chosen) {
-  auto* command = app.add_subcommand("slice", "Copy the part of a vindex that one machine needs");
+void add_slice(command_parser& app, action& chosen) {
+  auto command = app.add_command("slice", "Copy the part of a vindex that one machine needs");
   auto o = std::make_shared<options>();
-  command->add_option("source", o->source, "Vindex to cut from")->required();
-  command->add_option("-o,--output", o->destination, "Directory to write")->required();
-  command->add_option("--preset", o->preset, "Which parts, by the purpose of the slice");
-  command->add_option("--parts", o->parts, "Which parts, by name with commas between");
-  command->add_option("--experts", o->experts, "Only these experts of each layer, like 0-63");
-  command->add_option("--layers", o->layers,
-                      "Only these layers' expert files, like 0-14; other parts stay whole");
-  command->add_option("-t,--threads", o->threads, "Threads (default: one per core)");
-  command->add_flag("--dry-run", o->dry_run, "Print what would be copied, and stop");
-  command->add_flag("--force", o->force,
-                    "Replace a vindex that is there, finished or not, and nothing else");
-  command->footer(footer());
-  command->callback([o, &chosen] {
+  command.add_option("source", o->source, "Vindex to cut from").required();
+  command.add_option("-o,--output", o->destination, "Directory to write").required();
+  command.add_option("--preset", o->preset, "Which parts, by the purpose of the slice");
+  command.add_option("--parts", o->parts, "Which parts, by name with commas between");
+  command.add_option("--experts", o->experts, "Only these experts of each layer, like 0-63");
+  command.add_option("--layers", o->layers,
+                     "Only these layers' expert files, like 0-14; other parts stay whole");
+  command.add_option("-t,--threads", o->threads, "Threads (default: one per core)");
+  command.add_flag("--dry-run", o->dry_run, "Print what would be copied, and stop");
+  command.add_flag("--force", o->force,
+                   "Replace a vindex that is there, finished or not, and nothing else");
+  command.footer(footer());
+  command.callback([o, &chosen] {
     chosen = [o] {
       const auto signals = interrupt_scope{};
       if (const auto ok = run(*o, signals.token()); !ok)

@@ -319,24 +319,24 @@ result<int> status(const options& o) {
 
 } // namespace
 
-void add_status(CLI::App& app, action& chosen) {
-  auto* command = app.add_subcommand(
+void add_status(command_parser& app, action& chosen) {
+  auto command = app.add_command(
       "status", "Show the nodes and who has which experts; exit code 1 if experts are missing");
   auto o = std::make_shared<options>();
-  add_cluster_flags(*command, o->cluster);
-  command->add_flag("-w,--watch", o->watch, "Again and again, until Ctrl-C");
-  command->add_option("--interval", o->interval, "Seconds between looks, with --watch")
-      ->check(number_between(0.1, 3600))
-      ->capture_default_str();
-  command->add_option("--pings", o->pings, "Round trips to measure per node")
-      ->check(whole_number(1, 1000))
-      ->capture_default_str();
-  add_wait_flag(*command, o->wait);
-  command->add_flag("--wide", o->wide, "Every column; wider than most terminals");
-  command->add_flag("--json", o->json, "For programs; with --watch one object per line");
-  command->footer("larql status --topology cluster.toml\n"
-                  "larql status --topology cluster.toml --watch --interval 5");
-  command->callback([o, &chosen] { chosen = [o] { return exit_code(status(*o)); }; });
+  add_cluster_flags(command, o->cluster);
+  command.add_flag("-w,--watch", o->watch, "Again and again, until Ctrl-C");
+  command.add_option("--interval", o->interval, "Seconds between looks, with --watch")
+      .check(number_between(0.1, 3600))
+      .show_default();
+  command.add_option("--pings", o->pings, "Round trips to measure per node")
+      .check(whole_number(1, 1000))
+      .show_default();
+  add_wait_flag(command, o->wait);
+  command.add_flag("--wide", o->wide, "Every column; wider than most terminals");
+  command.add_flag("--json", o->json, "For programs; with --watch one object per line");
+  command.footer("larql status --topology cluster.toml\n"
+                 "larql status --topology cluster.toml --watch --interval 5");
+  command.callback([o, &chosen] { chosen = [o] { return exit_code(status(*o)); }; });
 }
 
 } // namespace larql::cli

@@ -63,21 +63,19 @@ result<std::vector<std::uint32_t>> parse_ids(const std::string& text, std::strin
   return out;
 }
 
-void add_tokenize(CLI::App& app, action& chosen) {
-  auto* command = app.add_subcommand("tokenize", "Print the token ids of a text, or a text of ids");
+void add_tokenize(command_parser& app, action& chosen) {
+  auto command = app.add_command("tokenize", "Print the token ids of a text, or a text of ids");
   auto o = std::make_shared<options>();
-  command->add_option("vindex", o->vindex, "Directory of the model, or hf://OWNER/NAME")
-      ->required();
-  auto* text = command->add_option("text", o->text, "Text to encode");
-  auto* decode = command->add_option("--decode", o->ids, "Token ids to print as text");
-  command->add_flag("--bos", o->bos, "Put <bos> in front");
-  text->excludes(decode);
-  command->footer("larql tokenize gemma4.vindex \"Why is the sky blue?\"\n"
-                  "larql tokenize gemma4.vindex --decode \"2 105 514\"");
-  command->callback([o, decode, text, &chosen] {
-    if (decode->count() + text->count() == 0)
-      throw CLI::RequiredError{"text or --decode"};
-    o->decode = decode->count() != 0;
+  command.add_option("vindex", o->vindex, "Directory of the model, or hf://OWNER/NAME").required();
+  auto text = command.add_option("text", o->text, "Text to encode");
+  auto decode = command.add_option("--decode", o->ids, "Token ids to print as text");
+  command.add_flag("--bos", o->bos, "Put <bos> in front");
+  text.excludes(decode);
+  command.footer("larql tokenize gemma4.vindex \"Why is the sky blue?\"\n"
+                 "larql tokenize gemma4.vindex --decode \"2 105 514\"");
+  command.require_any({text, decode}, "text or --decode");
+  command.callback([o, decode, &chosen] {
+    o->decode = decode.is_given();
     chosen = [o] { return exit_code(run(*o)); };
   });
 }

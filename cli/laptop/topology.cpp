@@ -201,24 +201,24 @@ result<void> init(const fs::path& out, bool force) {
 
 } // namespace
 
-void add_topology(CLI::App& app, action& chosen) {
-  auto* command = app.add_subcommand("topology", "Check or begin a cluster file");
-  command->require_subcommand(1);
-  command->footer("larql topology init -o cluster.toml\nlarql topology check cluster.toml");
-  auto* check_command = command->add_subcommand(
+void add_topology(command_parser& app, action& chosen) {
+  auto command = app.add_command("topology", "Check or begin a cluster file");
+  command.require_command();
+  command.footer("larql topology init -o cluster.toml\nlarql topology check cluster.toml");
+  auto check_command = command.add_command(
       "check", "Validate a cluster file without connecting and show who owns what");
   auto file = std::make_shared<fs::path>();
-  check_command->add_option("file", *file, "The cluster file")->required();
-  check_command->footer("larql topology check cluster.toml\n"
-                        "larql topology check deploy/topologies/tls.toml");
-  check_command->callback([file, &chosen] { chosen = [file] { return exit_code(check(*file)); }; });
-  auto* init_command = command->add_subcommand("init", "Write a commented example");
+  check_command.add_option("file", *file, "The cluster file").required();
+  check_command.footer("larql topology check cluster.toml\n"
+                       "larql topology check deploy/topologies/tls.toml");
+  check_command.callback([file, &chosen] { chosen = [file] { return exit_code(check(*file)); }; });
+  auto init_command = command.add_command("init", "Write a commented example");
   auto out = std::make_shared<fs::path>();
   auto force = std::make_shared<bool>(false);
-  init_command->add_option("-o,--output", *out, "File to write (default: standard output)");
-  init_command->add_flag("--force", *force, "Replace an existing file");
-  init_command->footer("larql topology init\nlarql topology init -o cluster.toml");
-  init_command->callback(
+  init_command.add_option("-o,--output", *out, "File to write (default: standard output)");
+  init_command.add_flag("--force", *force, "Replace an existing file");
+  init_command.footer("larql topology init\nlarql topology init -o cluster.toml");
+  init_command.callback(
       [out, force, &chosen] { chosen = [out, force] { return exit_code(init(*out, *force)); }; });
 }
 

@@ -150,26 +150,26 @@ int print_outcome(const options& o, const findings& found) {
 
 } // namespace
 
-void add_verify(CLI::App& app, action& chosen) {
-  auto* command = app.add_subcommand("verify", "Check a vindex: sizes, structure, every byte");
+void add_verify(command_parser& app, action& chosen) {
+  auto command = app.add_command("verify", "Check a vindex: sizes, structure, every byte");
   auto o = std::make_shared<options>();
   command
-      ->add_option("vindex", o->dir,
-                   "Directory of the model or of a slice, or hf://OWNER/NAME: what the cache "
-                   "holds of it")
-      ->required();
-  command->add_flag("--deep", o->deep,
-                    "Compare the SHA-256 of every file and expert with checksums.json");
-  command->add_flag("--probe{32}", o->probe,
-                    "Compute the known answers of 32 experts a layer (--probe=N; --probe=all) and "
-                    "compare them with checksums.json");
-  command->add_flag("--json", o->json, "For programs");
-  command->add_option("-t,--threads", o->threads, "Threads (default: one per core)");
-  command->footer("larql verify gemma4.vindex\n"
-                  "larql verify gemma4.vindex --deep\n\n"
-                  "Prints a line for each thing that is wrong (file, what, found, expected) and "
-                  "exits with 1,\nor exits with 0. What a slice does not hold is not looked for.");
-  command->callback([o, &chosen] {
+      .add_option("vindex", o->dir,
+                  "Directory of the model or of a slice, or hf://OWNER/NAME: what the cache "
+                  "holds of it")
+      .required();
+  command.add_flag("--deep", o->deep,
+                   "Compare the SHA-256 of every file and expert with checksums.json");
+  command.add_flag("--probe{32}", o->probe,
+                   "Compute the known answers of 32 experts a layer (--probe=N; --probe=all) and "
+                   "compare them with checksums.json");
+  command.add_flag("--json", o->json, "For programs");
+  command.add_option("-t,--threads", o->threads, "Threads (default: one per core)");
+  command.footer("larql verify gemma4.vindex\n"
+                 "larql verify gemma4.vindex --deep\n\n"
+                 "Prints a line for each thing that is wrong (file, what, found, expected) and "
+                 "exits with 1,\nor exits with 0. What a slice does not hold is not looked for.");
+  command.callback([o, &chosen] {
     chosen = [o] {
       const auto signals = interrupt_scope{};
       auto dir = cached_model(o->dir.string());

@@ -2,10 +2,8 @@
 
 #include "cli/node/process.hpp"
 #include "cli/support/command.hpp"
-#include "cli/support/help.hpp"
 #include "cli/support/last_resort.hpp"
 #include "cli/support/manual.hpp"
-#include "cli/support/number_check.hpp"
 #include "cli/support/usage_error.hpp"
 #include "cli/support/version.hpp"
 #include "runtime/base/bus_error.hpp"
@@ -40,16 +38,14 @@ int main(int argc, char** argv) {
   install_terminate_handler("larql-node");
   const auto program = own_path();
   auto flags = node_flags{};
-  auto app = CLI::App{"Serves experts of a mixture-of-experts model to laptops running larql."};
-  app.name("larql-node");
-  use_own_help(app);
-  app.set_version_flag("--version", version_text());
+  auto app = program_parser{
+      "larql-node", "Serves experts of a mixture-of-experts model to laptops running larql."};
+  app.set_version(version_text());
   add_node_options(app, flags);
   app.footer("larql-node gemma4.vindex --experts 0-63 --port 9470 --warmup\n"
              "larql-node --topology cluster.toml --node alpha\n\n"
              "Exit codes: 0 ended as told, 1 failure, 2 wrong settings, 3 a page of a mapped file "
              "could not be read (disk error or cut file).");
-  check_numbers(app);
   if (const auto printed = print_documentation(app, 8, argc, argv))
     return *printed;
   if (const auto ended = parse_arguments(app, argc, argv))

@@ -5,8 +5,8 @@
 
 #include "actors/node/node_server.hpp"
 #include "cli/node/settings.hpp"
-#include "cli/node/signals.hpp"
 #include "cli/node/watchers.hpp"
+#include "cli/support/process_signals.hpp"
 #include "runtime/experts/expert_bank.hpp"
 
 namespace larql::cli {

@@ -10,13 +10,13 @@
 #include "cli/node/model_source.hpp"
 #include "cli/node/prepare_pages.hpp"
 #include "cli/node/protection.hpp"
-#include "cli/node/signals.hpp"
 #include "cli/node/watchers.hpp"
 #include "cli/support/command.hpp"
 #include "cli/support/compute_choice.hpp"
 #include "cli/support/last_resort.hpp"
 #include "cli/support/limit_check.hpp"
 #include "cli/support/model_kind.hpp"
+#include "cli/support/process_signals.hpp"
 #include "runtime/base/format_bytes.hpp"
 #include "runtime/base/jitter.hpp"
 #include "runtime/base/log.hpp"
@@ -362,8 +362,14 @@ result<node_end> serve_node(const node_settings& settings) {
       actors::node_server_options{{*k, pool}, bank, description, std::move(listening), tls, {}};
   options.buffer_bytes = s.buffer_bytes;
   options.restart_node = [] { ::kill(::getpid(), process_signals::restart); };
-  const auto signal = run_node({s, at, join, bank, owned, {*k, pool}}, sys, std::move(options),
-                               signals, watch, starting);
+  auto signal = 0;
+  try {
+    signal = run_node({s, at, join, bank, owned, {*k, pool}}, sys, std::move(options), signals,
+                      watch, starting);
+  } catch (const std::exception& e) { // no thread or no memory: the actors could not be taken down
+    say("cannot go on: {}", e.what());
+    std::_Exit(exit_failure);
+  }
   if (signal != process_signals::restart || signals.told_to_end()) {
     end_process_soon();
     return node_end::stopped;

@@ -1,6 +1,7 @@
 #include "cli/node/settings.hpp"
 
 #include "cli/support/number_check.hpp"
+#include "cli/support/parse_bytes.hpp"
 
 #include "actors/net/socket.hpp"
 #include "runtime/base/log.hpp"
@@ -249,14 +250,9 @@ result<void> check(const node_settings& s) {
   return {};
 }
 
-// For a flag and its opposite; untouched where neither is given.
-std::function<void(std::int64_t)> switch_of(std::optional<bool>& to) {
-  return [&to](std::int64_t n) { to = n > 0; };
-}
-
 } // namespace
 
-void add_node_options(CLI::App& app, node_flags& f) {
+void add_node_options(command_parser& app, node_flags& f) {
   app.add_option("vindex", f.vindex,
                  "Directory of the model (default: /data/vindex; env VINDEX_PATH), or "
                  "hf://OWNER/NAME (env HF_REPO); with both "
@@ -265,69 +261,56 @@ void add_node_options(CLI::App& app, node_flags& f) {
   app.add_option("--layers", f.layers, "Layers to own, FIRST-LAST (default: all; env LAYERS)");
   app.add_option("--bind", f.bind, "Address to bind (default: 127.0.0.1; env ACTOR_BIND)");
   app.add_option("--port", f.port, "Port, 0: any free one (default: 9470; env ACTOR_PORT)")
-      ->check(whole_number(0, 65535));
+      .check(whole_number(0, 65535));
   app.add_option("--name", f.name,
                  "Name of the node (default: that of its certificate, else its address; the host's "
                  "name and port if it joins or binds to every address; env NODE_NAME)")
-      ->group("Machine");
+      .group("Machine");
   app.add_option("-t,--threads", f.threads,
                  "Threads for computing (default: one per core; env THREADS)")
-      ->group("Machine");
+      .group("Machine");
   app.add_option("--topology", f.topology, "Cluster file; with --node it says all of the above");
   app.add_option("--node", f.node, "Which [[node]] of the cluster file this is");
   app.add_option("--tls-ca", f.tls.ca, "CA certificate of the cluster (env TLS_CA)")
-      ->group("Protection");
+      .group("Protection");
   app.add_option("--tls-cert", f.tls.certificate, "Certificate of this node (env TLS_CERT)")
-      ->group("Protection");
-  app.add_option("--tls-key", f.tls.key, "Its key (env TLS_KEY)")->group("Protection");
+      .group("Protection");
+  app.add_option("--tls-key", f.tls.key, "Its key (env TLS_KEY)").group("Protection");
   app.add_option(
          "--secret-file", f.secret_file,
          "Cluster secret, instead of certificates (env CLUSTER_SECRET_FILE; env CLUSTER_SECRET "
          "holds the secret itself)")
-      ->group("Protection");
+      .group("Protection");
   app.add_flag(
          "--insecure-bind", f.insecure_bind,
          "Listen without encryption on an address that others can reach (env INSECURE_BIND=1)")
-      ->group("Protection");
+      .group("Protection");
   app.add_option(
          "--http-port", f.http_port,
          "Port for /healthz, /readyz and /metrics; 0: any free one (default: none; env PORT)")
-      ->check(whole_number(0, 65535))
-      ->group("HTTP");
+      .check(whole_number(0, 65535))
+      .group("HTTP");
   app.add_option("--http-bind", f.http_bind,
                  "Address for them; they are not encrypted and tell nothing secret (default: "
                  "127.0.0.1; env HTTP_BIND)")
-      ->group("HTTP");
+      .group("HTTP");
   app.add_option(
          "--hf-repo", f.hub_repo,
          "OWNER/NAME of the Hugging Face repository to fill the directory from (env HF_REPO)")
-      ->group("Joining and downloads");
+      .group("Joining and downloads");
   app.add_option("--join", f.join, "HOST:PORT of a laptop that this node announces itself to")
-      ->group("Joining and downloads");
+      .group("Joining and downloads");
   app.add_option("--available-ram", f.available_ram,
                  "With --join: memory to offer, like 6GB; the laptop says which experts to load")
-      ->group("Joining and downloads");
-  app.add_flag_function("--warmup,!--no-warmup", switch_of(f.warmup),
-                        "Read all owned experts at first (env WARMUP=1)");
-  app.add_flag_function("--mlock,!--no-mlock", switch_of(f.mlock),
-                        "Keep owned experts in memory (env MLOCK=1)")
-      ->group("Machine");
+      .group("Joining and downloads");
+  app.add_switch("--warmup,!--no-warmup", f.warmup,
+                 "Read all owned experts at first (env WARMUP=1)");
+  app.add_switch("--mlock,!--no-mlock", f.mlock, "Keep owned experts in memory (env MLOCK=1)")
+      .group("Machine");
   app.add_option("--buffer-memory", f.buffer_memory,
                  "Memory for calls that wait and answers that are not read, of all laptops "
                  "together (default: 256MB; env BUFFER_MEMORY)")
-      ->group("Machine");
-}
-
-result<std::uint64_t> parse_bytes(std::string_view text, std::string_view what) {
-  auto number = std::uint64_t{0};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  const auto unit = text.substr(static_cast<std::size_t>(end - text.data()));
-  constexpr std::pair<std::string_view, std::uint64_t> units[] = {
-      {"", 1}, {"B", 1}, {"kB", 1000}, {"MB", 1000000}, {"GB", 1000000000}, {"TB", 1000000000000}};
-  for (const auto& [name, factor] : units)
-    if (error == std::errc{} && unit == name && number <= ~std::uint64_t{0} / factor)
-      return number * factor;
-  return fail(errc::usage, "{} is \"{}\", expected bytes like 6GB, 500MB or 1000000", what, text);
+      .group("Machine");
 }
 
 result<node_settings> merge_settings(const node_flags& flags, const environment_fn& environment) {

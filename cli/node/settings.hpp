@@ -2,13 +2,12 @@
 
 #pragma once
 
+#include "cli/support/command_parser.hpp"
 #include "cli/support/environment.hpp"
 #include "runtime/base/result.hpp"
 #include "runtime/experts/ownership.hpp"
 #include "runtime/topology/topology.hpp"
 #include "runtime/vindex/index_json.hpp"
-
-#include <CLI/CLI.hpp>
 
 #include <filesystem>
 #include <optional>
@@ -64,15 +63,12 @@ struct node_settings {
   std::optional<std::uint16_t> http_port; ///< absent: no HTTP
 };
 
-void add_node_options(CLI::App& app, node_flags& flags);
+void add_node_options(command_parser& app, node_flags& flags);
 
 /// `environment` gives the value of a variable, or nothing. Errors name the flag, the variable or
 /// file and line.
 [[nodiscard]] result<node_settings> merge_settings(const node_flags& flags,
                                                    const environment_fn& environment);
-
-/// "6GB", "500MB", "1073741824": bytes, with decimal units.
-[[nodiscard]] result<std::uint64_t> parse_bytes(std::string_view text, std::string_view what);
 
 /// The part of the model that the settings name.
 [[nodiscard]] result<experts::ownership> owned_by(const node_settings& s,

@@ -6,8 +6,8 @@
 #pragma once
 
 #include "cli/node/health.hpp"
-#include "cli/node/service_manager.hpp"
 #include "cli/support/environment.hpp"
+#include "cli/support/service_manager.hpp"
 
 #include <chrono>
 #include <mutex>

@@ -20,30 +20,30 @@ void warn_if_open(const std::filesystem::path& file) {
 
 } // namespace
 
-void add_cluster_flags(CLI::App& command, cluster_flags& f) {
-  auto* topology =
+void add_cluster_flags(command_parser& command, cluster_flags& f) {
+  auto topology =
       command.add_option("--topology", f.topology, "Cluster file: nodes, certificates, deadlines");
   command
       .add_option("--moe-shards", f.moe_shards, "Nodes, FIRST-LAST=URL,... (default: this machine)")
-      ->excludes(topology);
-  command.add_option("--tls-ca", f.tls.ca, "CA certificate of the cluster")->group("Connections");
+      .excludes(topology);
+  command.add_option("--tls-ca", f.tls.ca, "CA certificate of the cluster").group("Connections");
   command.add_option("--tls-cert", f.tls.certificate, "Certificate of this laptop")
-      ->group("Connections");
-  command.add_option("--tls-key", f.tls.key, "Its key")->group("Connections");
+      .group("Connections");
+  command.add_option("--tls-key", f.tls.key, "Its key").group("Connections");
   command.add_option("--secret-file", f.secret_file, "Cluster secret, instead of certificates")
-      ->group("Connections");
+      .group("Connections");
   command
       .add_option("--call-timeout", f.call_timeout_ms,
                   "Most milliseconds a node may take for one layer (default: 10000)")
-      ->group("Connections");
+      .group("Connections");
   command
       .add_option("--connect-timeout", f.connect_timeout_ms,
                   "Milliseconds to wait for each node at start (default: 5000)")
-      ->group("Connections");
+      .group("Connections");
   command
       .add_option("--failover-timeout", f.failover_ms,
                   "Milliseconds to wait for experts that no node has (default: 30000)")
-      ->group("Connections");
+      .group("Connections");
 }
 
 result<std::optional<topology::cluster>> read_cluster(const cluster_flags& f) {
@@ -91,12 +91,12 @@ result<topology::cluster> read_named_cluster(const cluster_flags& flags) {
   return *std::move(cluster);
 }
 
-void add_wait_flag(CLI::App& command, double& seconds) {
+void add_wait_flag(command_parser& command, double& seconds) {
   command
       .add_option("--wait", seconds,
                   "Seconds for nodes that announce themselves to come (discovery.join)")
-      ->check(number_between(0, 3600))
-      ->capture_default_str();
+      .check(number_between(0, 3600))
+      .show_default();
 }
 
 } // namespace larql::cli

@@ -3,10 +3,9 @@
 
 #pragma once
 
+#include "cli/support/command_parser.hpp"
 #include "runtime/base/result.hpp"
 #include "runtime/topology/topology.hpp"
-
-#include <CLI/CLI.hpp>
 
 #include <cstdint>
 #include <filesystem>
@@ -25,7 +24,7 @@ struct cluster_flags {
   std::optional<std::uint32_t> failover_ms;
 };
 
-void add_cluster_flags(CLI::App& command, cluster_flags& flags);
+void add_cluster_flags(command_parser& command, cluster_flags& flags);
 
 /// The cluster that the flags describe; nothing if they name none: all experts are local.
 [[nodiscard]] result<std::optional<topology::cluster>> read_cluster(const cluster_flags& flags);
@@ -34,6 +33,6 @@ void add_cluster_flags(CLI::App& command, cluster_flags& flags);
 [[nodiscard]] result<topology::cluster> read_named_cluster(const cluster_flags& flags);
 
 /// --wait: how long nodes that announce themselves are waited for.
-void add_wait_flag(CLI::App& command, double& seconds);
+void add_wait_flag(command_parser& command, double& seconds);
 
 } // namespace larql::cli

@@ -2,10 +2,9 @@
 
 #pragma once
 
+#include "cli/support/command_parser.hpp"
 #include "cli/support/output.hpp"
 #include "runtime/base/result.hpp"
-
-#include <CLI/CLI.hpp>
 
 #include <functional>
 
@@ -38,20 +37,21 @@ int report(const failure& f);
                                                            std::string_view option);
 
 // One per command, in the file of its name.
-void add_bench(CLI::App& app, action& chosen);
-void add_certs(CLI::App& app, action& chosen);
-void add_chat(CLI::App& app, action& chosen);
-void add_control(CLI::App& app, action& chosen);
-void add_extract(CLI::App& app, action& chosen);
-void add_inspect(CLI::App& app, action& chosen);
-void add_logits(CLI::App& app, action& chosen);
-void add_publish(CLI::App& app, action& chosen);
-void add_pull(CLI::App& app, action& chosen);
-void add_run(CLI::App& app, action& chosen);
-void add_slice(CLI::App& app, action& chosen);
-void add_status(CLI::App& app, action& chosen);
-void add_tokenize(CLI::App& app, action& chosen);
-void add_topology(CLI::App& app, action& chosen);
-void add_verify(CLI::App& app, action& chosen);
+void add_bench(command_parser& app, action& chosen);
+void add_certs(command_parser& app, action& chosen);
+void add_chat(command_parser& app, action& chosen);
+void add_control(command_parser& app, action& chosen);
+void add_extract(command_parser& app, action& chosen);
+void add_inspect(command_parser& app, action& chosen);
+void add_logits(command_parser& app, action& chosen);
+void add_publish(command_parser& app, action& chosen);
+void add_pull(command_parser& app, action& chosen);
+void add_run(command_parser& app, action& chosen);
+void add_serve(command_parser& app, action& chosen);
+void add_slice(command_parser& app, action& chosen);
+void add_status(command_parser& app, action& chosen);
+void add_tokenize(command_parser& app, action& chosen);
+void add_topology(command_parser& app, action& chosen);
+void add_verify(command_parser& app, action& chosen);
 
 } // namespace larql::cli

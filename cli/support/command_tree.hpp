@@ -1,9 +1,8 @@
-// A program's commands and options as data, read from its own parser: what manual pages and shell
-// completions are made of, so that they cannot differ from what the program takes.
+// A program's commands and options as data, as its own parser gives them (command_parser.hpp): what
+// help, manual pages and shell completions are made of, so that they cannot differ from what the
+// program takes.
 
 #pragma once
-
-#include <CLI/CLI.hpp>
 
 #include <string>
 #include <vector>
@@ -32,9 +31,6 @@ struct command_description {
 
 /// The group of the options that most people need.
 inline constexpr const char* common_options = "Options";
-
-/// The footer of an App holds lines of examples, then an empty line and notes.
-[[nodiscard]] command_description describe(const CLI::App& app, const std::string& path);
 
 /// Every command that can be called, the program itself first.
 [[nodiscard]] std::vector<const command_description*> all_commands(const command_description& c);

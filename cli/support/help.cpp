@@ -126,14 +126,6 @@ std::string in_short(const std::string& text) {
   return text.substr(0, text.find(';'));
 }
 
-class own_formatter : public CLI::FormatterBase {
-public:
-  std::string make_help(const CLI::App* app, std::string name,
-                        CLI::AppFormatMode mode) const override {
-    return help_text(describe(*app, name), mode == CLI::AppFormatMode::All);
-  }
-};
-
 } // namespace
 
 std::string help_text(const command_description& c, bool all) {
@@ -153,18 +145,13 @@ std::string help_text(const command_description& c, bool all) {
       add_entry(out, names_of(o), text_of(o, all));
   for (const auto& group : groups_of(c))
     add_group(out, c, group, all);
-  add_environment(out, all);
+  if (all || c.commands.empty()) // a list of commands needs the lines; each command names them
+    add_environment(out, all);
   if (all && !c.notes.empty()) {
     out += '\n';
     out += c.notes + (c.notes.back() == '\n' ? "" : "\n");
   }
   return out;
-}
-
-void use_own_help(CLI::App& app) {
-  app.formatter(std::make_shared<own_formatter>());
-  app.set_help_flag("-h,--help", "Explain the common options");
-  app.set_help_all_flag("--help-all", "Explain everything");
 }
 
 } // namespace larql::cli

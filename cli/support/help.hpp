@@ -12,7 +12,4 @@ namespace larql::cli {
 
 [[nodiscard]] std::string help_text(const command_description& command, bool all);
 
-/// Makes the parser print these texts. Before commands are added, which inherit it.
-void use_own_help(CLI::App& app);
-
 } // namespace larql::cli

@@ -3,8 +3,10 @@
 #include "runtime/base/mapped_file.hpp"
 
 #include <cerrno>
+#include <cstdlib>
 #include <fcntl.h>
 #include <latch>
+#include <sys/mman.h>
 #include <system_error>
 #include <thread>
 #include <unistd.h>
@@ -21,7 +23,12 @@ result<void> check_threads(unsigned count) {
   auto out = result<void>{};
   try {
     while (threads.size() < count)
-      threads.emplace_back([&enough] { enough.wait(); });
+      threads.emplace_back([&enough] {
+        // With its first allocation a thread takes addresses of its own, many more than its stack.
+        void* volatile own = std::malloc(64);
+        enough.wait();
+        std::free(own);
+      });
   } catch (const std::system_error& e) {
     out = fail(errc::io, "cannot start {} more threads, only {}: {} (limits: ulimit -u, ulimit -v)",
                count, threads.size(), e.what());
@@ -49,10 +56,21 @@ result<void> check_descriptors(unsigned count) {
   return out;
 }
 
+// For what the actors' threads take beside their stacks.
+result<void> check_addresses(std::size_t bytes) {
+  auto* const at = ::mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (at == MAP_FAILED)
+    return fail(errc::io, "cannot get {} MB of addresses: {} (limit: ulimit -v)", bytes >> 20,
+                errno_text(errno));
+  ::munmap(at, bytes);
+  return {};
+}
+
 } // namespace
 
 result<void> check_limits(unsigned threads, unsigned descriptors) {
   LARQL_TRY_VOID(check_threads(threads));
+  LARQL_TRY_VOID(check_addresses(std::size_t{256} << 20));
   return check_descriptors(descriptors);
 }
 

@@ -8,8 +8,9 @@
 
 namespace larql::cli {
 
-/// Scheduler, clock, network, the shard's helper, and those that dial or greet.
-inline constexpr unsigned threads_of_actors = 8;
+/// Scheduler, clock, network, the shard's helper, and those that dial or greet; twice, because what
+/// is allocated until they start takes the place of the last ones.
+inline constexpr unsigned threads_of_actors = 16;
 /// The network thread's own, its listener and the first connections.
 inline constexpr unsigned descriptors_of_actors = 12;
 

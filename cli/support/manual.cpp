@@ -167,11 +167,11 @@ std::string manual_page(const command_description& program, int section,
   return out;
 }
 
-std::optional<int> print_documentation(const CLI::App& app, int section, int argc,
+std::optional<int> print_documentation(const command_parser& program, int section, int argc,
                                        const char* const* argv) {
   const auto words = std::vector<std::string_view>(argv + std::min(argc, 1), argv + argc);
   if (words.size() == 1 && words[0] == "--help-man") {
-    print_text(manual_page(describe(app, app.get_name()), section, version_number()));
+    print_text(manual_page(program.describe(), section, version_number()));
     return exit_ok;
   }
   if (words.empty() || words[0] != "--help-completion")
@@ -181,7 +181,7 @@ std::optional<int> print_documentation(const CLI::App& app, int section, int arg
     say("--help-completion: expected bash, zsh or fish");
     return exit_usage;
   }
-  print_text(completion_script(describe(app, app.get_name()), *s));
+  print_text(completion_script(program.describe(), *s));
   return exit_ok;
 }
 

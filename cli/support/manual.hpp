@@ -3,7 +3,7 @@
 
 #pragma once
 
-#include "cli/support/command_tree.hpp"
+#include "cli/support/command_parser.hpp"
 
 #include <optional>
 
@@ -20,7 +20,7 @@ enum class shell { bash, zsh, fish };
 
 /// Prints what the hidden options --help-man and --help-completion SHELL ask for, if that is the
 /// whole command line; the exit code then.
-[[nodiscard]] std::optional<int> print_documentation(const CLI::App& app, int section, int argc,
-                                                     const char* const* argv);
+[[nodiscard]] std::optional<int> print_documentation(const command_parser& program, int section,
+                                                     int argc, const char* const* argv);
 
 } // namespace larql::cli

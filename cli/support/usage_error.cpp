@@ -1,7 +1,6 @@
 #include "cli/support/usage_error.hpp"
 
 #include "cli/support/command.hpp"
-#include "cli/support/command_tree.hpp"
 #include "runtime/base/nearest_word.hpp"
 
 #include <fmt/format.h>
@@ -140,60 +139,41 @@ std::string usage_line(const command_description& c) {
 
 } // namespace
 
-std::string explain_usage(const CLI::App& app, const words& line, const CLI::ParseError& error) {
-  const auto program = describe(app, app.get_name());
+std::string explain_usage(const command_description& program, const words& line,
+                          const parse_outcome& error) {
+  using kind = parse_outcome::kind;
   const auto [command, used] = find_command(program, line);
   const auto rest = words(line.begin() + static_cast<std::ptrdiff_t>(used), line.end());
   const auto says = [c = command](const std::string& text) {
     return fmt::format("{}: {}", c->path, text);
   };
-  // By type: the parser puts a command's name where the name of the error should be.
-  const auto is_extra = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr;
-  if (is_extra || dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
-    if (!command->commands.empty() && (rest.empty() || !looks_like_option(rest[0])))
-      return says(explain_command(*command, rest));
-    if (const auto unknown = explain_option(*command, rest))
-      return says(*unknown);
-    if (!command->commands.empty())
-      return says(explain_command(*command, rest));
-    if (is_extra)
-      return says(explain_surplus(*command, rest));
-    return says(fmt::format("{}: {}", error.what(), usage_line(*command)));
-  }
-  auto text = std::string{error.what()};
-  if (dynamic_cast<const CLI::ValidationError*>(&error) !=
-      nullptr) // "--port: is ..." by number_check.hpp
-    if (const auto at = text.find(": is \""); at != std::string::npos)
-      text.erase(at, 1);
-  if (dynamic_cast<const CLI::ConversionError*>(&error) != nullptr &&
-      text.starts_with("Could not convert: "))
-    text = text.substr(19) + ": too large, or no number";
-  return says(text);
+  if (error.what == kind::wrong)
+    return says(error.text);
+  if (!command->commands.empty() && (rest.empty() || !looks_like_option(rest[0])))
+    return says(explain_command(*command, rest));
+  if (const auto unknown = explain_option(*command, rest))
+    return says(*unknown);
+  if (!command->commands.empty())
+    return says(explain_command(*command, rest));
+  if (error.what == kind::surplus)
+    return says(explain_surplus(*command, rest));
+  return says(fmt::format("{}: {}", error.text, usage_line(*command)));
 }
 
-std::optional<int> parse_arguments(CLI::App& app, int argc, const char* const* argv) {
+std::optional<int> parse_arguments(program_parser& program, int argc, const char* const* argv) {
   auto line = words(argv + std::min(argc, 1), argv + argc);
-  if (!line.empty() && line[0] == "help" &&
-      !app.get_subcommands([](CLI::App*) { return true; }).empty()) {
+  if (!line.empty() && line[0] == "help" && program.has_commands()) {
     line.erase(line.begin()); // "help run" is "run --help"
     line.push_back("--help");
   }
-  try {
-    auto reversed = line; // as the parser takes it
-    std::reverse(reversed.begin(), reversed.end());
-    app.parse(std::move(reversed));
-    return std::nullopt;
-  } catch (const CLI::CallForHelp&) {
-    print_text(app.help());
-  } catch (const CLI::CallForAllHelp&) {
-    print_text(app.help("", CLI::AppFormatMode::All));
-  } catch (const CLI::CallForVersion& e) {
-    print_text(std::string{e.what()} + '\n');
-  } catch (const CLI::ParseError& e) {
-    say_text(one_line(explain_usage(app, line, e)) + '\n');
+  const auto outcome = program.parse(line);
+  switch (outcome.what) {
+  case parse_outcome::kind::complete: return std::nullopt;
+  case parse_outcome::kind::told: print_text(outcome.text); return exit_ok;
+  default:
+    say_text(one_line(explain_usage(program.describe(), line, outcome)) + '\n');
     return exit_usage;
   }
-  return exit_ok;
 }
 
 } // namespace larql::cli

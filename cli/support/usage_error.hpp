@@ -3,7 +3,7 @@
 
 #pragma once
 
-#include <CLI/CLI.hpp>
+#include "cli/support/command_parser.hpp"
 
 #include <optional>
 #include <string>
@@ -11,12 +11,15 @@
 
 namespace larql::cli {
 
-/// What is wrong: "larql run: unknown option --max_tokens, did you mean --max-tokens?".
-[[nodiscard]] std::string explain_usage(const CLI::App& app, const std::vector<std::string>& words,
-                                        const CLI::ParseError& error);
+/// What is wrong with these words: "larql run: unknown option --max_tokens, did you mean
+/// --max-tokens?". @pre the outcome of parsing them is an error
+[[nodiscard]] std::string explain_usage(const command_description& program,
+                                        const std::vector<std::string>& words,
+                                        const parse_outcome& error);
 
 /// Parses, and prints what --help, --version and errors ask for. The exit code if the program is
 /// to end.
-[[nodiscard]] std::optional<int> parse_arguments(CLI::App& app, int argc, const char* const* argv);
+[[nodiscard]] std::optional<int> parse_arguments(program_parser& program, int argc,
+                                                 const char* const* argv);
 
 } // namespace larql::cli

@@ -2,12 +2,17 @@
 
 #include "runtime/base/mapped_file.hpp"
 
+#include <algorithm>
+#include <vector>
+
 namespace larql {
 
 namespace {
 
 // Depth is limited because nlohmann's destructor and our walks recurse.
 constexpr auto max_depth = 64;
+// An object that keeps its order looks through all fields for every new one.
+constexpr std::size_t max_ordered_fields = 5000;
 
 // "[json.exception.parse_error.101] parse error at …": without the library's name for it.
 std::string_view without_id(std::string_view text) {
@@ -15,21 +20,46 @@ std::string_view without_id(std::string_view text) {
   return end == std::string_view::npos ? text : text.substr(end + 2);
 }
 
-} // namespace
-
-result<json> parse_json(std::string_view text, std::string_view name) {
+// `goes_on` sees every event, and may end the reading.
+template <class Json, class GoesOn>
+result<Json> parse(std::string_view text, std::string_view name, GoesOn&& goes_on) {
   try {
     auto too_deep = false;
-    auto parsed = json::parse(text, [&](int depth, json::parse_event_t, json&) {
+    auto parsed = Json::parse(text, [&](int depth, typename Json::parse_event_t event, Json&) {
       too_deep = too_deep || depth > max_depth;
-      return !too_deep;
+      return !too_deep && goes_on(depth, event);
     });
     if (too_deep)
       return fail(errc::corrupt, "{}: nested deeper than {} levels", name, max_depth);
     return parsed;
-  } catch (const json::exception& e) {
+  } catch (const typename Json::exception& e) {
     return fail(errc::corrupt, "{}: not valid JSON: {}", name, without_id(e.what()));
   }
+}
+
+} // namespace
+
+result<json> parse_json(std::string_view text, std::string_view name) {
+  return parse<json>(text, name, [](int, json::parse_event_t) { return true; });
+}
+
+result<ordered_json> parse_ordered_json(std::string_view text, std::string_view name) {
+  // Fields of the objects that are open, counted by their depth.
+  auto fields = std::vector<std::size_t>{};
+  auto too_many = false;
+  auto out = parse<ordered_json>(text, name, [&](int depth, ordered_json::parse_event_t event) {
+    const auto level = static_cast<std::size_t>(depth);
+    if (event == ordered_json::parse_event_t::object_start) {
+      fields.resize(std::max(fields.size(), level + 2));
+      fields[level + 1] = 0;
+    } else if (event == ordered_json::parse_event_t::key && level < fields.size()) {
+      too_many = too_many || ++fields[level] > max_ordered_fields;
+    }
+    return !too_many;
+  });
+  if (too_many)
+    return fail(errc::corrupt, "{}: an object of more than {} fields", name, max_ordered_fields);
+  return out;
 }
 
 result<json> parse_json_file(const std::filesystem::path& path, std::uint64_t max_bytes) {

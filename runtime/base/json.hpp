@@ -12,6 +12,8 @@
 namespace larql {
 
 using json = nlohmann::json;
+/// Objects keep the order of their fields.
+using ordered_json = nlohmann::ordered_json;
 
 /// Parses a file of at most `max_bytes`.
 [[nodiscard]] result<json> parse_json_file(const std::filesystem::path& path,
@@ -19,6 +21,8 @@ using json = nlohmann::json;
 
 /// Parses text; `name` stands for the file in messages.
 [[nodiscard]] result<json> parse_json(std::string_view text, std::string_view name);
+/// The same in the order of the text; an object may have 5,000 fields.
+[[nodiscard]] result<ordered_json> parse_ordered_json(std::string_view text, std::string_view name);
 
 /// Typed reads of the fields of one JSON object, with errors that name `where` and the field.
 class json_fields {

@@ -22,7 +22,7 @@ std::string void_since(maker_ledger::time right_until) {
 
 } // namespace
 
-std::size_t maker_ledger::place_of(std::uint64_t incarnation) {
+std::size_t maker_ledger::place_of(std::uint64_t incarnation) const {
   const auto it = std::find_if(makers_.begin(), makers_.end(),
                                [&](const maker& m) { return m.incarnation == incarnation; });
   if (it != makers_.end())
@@ -37,9 +37,18 @@ const maker_ledger::maker* maker_ledger::find(std::uint64_t incarnation) const {
   return it == makers_.end() ? nullptr : &*it;
 }
 
-maker_set maker_ledger::set_of(std::uint64_t incarnation) {
+maker_set maker_ledger::set_of(std::uint64_t incarnation) const {
   const auto lock = std::scoped_lock{mutex_};
   return bit_of(place_of(incarnation));
+}
+
+std::vector<std::uint64_t> maker_ledger::incarnations_of(maker_set of) const {
+  const auto lock = std::scoped_lock{mutex_};
+  auto out = std::vector<std::uint64_t>{};
+  for (auto i = std::size_t{0}; i < makers_.size(); ++i)
+    if ((of & bit_of(i)) != 0)
+      out.push_back(makers_[i].incarnation);
+  return out;
 }
 
 void maker_ledger::found_right(std::uint64_t incarnation, time sent) {

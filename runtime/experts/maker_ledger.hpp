@@ -32,8 +32,10 @@ class maker_ledger {
 public:
   using time = std::chrono::steady_clock::time_point;
 
-  /// The set of one maker, which is entered if it is new.
-  [[nodiscard]] maker_set set_of(std::uint64_t incarnation);
+  /// The set of one maker, which gets a bit of its own if it is new and there is one left.
+  [[nodiscard]] maker_set set_of(std::uint64_t incarnation) const;
+  /// The makers that a set may stand for: with the last bit, all of those that share it.
+  [[nodiscard]] std::vector<std::uint64_t> incarnations_of(maker_set of) const;
 
   /// Answers to calls that were sent at `sent` were right.
   void found_right(std::uint64_t incarnation, time sent);
@@ -60,11 +62,11 @@ private:
     std::uint64_t condemned = 0; // as the first, second, …; 0: it is not
     std::string why;
   };
-  [[nodiscard]] std::size_t place_of(std::uint64_t incarnation);
+  [[nodiscard]] std::size_t place_of(std::uint64_t incarnation) const;
   [[nodiscard]] const maker* find(std::uint64_t incarnation) const;
 
   mutable std::mutex mutex_;
-  std::vector<maker> makers_;
+  mutable std::vector<maker> makers_; // numbered as they are first named
   std::atomic<std::uint64_t> condemnations_{0};
   std::atomic<maker_set> condemned_{0}; // bits of condemned makers, written under the mutex
 };

@@ -13,7 +13,7 @@ executor::executor(const gemma4::model& model, kernels::compute compute,
       options_(options),
       makers_(experts.makers()),
       forward_(model, compute, experts),
-      pass_(model.config) {
+      run_(model.config) {
   const auto us = [](std::chrono::nanoseconds t) { return static_cast<float>(t.count()) * 1e-3f; };
   forward_.on_calls = [this, us](const experts::call_stats& layer) {
     layer_times_.add({us(layer.slowest), us(layer.slowest_compute)});
@@ -46,14 +46,14 @@ std::size_t depth_of(std::span<const std::uint32_t> tokens, std::span<const std:
 
 } // namespace
 
-result<void> executor::check(const part& p) const {
+result<void> executor::check(const part& p, std::uint32_t first) const {
   for (const auto t : p.tokens)
     if (t >= model_.config.vocab)
       return fail(errc::usage, "token id {} is outside the vocabulary of {}", t,
                   model_.config.vocab);
   const auto depth = depth_of(p.tokens, p.parents);
-  if (depth > p.to->max_context() - p.to->size())
-    return fail(errc::usage, "{} tokens after {} do not fit the context of {}", depth, p.to->size(),
+  if (depth > p.to->max_context() - first)
+    return fail(errc::usage, "{} tokens after {} do not fit the context of {}", depth, first,
                 p.to->max_context());
   return {};
 }
@@ -61,11 +61,31 @@ result<void> executor::check(const part& p) const {
 // ---- one pass -----------------------------------------------------------------------------------
 
 result<void> executor::run(std::span<const part> parts, const std::stop_token& stop) {
-  LARQL_CHECK(!parts.empty());
+  LARQL_TRY_VOID(begin(run_, parts));
+  while (!is_done(run_))
+    LARQL_TRY_VOID(advance(run_, stop));
+  finish(run_);
+  return {};
+}
+
+// ---- running passes -----------------------------------------------------------------------------
+
+// Where the next tokens of a sequence go: behind those that are being read.
+std::uint32_t executor::end_of(const sequence& s) const noexcept {
+  auto end = s.size();
+  for (const auto* r : running_)
+    for (const auto& p : r->parts_)
+      if (p.to == &s && !p.left_out && p.parents.empty())
+        end = std::max(end, p.first + static_cast<std::uint32_t>(p.tokens.size()));
+  return end;
+}
+
+result<void> executor::begin(running_pass& r, std::span<const part> parts) {
+  LARQL_CHECK(!parts.empty() && !r.active_);
   parts_.clear();
   for (const auto& p : parts) {
-    LARQL_TRY_VOID(check(p));
-    const auto first = p.to->size();
+    const auto first = end_of(*p.to);
+    LARQL_TRY_VOID(check(p, first));
     parts_.push_back({p.tokens, first, &p.to->cache(), p.parents});
   }
   for (const auto& p : parts_)
@@ -73,21 +93,129 @@ result<void> executor::run(std::span<const part> parts, const std::stop_token& s
         p.parents.empty()
             ? p.cache->prepare(p.first, p.first + static_cast<std::uint32_t>(p.tokens.size()))
             : p.cache->prepare_drafts());
-  const auto condemned = condemned_makers();
-  auto done = forward_.run(pass_, parts_, stop);
-  stats_.add(pass_.stats());
-  LARQL_TRY_VOID(std::move(done));
-  const auto from = experts::provenance{pass_.makers(), condemned};
-  auto rows = pass_.hidden_rows();
-  for (const auto& p : parts) {
+  r.parts_.clear();
+  r.ahead_.clear();
+  for (auto i = std::size_t{0}; i < parts.size(); ++i) {
+    const auto& p = parts[i];
+    auto& own = r.parts_.emplace_back();
+    own.to = p.to;
+    own.tokens.assign(p.tokens.begin(), p.tokens.end());
+    own.parents.assign(p.parents.begin(), p.parents.end());
+    own.first = parts_[i].first;
+    own.stop = p.stop;
+    if (parts_[i].first == p.to->size())
+      continue;
+    for (const auto* other : running_)
+      for (const auto& o : other->parts_)
+        if (o.to == p.to)
+          r.ahead_.push_back(other);
+  }
+  r.stops_ = std::make_shared<running_pass::stop_count>();
+  r.stops_->left = r.parts_.size();
+  for (auto& p : r.parts_)
+    if (p.stop.stop_possible())
+      p.on_stop = std::make_unique<std::stop_callback<running_pass::count_stop>>(
+          p.stop, running_pass::count_stop{r.stops_});
+  r.condemned_ = condemned_makers();
+  forward_.begin(r.pass_, parts_);
+  r.active_ = true;
+  running_.push_back(&r);
+  return {};
+}
+
+bool executor::is_done(const running_pass& r) const noexcept {
+  return forward_.is_done(r.pass_) || r.rows() == 0;
+}
+
+// A pass enters a layer after the attention there of the passes ahead.
+bool executor::is_behind(const running_pass& r) const noexcept {
+  return std::any_of(r.ahead_.begin(), r.ahead_.end(), [&](const running_pass* a) {
+    return !forward_.is_done(a->pass_) && a->rows() != 0 &&
+           a->pass_.layers_started() <= r.pass_.layers_started();
+  });
+}
+
+bool executor::would_wait(const running_pass& r) const noexcept {
+  return r.pass_.is_waiting() ? !r.pass_.is_ready() : is_behind(r);
+}
+
+// Rows whose stop is requested, and those whose earlier tokens were given up.
+void executor::leave_out_stopped(running_pass& r) {
+  auto first = std::size_t{0}; // row
+  for (auto& p : r.parts_) {
+    if (p.left_out)
+      continue;
+    if (!p.is_void && !p.stop.stop_requested()) {
+      first += p.tokens.size();
+      continue;
+    }
+    forward_.leave_out(r.pass_, first, p.tokens.size());
+    p.left_out = true;
+    for (auto* other : running_)
+      for (auto& o : other->parts_)
+        if (o.to == p.to && o.first > p.first)
+          o.is_void = true;
+  }
+}
+
+result<void> executor::advance(running_pass& r, const std::stop_token& given) {
+  LARQL_CHECK(r.active_ && !is_done(r));
+  const auto stop = given.stop_possible() ? given : r.stops_->all.get_token();
+  auto done = result<void>{};
+  if (r.pass_.is_waiting()) {
+    done = forward_.finish_layer(r.pass_, stop);
+  } else {
+    LARQL_CHECK(!is_behind(r));
+    leave_out_stopped(r);
+    if (r.rows() != 0)
+      done = forward_.start_layer(r.pass_, stop);
+  }
+  if (!done)
+    drop(r);
+  return done;
+}
+
+void executor::finish(running_pass& r) {
+  LARQL_CHECK(r.active_ && is_done(r));
+  const auto from = experts::provenance{r.pass_.makers(), r.condemned_};
+  auto rows = r.rows() == 0 ? std::span<const float>{} : r.pass_.hidden_rows();
+  for (auto& p : r.parts_) {
+    if (p.left_out)
+      continue;
     const auto own = rows.first(p.tokens.size() * model_.config.hidden);
-    if (p.parents.empty())
+    rows = rows.subspan(own.size());
+    if (p.is_void)
+      p.left_out = true;
+    else if (p.parents.empty())
       p.to->commit(p.tokens, own, from);
     else
       p.to->commit_drafts(p.tokens, p.parents, own, from);
-    rows = rows.subspan(own.size());
   }
-  return {};
+  retire(r);
+}
+
+void executor::drop(running_pass& r) {
+  r.pass_.cancel();
+  for (auto& p : r.parts_) {
+    if (p.left_out)
+      continue;
+    p.left_out = true;
+    for (auto* other : running_)
+      for (auto& o : other->parts_)
+        if (o.to == p.to && o.first > p.first)
+          o.is_void = true;
+  }
+  retire(r);
+}
+
+void executor::retire(running_pass& r) {
+  stats_.add(r.stats());
+  r.active_ = false;
+  for (auto& p : r.parts_)
+    p.on_stop.reset();
+  std::erase(running_, &r);
+  for (auto* other : running_)
+    std::erase(other->ahead_, &r);
 }
 
 // ---- chunks -------------------------------------------------------------------------------------
@@ -95,7 +223,7 @@ result<void> executor::run(std::span<const part> parts, const std::stop_token& s
 result<void> executor::append(sequence& to, std::span<const std::uint32_t> tokens,
                               const std::stop_token& stop,
                               const std::function<void(std::uint32_t)>& on_chunk) {
-  LARQL_TRY_VOID(check({&to, tokens}));
+  LARQL_TRY_VOID(check({&to, tokens}, to.size()));
   auto first = to.size(); // of the next chunk
   while (!tokens.empty() || !chunks_.empty()) {
     auto step = result<void>{};

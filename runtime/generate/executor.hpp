@@ -14,6 +14,7 @@
 #pragma once
 
 #include "runtime/experts/layer_times.hpp"
+#include "runtime/generate/running_pass.hpp"
 #include "runtime/generate/sequence.hpp"
 #include "runtime/models/gemma4/forward.hpp"
 
@@ -40,6 +41,7 @@ public:
     sequence* to = nullptr;
     std::span<const std::uint32_t> tokens;
     std::span<const std::int32_t> parents = {};
+    std::stop_token stop = {}; ///< requested: the part is left out from the next layer on
   };
   /// Where a row of logits comes from.
   struct row {
@@ -60,6 +62,29 @@ public:
   /// and with `unavailable` if there is no memory for keys and values.
   /// @pre parts are not empty and of different sequences
   [[nodiscard]] result<void> run(std::span<const part> parts, const std::stop_token& stop = {});
+
+  // ---- passes that are taken a step at a time
+  // ----------------------------------------------------
+
+  /// Begins a pass. Tokens of a sequence that another running pass reads as well come behind those;
+  /// the pass then stays behind the other one. Fails as run() does; nothing is begun then.
+  /// @pre as run(); `p` is not active. Drafts only of sequences that no other pass reads
+  [[nodiscard]] result<void> begin(running_pass& p, std::span<const part> parts);
+  /// All layers are computed, or all parts are left out.
+  [[nodiscard]] bool is_done(const running_pass& p) const noexcept;
+  /// The next step would wait, for other machines or for a pass ahead of this one.
+  [[nodiscard]] bool would_wait(const running_pass& p) const noexcept;
+  /// Takes a pass one step further, of which a layer has two. A failure drops the pass, and so
+  /// does `stop`, or without one the stop of all its parts, with errc::cancelled.
+  /// @pre active, not done, and no pass ahead keeps it waiting
+  [[nodiscard]] result<void> advance(running_pass& p, const std::stop_token& stop = {});
+  /// Appends the tokens, or the drafts, of the parts that were not left out. @pre is_done(p)
+  void finish(running_pass& p);
+  /// Gives a pass up: its sequences stay as they were, and other passes leave out the parts that
+  /// would come behind it.
+  void drop(running_pass& p);
+
+  // ---- whole texts ------------------------------------------------------------------------------
 
   /// Appends any number of tokens to a sequence, in chunks. `on_chunk` is told the sequence's size
   /// whenever one of them is complete.
@@ -94,7 +119,11 @@ private:
   executor(const gemma4::model& model, kernels::compute compute, experts::expert_port& experts,
            const executor_options& options);
 
-  [[nodiscard]] result<void> check(const part& p) const;
+  [[nodiscard]] result<void> check(const part& p, std::uint32_t first) const;
+  [[nodiscard]] std::uint32_t end_of(const sequence& s) const noexcept;
+  [[nodiscard]] bool is_behind(const running_pass& p) const noexcept;
+  void leave_out_stopped(running_pass& p);
+  void retire(running_pass& p);
   [[nodiscard]] result<void> begin_chunk(sequence& to, std::uint32_t first,
                                          std::span<const std::uint32_t> tokens);
   [[nodiscard]] result<void> advance_chunks(const std::stop_token& stop);
@@ -107,7 +136,8 @@ private:
   executor_options options_;
   const experts::maker_ledger* makers_; // null: all experts are this process's own
   gemma4::forward forward_;
-  gemma4::forward::pass pass_; // used by run()
+  running_pass run_;                   // used by run()
+  std::vector<running_pass*> running_; // in the order in which they began
   std::vector<gemma4::sequence_part> parts_;
   std::deque<chunk> chunks_; // used by append(), in the order of their tokens
   std::vector<std::unique_ptr<gemma4::forward::pass>> spare_passes_;

@@ -3,15 +3,22 @@
 #include "runtime/base/check.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace larql::generate {
 
 generation::generation(generation_options options, std::optional<text::utf8_stream> reader)
     : options_(std::move(options)),
       sampler_(options_.sampling),
-      reader_(std::move(reader)),
+      constraint_(std::exchange(options_.constraint, {})),
+      stream_(std::move(reader)),
       matcher_(options_.stop_texts) {
   check_limits();
+}
+
+generation::generation(generation_options options, text::output_reader reader)
+    : generation(std::move(options)) {
+  reader_ = std::move(reader);
 }
 
 bool generation::is_stop_token(std::uint32_t token) const noexcept {
@@ -40,16 +47,21 @@ generation::step_result generation::step(std::span<const float> logits,
   const auto vocab = logits.size() / (drafts.size() + 1);
   auto out = step_result{};
   for (auto j = std::size_t{0}; j <= drafts.size() && !ended(); ++j) {
-    const auto token = sampler_.choose(logits.subspan(j * vocab, vocab), index(), scratch);
+    const auto row = logits.subspan(j * vocab, vocab);
+    const auto mask = constraint_.mask();
+    const auto token = sampler_.choose(row, index(), scratch, mask.get());
     if (is_stop_token(token)) {
       reason_ = end_reason::stop_token;
       break;
     }
     sampler_.add(token);
+    constraint_.accept(token);
     out.tokens.push_back(token);
     ++count_;
-    if (reader_)
-      out.text += matcher_.append(reader_->append(token));
+    if (options_.logprobs)
+      out.logprobs.push_back(
+          logprobs_of(row, token, *options_.logprobs, *scratch.kernels, scratch.terms));
+    read(token, out);
     if (matcher_.matched())
       reason_ = end_reason::stop_text;
     check_limits();
@@ -64,11 +76,55 @@ void generation::stop() noexcept {
     reason_ = end_reason::stopped;
 }
 
-std::string generation::flush() {
-  auto out = std::string{};
-  if (reader_)
-    out = matcher_.append(reader_->flush());
-  return out + matcher_.flush();
+void generation::read(std::uint32_t token, step_result& out) {
+  if (stream_)
+    out.text += matcher_.append(stream_->append(token));
+  if (!reader_)
+    return;
+  auto events = std::vector<text::output_event>{};
+  reader_->append(token, events);
+  out.parts.push_back(reader_->part());
+  give(std::move(events), out);
+}
+
+// Stop texts are looked for in content; nothing behind one is given.
+void generation::give(std::vector<text::output_event> events, step_result& out) {
+  for (auto& e : events) {
+    if (matcher_.matched())
+      return;
+    if (e.what == text::output_event::kind::content) {
+      give_content(matcher_.append(e.text), out);
+    } else {
+      // Content that goes on behind something else is another text.
+      give_content(matcher_.flush(), out);
+      out.events.push_back(std::move(e));
+    }
+  }
+}
+
+void generation::give_content(std::string text, step_result& out) const {
+  if (text.empty())
+    return;
+  out.text += text;
+  if (!out.events.empty() && out.events.back().what == text::output_event::kind::content)
+    out.events.back().text += text;
+  else
+    out.events.push_back({text::output_event::kind::content, std::move(text)});
+}
+
+generation::step_result generation::finish() {
+  auto out = step_result{};
+  if (stream_)
+    out.text = matcher_.append(stream_->flush());
+  if (reader_) {
+    auto events = std::vector<text::output_event>{};
+    reader_->finish(events);
+    give(std::move(events), out);
+    give_content(matcher_.flush(), out);
+  } else {
+    out.text += matcher_.flush();
+  }
+  return out;
 }
 
 } // namespace larql::generate

@@ -13,7 +13,10 @@
 
 #pragma once
 
+#include "runtime/generate/logprobs.hpp"
 #include "runtime/generate/sampler.hpp"
+#include "runtime/grammar/constraint.hpp"
+#include "runtime/text/output_reader.hpp"
 #include "runtime/text/stop_matcher.hpp"
 #include "runtime/text/utf8_stream.hpp"
 
@@ -38,8 +41,13 @@ struct generation_options {
   sampling_options sampling;
   std::size_t max_tokens = 64;
   std::vector<std::uint32_t> stop_tokens;
-  std::vector<std::string> stop_texts; ///< need a reader
-  std::uint64_t first_index = 0;       ///< of the first token; not 0 for a request that was resumed
+  /// Need a reader. With an output_reader they are looked for in content alone.
+  std::vector<std::string> stop_texts;
+  std::uint64_t first_index = 0; ///< of the first token; not 0 for a request that was resumed
+  /// Which tokens may come; by default all.
+  grammar::constraint constraint{};
+  /// Whether steps tell logarithms of probabilities, and of how many likely tokens.
+  std::optional<std::uint32_t> logprobs{};
 
   friend bool operator==(const generation_options&, const generation_options&) = default;
 };
@@ -49,11 +57,19 @@ public:
   /// `reader` makes the text; without one there is none. @pre check_options(options.sampling)
   explicit generation(generation_options options,
                       std::optional<text::utf8_stream> reader = std::nullopt);
+  /// `reader` tells thoughts, content and calls apart: steps give events.
+  generation(generation_options options, text::output_reader reader);
 
   /// What a step has given.
   struct step_result {
     std::vector<std::uint32_t> tokens; ///< neither a stop token nor anything behind a stop
-    std::string text;                  ///< what is certain to be shown
+    std::string text; ///< what is certain to be shown; with an output_reader, content alone
+    /// With an output_reader: all that is certain, content included.
+    std::vector<text::output_event> events{};
+    /// With an output_reader: what each of `tokens` belongs to.
+    std::vector<text::output_part> parts{};
+    /// If they were asked for: of each of `tokens`.
+    std::vector<token_logprobs> logprobs{};
   };
   /// @pre not ended(); logits are [drafts.size() + 1][vocab]
   [[nodiscard]] step_result step(std::span<const float> logits,
@@ -63,8 +79,16 @@ public:
   void set_room(std::size_t tokens);
   /// The answer ends here, because of the caller.
   void stop() noexcept;
-  /// Text that was held back; once, after the end.
-  [[nodiscard]] std::string flush();
+  /// What was held back: text and events; once, after the end.
+  [[nodiscard]] step_result finish();
+  /// The text of finish().
+  [[nodiscard]] std::string flush() { return finish().text; }
+  /// The reader, for its counts; null without an output_reader.
+  [[nodiscard]] const text::output_reader* reader() const noexcept {
+    return reader_ ? &*reader_ : nullptr;
+  }
+  /// Which of `stop_texts` has ended the answer; null: none.
+  [[nodiscard]] const std::string* stop_text() const noexcept { return matcher_.found(); }
 
   [[nodiscard]] bool ended() const noexcept { return reason_ != end_reason::none; }
   [[nodiscard]] end_reason reason() const noexcept { return reason_; }
@@ -72,17 +96,24 @@ public:
   [[nodiscard]] std::size_t tokens() const noexcept { return count_; }
   /// Index of the next token in its request.
   [[nodiscard]] std::uint64_t index() const noexcept { return options_.first_index + count_; }
+  /// As given, but for the constraint, which moves on with the tokens.
   [[nodiscard]] const generation_options& options() const noexcept { return options_; }
+  [[nodiscard]] const grammar::constraint& constraint() const noexcept { return constraint_; }
 
   friend bool operator==(const generation&, const generation&) = default;
 
 private:
   void check_limits() noexcept;
   [[nodiscard]] bool is_stop_token(std::uint32_t token) const noexcept;
+  void read(std::uint32_t token, step_result& out);
+  void give(std::vector<text::output_event> events, step_result& out);
+  void give_content(std::string text, step_result& out) const;
 
   generation_options options_;
   sampler sampler_;
-  std::optional<text::utf8_stream> reader_;
+  grammar::constraint constraint_;
+  std::optional<text::utf8_stream> stream_;
+  std::optional<text::output_reader> reader_;
   text::stop_matcher matcher_;
   std::size_t room_ = ~std::size_t{0};
   std::size_t count_ = 0;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 namespace larql::generate {
@@ -30,6 +31,8 @@ float lowest(std::span<const float> x) noexcept {
 
 // Few enough to be sorted.
 constexpr std::size_t few = 32;
+// So many that listing them takes longer than looking whether they are all alike.
+constexpr std::size_t many = 4096;
 
 } // namespace
 
@@ -65,7 +68,7 @@ void ranking::set(std::span<const float> logits, float temperature) {
   }
   counts_[buckets - 1] += below;
   total_ = std::accumulate(masses_.begin(), masses_.end(), std::uint64_t{0});
-  collected_ = buckets;
+  collected_ = compared_ = buckets;
 }
 
 std::uint16_t ranking::bucket_at(float scaled) const noexcept {
@@ -92,6 +95,49 @@ void ranking::collect(std::size_t bucket) {
   }
 }
 
+// Many tokens with one logit are common where most of a vocabulary was never trained, or logits
+// were rounded.
+bool ranking::is_of_equals(std::size_t bucket) {
+  if (compared_ == bucket)
+    return equal_;
+  const auto wanted = static_cast<std::uint16_t>(bucket);
+  constexpr auto none = std::numeric_limits<float>::infinity();
+  auto low = none, high = -none;
+  for (auto i = std::size_t{0}; i < bucket_of_.size(); ++i) {
+    const auto x = logits_[i];
+    const auto here = bucket_of_[i] == wanted;
+    low = here && x < low ? x : low;
+    high = here && x > high ? x : high;
+  }
+  compared_ = bucket;
+  equal_ = low == high;
+  return equal_;
+}
+
+// @pre is_of_equals(bucket)
+ranking::located ranking::locate_equal(std::size_t bucket, measure by, std::uint64_t target) const {
+  const auto each = masses_[bucket] / counts_[bucket];
+  const auto before = by == measure::tokens ? target : target / each;
+  const auto wanted = static_cast<std::uint16_t>(bucket);
+  constexpr std::size_t stretch = 64;
+  auto left = before;
+  for (auto begin = std::size_t{0}; begin < bucket_of_.size(); begin += stretch) {
+    const auto end = std::min(begin + stretch, bucket_of_.size());
+    auto found = std::uint16_t{0};
+    for (auto i = begin; i < end; ++i)
+      found = static_cast<std::uint16_t>(found + (bucket_of_[i] == wanted ? 1 : 0));
+    if (left >= found) {
+      left -= found;
+      continue;
+    }
+    for (auto i = begin;; ++i)
+      if (bucket_of_[i] == wanted && left-- == 0)
+        return {before * each, {logits_[i], static_cast<std::uint32_t>(i), each}};
+  }
+  LARQL_CHECK(false); // the bucket has what is looked for
+  return {};
+}
+
 // The tokens are told apart by ever finer steps of their logits, until few are left or all are
 // alike.
 ranking::located ranking::locate(std::size_t bucket, measure by, std::uint64_t target) {
@@ -101,6 +147,8 @@ ranking::located ranking::locate(std::size_t bucket, measure by, std::uint64_t t
     const auto before = by == measure::tokens ? target : target / each;
     return {before * each, {logits_[0], static_cast<std::uint32_t>(before), each}};
   }
+  if (counts_[bucket] > many && is_of_equals(bucket))
+    return locate_equal(bucket, by, target);
   collect(bucket);
   auto& left = narrowed_;
   left = entries_;

@@ -66,6 +66,8 @@ private:
 
   [[nodiscard]] std::uint16_t bucket_at(float scaled) const noexcept;
   void collect(std::size_t bucket);
+  [[nodiscard]] bool is_of_equals(std::size_t bucket);
+  [[nodiscard]] located locate_equal(std::size_t bucket, measure by, std::uint64_t target) const;
   /// The first token of `bucket` with which the count or mass of its tokens exceeds `target`.
   [[nodiscard]] located locate(std::size_t bucket, measure by, std::uint64_t target);
   [[nodiscard]] static std::uint64_t mass_of(float weight) noexcept;
@@ -82,6 +84,8 @@ private:
   std::vector<entry> entries_; // of bucket collected_, by id
   std::vector<entry> narrowed_;
   std::size_t collected_ = buckets;
+  std::size_t compared_ = buckets; // the bucket that is_of_equals looked at last, and its answer
+  bool equal_ = false;
 };
 
 } // namespace larql::generate

@@ -3,7 +3,9 @@
 #include "runtime/generate/random.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <optional>
 
 namespace larql::generate {
 
@@ -15,6 +17,67 @@ __extension__ using uint128 = unsigned __int128;
 std::uint64_t share_of(std::uint64_t mass, std::uint64_t bits) noexcept {
   return static_cast<std::uint64_t>((uint128{mass} * bits) >> 53);
 }
+
+constexpr std::size_t bits_of_word = 64;
+
+/// The tokens that a mask of bits allows, by their place among themselves.
+class allowed_tokens {
+public:
+  /// `before` is memory for the number of allowed tokens before each word.
+  allowed_tokens(std::span<const std::uint64_t> words, std::vector<std::uint32_t>& before)
+      : words_(words), before_(before) {
+    before_.clear();
+    auto count = std::uint32_t{0};
+    for (const auto word : words_) {
+      before_.push_back(count);
+      count += static_cast<std::uint32_t>(std::popcount(word));
+    }
+  }
+
+  /// The place of an allowed token; nothing for another.
+  [[nodiscard]] std::optional<std::size_t> place_of(std::uint32_t token) const {
+    const auto i = token / bits_of_word, bit = token % bits_of_word;
+    if (i >= words_.size() || (words_[i] >> bit & 1) == 0)
+      return std::nullopt;
+    const auto lower = words_[i] & ((std::uint64_t{1} << bit) - 1);
+    return before_[i] + static_cast<std::size_t>(std::popcount(lower));
+  }
+  [[nodiscard]] std::uint32_t token_at(std::size_t place) const {
+    const auto behind = std::upper_bound(before_.begin(), before_.end(), place);
+    const auto i = static_cast<std::size_t>(behind - before_.begin()) - 1;
+    auto word = words_[i];
+    for (auto skip = place - before_[i]; skip > 0; --skip)
+      word &= word - 1;
+    return static_cast<std::uint32_t>(i * bits_of_word +
+                                      static_cast<std::size_t>(std::countr_zero(word)));
+  }
+  /// Their logits, in their order; those beyond the row are -infinity.
+  void gather(std::span<const float> logits, std::vector<float>& out) const {
+    // Every word may write a whole one; what is not allowed is written over.
+    out.resize(words_.size() * bits_of_word + bits_of_word);
+    auto n = std::size_t{0};
+    for (auto i = std::size_t{0}; i < words_.size(); ++i) {
+      const auto begin = i * bits_of_word;
+      const auto inside = begin + bits_of_word <= logits.size();
+      if (words_[i] == 0)
+        continue;
+      if (words_[i] == ~std::uint64_t{0} && inside) {
+        std::copy_n(&logits[begin], bits_of_word, &out[n]);
+        n += bits_of_word;
+        continue;
+      }
+      for (auto word = words_[i]; word != 0; word &= word - 1) {
+        const auto token = begin + static_cast<std::size_t>(std::countr_zero(word));
+        out[n++] = inside || token < logits.size() ? logits[token] : -INFINITY;
+      }
+    }
+    out.resize(n);
+  }
+
+private:
+  std::span<const std::uint64_t> words_;
+  std::vector<std::uint32_t>& before_;
+};
 
 } // namespace
 
@@ -63,29 +126,65 @@ void sampler::add(std::uint32_t token) {
     seen_.insert(it, {token, 1});
 }
 
-std::span<const float> sampler::changed(std::span<const float> logits,
-                                        sampling_scratch& scratch) const {
-  if (options_.bias.empty() && seen_.empty())
-    return logits;
-  auto& x = scratch.logits;
-  x.assign(logits.begin(), logits.end());
+bool sampler::changes_logits() const noexcept {
+  return !options_.bias.empty() || !seen_.empty();
+}
+
+template <class PlaceOf>
+void sampler::change(PlaceOf&& place_of) const {
   for (const auto& [token, bias] : options_.bias)
-    if (token < x.size())
-      x[token] += bias;
+    if (float* logit = place_of(token))
+      *logit += bias;
   for (const auto& [token, count] : seen_) {
-    if (token >= x.size())
+    float* logit = place_of(token);
+    if (logit == nullptr)
       continue;
-    auto& logit = x[token];
-    logit = logit > 0 ? logit / options_.repetition_penalty : logit * options_.repetition_penalty;
-    logit -= options_.presence_penalty + options_.frequency_penalty * static_cast<float>(count);
+    *logit =
+        *logit > 0 ? *logit / options_.repetition_penalty : *logit * options_.repetition_penalty;
+    *logit -= options_.presence_penalty + options_.frequency_penalty * static_cast<float>(count);
   }
-  return x;
 }
 
 std::uint32_t sampler::choose(std::span<const float> logits, std::uint64_t index,
-                              sampling_scratch& scratch) const {
-  const auto x = changed(logits, scratch);
-  if (options_.temperature == 0)
+                              sampling_scratch& scratch, const grammar::token_mask* mask) const {
+  auto& x = scratch.logits;
+  // Where all are -infinity there is nothing to rank, and the first one is as good as any.
+  const auto chosen = [&] {
+    return std::isfinite(scratch.kernels->maximum(x.data(), x.size()))
+               ? choose_among(x, index, scratch)
+               : 0;
+  };
+  if (mask == nullptr) {
+    if (!changes_logits())
+      return choose_among(logits, index, scratch);
+    x.assign(logits.begin(), logits.end());
+    change([&](std::uint32_t token) { return token < x.size() ? &x[token] : nullptr; });
+    return chosen();
+  }
+  if (!mask->is_list()) {
+    const auto allowed = allowed_tokens{mask->bits(), scratch.counts};
+    allowed.gather(logits, x);
+    change([&](std::uint32_t token) {
+      const auto place = allowed.place_of(token);
+      return place ? &x[*place] : nullptr;
+    });
+    return allowed.token_at(chosen());
+  }
+  const auto tokens = mask->list();
+  x.clear();
+  for (const auto token : tokens)
+    x.push_back(token < logits.size() ? logits[token] : -INFINITY);
+  change([&](std::uint32_t token) {
+    const auto it = std::lower_bound(tokens.begin(), tokens.end(), token);
+    return it != tokens.end() && *it == token ? &x[static_cast<std::size_t>(it - tokens.begin())]
+                                              : nullptr;
+  });
+  return tokens[chosen()];
+}
+
+std::uint32_t sampler::choose_among(std::span<const float> x, std::uint64_t index,
+                                    sampling_scratch& scratch) const {
+  if (options_.temperature == 0 || x.size() == 1)
     return argmax(x);
   auto& ranked = scratch.ranked;
   ranked.set(x, options_.temperature);

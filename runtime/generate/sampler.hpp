@@ -1,11 +1,12 @@
 // Chooses the next token from logits.
 //
-// Numerics  Logits are changed first: bias, then penalties for tokens that were generated before.
-//           Temperature 0 takes the largest (lowest id on ties). Otherwise: divide by the
-//           temperature, keep the top_k largest, of these the shortest prefix whose probability
-//           reaches top_p, of these what has at least min_p times the largest probability; draw
-//           one with the number of the token's index (random.hpp). Probabilities are fixed point
-//           (ranking.hpp), so equal logits, seed and index give equal tokens on every machine.
+// Numerics  Logits are changed first: bias, then penalties for tokens that were generated before,
+//           then the mask takes away what may not come. Temperature 0 takes the largest (lowest id
+//           on ties). Otherwise: divide by the temperature, keep the top_k largest, of these the
+//           shortest prefix whose probability reaches top_p, of these what has at least min_p times
+//           the largest probability; draw one with the number of the token's index (random.hpp).
+//           Probabilities are fixed point (ranking.hpp), so equal logits, seed and index give equal
+//           tokens on every machine.
 // Owner     A sampler is a value: it can be copied, put back and compared. The scratch is shared.
 // Threads   One caller for each scratch.
 // Source    docs/numerics.md, "Choosing a token".
@@ -14,6 +15,7 @@
 
 #include "runtime/base/result.hpp"
 #include "runtime/generate/ranking.hpp"
+#include "runtime/grammar/token_mask.hpp"
 
 #include <cstdint>
 #include <span>
@@ -43,10 +45,13 @@ struct sampling_options {
 /// Memory that choosing needs and keeps; it holds nothing between calls.
 class sampling_scratch {
 public:
-  explicit sampling_scratch(const kernels::kernel_set& k) : ranked(k) {}
+  explicit sampling_scratch(const kernels::kernel_set& k) : kernels(&k), ranked(k) {}
 
+  const kernels::kernel_set* kernels;
   ranking ranked;
-  std::vector<float> logits; ///< changed by bias and penalties
+  std::vector<float> logits;         ///< changed by bias and penalties, of what a mask allows
+  std::vector<std::uint32_t> counts; ///< of a mask's tokens
+  std::vector<float> terms;          ///< of logprobs_of()
 };
 
 class sampler {
@@ -56,9 +61,12 @@ public:
 
   [[nodiscard]] const sampling_options& options() const noexcept { return options_; }
 
-  /// The token with this index among those generated for a request. @pre logits are not empty
+  /// The token with this index among those generated for a request, of those that `mask` allows;
+  /// null: all. If every allowed logit is -infinity, the allowed token with the lowest id.
+  /// @pre logits are not empty; the mask allows a token below logits.size()
   [[nodiscard]] std::uint32_t choose(std::span<const float> logits, std::uint64_t index,
-                                     sampling_scratch& scratch) const;
+                                     sampling_scratch& scratch,
+                                     const grammar::token_mask* mask = nullptr) const;
 
   /// A token was generated: penalties count it from now on.
   void add(std::uint32_t token);
@@ -66,8 +74,12 @@ public:
   friend bool operator==(const sampler&, const sampler&) = default;
 
 private:
-  [[nodiscard]] std::span<const float> changed(std::span<const float> logits,
-                                               sampling_scratch& scratch) const;
+  /// Changes logits by bias and penalties; `place_of` tells where a token's logit stands, or null.
+  template <class PlaceOf>
+  void change(PlaceOf&& place_of) const;
+  [[nodiscard]] bool changes_logits() const noexcept;
+  [[nodiscard]] std::uint32_t choose_among(std::span<const float> logits, std::uint64_t index,
+                                           sampling_scratch& scratch) const;
   [[nodiscard]] bool has_penalties() const noexcept;
 
   sampling_options options_;

@@ -21,24 +21,32 @@ result<std::unique_ptr<sequence>> sequence::create(const gemma4::model& model,
 
 // ---- going back ---------------------------------------------------------------------------------
 
+sequence::way_back sequence::find_way_back(std::uint32_t count) const {
+  if (count >= size())
+    return {size()};
+  if (cache_.has_window(count))
+    return {count};
+  // The latest position before `count` from which a snapshot lets the sequence go on.
+  auto out = way_back{};
+  for (const auto& s : snapshots_)
+    if (const auto end = std::min(count, s.window.end);
+        end > out.reached && cache_.fits(s.window, end))
+      out = {end, &s.window};
+  return out;
+}
+
+std::uint32_t sequence::reach(std::uint32_t count) const {
+  return find_way_back(count).reached;
+}
+
 std::uint32_t sequence::truncate(std::uint32_t count) {
   if (count >= size())
     return size();
-  const gemma4::kv_window* from = nullptr;
-  auto reached = count;
-  if (!cache_.has_window(count)) {
-    // The latest position before `count` from which a snapshot lets the sequence go on.
-    reached = 0;
-    for (const auto& s : snapshots_)
-      if (const auto end = std::min(count, s.window.end);
-          end > reached && cache_.fits(s.window, end)) {
-        reached = end;
-        from = &s.window;
-      }
-  }
+  const auto [reached, from] = find_way_back(count);
   if (from != nullptr)
     cache_.restore(*from, reached);
   cache_.forget_from(reached);
+  ahead_.clear();
   tokens_.resize(reached);
   std::erase_if(origins_, [&](const origin& o) { return o.first >= reached; });
   // Later positions of the snapshots are of the text that is forgotten.
@@ -66,18 +74,78 @@ void sequence::mark(boundary kind, std::uint32_t position) {
   drop_snapshots();
 }
 
-// The oldest turns go first; the system's boundary is of use as long as the conversation lasts.
+void sequence::mark_ahead(boundary kind, std::uint32_t position) {
+  if (position <= size())
+    mark(kind, position);
+  else
+    ahead_.push_back({kind, position});
+}
+
+// A pass may have gone beyond the position; sliding layers still hold all of the pass.
+void sequence::mark_reached() {
+  for (const auto& m : ahead_)
+    if (m.position <= size())
+      mark(m.kind, m.position);
+  std::erase_if(ahead_, [&](const marked_position& m) { return m.position <= size(); });
+}
+
+// The oldest go first. Of a turn's end more is hoped than of any other place in the text, and the
+// system's boundary is of use as long as the conversation lasts.
 void sequence::drop_snapshots() {
-  const auto turns = [&] {
-    return static_cast<std::size_t>(
-        std::count_if(snapshots_.begin(), snapshots_.end(),
-                      [](const snapshot& s) { return s.kind == boundary::turn; }));
+  const auto oldest = [&](boundary kind) {
+    return std::find_if(snapshots_.begin(), snapshots_.end(),
+                        [&](const snapshot& s) { return s.kind == kind; });
   };
-  while (turns() > kept_turns || (!snapshots_.empty() && bytes_of_snapshots() > snapshot_bytes_)) {
-    auto oldest = std::find_if(snapshots_.begin(), snapshots_.end(),
-                               [](const snapshot& s) { return s.kind == boundary::turn; });
-    snapshots_.erase(oldest != snapshots_.end() ? oldest : snapshots_.begin());
+  const auto turns = std::count_if(snapshots_.begin(), snapshots_.end(),
+                                   [](const snapshot& s) { return s.kind == boundary::turn; });
+  for (auto more = static_cast<std::size_t>(turns); more > kept_turns; --more)
+    snapshots_.erase(oldest(boundary::turn));
+  while (!snapshots_.empty() && bytes_of_snapshots() > snapshot_bytes_) {
+    auto victim = oldest(boundary::interval);
+    if (victim == snapshots_.end())
+      victim = oldest(boundary::turn);
+    snapshots_.erase(victim != snapshots_.end() ? victim : snapshots_.begin());
   }
+}
+
+// ---- sharing ------------------------------------------------------------------------------------
+
+std::unique_ptr<sequence> sequence::fork(std::uint32_t count) const {
+  const auto [reached, from] = find_way_back(count);
+  auto out = std::unique_ptr<sequence>{new sequence{cache_.empty_copy(), hidden_, snapshot_bytes_}};
+  if (reached == 0)
+    return out;
+  out->cache_.adopt(cache_.prefix(reached, from));
+  out->tokens_.assign(tokens_.begin(), tokens_.begin() + reached);
+  out->origins_ = origins_before(reached);
+  for (const auto& s : snapshots_)
+    if (s.window.end <= reached)
+      out->snapshots_.push_back(s);
+  if (const auto row = row_at(size() - 1); row && reached == size())
+    out->keep_rows(reached - 1, *row);
+  return out;
+}
+
+sequence::prefix sequence::share(std::uint32_t count) const {
+  const auto [reached, from] = find_way_back(count);
+  LARQL_CHECK(reached != 0);
+  return {{tokens_.begin(), tokens_.begin() + reached},
+          cache_.prefix(reached, from),
+          origins_before(reached)};
+}
+
+void sequence::adopt(prefix p) {
+  LARQL_CHECK(tokens_.empty() && p.tokens.size() == p.kv.end);
+  cache_.adopt(std::move(p.kv));
+  tokens_ = std::move(p.tokens);
+  origins_ = std::move(p.origins);
+}
+
+experts::maker_set sequence::prefix::makers() const noexcept {
+  auto out = experts::maker_set{0};
+  for (const auto& o : origins)
+    out |= o.from.makers;
+  return out;
 }
 
 // ---- rows ---------------------------------------------------------------------------------------
@@ -106,6 +174,14 @@ void sequence::note_origin(const origin& o) {
     origins_.push_back(o);
 }
 
+std::vector<sequence::origin> sequence::origins_before(std::uint32_t end) const {
+  auto out = std::vector<origin>{};
+  for (const auto& o : origins_)
+    if (o.first < end)
+      out.push_back(o);
+  return out;
+}
+
 std::uint32_t sequence::void_from(const experts::maker_ledger& ledger) const {
   for (const auto& o : origins_)
     if (ledger.is_void(o.from, o.when))
@@ -120,6 +196,7 @@ void sequence::commit(std::span<const std::uint32_t> tokens, std::span<const flo
   note_origin({size(), from, std::chrono::steady_clock::now()});
   tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
   draft_tokens_.clear();
+  mark_reached();
   cache_.forget_before(size());
 }
 
@@ -156,6 +233,7 @@ result<void> sequence::accept(std::span<const std::uint32_t> branch) {
     tokens_.push_back(draft_tokens_[branch[i]]);
   }
   draft_tokens_.clear();
+  mark_reached();
   cache_.forget_before(size());
   return {};
 }
@@ -176,6 +254,21 @@ std::uint64_t bytes_of(std::vector<const gemma4::kv_block*>& blocks) {
 
 } // namespace
 
+void sequence::release_scratch() {
+  rows_ = {};
+  draft_rows_ = {};
+  draft_tokens_.clear();
+  cache_.release_drafts();
+}
+
+void sequence::list_blocks(std::vector<const gemma4::kv_block*>& out) const {
+  cache_.list_blocks(out);
+  for (const auto& s : snapshots_)
+    for (const auto& layer : s.window.layers)
+      for (const auto& block : layer)
+        out.push_back(block.get());
+}
+
 std::uint64_t sequence::kv_bytes() const {
   return cache_.size_bytes() + bytes_of_snapshots();
 }
@@ -185,10 +278,7 @@ std::uint64_t sequence::bytes_of_snapshots() const {
   auto all = std::vector<const gemma4::kv_block*>{};
   cache_.list_blocks(all);
   const auto own = bytes_of(all);
-  for (const auto& s : snapshots_)
-    for (const auto& layer : s.window.layers)
-      for (const auto& block : layer)
-        all.push_back(block.get());
+  list_blocks(all);
   return bytes_of(all) - own;
 }
 

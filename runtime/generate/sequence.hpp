@@ -29,8 +29,9 @@ struct sequence_options {
 
 /// What a marked boundary is.
 enum class boundary : std::uint8_t {
-  system, ///< the end of what stays the same in the whole conversation
-  turn    ///< the end of a prompt, where an answer begins
+  system,  ///< the end of what stays the same in the whole conversation
+  turn,    ///< the end of a turn, as that of a prompt, where an answer begins
+  interval ///< a place in a long text about whose parts nothing is known
 };
 
 struct marked_position {
@@ -55,6 +56,10 @@ public:
   }
   [[nodiscard]] std::uint32_t max_context() const noexcept { return cache_.max_context(); }
 
+  /// Tokens that are kept by going back to `count`: `count`, or fewer where sliding layers have
+  /// lost what is needed to go on from there; size() if it is not more than `count`.
+  [[nodiscard]] std::uint32_t reach(std::uint32_t count) const;
+
   /// Goes back to `count` tokens, or to fewer where sliding layers have lost what is needed to go
   /// on from there. Returns how many are kept; a count of size() or more changes nothing.
   std::uint32_t truncate(std::uint32_t count);
@@ -63,6 +68,36 @@ public:
   /// kept_turns turns and the last system boundary are kept, as far as snapshot_bytes allow.
   /// Ignored if sliding layers have moved on. @pre position <= size()
   void mark(boundary kind, std::uint32_t position);
+  /// The same for a position that is not reached yet: it is marked by the pass that reaches it.
+  void mark_ahead(boundary kind, std::uint32_t position);
+
+  // ---- sharing ----------------------------------------------------------------------------------
+
+  /// A sequence of the first reach(count) tokens. It shares their keys and values and the
+  /// snapshots before them; neither notices what the other does. If these are all tokens, it has
+  /// the final hidden row of the last one as well.
+  [[nodiscard]] std::unique_ptr<sequence> fork(std::uint32_t count) const;
+
+  /// Who had a part in the positions from `first` on, up to those of the next entry.
+  struct origin {
+    std::uint32_t first = 0;
+    experts::provenance from;
+    experts::maker_ledger::time when; ///< they were finished
+  };
+
+  /// Tokens and what a sequence needs to continue behind them, for a file.
+  struct prefix {
+    std::vector<std::uint32_t> tokens;
+    gemma4::kv_prefix kv;
+    std::vector<origin> origins = {}; ///< in order of position
+
+    /// Every node that had a part in it.
+    [[nodiscard]] experts::maker_set makers() const noexcept;
+  };
+  /// The first reach(count) tokens. @pre reach(count) != 0
+  [[nodiscard]] prefix share(std::uint32_t count) const;
+  /// Continues behind `p`. @pre empty; gemma4::kv_cache::adopt
+  void adopt(prefix p);
 
   // ---- final hidden rows ------------------------------------------------------------------------
 
@@ -96,6 +131,11 @@ public:
 
   // ---- memory -----------------------------------------------------------------------------------
 
+  /// Gives back what a sequence that rests does not need: hidden rows, and memory for drafts.
+  void release_scratch();
+  /// Appends the blocks of the sequence and of its snapshots, for counting what sequences share.
+  void list_blocks(std::vector<const gemma4::kv_block*>& out) const;
+
   /// Keys and values of the sequence and of its snapshots; shared blocks count once.
   [[nodiscard]] std::uint64_t kv_bytes() const;
 
@@ -105,17 +145,18 @@ private:
     gemma4::kv_window window;
   };
 
-  /// Of the positions from `first` on, up to those of the next entry.
-  struct origin {
-    std::uint32_t first;
-    experts::provenance from;
-    experts::maker_ledger::time when; // they were finished
-  };
-
   sequence(gemma4::kv_cache cache, std::uint32_t hidden, std::uint64_t snapshot_bytes);
   void keep_rows(std::uint32_t first, std::span<const float> rows);
   void note_origin(const origin& o);
+  [[nodiscard]] std::vector<origin> origins_before(std::uint32_t end) const;
   void drop_snapshots();
+  void mark_reached();
+  /// Where truncate(count) leads, and the snapshot that it takes.
+  struct way_back {
+    std::uint32_t reached = 0;
+    const gemma4::kv_window* from = nullptr; ///< null: the sliding layers hold what is needed
+  };
+  [[nodiscard]] way_back find_way_back(std::uint32_t count) const;
   [[nodiscard]] std::uint64_t bytes_of_snapshots() const;
 
   gemma4::kv_cache cache_;
@@ -124,6 +165,7 @@ private:
   std::vector<std::uint32_t> tokens_;
   std::vector<origin> origins_;     // in order of position; none of positions made here alone
   std::vector<snapshot> snapshots_; // in order of position; void as the positions before their end
+  std::vector<marked_position> ahead_; // to be marked once they are reached
   std::vector<float> rows_; // final hidden rows of positions first_row_, first_row_ + 1, ...
   std::uint32_t first_row_ = 0;
   std::vector<std::uint32_t> draft_tokens_;

@@ -61,7 +61,7 @@ enum class scale_layout : std::uint8_t {
 struct block_facts {
   encoding format;
   std::string_view name;    ///< in manifests and messages; never change, as the two below
-  std::uint32_t layer_code; ///< in layer files; below 64 as the reference has it, 7 is its fp4
+  std::uint32_t layer_code; ///< in layer files; below 64 the reference's own (7 is its fp4)
   std::uint32_t ggml_type;  ///< in GGUF files
   std::uint32_t weights;    ///< 1, 32 or 256
   std::uint32_t bytes;
@@ -243,6 +243,8 @@ consteval bool table_is_sound() {
           f.ggml_type == block_table[j].ggml_type)
         return false;
     if (f.offset != 0 && !std::has_single_bit(static_cast<unsigned>(f.offset)))
+      return false;
+    if (!is_plain && (f.max_code <= 0 || f.offset > f.max_code))
       return false;
   }
   return true;

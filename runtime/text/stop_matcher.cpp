@@ -20,17 +20,19 @@ std::size_t stop_matcher::held_back() const noexcept {
 }
 
 std::string stop_matcher::append(std::string_view text) {
-  if (matched_)
+  if (found_)
     return {};
   if (stops_.empty())
     return std::string{text};
   held_ += text;
   auto first = std::string::npos;
-  for (const auto& stop : stops_)
-    first = std::min(first, held_.find(stop));
-  matched_ = first != std::string::npos;
-  auto out = held_.substr(0, matched_ ? first : held_.size() - held_back());
-  held_.erase(0, matched_ ? held_.size() : out.size());
+  for (auto i = std::size_t{0}; i < stops_.size(); ++i)
+    if (const auto at = held_.find(stops_[i]); at < first) {
+      first = at;
+      found_ = i;
+    }
+  auto out = held_.substr(0, found_ ? first : held_.size() - held_back());
+  held_.erase(0, found_ ? held_.size() : out.size());
   return out;
 }
 

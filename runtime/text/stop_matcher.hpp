@@ -7,6 +7,8 @@
 
 #pragma once
 
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,7 +25,11 @@ public:
   /// The text has ended: what was held back.
   [[nodiscard]] std::string flush();
 
-  [[nodiscard]] bool matched() const noexcept { return matched_; }
+  [[nodiscard]] bool matched() const noexcept { return found_.has_value(); }
+  /// The stop text that has matched; null: none has.
+  [[nodiscard]] const std::string* found() const noexcept {
+    return found_ ? &stops_[*found_] : nullptr;
+  }
 
   friend bool operator==(const stop_matcher&, const stop_matcher&) = default;
 
@@ -32,7 +38,7 @@ private:
 
   std::vector<std::string> stops_;
   std::string held_;
-  bool matched_ = false;
+  std::optional<std::size_t> found_; // number of the one that has matched
 };
 
 } // namespace larql::text

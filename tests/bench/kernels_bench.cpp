@@ -132,8 +132,7 @@ void empty_loop(benchmark::State& state) {
 }
 
 void register_all() {
-  for (const auto e : {encoding::q4_k, encoding::q5_k, encoding::q6_k, encoding::q8_0,
-                       encoding::q4_0, encoding::q5_0, encoding::f32, encoding::f16}) {
+  for (const auto e : quant::all_encodings) {
     const auto name = std::string{quant::name_of(e)};
     for (const auto inputs : {1u, 2u, 3u, 4u, 6u, 8u, 16u, 64u})
       benchmark::RegisterBenchmark(("cache/" + name + "/inputs:" + std::to_string(inputs)).c_str(),
@@ -144,10 +143,13 @@ void register_all() {
           ->UseRealTime();
   }
   // The experts' down matrices are narrow.
-  for (const auto e : {encoding::q4_0, encoding::q5_0, encoding::q8_0})
+  for (const auto e : quant::all_encodings) {
+    if (quant::shape_of(e).weights != 32)
+      continue;
     benchmark::RegisterBenchmark(("memory/" + std::string{quant::name_of(e)} + "/cols:704").c_str(),
                                  [=](benchmark::State& s) { from_memory(s, e, 1, 704); })
         ->UseRealTime();
+  }
   benchmark::RegisterBenchmark("memory/read_only", read_only)->Iterations(1)->UseRealTime();
   benchmark::RegisterBenchmark("pool/empty_loop", empty_loop)->UseRealTime();
 }

@@ -1,6 +1,7 @@
 // larql_bench_sampling: how long choosing one token of Gemma's vocabulary takes, for the options
 // that clients send, beside a full sort.
 
+#include "runtime/generate/logprobs.hpp"
 #include "runtime/generate/sampler.hpp"
 #include "tests/support/random_weights.hpp"
 
@@ -10,6 +11,7 @@
 #include <chrono>
 #include <cmath>
 #include <numeric>
+#include <optional>
 #include <string>
 
 using namespace larql;
@@ -42,6 +44,41 @@ generate::sampling_options with(float temperature, std::uint32_t top_k, float to
   return o;
 }
 
+// Options beside the usual ones: what every row of logits costs with them.
+struct extra {
+  const char* name;
+  generate::sampler chooser;
+  std::optional<grammar::token_mask> mask{};
+};
+
+std::vector<extra> extras() {
+  auto out = std::vector<extra>{};
+  const auto gemma = with(1, 64, 0.95f, 0);
+  auto penalised = gemma;
+  penalised.repetition_penalty = 1.1f;
+  penalised.presence_penalty = 0.5f;
+  penalised.frequency_penalty = 0.5f;
+  for (auto i = 0u; i < 300; ++i)
+    penalised.bias.emplace_back(i * 811, -1.0f);
+  out.push_back({"300 biases, penalties of 2,000 tokens", generate::sampler{penalised}});
+  for (auto i = 0u; i < 2000; ++i)
+    out.back().chooser.add(i * 131);
+  auto few = std::vector<std::uint32_t>{};
+  for (auto i = 0u; i < 1500; ++i)
+    few.push_back(i * 170);
+  out.push_back({"a mask of 1,500 tokens", generate::sampler{gemma},
+                 grammar::token_mask::of_list(few, vocab)});
+  auto random = test::random_source{7};
+  auto half = std::vector<std::uint64_t>(vocab / 64);
+  for (auto& word : half)
+    for (auto bit = 0; bit < 64; ++bit)
+      word |= static_cast<std::uint64_t>(random.below(2)) << bit;
+  out.push_back({"a mask of half of the tokens", generate::sampler{gemma},
+                 grammar::token_mask::of_bits(half, vocab)});
+  out.push_back({"all of these", out[0].chooser, out[2].mask});
+  return out;
+}
+
 } // namespace
 
 int main() {
@@ -72,6 +109,17 @@ int main() {
       fmt::print("  {:<50} {:.3f}\n", name,
                  median_ms([&](auto i) { sink += s.choose(logits, i, scratch); }));
     }
+    for (const auto& e : extras())
+      fmt::print("  {:<50} {:.3f}\n", e.name, median_ms([&](auto i) {
+                   sink += e.chooser.choose(logits, i, scratch, e.mask ? &*e.mask : nullptr);
+                 }));
+    fmt::print(
+        "  {:<50} {:.3f}\n", "logprobs of 20 tokens (beside choosing)", median_ms([&](auto i) {
+          sink +=
+              generate::logprobs_of(logits, static_cast<std::uint32_t>(i), 20, *k, scratch.terms)
+                  .top[0]
+                  .token;
+        }));
     auto order = std::vector<std::uint32_t>(vocab);
     fmt::print("  {:<50} {:.3f}\n", "a full sort", median_ms([&](auto) {
                  std::iota(order.begin(), order.end(), 0u);

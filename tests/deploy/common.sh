@@ -42,17 +42,19 @@ wants_chroot() {
 # Programs must run on this machine.
 complain_about_installation() (
   cd "$1$2" || exit 1
-  for file in bin/larql bin/larql-node lib/systemd/system/larql-node@.service \
+  for file in bin/larql bin/larql-node lib/systemd/system/larql-node@.service lib/systemd/system/larql-serve@.service \
     share/man/man1/larql.1.gz share/man/man8/larql-node.8.gz \
     share/bash-completion/completions/larql share/bash-completion/completions/larql-node \
     share/zsh/vendor-completions/_larql share/zsh/vendor-completions/_larql-node \
     share/fish/vendor_completions.d/larql.fish share/fish/vendor_completions.d/larql-node.fish \
     share/doc/larql/copyright share/doc/larql/README.md share/doc/larql/docs/operations.md \
     share/doc/larql/examples/node.env share/doc/larql/examples/tls.conf share/doc/larql/examples/larql.rules.yml \
+    share/doc/larql/examples/serve.env share/doc/larql/examples/serve-keys.conf share/doc/larql/docs/serve.md \
     share/doc/larql/examples/topologies/tls.toml; do
     [ -s $file ] || echo "$file is missing"
   done
   grep -q "^ExecStart=$2/bin/larql-node\$" lib/systemd/system/larql-node@.service || echo "the unit names another program"
+  grep -q "^ExecStart=$2/bin/larql serve " lib/systemd/system/larql-serve@.service || echo "the server's unit names another program"
   for program in larql larql-node; do
     bin/$program --version >/dev/null || echo "$program does not start"
     bash -n share/bash-completion/completions/$program || echo "completion of $program is no bash"

@@ -102,9 +102,10 @@ class Compose(unittest.TestCase):
     def setUp(self):
         self.services = yaml.safe_load((DEPLOY / "docker/compose.yml").read_text())["services"]
 
-    def test_there_are_two_nodes_and_the_program_of_the_laptop(self):
-        self.assertEqual(set(self.services), {"alpha", "beta", "larql"})
+    def test_there_are_two_nodes_the_program_of_the_laptop_and_a_server(self):
+        self.assertEqual(set(self.services), {"alpha", "beta", "larql", "api"})
         self.assertEqual(self.services["larql"]["entrypoint"], ["/usr/bin/larql"])
+        self.assertEqual(self.services["api"]["entrypoint"], ["/usr/bin/larql", "serve"])
 
     def test_every_variable_is_read_and_the_nodes_own_different_halves(self):
         for name in ("alpha", "beta"):

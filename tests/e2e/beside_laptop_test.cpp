@@ -2,6 +2,7 @@
 // to it are asked over it.
 
 #include "tests/e2e/programs.hpp"
+#include "tests/support/json_text.hpp"
 #include "tests/support/paths.hpp"
 #include "tests/support/raw_peer.hpp"
 
@@ -80,7 +81,7 @@ protected:
   /// What status says of a node.
   [[nodiscard]] nlohmann::json node(const std::string& name) const {
     const auto done = command({"status", "--json", "--pings", "3"});
-    const auto all = nlohmann::json::parse(done.out);
+    const auto all = parse_json_text(done.out);
     for (const auto& n : all["nodes"])
       if (n["name"] == name)
         return n;
@@ -101,7 +102,7 @@ TEST_F(BesideALaptop, StatusListsTheNodesThatAnnouncedThemselves) {
   EXPECT_NE(done.err.find(fmt::format("at {} are asked over the laptop there", laptop)),
             std::string::npos)
       << done.err;
-  const auto s = nlohmann::json::parse(done.out);
+  const auto s = parse_json_text(done.out);
   EXPECT_EQ(s["complete"], true);
   ASSERT_EQ(s["nodes"].size(), 2u);
   for (const auto& n : s["nodes"]) {

@@ -2,6 +2,7 @@
 // cluster, with certificates, over real connections.
 
 #include "tests/e2e/programs.hpp"
+#include "tests/support/json_text.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -64,7 +65,7 @@ protected:
   }
 
   [[nodiscard]] nlohmann::json status() const {
-    return nlohmann::json::parse(ask({"status", "--json", "--pings", "3"}).out);
+    return parse_json_text(ask({"status", "--json", "--pings", "3"}).out);
   }
   [[nodiscard]] nlohmann::json node(const std::string& name) const {
     const auto all = status();
@@ -116,7 +117,7 @@ TEST_F(ClusterCommands, AStoppedNodeIsSuspectAndTheOthersAreShown) {
   nodes_["beta"]->child().signal(SIGCONT);
   EXPECT_EQ(s["complete"], true); // gamma has the same
   ASSERT_EQ(s["nodes"].size(), 3u);
-  EXPECT_EQ(s["nodes"][1]["state"], "suspect") << s.dump(2);
+  EXPECT_EQ(s["nodes"][1]["state"], "suspect") << json_text(s, 2);
 }
 
 TEST_F(ClusterCommands, ALaptopMayNotDrainANode) {

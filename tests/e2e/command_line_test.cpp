@@ -2,6 +2,7 @@
 // errors that name what was wrong.
 
 #include "tests/e2e/programs.hpp"
+#include "tests/support/json_text.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -10,8 +11,8 @@ namespace {
 
 TEST(CommandLine, EveryCommandExplainsItself) {
   for (const auto* command :
-       {"run", "chat", "status", "drain", "restart", "topology", "certs", "extract", "inspect",
-        "slice", "verify", "tokenize", "logits", "pull", "publish", "bench"}) {
+       {"run", "chat", "serve", "status", "drain", "restart", "topology", "certs", "extract",
+        "inspect", "slice", "verify", "tokenize", "logits", "pull", "publish", "bench"}) {
     const auto done = run(larql({command, "--help"}));
     EXPECT_EQ(done.code, 0) << command;
     EXPECT_NE(done.out.find("Usage: "), std::string::npos) << command;
@@ -161,7 +162,7 @@ TEST_F(CommandLineWithModel, InspectOfASliceSaysHowManyExpertsItHolds) {
             0);
   const auto done = run(larql({"inspect", half}));
   EXPECT_NE(done.out.find("6 of 6 layers, 4 of 8 experts of "), std::string::npos) << done.out;
-  const auto parsed = nlohmann::json::parse(run(larql({"inspect", half, "--json"})).out);
+  const auto parsed = parse_json_text(run(larql({"inspect", half, "--json"})).out);
   EXPECT_EQ(parsed["expert_bank"]["experts_held"]["most"], 4);
   EXPECT_EQ(parsed["slice"]["holds"], "experts 0-3 of layers 0-5");
 }

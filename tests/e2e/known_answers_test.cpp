@@ -6,6 +6,7 @@
 
 #include "runtime/base/file_hash.hpp"
 #include "runtime/vindex/checksums.hpp"
+#include "tests/support/json_text.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -35,7 +36,7 @@ TEST_F(KnownAnswersOf, AnExtractedModelAreInChecksumsAndRight) {
   const auto experts = sums.layers.size() * sums.layers.begin()->second.experts.size();
   expect_in(all.out, {fmt::format("known answers of {} experts", experts)});
   EXPECT_EQ(verify({"--probe"}).code, 0);
-  const auto parsed = nlohmann::json::parse(verify({"--probe=all", "--json"}).out);
+  const auto parsed = parse_json_text(verify({"--probe=all", "--json"}).out);
   EXPECT_EQ(parsed["ok"], true);
   EXPECT_EQ(parsed["known_answers"]["compared"], experts);
   EXPECT_EQ(verify({"--probe=3"}).code, 0);
@@ -50,7 +51,7 @@ TEST_F(KnownAnswersOf, AFlippedBitAreFoundByAProbeAndByANode) {
   const auto probed = verify({"--probe=all"});
   EXPECT_EQ(probed.code, 1);
   expect_in(probed.out, {"wrong: ", "layer 2, expert 3: its known answer is"});
-  const auto parsed = nlohmann::json::parse(verify({"--probe=all", "--json"}).out);
+  const auto parsed = parse_json_text(verify({"--probe=all", "--json"}).out);
   EXPECT_EQ(parsed["ok"], false);
   EXPECT_EQ(parsed["wrong"].size(), 1u);
   const auto node = run(larql_node({vindex().string(), "--port", "0", "--warmup"}));

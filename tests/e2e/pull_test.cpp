@@ -7,6 +7,7 @@
 #include "runtime/vindex/layer_file.hpp"
 #include "tests/e2e/programs.hpp"
 #include "tests/support/hub_server.hpp"
+#include "tests/support/json_text.hpp"
 
 namespace larql::test {
 namespace {
@@ -369,7 +370,7 @@ TEST_F(Pull, ADiskThatIsTooSmallIsNoticedBefore) {
                     {"path", fmt::format("layers/layer_{:02}.weights", l)},
                     {"size", 9},
                     {"oid", std::string(40, 'c')}});
-  hub_.hub().add_fault({.target = "/tree/", .status = 200, .body = list.dump()});
+  hub_.hub().add_fault({.target = "/tree/", .status = 200, .body = json_text(list)});
   const auto refused = pull();
   EXPECT_EQ(refused.code, 1);
   EXPECT_NE(refused.err.find("free"), std::string::npos) << refused.err;

@@ -70,7 +70,7 @@ TEST_F(Soak, NothingGrows) {
   // The first tenth fills caches and allocators; alpha and beta are left alone all the time.
   auto before = std::vector<footprint>{};
   const auto all = [&] {
-    return std::vector{of(::getpid(), laptop.mailboxes().waiting()), of_node(members_[0]),
+    return std::vector{of(::getpid(), laptop.waiting_messages()), of_node(members_[0]),
                        of_node(members_[1])};
   };
   constexpr const char* names[] = {"laptop", "alpha", "beta"};
@@ -78,7 +78,7 @@ TEST_F(Soak, NothingGrows) {
   auto most_messages = std::atomic<std::uint64_t>{0};
   const auto sampler = std::jthread{[&](const std::stop_token& stop) {
     while (!stop.stop_requested()) {
-      most_messages = std::max(most_messages.load(), laptop.mailboxes().waiting());
+      most_messages = std::max(most_messages.load(), laptop.waiting_messages());
       std::this_thread::sleep_for(1ms);
     }
   }};

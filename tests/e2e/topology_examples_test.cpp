@@ -10,7 +10,7 @@
 #include "tests/e2e/programs.hpp"
 #include "tests/support/paths.hpp"
 
-#include <regex>
+#include <algorithm>
 #include <sstream>
 
 namespace larql::test {
@@ -36,23 +36,35 @@ protected:
     expected = logits();
   }
 
+  /// "alpha.lan:9470", and no URL.
+  static bool is_host_and_port(const std::string& value) {
+    const auto colon = value.find(':');
+    const auto is_digit = [](char c) { return '0' <= c && c <= '9'; };
+    return colon != 0 && colon != std::string::npos && colon + 1 < value.size() &&
+           std::all_of(value.begin() + static_cast<std::ptrdiff_t>(colon) + 1, value.end(),
+                       is_digit);
+  }
+
   /// The copy of an example; remembers the addresses in the order in which they stand there.
   void take(const std::string& name) {
     const auto text = read_file(test::source_dir() / "deploy/topologies" / name);
-    const auto host_port = std::regex{R"re("[A-Za-z0-9.-]+:[0-9]+")re"};
     auto lines = std::istringstream{std::string{text}};
     auto out = std::string{};
     for (auto line = std::string{}; std::getline(lines, line); out += line + '\n') {
       const auto is_code = line.find('#') != 0;
       const auto is_listen = line.starts_with("listen");
-      auto rest = std::string{};
-      for (auto m = std::smatch{}; is_code && std::regex_search(line, m, host_port);) {
-        if (!is_listen)
-          addresses.push_back(fmt::format("127.0.0.1:{}", free_port()));
-        rest += m.prefix().str() + '"' + addresses.back() + '"';
-        line = m.suffix().str();
+      for (auto begin = line.find('"'); is_code && begin != std::string::npos;) {
+        const auto end = line.find('"', begin + 1);
+        ASSERT_NE(end, std::string::npos) << line;
+        auto value = line.substr(begin + 1, end - begin - 1);
+        if (is_host_and_port(value)) {
+          if (!is_listen)
+            addresses.push_back(fmt::format("127.0.0.1:{}", free_port()));
+          value = addresses.back();
+        }
+        line.replace(begin + 1, end - begin - 1, value);
+        begin = line.find('"', begin + value.size() + 2);
       }
-      line = rest + line;
     }
     write_file(file(), out);
   }

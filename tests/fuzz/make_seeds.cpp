@@ -2,12 +2,14 @@
 //
 //     larql_fuzz_seeds DIR
 
+#include "runtime/generate/prompt_file.hpp"
 #include "runtime/vindex/presence.hpp"
 #include "schema/codec.hpp"
 #include "tests/schema/wire_v1.hpp"
 #include "tests/support/files.hpp"
 #include "tests/support/gguf_writer.hpp"
 #include "tests/support/paths.hpp"
+#include "tests/support/run_model.hpp"
 #include "tests/support/safetensors_writer.hpp"
 #include "tests/support/tiny_gguf.hpp"
 
@@ -170,6 +172,22 @@ void hub_seeds(const fs::path& dir) {
   write_seed(dir, "path", "\7hf://a/b@main"sv);
 }
 
+// The target adds the digests.
+void prompt_seeds(const fs::path& dir) {
+  const auto vindex = tiny_vindex{};
+  const auto model = *running_model::open(vindex.path());
+  const auto s = model->new_sequence();
+  LARQL_CHECK(static_cast<bool>(model->executor().append(*s, random_ids(5, 128))));
+  const auto scratch = temporary_directory{};
+  LARQL_CHECK(
+      static_cast<bool>(generate::write_prompt_file(scratch / "prompt", {}, s->share(s->size()))));
+  auto all = read_file(scratch / "prompt");
+  const auto head = std::size_t{84} + 3 * 16 + 5 * 4;
+  all.erase(head, 32);
+  all.resize(all.size() - 32);
+  write_seed(dir, "five-tokens", all);
+}
+
 void topology_seeds(const fs::path& dir) {
   using namespace std::string_view_literals;
   for (const auto& example : fs::directory_iterator{test::source_dir() / "deploy/topologies"})
@@ -183,6 +201,55 @@ void topology_seeds(const fs::path& dir) {
   write_seed(dir, "duration",
              "\4"
              "250ms"sv);
+}
+
+void grammar_seeds(const fs::path& dir) {
+  using namespace std::string_view_literals;
+  write_seed(dir, "object",
+             "\0{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"string\","
+             "\"maxLength\":5},\"b\":{\"enum\":[1,null,\"x\"]}},\"required\":[\"a\"]}\0abcdef"sv);
+  write_seed(
+      dir, "tree",
+      "\0{\"$defs\":{\"t\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/$defs/t\"},\"minItems\":1,"
+      "\"maxItems\":3}},\"anyOf\":[{\"$ref\":\"#/$defs/t\"},{\"type\":\"number\",\"minimum\":-1.5}]}\0xyz"sv);
+  write_seed(dir, "call",
+             "\1{\"type\":\"object\",\"allOf\":[{\"properties\":{\"a\":{\"format\":\"date\"}}},"
+             "{\"additionalProperties\":{\"type\":\"integer\",\"maximum\":9}}]}\0abc"sv);
+  write_seed(dir, "pattern", "\2^(a|[^b-d]{2,9})+\\d\\u00e9$\0hello"sv);
+  write_seed(dir, "rules", "\3\x7b{\"type\":\"object\"}\0choices of tokens"sv);
+}
+
+void output_seeds(const fs::path& dir) {
+  using namespace std::string_view_literals;
+  write_seed(dir, "call", "\0\0\5\xf1\xf3thought\6a\x9\xfb\xd\xf1\xd\xa\3"sv);
+  write_seed(dir, "tool",
+             "\1{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"array\",\"items\":{\"type\":"
+             "\"string\","
+             "\"enum\":[\"x\"]}}},\"required\":[\"a\"]}\0{\"a\":[\"x\",null,{\"b\":1.5}]}"sv);
+}
+
+void api_seeds(const fs::path& dir) {
+  using namespace std::string_view_literals;
+  write_seed(
+      dir, "chat",
+      "\0{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a\"}]},"
+      "{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"c\",\"function\":{\"name\":\"f\","
+      "\"arguments\":\"{}\"}}]},{\"role\":\"tool\",\"content\":\"x\"}],\"tools\":[{\"function\":"
+      "{\"name\":\"f\",\"parameters\":{}}}],\"stop\":[\"a\"],\"n\":2,\"logprobs\":true}"sv);
+  write_seed(dir, "completions", "\1{\"prompt\":[[1,2],\"a\"],\"logprobs\":2,\"seed\":-1}"sv);
+  write_seed(dir, "responses",
+             "\2{\"input\":[{\"type\":\"reasoning\",\"summary\":[]},{\"type\":\"function_call\","
+             "\"call_id\":\"c\",\"name\":\"f\",\"arguments\":\"\"},{\"type\":"
+             "\"function_call_output\",\"call_id\":\"c\",\"output\":\"x\"}],\"text\":{\"format\":"
+             "{\"type\":\"json_schema\",\"schema\":{}}}}"sv);
+  write_seed(dir, "messages",
+             "\3{\"system\":[{\"type\":\"text\",\"text\":\"a\"}],\"messages\":[{\"role\":\"user\","
+             "\"content\":[{\"type\":\"tool_result\",\"tool_use_id\":\"t\",\"content\":[]}]}],"
+             "\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":9}}"sv);
+  write_seed(
+      dir, "ollama",
+      "\5{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"options\":{\"num_predict\":1},"
+      "\"think\":\"low\",\"format\":\"json\",\"keep_alive\":\"5m\"}"sv);
 }
 
 } // namespace
@@ -205,5 +272,9 @@ int main(int argc, char** argv) {
   tokenizer_seeds(dir / "tokenizer");
   hub_seeds(dir / "hub");
   topology_seeds(dir / "topology");
+  prompt_seeds(dir / "prompt");
+  grammar_seeds(dir / "grammar");
+  output_seeds(dir / "output");
+  api_seeds(dir / "api");
   return 0;
 }

@@ -24,7 +24,7 @@ void damage_expert(const tiny_vindex& v, const tiny_options& o, std::uint32_t la
   else if (e == encoding::bf16)
     overwrite_number(path, block, quant::float_to_bf16(value));
   else
-    overwrite_number(path, block + (e == encoding::q6_k ? 208 : 0), quant::float_to_half(value));
+    overwrite_number(path, block + quant::facts_of(e).d_at, quant::float_to_half(value));
 }
 
 } // namespace larql::test

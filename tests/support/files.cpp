@@ -1,6 +1,7 @@
 #include "tests/support/files.hpp"
 
 #include "runtime/base/check.hpp"
+#include "tests/support/json_text.hpp"
 
 #include <fstream>
 #include <functional>
@@ -45,9 +46,9 @@ void overwrite(const fs::path& path, std::uint64_t offset, std::string_view byte
 }
 
 void patch_json(const fs::path& path, const std::function<void(json&)>& edit) {
-  auto value = json::parse(read_file(path));
+  auto value = parse_json_text(read_file(path));
   edit(value);
-  write_file(path, value.dump());
+  write_file(path, json_text(value));
 }
 
 void PrintTo(const file_tree& files, std::ostream* out) {

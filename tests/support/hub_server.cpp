@@ -1,9 +1,9 @@
 #include "tests/support/hub_server.hpp"
 
 #include "runtime/base/file_hash.hpp"
-#include "runtime/base/json.hpp"
 #include "runtime/hub/git_blob.hpp"
 #include "tests/support/files.hpp"
+#include "tests/support/json_text.hpp"
 #include "tests/support/temporary_directory.hpp"
 
 #include <memory>
@@ -20,7 +20,7 @@ http_reply error(int status, const std::string& text, const std::string& code = 
   return out;
 }
 http_reply answer(const json& j) {
-  return {200, j.dump(), {"Content-Type: application/json"}, false};
+  return {200, json_text(j), {"Content-Type: application/json"}, false};
 }
 
 // "/api/models/o/n/tree/main" without a prefix; nothing if it has another.
@@ -273,7 +273,7 @@ http_reply hub_server::resolve(const http_call& call, const std::string& repo,
 http_reply hub_server::create(const http_call& call) {
   if (!knows(call))
     return error(401, "Invalid username or password.");
-  const auto asked = json::parse(call.body);
+  const auto asked = parse_json_text(call.body);
   const auto repo =
       asked.at("organization").get<std::string>() + "/" + asked.at("name").get<std::string>();
   if (repos_.contains(repo))
@@ -285,7 +285,7 @@ http_reply hub_server::create(const http_call& call) {
 
 http_reply hub_server::preupload(const http_call& call) {
   auto out = json::array();
-  const auto asked = json::parse(call.body);
+  const auto asked = parse_json_text(call.body);
   for (const auto& f : asked.at("files"))
     out.push_back({{"path", f.at("path")},
                    {"uploadMode", f.at("size").get<std::size_t>() >= lfs_bytes ? "lfs" : "regular"},
@@ -297,7 +297,7 @@ http_reply hub_server::lfs_batch(const http_call& call) {
   if (!knows(call))
     return error(401, "Invalid username or password.");
   auto out = json::array();
-  const auto asked = json::parse(call.body);
+  const auto asked = parse_json_text(call.body);
   for (const auto& o : asked.at("objects")) {
     const auto oid = o.at("oid").get<std::string>();
     const auto size = o.at("size").get<std::uint64_t>();
@@ -323,7 +323,7 @@ http_reply hub_server::lfs_batch(const http_call& call) {
 http_reply hub_server::lfs_verify(const http_call& call) {
   if (!knows(call))
     return error(401, "Invalid username or password.");
-  const auto asked = json::parse(call.body);
+  const auto asked = parse_json_text(call.body);
   const auto it = objects_.find(asked.at("oid").get<std::string>());
   if (it == objects_.end() || it->second.size() != asked.at("size").get<std::size_t>())
     return error(404, "Object not found");
@@ -334,7 +334,7 @@ http_reply hub_server::take_commit(const http_call& call, const std::string& rep
   auto files = file_tree{};
   auto lines = std::istringstream{call.body};
   for (auto line = std::string{}; std::getline(lines, line);) {
-    const auto entry = json::parse(line);
+    const auto entry = parse_json_text(line);
     const auto& value = entry.at("value");
     const auto key = entry.at("key").get<std::string>();
     if (key == "header") {
@@ -395,7 +395,7 @@ http_reply hub_server::complete_upload(const http_call& call, const std::string&
     return {404, "<Error>NoSuchUpload</Error>", {}, false};
   auto& [oid, parts] = it->second;
   auto whole = std::string{};
-  const auto asked = json::parse(call.body);
+  const auto asked = parse_json_text(call.body);
   for (const auto& p : asked.at("parts")) {
     const auto& content = parts[p.at("partNumber").get<int>()];
     if (p.at("etag") != "\"" + sha256_of(content).substr(0, 32) + "\"")

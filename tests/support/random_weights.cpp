@@ -71,12 +71,15 @@ void fix_scales(random_source& random, encoding e, std::byte* p, float deviation
     put_half(p + 2, d / 20);
     break;
   case encoding::q6_k: put_half(p + 208, d / 1300); break;
-  default: { // as far from zero as their codes go
+  default: {
+    // The range of the codes becomes -d to d, with the offset or the minimum at -d. A group's scale
+    // and minimum are taken for 32.
     const auto& facts = quant::facts_of(e);
     const auto largest = static_cast<float>(std::max(facts.offset, facts.max_code));
-    put_half(p + facts.d_at, 2 * d / largest / (facts.weights == 256 ? 32.0f : 1.0f));
+    const auto has_groups = facts.weights == 256;
+    put_half(p + facts.d_at, 2 * d / largest / (has_groups ? 32.0f : 1.0f));
     if (facts.has_min)
-      put_half(p + facts.min_at, -d);
+      put_half(p + facts.min_at, has_groups ? d / 32 : -d);
     break;
   }
   }

@@ -72,6 +72,17 @@ public:
 
   [[nodiscard]] int fd() const noexcept { return socket_.fd(); }
 
+  /// The common name of the server's certificate.
+  [[nodiscard]] std::string server_name() const {
+    auto* certificate = SSL_get1_peer_certificate(session_.get());
+    char name[256] = {};
+    if (certificate != nullptr)
+      X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, name,
+                                sizeof name);
+    X509_free(certificate);
+    return name;
+  }
+
 private:
   static actors::time_limit until() { return std::chrono::steady_clock::now() + test_timeout; }
 

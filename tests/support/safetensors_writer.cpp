@@ -2,6 +2,7 @@
 
 #include "runtime/base/check.hpp"
 #include "tests/support/files.hpp"
+#include "tests/support/json_text.hpp"
 
 #include <cstring>
 
@@ -38,7 +39,7 @@ std::string safetensors_writer::bytes(const std::function<void(json&)>& edit) co
   auto header = header_;
   if (edit)
     edit(header);
-  auto text = header.dump();
+  auto text = json_text(header);
   text.resize((text.size() + 7) / 8 * 8, ' ');
   const auto n = std::uint64_t{text.size()};
   auto out = std::string(8, '\0');

@@ -63,7 +63,7 @@ struct tiny_options {
 /// Widths of 256 everywhere, so that Q4_K, Q5_K and Q6_K fit every matrix.
 [[nodiscard]] tiny_options k_quant_options();
 
-/// One model that uses all eleven encodings.
+/// One model with another encoding in each kind of matrix.
 [[nodiscard]] tiny_options mixed_options();
 
 [[nodiscard]] vindex::model_config config_of(const tiny_options& o);

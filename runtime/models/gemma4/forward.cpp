@@ -44,6 +44,20 @@ void forward::begin(pass& p, std::span<const sequence_part> parts) {
   embed(p, parts);
 }
 
+void forward::leave_out(pass& p, std::size_t first, std::size_t count) {
+  LARQL_CHECK(!p.is_waiting());
+  p.rows_.remove(first, count);
+  const auto hidden = std::size_t{model_.config.hidden};
+  const auto from = p.x_.begin() + static_cast<std::ptrdiff_t>(first * hidden);
+  p.x_.erase(from, from + static_cast<std::ptrdiff_t>(count * hidden));
+  for (auto* buffer : {&p.branch_, &p.moe_out_})
+    buffer->resize(p.x_.size());
+  if (p.rows() == 0)
+    return;
+  p.rope_sliding_.set_positions(p.rows_.rows());
+  p.rope_full_.set_positions(p.rows_.rows());
+}
+
 result<void> forward::run(pass& p, std::span<const sequence_part> parts,
                           const std::stop_token& stop) {
   begin(p, parts);

@@ -94,6 +94,10 @@ public:
   /// Waits for the experts of the layer and finishes it. @pre p.is_waiting()
   [[nodiscard]] result<void> finish_layer(pass& p, const std::stop_token& stop);
 
+  /// Leaves `count` rows from `first` on out of the layers that follow; the others move up. What
+  /// the rest gives does not change. @pre no experts are under way
+  void leave_out(pass& p, std::size_t first, std::size_t count);
+
   /// Takes `parts` through all layers.
   [[nodiscard]] result<void> run(pass& p, std::span<const sequence_part> parts,
                                  const std::stop_token& stop = {});

@@ -3,6 +3,7 @@
 #include "runtime/base/check.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 
 namespace larql::gemma4 {
@@ -54,11 +55,14 @@ result<void> kv_cache::prepare(layer_store& s, std::uint32_t first, std::uint32_
       LARQL_TRY(auto block, pool_->take(s.block_bytes()));
       s.blocks.push_back(std::move(block));
     } else if (s.blocks[i].use_count() > 1) {
+      // Its other holders, which may be other threads, only read.
       LARQL_TRY(auto block, pool_->take(s.block_bytes()));
       std::memcpy(block->data(), s.blocks[i]->data(), s.block_bytes());
       s.blocks[i] = std::move(block);
     }
   }
+  // The last other holder of a block may have read it in another thread just now.
+  std::atomic_thread_fence(std::memory_order_acquire);
   return {};
 }
 
@@ -149,6 +153,73 @@ void kv_cache::restore(const kv_window& w, std::uint32_t end) {
   forget_from(end);
 }
 
+// ---- prefixes -----------------------------------------------------------------------------------
+
+std::vector<kv_cache::prefix_shape> kv_cache::shape_of_prefix(std::uint32_t end) const {
+  auto out = std::vector<prefix_shape>{};
+  const auto needed = first_visible(end);
+  const auto from = block_of(needed - std::min(needed, slack_positions));
+  for (const auto& s : layers_) {
+    const auto first = s.sliding ? from : 0;
+    out.push_back({first, blocks_for(end) - first, s.block_bytes()});
+  }
+  return out;
+}
+
+kv_prefix kv_cache::prefix(std::uint32_t end, const kv_window* w) const {
+  LARQL_CHECK(w == nullptr ? has_window(end) : fits(*w, end));
+  const auto own = w == nullptr ? window(end) : kv_window{};
+  const auto& windows = w == nullptr ? own : *w;
+  auto out = kv_prefix{};
+  out.end = end;
+  for (auto l = std::size_t{0}; l < layers_.size(); ++l) {
+    const auto& from = layers_[l].sliding ? windows.layers[l] : layers_[l].blocks;
+    const auto first = layers_[l].sliding ? block_of(windows.first) : layers_[l].first_block;
+    const auto count = std::min<std::size_t>(from.size(), blocks_for(end) - first);
+    out.layers.push_back(
+        {first, {from.begin(), from.begin() + static_cast<std::ptrdiff_t>(count)}});
+  }
+  return out;
+}
+
+bool kv_cache::can_adopt(const kv_prefix& p) const noexcept {
+  if (p.layers.size() != layers_.size() || p.end > max_context_)
+    return false;
+  for (auto l = std::size_t{0}; l < layers_.size(); ++l) {
+    const auto& [first, blocks] = p.layers[l];
+    const auto needed = layers_[l].sliding ? block_of(first_visible(p.end)) : 0;
+    if (first > needed || first + blocks.size() != blocks_for(p.end))
+      return false;
+    for (const auto& b : blocks)
+      if (b->size_bytes() != layers_[l].block_bytes())
+        return false;
+  }
+  return true;
+}
+
+void kv_cache::adopt(kv_prefix p) {
+  LARQL_CHECK(can_adopt(p));
+  for (auto l = std::size_t{0}; l < layers_.size(); ++l) {
+    layers_[l].first_block = p.layers[l].first_block;
+    layers_[l].blocks = std::move(p.layers[l].blocks);
+  }
+}
+
+kv_cache kv_cache::empty_copy() const {
+  auto out = kv_cache{};
+  for (const auto& s : layers_) {
+    auto& to = out.layers_.emplace_back();
+    to.sliding = s.sliding;
+    to.heads = s.heads;
+    to.row_bytes = s.row_bytes;
+  }
+  out.format_ = format_;
+  out.window_ = window_;
+  out.max_context_ = max_context_;
+  out.pool_ = pool_;
+  return out;
+}
+
 // ---- drafts -------------------------------------------------------------------------------------
 
 result<void> kv_cache::prepare_drafts() {
@@ -158,6 +229,11 @@ result<void> kv_cache::prepare_drafts() {
     LARQL_TRY(s.drafts, reserved_memory::reserve(2 * s.row_bytes * s.heads * max_drafts));
   }
   return {};
+}
+
+void kv_cache::release_drafts() noexcept {
+  for (auto& s : layers_)
+    s.drafts = {};
 }
 
 kv_cache::slot kv_cache::draft_at(std::uint32_t layer, std::uint32_t head,

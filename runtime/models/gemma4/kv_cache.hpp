@@ -40,6 +40,17 @@ struct kv_window {
   std::vector<std::vector<kv_block_ptr>> layers; ///< by layer; none for full ones
 };
 
+/// What a sequence needs of its first `end` positions to continue there, in every layer. Its blocks
+/// are shared with the sequence it was taken from, and are not written while it holds them.
+struct kv_prefix {
+  struct layer {
+    std::uint32_t first_block = 0; ///< index of blocks[0], counted from position 0
+    std::vector<kv_block_ptr> blocks;
+  };
+  std::uint32_t end = 0;
+  std::vector<layer> layers;
+};
+
 class kv_cache {
 public:
   /// Most drafts of a sequence at a time.
@@ -89,10 +100,29 @@ public:
   /// Puts a window in the place of the sliding layers' positions. @pre fits(w, end)
   void restore(const kv_window& w, std::uint32_t end);
 
+  /// The first `end` positions; sliding layers are those of `w`, or without one this sequence's
+  /// own. @pre w == nullptr ? has_window(end) : fits(*w, end)
+  [[nodiscard]] kv_prefix prefix(std::uint32_t end, const kv_window* w) const;
+  /// At most what prefix() of a sequence of `end` positions holds: blocks of a layer, their bytes.
+  struct prefix_shape {
+    std::uint32_t first_block = 0;
+    std::uint32_t blocks = 0;
+    std::size_t block_bytes = 0;
+  };
+  [[nodiscard]] std::vector<prefix_shape> shape_of_prefix(std::uint32_t end) const;
+  /// Whether a prefix has the layers, the blocks and their sizes that this cache needs.
+  [[nodiscard]] bool can_adopt(const kv_prefix& p) const noexcept;
+  /// Continues with these positions in the place of all its own. @pre can_adopt(p)
+  void adopt(kv_prefix p);
+  /// An empty cache like this one.
+  [[nodiscard]] kv_cache empty_copy() const;
+
   // ---- drafts -----------------------------------------------------------------------------------
 
   /// Gets memory for the draft slots, once.
   [[nodiscard]] result<void> prepare_drafts();
+  /// Gives that memory back.
+  void release_drafts() noexcept;
   /// @pre prepare_drafts() succeeded; draft < max_drafts
   [[nodiscard]] slot draft_at(std::uint32_t layer, std::uint32_t head,
                               std::uint32_t draft) noexcept;
@@ -109,7 +139,11 @@ public:
   /// Appends the blocks of this sequence, for counting what it shares with windows.
   void list_blocks(std::vector<const kv_block*>& out) const;
 
+  [[nodiscard]] const std::shared_ptr<kv_pool>& pool() const noexcept { return pool_; }
+
 private:
+  kv_cache() = default;
+
   struct layer_store {
     bool sliding = false;
     std::uint32_t heads = 0;
@@ -127,9 +161,9 @@ private:
   [[nodiscard]] std::uint32_t first_visible(std::uint32_t position) const noexcept;
 
   std::vector<layer_store> layers_;
-  kv_format format_;
-  std::uint32_t window_;
-  std::uint32_t max_context_;
+  kv_format format_{};
+  std::uint32_t window_ = 0;
+  std::uint32_t max_context_ = 0;
   std::shared_ptr<kv_pool> pool_;
 };
 

@@ -37,6 +37,13 @@ void pass_rows::set(std::span<const sequence_part> parts) {
   LARQL_CHECK(!rows_.empty());
 }
 
+// Drafts of rows that stay are found by their place in branches_, which stays as it is.
+void pass_rows::remove(std::size_t first, std::size_t count) {
+  LARQL_CHECK(first + count <= rows_.size());
+  const auto from = rows_.begin() + static_cast<std::ptrdiff_t>(first);
+  rows_.erase(from, from + static_cast<std::ptrdiff_t>(count));
+}
+
 kv_cache::slot pass_rows::slot_of(std::size_t r, std::uint32_t layer,
                                   std::uint32_t head) const noexcept {
   const auto& row = rows_[r];

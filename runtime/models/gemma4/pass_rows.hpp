@@ -41,6 +41,9 @@ public:
   /// @pre parts are not empty and of different sequences; drafts are at most kv_cache::max_drafts
   void set(std::span<const sequence_part> parts);
 
+  /// Leaves out `count` rows from `first` on; the others move up.
+  void remove(std::size_t first, std::size_t count);
+
   [[nodiscard]] std::span<const pass_row> rows() const noexcept { return rows_; }
   [[nodiscard]] std::uint32_t size() const noexcept {
     return static_cast<std::uint32_t>(rows_.size());

@@ -64,6 +64,7 @@ private:
     calls.hedges += c.hedges;
     calls.bytes_sent += c.bytes_sent;
     calls.bytes_received += c.bytes_received;
+    calls.makers |= c.makers;
     if (c.slowest >= calls.slowest) {
       calls.slowest = c.slowest;
       calls.slowest_compute = c.slowest_compute;

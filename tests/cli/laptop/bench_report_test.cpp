@@ -1,8 +1,7 @@
 // Mirrors cli/laptop/bench_report.hpp.
 
 #include "cli/laptop/bench_report.hpp"
-
-#include "runtime/base/json.hpp"
+#include "tests/support/json_text.hpp"
 
 #include <gtest/gtest.h>
 
@@ -32,7 +31,7 @@ bench_results some_results() {
 }
 
 TEST(BenchReport, JsonHasMediansPhasesBandwidthAndTheWire) {
-  const auto j = json::parse(json_of(some_results()));
+  const auto j = test::parse_json_text(json_of(some_results()));
   EXPECT_EQ(j["placement"], "nodes");
   EXPECT_NEAR(j["prefill"][0]["median_tokens_per_second"], 80, 1e-4); // 32 in 0.4 s
   const auto& d = j["decode"][0];
@@ -58,7 +57,7 @@ TEST(BenchReport, TextNamesBytesPerCallAndTheShareOfBandwidth) {
 TEST(BenchReport, SeveralSessionsHaveNoBytesPerToken) {
   auto r = some_results();
   r.decode[0].sessions = 8;
-  const auto d = json::parse(json_of(r))["decode"][0];
+  const auto d = test::parse_json_text(json_of(r))["decode"][0];
   EXPECT_NEAR(d["median_tokens_per_second"], 160, 1e-4);
   EXPECT_FALSE(d.contains("weight_bytes_per_second")); // depends on the routing
 }

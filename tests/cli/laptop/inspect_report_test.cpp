@@ -1,8 +1,7 @@
 // Mirrors cli/laptop/inspect_report.hpp.
 
 #include "cli/laptop/inspect_report.hpp"
-
-#include "runtime/base/json.hpp"
+#include "tests/support/json_text.hpp"
 
 #include <gtest/gtest.h>
 
@@ -52,7 +51,7 @@ TEST(InspectReport, JsonHasTheSame) {
   i.digest = "abc";
   i.here.sliced = true;
   i.here.preset = "moe-experts";
-  const auto j = json::parse(json_of(i));
+  const auto j = test::parse_json_text(json_of(i));
   EXPECT_EQ(j["model"]["name"], "tiny");
   EXPECT_EQ(j["model"]["sliding_layers"], 2);
   EXPECT_EQ(j["parts"][0]["bytes"], 2'000'000);

@@ -22,11 +22,11 @@ protected:
 
   /// What a node with this command line and environment does.
   static result<node_settings> merged(words arguments, const variables& environment = {}) {
-    auto app = CLI::App{};
+    auto program = program_parser{"larql-node", ""};
     auto flags = node_flags{};
-    add_node_options(app, flags);
-    std::reverse(arguments.begin(), arguments.end()); // as CLI11 wants vectors
-    app.parse(arguments);
+    add_node_options(program, flags);
+    const auto outcome = program.parse(std::move(arguments));
+    EXPECT_EQ(outcome.what, parse_outcome::kind::complete) << outcome.text;
     return merge_settings(flags, [&](const char* name) -> std::optional<std::string> {
       const auto at = environment.find(name);
       return at == environment.end() || at->second.empty() ? std::nullopt

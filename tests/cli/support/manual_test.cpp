@@ -12,23 +12,23 @@ using testing::Test;
 class Manual : public Test {
 protected:
   Manual() {
-    app.name("prog");
-    auto* go = app.add_subcommand("go", "Goes somewhere. It's \\quick");
-    go->add_option("place", text, ".hidden start")->required();
-    go->add_option("-s,--speed", number, "Metres per second");
-    go->add_option("--how", text, "Way")->check(CLI::IsMember({"walk", "run"}));
-    go->add_flag("--quiet", flag, "Says nothing");
-    go->add_option("--secret-option", text, "Not shown")->group("");
-    auto* deep = app.add_subcommand("deep", "Has commands of its own");
-    deep->add_subcommand("down", "Goes down");
+    go.add_option("place", text, ".hidden start").required();
+    speed = go.add_option("-s,--speed", number, "Metres per second");
+    go.add_option("--how", text, "Way").one_of({"walk", "run"});
+    go.add_flag("--quiet", flag, "Says nothing");
+    go.add_option("--secret-option", text, "Not shown").group("");
+    auto deep = app.add_command("deep", "Has commands of its own");
+    deep.add_command("down", "Goes down");
   }
 
-  [[nodiscard]] command_description described() const { return describe(app, "prog"); }
+  [[nodiscard]] command_description described() const { return app.describe(); }
   static bool has(const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;
   }
 
-  CLI::App app{"Does things"};
+  program_parser app{"prog", "Does things"};
+  command_parser go = app.add_command("go", "Goes somewhere. It's \\quick");
+  std::optional<command_option> speed;
   std::string text;
   int number = 0;
   bool flag = false;
@@ -38,11 +38,12 @@ TEST_F(Manual, TheTreeHasWhatTheParserTakes) {
   const auto tree = described();
   ASSERT_EQ(all_commands(tree).size(), 4u);
   EXPECT_EQ(all_commands(tree)[3]->path, "prog deep down");
-  const auto& go = tree.commands[0];
-  ASSERT_EQ(go.options.size(), 5u) << "with --help, without the hidden one";
-  EXPECT_TRUE(go.options[0].positional);
-  EXPECT_EQ(go.options[0].names, std::vector<std::string>{"place"});
-  for (const auto& o : go.options)
+  const auto& described_go = tree.commands[0];
+  ASSERT_EQ(described_go.options.size(), 6u)
+      << "with --help and --help-all, without the hidden one";
+  EXPECT_TRUE(described_go.options[0].positional);
+  EXPECT_EQ(described_go.options[0].names, std::vector<std::string>{"place"});
+  for (const auto& o : described_go.options)
     if (o.names.back() == "--how") {
       EXPECT_EQ(o.choices, (std::vector<std::string>{"walk", "run"}));
       EXPECT_TRUE(o.takes_value);
@@ -65,8 +66,9 @@ TEST_F(Manual, ThePageNamesEveryCommandAndOptionAndNoRequestSlipsIn) {
 }
 
 TEST_F(Manual, ThePageHasDefaultsExamplesNotesEnvironmentAndSignals) {
-  app.get_subcommand("go")->footer("prog go home\nprog go -s 3 home\n\nNotes.");
-  app.get_subcommand("go")->get_option("--speed")->default_str("5");
+  go.footer("prog go home\nprog go -s 3 home\n\nNotes.");
+  number = 5;
+  speed->show_default();
   const auto page = manual_page(described(), 1, "1.2");
   EXPECT_TRUE(has(page, "Metres per second (default: 5)\n")) << page;
   EXPECT_TRUE(has(page, ".nf\nprog go home\nprog go \\-s 3 home\n.fi\n")) << page;

@@ -6,8 +6,6 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
-
 namespace larql::cli {
 namespace {
 
@@ -16,33 +14,27 @@ using words = std::vector<std::string>;
 class UsageError : public testing::Test {
 protected:
   UsageError() {
-    app.name("prog");
-    app.require_subcommand(1);
-    auto* run = app.add_subcommand("run", "Runs");
-    run->add_option("model", model, "Model")->required();
-    run->add_option("prompt", prompt, "Prompt");
-    run->add_option("-n,--max-tokens", tokens, "Tokens");
-    run->add_option("--port", port, "Port")->check(whole_number(1, 64));
-    run->add_option("--wait", seconds, "Seconds")->check(number_between(0.5, 3600));
-    run->add_flag("--raw", flag, "Raw");
-    auto* certs = app.add_subcommand("certs", "Certificates");
-    certs->require_subcommand(1);
-    certs->add_subcommand("issue", "Issues");
-    check_numbers(app);
+    app.require_command();
+    auto run = app.add_command("run", "Runs");
+    run.add_option("model", model, "Model").required();
+    run.add_option("prompt", prompt, "Prompt");
+    run.add_option("-n,--max-tokens", tokens, "Tokens");
+    run.add_option("--port", port, "Port").check(whole_number(1, 64));
+    run.add_option("--wait", seconds, "Seconds").check(number_between(0.5, 3600));
+    run.add_flag("--raw", flag, "Raw");
+    auto certs = app.add_command("certs", "Certificates");
+    certs.require_command();
+    certs.add_command("issue", "Issues");
   }
 
-  [[nodiscard]] std::string said_of(const words& line) {
-    try {
-      auto reversed = line;
-      std::reverse(reversed.begin(), reversed.end());
-      app.parse(std::move(reversed));
-    } catch (const CLI::ParseError& e) {
-      return explain_usage(app, line, e);
-    }
-    return {};
+  std::string said_of(const words& line) {
+    const auto outcome = app.parse(line);
+    return outcome.what == parse_outcome::kind::complete
+               ? std::string{}
+               : explain_usage(app.describe(), line, outcome);
   }
 
-  CLI::App app{"Does things"};
+  program_parser app{"prog", "Does things"};
   std::string model, prompt;
   unsigned tokens = 0, port = 1;
   double seconds = 0;

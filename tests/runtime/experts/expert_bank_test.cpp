@@ -156,13 +156,15 @@ TEST(ExpertBank, ATableOfExpertsInAnotherOrderIsRefused) {
   EXPECT_TRUE(succeeds(expert_bank::open(v.path(), v.config(), everything(v.config()))));
 }
 
-TEST(ExpertBank, TheMinimumOfQ51AndKQuantsIsLookedAtToo) {
-  for (const auto e : {encoding::q5_1, encoding::q4_k, encoding::q5_k}) {
+TEST(ExpertBank, AMinimumIsLookedAtToo) {
+  for (const auto e : quant::all_encodings) {
+    if (!quant::facts_of(e).has_min)
+      continue;
     const auto o = test::all_in(e, test::k_quant_options());
     const auto v = tiny_vindex{o};
     const auto path = v / vindex::layer_file_name(0);
     const auto h = vindex::read_layer_header(*file::open(path), v.config());
-    test::overwrite_number(path, h->entries[0].down_offset + 2,
+    test::overwrite_number(path, h->entries[0].down_offset + quant::facts_of(e).min_at,
                            quant::float_to_half(std::numeric_limits<float>::infinity()));
     const auto bank = expert_bank::open(v.path(), v.config(), everything(v.config()));
     EXPECT_TRUE(fails(bank->check(0, 0), errc::corrupt, {"down"})) << quant::name_of(e);

@@ -408,18 +408,15 @@ TEST_P(ExpertEngineNaN, ANumberThatIsNotFiniteInAnyMatrixIsNamedWhateverTheInput
       }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Encodings, ExpertEngineNaN,
-    testing::Combine(testing::Values(encoding::f32, encoding::f16, encoding::bf16, encoding::q8_0,
-                                     encoding::q4_0, encoding::q5_0, encoding::q5_1,
-                                     encoding::iq4_nl, encoding::q4_k, encoding::q5_k,
-                                     encoding::q6_k),
-                     testing::Values(kernels::simd_level::scalar, kernels::simd_level::avx2,
-                                     kernels::simd_level::avx512)),
-    [](const auto& p) {
-      return fmt::format("{}_{}", quant::name_of(std::get<0>(p.param)),
-                         kernels::name_of(std::get<1>(p.param)));
-    });
+INSTANTIATE_TEST_SUITE_P(Encodings, ExpertEngineNaN,
+                         testing::Combine(testing::ValuesIn(quant::all_encodings),
+                                          testing::Values(kernels::simd_level::scalar,
+                                                          kernels::simd_level::avx2,
+                                                          kernels::simd_level::avx512)),
+                         [](const auto& p) {
+                           return fmt::format("{}_{}", quant::name_of(std::get<0>(p.param)),
+                                              kernels::name_of(std::get<1>(p.param)));
+                         });
 
 } // namespace
 } // namespace larql::experts

@@ -61,6 +61,18 @@ TEST(MakerLedger, MakersBeyondTheSixtyThirdShareABit) {
   EXPECT_FALSE(l.is_void({l.set_of(5)}, at(1s)));
 }
 
+TEST(MakerLedger, ASetNamesItsMakers) {
+  auto l = maker_ledger{};
+  for (auto i = 0u; i < 63; ++i)
+    (void) l.set_of(i);
+  const auto shared = l.set_of(100);
+  (void) l.set_of(101);
+  using incarnations = std::vector<std::uint64_t>;
+  EXPECT_EQ(l.incarnations_of(0), incarnations{});
+  EXPECT_EQ(l.incarnations_of(l.set_of(3) | l.set_of(8)), (incarnations{3, 8}));
+  EXPECT_EQ(l.incarnations_of(shared), (incarnations{100, 101})) << "all that share the bit";
+}
+
 // Otherwise what is computed again by one that shares its bit would be void as well, for ever.
 TEST(MakerLedger, WhoWasCondemnedBeforeTheWorkBeganHadNoPartInIt) {
   auto l = maker_ledger{};

@@ -350,5 +350,71 @@ TEST(SamplingOptions, NumbersThatMakeNoSenseAreNamed) {
   })));
 }
 
+// ---- masks --------------------------------------------------------------------------------------
+
+std::uint32_t choose_masked(const std::vector<float>& logits, const sampling_options& o,
+                            const grammar::token_mask& mask, std::uint64_t index) {
+  auto scratch = sampling_scratch{kernels_here()};
+  return sampler{o}.choose(logits, index, scratch, &mask);
+}
+
+TEST(Sampler, OnlyWhatAMaskAllowsCanCome) {
+  const auto logits = logits_of(five);
+  const auto mask = grammar::token_mask::of_list({0, 2, 4}, 5);
+  for (const auto t : {0.0f, 1.0f}) {
+    auto found = set{};
+    for (auto i = 0u; i < 500; ++i)
+      found.insert(choose_masked(logits, at_temperature(t), mask, i));
+    EXPECT_EQ(found, t == 0 ? (set{4}) : (set{0, 2, 4}));
+  }
+}
+
+// A list gathers its logits; bits take the others away. Both are the same choice.
+TEST(Sampler, AListAndBitsOfTheSameTokensChooseTheSame) {
+  auto random = test::random_source{3};
+  const auto n = std::size_t{5000};
+  const auto logits = test::random_floats(random, n, 4.0f);
+  auto list = std::vector<std::uint32_t>{};
+  for (auto i = 0u; i < n; i += 2)
+    list.push_back(i);
+  auto bits = std::vector<std::uint64_t>((n + 63) / 64);
+  for (const auto token : list)
+    bits[token / 64] |= std::uint64_t{1} << token % 64;
+  const auto as_list = grammar::token_mask::of_list(list, n);
+  const auto as_bits = grammar::token_mask::of_bits(bits, n);
+  ASSERT_FALSE(as_bits.is_list());
+  auto o = at_temperature(1);
+  o.top_k = 50, o.top_p = 0.9f, o.repetition_penalty = 1.5f;
+  o.bias = {{4, 3.0f}, {5, 100.0f}, {6, -INFINITY}};
+  auto s = sampler{o};
+  s.add(8);
+  s.add(4998);
+  auto scratch = sampling_scratch{kernels_here()};
+  for (auto i = 0u; i < 300; ++i) {
+    const auto token = s.choose(logits, i, scratch, &as_list);
+    EXPECT_EQ(token, s.choose(logits, i, scratch, &as_bits));
+    EXPECT_TRUE(as_list.allows(token));
+  }
+}
+
+TEST(Sampler, TheMaskComesBehindBiasAndPenaltiesAndBeforeTheRest) {
+  auto o = at_temperature(1);
+  o.bias = {{1, 100.0f}};
+  o.top_k = 1;
+  // The bias makes token 1 by far the likeliest, but it is not allowed; top-k counts what is.
+  EXPECT_EQ(choose_masked(logits_of(five), o, grammar::token_mask::of_list({0, 3}, 5), 0), 3u);
+}
+
+TEST(Sampler, WhereNothingAllowedIsPossibleTheFirstAllowedComes) {
+  auto o = at_temperature(1);
+  o.bias = {{2, -INFINITY}, {3, -INFINITY}};
+  EXPECT_EQ(choose_masked(logits_of(five), o, grammar::token_mask::of_list({2, 3}, 5), 0), 2u);
+  o.bias.clear();
+  for (auto i = 0u; i < 5; ++i)
+    o.bias.emplace_back(i, -INFINITY);
+  auto scratch = sampling_scratch{kernels_here()};
+  EXPECT_EQ(sampler{o}.choose(logits_of(five), 0, scratch), 0u);
+}
+
 } // namespace
 } // namespace larql::generate

@@ -2,9 +2,9 @@
 
 #include "runtime/hub/hub_json.hpp"
 
-#include "runtime/base/json.hpp"
 #include "runtime/hub/pull_state.hpp"
 #include "tests/support/failures.hpp"
+#include "tests/support/json_text.hpp"
 #include "tests/support/temporary_directory.hpp"
 
 #include <gtest/gtest.h>
@@ -54,7 +54,8 @@ TEST(HubJson, RefusesASizeThatItsHashContradicts) {
                                    {"oid", sha1},
                                    {"size", 134},
                                    {"lfs", {{"oid", sha256}, {"size", 0}}}}});
-  EXPECT_TRUE(fails(tree(large.dump()), errc::corrupt, {"norms.bin has 0 bytes", sha256}));
+  EXPECT_TRUE(
+      fails(tree(test::json_text(large)), errc::corrupt, {"norms.bin has 0 bytes", sha256}));
 }
 
 TEST(HubJson, RefusesMoreEntriesThanThereIsRoomFor) {
@@ -62,9 +63,10 @@ TEST(HubJson, RefusesMoreEntriesThanThereIsRoomFor) {
   for (auto i = 0; i < 3; ++i)
     entries.push_back({{"type", "directory"}, {"path", "a"}});
   auto count = std::size_t{0};
-  EXPECT_TRUE(succeeds(parse_tree(entries.dump(), "tree", 3, count)));
+  EXPECT_TRUE(succeeds(parse_tree(test::json_text(entries), "tree", 3, count)));
   EXPECT_EQ(count, 3u);
-  EXPECT_TRUE(fails(parse_tree(entries.dump(), "tree", 2, count), errc::corrupt, {"tree", "more"}));
+  EXPECT_TRUE(fails(parse_tree(test::json_text(entries), "tree", 2, count), errc::corrupt,
+                    {"tree", "more"}));
 }
 
 TEST(HubJson, RefusesATreeThatNamesNoContent) {

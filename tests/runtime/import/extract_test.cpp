@@ -12,6 +12,7 @@
 #include "tests/support/failures.hpp"
 #include "tests/support/files.hpp"
 #include "tests/support/gguf_writer.hpp"
+#include "tests/support/json_text.hpp"
 #include "tests/support/run_model.hpp"
 
 #include <gtest/gtest.h>
@@ -354,7 +355,7 @@ TEST_F(Extract, TheIndexNamesProgramAndSourceButNotTheSourcesDirectories) {
     o.version = "1.2.3";
     ASSERT_TRUE(succeeds(run(m, o)));
     const auto source =
-        nlohmann::json::parse(test::read_file(out_ / vindex::index_file)).at("source");
+        test::parse_json_text(test::read_file(out_ / vindex::index_file)).at("source");
     EXPECT_EQ(source.at("file"), "m.gguf") << path;
     EXPECT_EQ(source.at("larql_version"), "1.2.3");
     // The reference's reader wants them.

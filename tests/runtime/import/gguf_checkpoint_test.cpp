@@ -235,9 +235,21 @@ TEST_F(GgufCheckpoint, ListsPerLayerHaveOneEntryEach) {
   EXPECT_TRUE(fails(kv({-2, 2, 1}), errc::unsupported, {"head_count_kv", "[0] is -2"}));
 }
 
+TEST(Gguf, TensorTypesNeverChange) {
+  const std::pair<encoding, std::uint32_t> types[] = {
+      {encoding::f32, 0},   {encoding::f16, 1},     {encoding::q4_0, 2},  {encoding::q5_0, 6},
+      {encoding::q5_1, 7},  {encoding::q8_0, 8},    {encoding::q4_k, 12}, {encoding::q5_k, 13},
+      {encoding::q6_k, 14}, {encoding::iq4_nl, 20}, {encoding::bf16, 30}};
+  ASSERT_EQ(std::size(types), quant::encoding_count);
+  for (const auto& [e, type] : types)
+    EXPECT_EQ(quant::facts_of(e).ggml_type, type) << quant::name_of(e);
+}
+
 TEST_F(GgufCheckpoint, TensorTypesThatAreNotSupportedAreNamed) {
-  // 10 is Q2_K, 23 IQ4_XS, 39 a type of the future.
-  for (const auto type : {10u, 23u, 39u, ~0u})
+  // 4 and 5 are types that ggml gave up.
+  const auto largest =
+      std::ranges::max(quant::block_table, {}, &quant::block_facts::ggml_type).ggml_type;
+  for (const auto type : {4u, 5u, largest + 1, ~0u})
     EXPECT_TRUE(fails(
         open(good()
                  .erase_tensor("blk.0.attn_q.weight")

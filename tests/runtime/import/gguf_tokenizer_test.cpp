@@ -3,11 +3,11 @@
 
 #include "runtime/import/gguf_tokenizer.hpp"
 
-#include "runtime/base/json.hpp"
 #include "runtime/text/generation_config.hpp"
 #include "runtime/text/tokenizer.hpp"
 #include "tests/support/failures.hpp"
 #include "tests/support/gguf_writer.hpp"
+#include "tests/support/json_text.hpp"
 
 #include <gtest/gtest.h>
 
@@ -131,7 +131,7 @@ TEST(GgufTokenizer, TheGenerationConfigIsOneThatWeRead) {
 TEST(GgufTokenizer, StopTokensAreListedOnceInOrder) {
   const auto files = files_of(good().u32("tokenizer.ggml.eot_token_id", 1));
   ASSERT_TRUE(succeeds(files));
-  const auto g = json::parse(content_of(*files, "generation_config.json"));
+  const auto g = test::parse_json_text(content_of(*files, "generation_config.json"));
   EXPECT_EQ(g["eos_token_id"], json({1, 10, 15}));
 }
 
@@ -176,7 +176,8 @@ TEST(GgufTokenizer, MergesAreTwoPartsSplitAtTheFirstSpaceBehindTheFirstByte) {
   const auto files = files_of(
       good().erase("tokenizer.ggml.merges").strings("tokenizer.ggml.merges", {"  b", "a b c"}));
   ASSERT_TRUE(succeeds(files));
-  const auto merges = json::parse(content_of(*files, "tokenizer.json"))["model"]["merges"];
+  const auto merges =
+      test::parse_json_text(content_of(*files, "tokenizer.json"))["model"]["merges"];
   EXPECT_EQ(merges[0], json({" ", "b"}));
   EXPECT_EQ(merges[1], json({"a", "b c"}));
 }
@@ -208,7 +209,8 @@ TEST(GgufTokenizer, ANegativeTopKMeansNone) {
   const auto files =
       files_of(good().erase("general.sampling.top_k").i32("general.sampling.top_k", -1));
   ASSERT_TRUE(succeeds(files));
-  EXPECT_FALSE(json::parse(content_of(*files, "generation_config.json")).contains("top_k"));
+  EXPECT_FALSE(
+      test::parse_json_text(content_of(*files, "generation_config.json")).contains("top_k"));
 }
 
 } // namespace

@@ -7,6 +7,7 @@
 #include "tests/support/failures.hpp"
 #include "tests/support/files.hpp"
 #include "tests/support/gguf_writer.hpp"
+#include "tests/support/json_text.hpp"
 #include "tests/support/run_model.hpp"
 #include "tests/support/safetensors_writer.hpp"
 
@@ -220,7 +221,8 @@ TEST_F(HfCheckpoint, TextFilesTravelAlongAndTheTemplateIsFoundWhereverItIs) {
   EXPECT_EQ(all.at("chat_template.jinja"), "plain");
   EXPECT_EQ(all.at("tokenizer.json"), "T");
   EXPECT_TRUE(all.contains("tokenizer_config.json"));
-  EXPECT_EQ(json::parse(all.at("generation_config.json")), (json{{"eos_token_id", {1, 106}}}));
+  EXPECT_EQ(test::parse_json_text(all.at("generation_config.json")),
+            (json{{"eos_token_id", {1, 106}}}));
   test::write_file(hf_ / "generation_config.json", "{\"top_k\": 5}");
   EXPECT_EQ(names().at("generation_config.json"), "{\"top_k\": 5}");
   fs::remove(hf_ / "chat_template.jinja");

@@ -79,9 +79,11 @@ TEST(ChatTemplate, PastThoughtsAreLeftOut) {
       << "only the model has thoughts";
 }
 
-TEST(ChatTemplate, OnlyTheFirstMessageMayBeOfTheSystem) {
-  EXPECT_NE(text_of({{user, "a"}, {system_role, "b"}}).find("message 2"), std::string::npos);
-  EXPECT_NE(text_of({{system_role, "a"}, {system_role, "b"}}).find("message 2"), std::string::npos);
+TEST(ChatTemplate, LaterMessagesOfTheSystemAreTurnsOfTheirOwn) {
+  EXPECT_EQ(
+      text_of({{system_role, "a"}, {system_role, "b"}, {user, "c"}, {system_role, "d"}}, history),
+      "<bos><|turn>system\na<turn|>\n<|turn>system\nb<turn|>\n<|turn>user\nc<turn|>\n"
+      "<|turn>system\nd<turn|>\n");
   EXPECT_NE(text_of({}).find("at least one message"), std::string::npos);
 }
 
@@ -91,8 +93,99 @@ TEST(ChatTemplate, RolesHaveTheNamesOfTheApis) {
   EXPECT_EQ(*parse_chat_role("user"), user);
   EXPECT_EQ(*parse_chat_role("assistant"), model);
   EXPECT_EQ(*parse_chat_role("model"), model);
-  EXPECT_EQ(parse_chat_role("tool").error().code, errc::usage);
+  EXPECT_EQ(*parse_chat_role("tool"), chat_role::tool);
+  EXPECT_EQ(parse_chat_role("function").error().code, errc::usage);
 }
+
+// ---- tools --------------------------------------------------------------------------------------
+
+chat_message calling(std::vector<tool_call> calls, std::string text = "") {
+  auto out = chat_message{model, std::move(text)};
+  out.tool_calls = std::move(calls);
+  return out;
+}
+
+chat_message result_of(std::string id, std::string text) {
+  auto out = chat_message{chat_role::tool, std::move(text)};
+  out.tool_call_id = std::move(id);
+  return out;
+}
+
+TEST(ChatTemplate, AResultIsNamedByItsIdItsNameOrItsPlace) {
+  const auto calls = calling({{"1", "f", "{}"}, {"2", "g", "{}"}});
+  const auto names = [&](chat_message a, chat_message b) {
+    const auto text = text_of({{user, "Q"}, calls, std::move(a), std::move(b)});
+    auto out = std::string{};
+    for (auto at = text.find("response:"); at != std::string::npos;
+         at = text.find("response:", at + 1))
+      out += text.substr(at + 9, text.find('{', at) - at - 9) + " ";
+    return out;
+  };
+  EXPECT_EQ(names(result_of("2", "x"), result_of("1", "y")), "g f ");
+  EXPECT_EQ(names(result_of("", "x"), result_of("", "y")), "f g ");
+  EXPECT_EQ(names(result_of("9", "x"), result_of("2", "y")), "unknown g ");
+  auto named = result_of("", "x");
+  named.tool_name = "g";
+  EXPECT_EQ(names(named, result_of("", "y")), "g g ");
+}
+
+TEST(ChatTemplate, WhatIsNoResultOfACallIsRefused) {
+  EXPECT_NE(text_of({{user, "Q"}, result_of("1", "x")}).find("message 2"), std::string::npos);
+  EXPECT_NE(text_of({{user, "Q"}, {model, "A"}, result_of("1", "x")}).find("message 3"),
+            std::string::npos);
+  EXPECT_NE(text_of({{user, "Q"}, calling({{"1", "f", "[1]"}})}).find("message 2"),
+            std::string::npos);
+  EXPECT_NE(text_of({{user, "Q"}, calling({{"1", "f", "{x"}})}).find("not valid JSON"),
+            std::string::npos);
+}
+
+TEST(ChatTemplate, ToolsMustHaveNamesThatTheFormatCanHold) {
+  const auto with = [](std::vector<tool_definition> tools) {
+    return text_of({{user, "Q"}}, {.tools = std::move(tools)});
+  };
+  EXPECT_NE(with({{"a b"}}).find("\"a b\""), std::string::npos);
+  EXPECT_NE(with({{""}}).find("expected 1 to 128"), std::string::npos);
+  EXPECT_NE(with({{"a"}, {"a"}}).find("two tools"), std::string::npos);
+  EXPECT_NE(with({{"a", "", "[]"}}).find("expected a JSON object"), std::string::npos);
+  EXPECT_EQ(with({{"a"}}).find("error"), std::string::npos);
+}
+
+// ---- continued answers --------------------------------------------------------------------------
+
+TEST(ChatTemplate, AnAnswerIsContinuedBehindTheGenerationPrompt) {
+  auto options = chat_options{.continue_answer = true};
+  EXPECT_EQ(text_of({{user, "Q"}, {model, " B is "}}, options),
+            "<bos><|turn>user\nQ<turn|>\n<|turn>model\n<|channel>thought\n<channel|>B is");
+  EXPECT_EQ(text_of({{user, "Q"}}, options),
+            "<bos><|turn>user\nQ<turn|>\n<|turn>model\n<|channel>thought\n<channel|>");
+  options.thinking = true;
+  auto thoughtful = chat_message{model, "B is"};
+  thoughtful.reasoning = "hm";
+  EXPECT_TRUE(text_of({{user, "Q"}, thoughtful}, options)
+                  .ends_with("<|turn>model\n<|channel>thought\nhm\n<channel|>B is"));
+  thoughtful.content.clear();
+  EXPECT_TRUE(
+      text_of({{user, "Q"}, thoughtful}, options).ends_with("<|turn>model\n<|channel>thought\nhm"));
+}
+
+TEST(ChatTemplate, PartsOfAPromptAreToldByTheirTokens) {
+  const auto t = small_tokenizer_file{}.parse();
+  const auto messages =
+      std::vector<chat_message>{{system_role, "s"}, {user, "a"}, {model, "b"}, {user, "c"}};
+  const auto form = chat_template{};
+  const auto prompt = form.render_prompt(messages, {}, t);
+  ASSERT_TRUE(prompt) << prompt.error().text;
+  const auto upto = [&](std::size_t n) { return t.decode(std::span{prompt->tokens}.first(n)); };
+  EXPECT_EQ(upto(prompt->system_end), "<bos><|turn>system\ns<turn|>\n");
+  ASSERT_EQ(prompt->turn_ends.size(), 3u);
+  EXPECT_TRUE(upto(prompt->turn_ends[0]).ends_with("a<turn|>\n"));
+  EXPECT_TRUE(upto(prompt->turn_ends[2]).ends_with("c<turn|>\n"));
+  EXPECT_FALSE(prompt->in_thought);
+  EXPECT_EQ(*form.render(messages, {}, t), prompt->tokens);
+  EXPECT_EQ(t.decode(prompt->tokens), *form.render_text(messages, {}));
+}
+
+// ---- tokens -------------------------------------------------------------------------------------
 
 TEST(ChatTemplate, TokensAreThoseOfTheText) {
   const auto t = small_tokenizer_file{}.parse();
@@ -160,6 +253,19 @@ TEST(ChatTemplate, FollowsTheDetectedRevision) {
   EXPECT_EQ(text_of({{system_role, "S"}, {user, "Q"}}, thinking, launch),
             "<bos><|turn>system\n<|think|>S<turn|>\n<|turn>user\nQ<turn|>\n<|turn>model\n");
   EXPECT_EQ(text_of({{user, "Q"}}, {}, launch), "<bos><|turn>user\nQ<turn|>\n<|turn>model\n");
+}
+
+TEST(ChatTemplate, RevisionsAreToldApartByTheirNames) {
+  constexpr auto calls = "{%- if message['tool_calls'] -%}\n";
+  EXPECT_EQ(detected({turns, think_at_launch, calls}).revision, template_revision::launch);
+  EXPECT_EQ(detected({turns, think, calls, "message['reasoning_content']"}).revision,
+            template_revision::interleaved);
+  EXPECT_EQ(
+      detected({turns, think, calls, "reasoning_content", "continue_same_model_turn"}).revision,
+      template_revision::second);
+  EXPECT_EQ(
+      detected({turns, think, calls, "continue_same_model_turn", "continues_into_next"}).revision,
+      template_revision::canonical);
 }
 
 TEST(ChatTemplate, RefusesTemplatesOfOtherFormats) {

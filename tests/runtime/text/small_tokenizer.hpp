@@ -4,8 +4,12 @@
 
 #include "runtime/text/tokenizer.hpp"
 
-#include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace larql::text::test {
 
@@ -14,89 +18,23 @@ class small_tokenizer_file {
 public:
   using ordered = nlohmann::ordered_json;
 
-  small_tokenizer_file() {
-    for (const auto* name : {"<pad>", "<eos>", "<bos>", "<unk>"})
-      added(name);
-    for (const auto* name : {"<|turn>", "<turn|>", "<|think|>", "<|tool_response>"})
-      added(name);
-    // As in files made from GGUF: control tokens that are not marked special.
-    added("<|channel>", {{"special", false}});
-    added("<channel|>", {{"special", false}});
-    for (const auto* text : {"\n", "\n\n", "\n\n\n", "▁", "▁▁"})
-      token(text);
-    for (auto byte = 0; byte < 256; ++byte)
-      token(fmt::format("<0x{:02X}>", byte));
-    for (auto c = 'a'; c <= 'z'; ++c)
-      token(std::string(1, c));
-    merge("\n\n", "\n").merge("\n", "\n").merge("▁", "▁");
-  }
+  small_tokenizer_file();
 
-  small_tokenizer_file& token(const std::string& text) {
-    if (!vocab.contains(text))
-      vocab[text] = vocab.size();
-    return *this;
-  }
+  small_tokenizer_file& token(const std::string& text);
 
   /// The next merge by rank; its three tokens are added where they are missing.
-  small_tokenizer_file& merge(const std::string& left, const std::string& right) {
-    token(left).token(right).token(left + right);
-    merges.push_back({left, right});
-    return *this;
-  }
+  small_tokenizer_file& merge(const std::string& left, const std::string& right);
 
   /// An added token, special unless `fields` say otherwise.
-  small_tokenizer_file& added(const std::string& content, const ordered& fields = {}) {
-    token(content);
-    auto entry = ordered{{"id", vocab[content]}, {"content", content}, {"single_word", false},
-                         {"lstrip", false},      {"rstrip", false},    {"normalized", false},
-                         {"special", true}};
-    if (!fields.is_null())
-      entry.update(fields);
-    added_tokens.push_back(entry);
-    return *this;
-  }
+  small_tokenizer_file& added(const std::string& content);
+  small_tokenizer_file& added(const std::string& content, const ordered& fields);
 
-  [[nodiscard]] ordered json() const {
-    const auto replace = [](const char* from, const char* to) {
-      return ordered{{"type", "Replace"}, {"pattern", {{"String", from}}}, {"content", to}};
-    };
-    return {{"version", "1.0"},
-            {"truncation", nullptr},
-            {"padding", nullptr},
-            {"added_tokens", added_tokens},
-            {"normalizer", replace(" ", "▁")},
-            {"pre_tokenizer",
-             {{"type", "Split"},
-              {"pattern", {{"String", " "}}},
-              {"behavior", "MergedWithPrevious"},
-              {"invert", false}}},
-            {"post_processor", nullptr},
-            {"decoder",
-             {{"type", "Sequence"},
-              {"decoders", {replace("▁", " "), {{"type", "ByteFallback"}}, {{"type", "Fuse"}}}}}},
-            {"model",
-             {{"type", "BPE"},
-              {"dropout", nullptr},
-              {"unk_token", "<unk>"},
-              {"continuing_subword_prefix", nullptr},
-              {"end_of_word_suffix", nullptr},
-              {"fuse_unk", true},
-              {"byte_fallback", true},
-              {"ignore_merges", false},
-              {"vocab", vocab},
-              {"merges", merges}}}};
-  }
+  [[nodiscard]] ordered json() const;
+  [[nodiscard]] std::string text() const;
 
-  [[nodiscard]] tokenizer parse() const { return parse(json()); }
-
-  [[nodiscard]] static tokenizer parse(const ordered& file) {
-    auto parsed = tokenizer::parse(file.dump(), "tokenizer.json");
-    if (!parsed) {
-      ADD_FAILURE() << parsed.error().text;
-      std::abort();
-    }
-    return *std::move(parsed);
-  }
+  /// Failing ends the test program.
+  [[nodiscard]] tokenizer parse() const;
+  [[nodiscard]] static tokenizer parse(const ordered& file);
 
   ordered vocab = ordered::object();
   ordered merges = ordered::array();
@@ -104,23 +42,13 @@ public:
 };
 
 /// The tokens of a text as the file spells them.
-inline std::vector<std::string> pieces(const tokenizer& t, std::span<const token_id> tokens) {
-  auto out = std::vector<std::string>{};
-  for (const auto id : tokens)
-    out.emplace_back(t.piece(id));
-  return out;
-}
+[[nodiscard]] std::vector<std::string> pieces(const tokenizer& t, std::span<const token_id> tokens);
 
-inline std::vector<token_id> ids(const tokenizer& t, std::string_view text,
-                                 control_text control = control_text::becomes_tokens) {
-  auto encoded = t.encode(text, false, control);
-  return encoded ? *std::move(encoded) : std::vector<token_id>{};
-}
+[[nodiscard]] std::vector<token_id> ids(const tokenizer& t, std::string_view text,
+                                        control_text control = control_text::becomes_tokens);
 
-inline std::vector<std::string> pieces(const tokenizer& t, std::string_view text,
-                                       control_text control = control_text::becomes_tokens) {
-  return pieces(t, ids(t, text, control));
-}
+[[nodiscard]] std::vector<std::string> pieces(const tokenizer& t, std::string_view text,
+                                              control_text control = control_text::becomes_tokens);
 
 using strings = std::vector<std::string>;
 

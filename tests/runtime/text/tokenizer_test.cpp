@@ -192,7 +192,7 @@ TEST(Tokenizer, RefusesTextLongerThanAnyContext) {
 
 TEST(Tokenizer, LoadsAFile) {
   const auto path = testing::TempDir() + "larql_tokenizer_test.json";
-  std::ofstream{path} << small_tokenizer_file{}.json().dump();
+  std::ofstream{path} << small_tokenizer_file{}.text();
   const auto t = tokenizer::load(path);
   ASSERT_TRUE(t) << t.error().text;
   EXPECT_EQ(pieces(*t, "ab"), (strings{"a", "b"}));
@@ -205,7 +205,7 @@ TEST(Tokenizer, LoadsAFile) {
 // The parser reads a little beyond the text, which may or may not end a page.
 TEST(Tokenizer, LoadsAFileOfAnyLength) {
   const auto path = testing::TempDir() + "larql_tokenizer_length_test.json";
-  const auto text = small_tokenizer_file{}.json().dump();
+  const auto text = small_tokenizer_file{}.text();
   constexpr auto page = std::size_t{4096};
   const auto whole_pages = (text.size() / page + 2) * page;
   for (const auto beyond : {0u, 1u, 4032u, 4033u, 4095u}) {

@@ -5,6 +5,7 @@
 #include "runtime/vindex/package/checksum_writer.hpp"
 #include "tests/support/failures.hpp"
 #include "tests/support/files.hpp"
+#include "tests/support/json_text.hpp"
 #include "tests/support/tiny_model.hpp"
 
 #include <gtest/gtest.h>
@@ -30,9 +31,9 @@ checksums example() {
 }
 
 std::string changed(const std::function<void(json&)>& edit) {
-  auto parsed = json::parse(write_checksums(example()));
+  auto parsed = test::parse_json_text(write_checksums(example()));
   edit(parsed);
-  return parsed.dump();
+  return test::json_text(parsed);
 }
 
 TEST(Checksums, WhatIsWrittenIsRead) {

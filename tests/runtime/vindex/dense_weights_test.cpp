@@ -6,6 +6,7 @@
 #include "runtime/vindex/format.hpp"
 #include "tests/support/failures.hpp"
 #include "tests/support/files.hpp"
+#include "tests/support/json_text.hpp"
 #include "tests/support/tiny_model.hpp"
 
 #include <gtest/gtest.h>
@@ -179,7 +180,7 @@ TEST(DenseWeights, ALayerScalarOfZeroMeansNone) {
 TEST(DenseWeights, TheReferencesDuplicateOfANormIsAccepted) {
   const auto v = tiny_vindex{};
   auto count = 0;
-  for (const auto& e : json::parse(test::read_file(v / "weight_manifest.json")))
+  for (const auto& e : test::parse_json_text(test::read_file(v / "weight_manifest.json")))
     count += e["key"] == "layers.0.post_feedforward_layernorm_1.weight";
   EXPECT_EQ(count, 2); // our writer repeats it as the reference does
   EXPECT_TRUE(succeeds(dense_weights::open(v.path(), v.config())));

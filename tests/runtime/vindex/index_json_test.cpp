@@ -2,9 +2,9 @@
 
 #include "runtime/vindex/index_json.hpp"
 
-#include "runtime/base/json.hpp"
 #include "tests/support/failures.hpp"
 #include "tests/support/files.hpp"
+#include "tests/support/json_text.hpp"
 #include "tests/support/temporary_directory.hpp"
 #include "tests/support/tiny_model.hpp"
 
@@ -20,7 +20,7 @@ using test::succeeds;
 
 // As the reference writes it for the 26B model, without the fields that nobody reads.
 json reference_index() {
-  return json::parse(R"({
+  return test::parse_json_text(R"({
     "version": 2, "model": "google/gemma-4-26B-A4B-it", "family": "gemma4", "source": null,
     "checksums": {"embeddings.bin": "00"}, "num_layers": 30, "hidden_size": 2816,
     "intermediate_size": 2112, "vocab_size": 262144, "embed_scale": 53.065998,
@@ -36,7 +36,7 @@ json reference_index() {
 }
 
 result<model_config> parse(const json& index) {
-  return parse_index(index.dump(), "X/index.json");
+  return parse_index(test::json_text(index), "X/index.json");
 }
 
 result<model_config> parse_with(const std::function<void(json&)>& edit) {
@@ -113,7 +113,7 @@ TEST(IndexJson, KeepsTheTokensThatTheModelWasTrainedForIfSomebodyKnowsThem) {
 }
 
 TEST(IndexJson, TheWrittenFileHasEveryFieldThatTheReferenceRequires) {
-  const auto index = json::parse(write_index(test::config_of({}), {}));
+  const auto index = test::parse_json_text(write_index(test::config_of({}), {}));
   for (const auto* field :
        {"version", "model", "family", "num_layers", "hidden_size", "intermediate_size",
         "vocab_size", "embed_scale", "layers", "down_top_k", "has_model_weights", "model_config"})

@@ -10,6 +10,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace larql::vindex {
 namespace {
 
@@ -75,7 +77,9 @@ TEST_P(LayerDamage, OtherVersionsAreUnsupported) {
 }
 
 TEST_P(LayerDamage, UnknownFormatCodesAreUnsupported) {
-  for (const auto code : {7u, 8u, 63u, 68u, ~0u}) {
+  const auto largest =
+      std::ranges::max(quant::block_table, {}, &quant::block_facts::layer_code).layer_code;
+  for (const auto code : {7u, 8u, 63u, largest + 1, ~0u}) {
     auto s = good();
     s.put_u32(8, code);
     EXPECT_TRUE(fails(s.parse(), errc::unsupported, {"L: ", "format", std::to_string(code)}));

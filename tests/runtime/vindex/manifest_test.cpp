@@ -2,9 +2,9 @@
 
 #include "runtime/vindex/manifest.hpp"
 
-#include "runtime/base/json.hpp"
 #include "tests/support/failures.hpp"
 #include "tests/support/files.hpp"
+#include "tests/support/json_text.hpp"
 #include "tests/support/temporary_directory.hpp"
 
 #include <gtest/gtest.h>

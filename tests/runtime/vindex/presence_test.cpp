@@ -6,6 +6,7 @@
 #include "runtime/vindex/vindex.hpp"
 #include "tests/support/failures.hpp"
 #include "tests/support/files.hpp"
+#include "tests/support/json_text.hpp"
 #include "tests/support/tiny_model.hpp"
 
 #include <gtest/gtest.h>
@@ -32,9 +33,9 @@ model_config model() {
 }
 
 std::string changed(const std::function<void(json&)>& edit) {
-  auto parsed = json::parse(write_presence(example()));
+  auto parsed = test::parse_json_text(write_presence(example()));
   edit(parsed);
-  return parsed.dump();
+  return test::json_text(parsed);
 }
 
 TEST(Presence, WhatIsWrittenIsRead) {

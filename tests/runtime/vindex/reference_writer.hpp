@@ -6,8 +6,8 @@
 
 #pragma once
 
-#include "runtime/base/json.hpp"
 #include "tests/support/files.hpp"
+#include "tests/support/json_text.hpp"
 #include "tests/support/random_weights.hpp"
 
 #include <cmath>
@@ -190,7 +190,7 @@ private:
                  {"router_type", "gemma4_top_k_softmax"},
                  {"moe_intermediate_size", s::width},
                  {"hybrid", true}}}}}};
-    write_file(dir_ / "index.json", index.dump());
+    write_file(dir_ / "index.json", json_text(index));
   }
 
   void add_vector(json& manifest, bytes& data, const std::string& key, std::size_t n, float mean,
@@ -236,7 +236,7 @@ private:
     }
     add_vector(manifest, data, "norm.weight", s::hidden, 1, 0.1f);
     put("norms.bin", data);
-    write_file(dir_ / "weight_manifest.json", manifest.dump());
+    write_file(dir_ / "weight_manifest.json", json_text(manifest));
   }
 
   void add_matrix(json& manifest, bytes& data, const std::string& key, const std::string& format,
@@ -274,9 +274,9 @@ private:
       add_dense("down_proj", "Q6_K", s::hidden, s::dense);
     }
     put("attn_weights_q4k.bin", attention_data);
-    write_file(dir_ / "attn_weights_q4k_manifest.json", attention.dump());
+    write_file(dir_ / "attn_weights_q4k_manifest.json", json_text(attention));
     put("interleaved_q4k.bin", dense_data);
-    write_file(dir_ / "interleaved_q4k_manifest.json", dense.dump());
+    write_file(dir_ / "interleaved_q4k_manifest.json", json_text(dense));
   }
 
   static void put_number(bytes& to, std::uint64_t x, int n) {

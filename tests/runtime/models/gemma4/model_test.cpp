@@ -49,7 +49,7 @@ void spoil(tiny_model& m, const std::string& key, float value) {
     return;
   }
   const auto h = e == encoding::bf16 ? quant::float_to_bf16(value) : quant::float_to_half(value);
-  std::memcpy(block + (e == encoding::q6_k ? 208 : 0), &h, 2);
+  std::memcpy(block + quant::facts_of(e).d_at, &h, 2);
 }
 
 TEST(ModelLoad, AGoodModelLoads) {

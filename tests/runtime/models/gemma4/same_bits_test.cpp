@@ -52,7 +52,7 @@ void expect_nothing_changes_bits(const test::tiny_options& options) {
   }
 }
 
-TEST(SameBits, AModelOfAllElevenEncodings) {
+TEST(SameBits, AModelOfManyEncodings) {
   expect_nothing_changes_bits(test::mixed_options());
 }
 

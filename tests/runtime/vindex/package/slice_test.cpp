@@ -6,6 +6,7 @@
 #include "runtime/vindex/vindex.hpp"
 #include "tests/support/failures.hpp"
 #include "tests/support/files.hpp"
+#include "tests/support/json_text.hpp"
 #include "tests/support/rotated_experts.hpp"
 #include "tests/support/run_model.hpp"
 #include "tests/support/tiny_model.hpp"
@@ -211,7 +212,7 @@ TEST_F(Slice, IndexSaysWhatIsThereInTheWordsOfTheReference) {
   const auto level = [&](const char* preset) {
     const auto plan = plan_slice(source_.path(), by_preset(preset));
     EXPECT_TRUE(succeeds(plan));
-    const auto index = json::parse(plan->index);
+    const auto index = test::parse_json_text(plan->index);
     EXPECT_EQ(index["unknown"], (json{1, 2}));
     EXPECT_EQ(index["checksums"].size(), std::string_view{preset} == "moe-experts" ? 1u : 2u);
     return std::pair{index["extract_level"].get<std::string>(),

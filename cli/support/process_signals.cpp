@@ -1,4 +1,4 @@
-#include "cli/node/signals.hpp"
+#include "cli/support/process_signals.hpp"
 
 #include "cli/support/command.hpp"
 #include "runtime/base/log.hpp"
@@ -67,7 +67,7 @@ void process_signals::serve() {
     if (serving_ || signal == restart) // a new start is no hurry, and would inherit the alarm
       continue;
     if (!changed_.wait_for(lock, taken_within, [this] { return pending_ == -1 || serving_; })) {
-      log_info("node", "ends before it was ready");
+      log_info(program_name() == "larql-node" ? "node" : "serve", "ends before it was ready");
       ::_exit(exit_ok);
     }
     if (serving_)

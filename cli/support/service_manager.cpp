@@ -1,4 +1,4 @@
-#include "cli/node/service_manager.hpp"
+#include "cli/support/service_manager.hpp"
 
 #include "actors/net/socket.hpp"
 #include "runtime/base/log.hpp"

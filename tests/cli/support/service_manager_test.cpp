@@ -1,6 +1,6 @@
-// Mirrors cli/node/service_manager.hpp: what arrives at the socket of a service manager.
+// Mirrors cli/support/service_manager.hpp: what arrives at the socket of a service manager.
 
-#include "cli/node/service_manager.hpp"
+#include "cli/support/service_manager.hpp"
 
 #include "actors/net/socket.hpp"
 #include "tests/support/temporary_directory.hpp"

@@ -1,0 +1,71 @@
+// Runs a model for any number of clients: the session service of a process.
+//
+//     front ends ── session_client ──► actor: admits, cancels, counts
+//                                        │ admitted requests        ▲ what has ended
+//                                        ▼                          │
+//                                      pass thread: plan → pass → logits → tokens → events
+//                                        │
+//                                      executor, sequences, prefix cache
+//
+// Owner     Owns actor, pass thread, executor, sequences and caches. Borrows the system, the model,
+//           the compute pool and the expert port, which outlive it. Destruction cancels what runs.
+// Threads   start() and destruction by one owner; clients by any thread.
+
+#pragma once
+
+#include "actors/session/limits.hpp"
+#include "actors/session/session_client.hpp"
+#include "runtime/experts/expert_port.hpp"
+#include "runtime/models/gemma4/model.hpp"
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+namespace larql::actors {
+
+/// Cached keys and values are of use where all of this is the same.
+struct cache_identity {
+  std::string weights;   ///< fingerprint of the weights
+  std::string tokenizer; ///< hash of the tokenizer's file
+  std::string exactness; ///< "exact", or what rounds on the way to the experts and back
+};
+
+/// Prompts on disk. An empty directory: none.
+struct disk_cache_options {
+  std::filesystem::path dir;
+  std::uint64_t max_bytes = std::uint64_t{16} << 30;
+  std::chrono::hours expires{24 * 7}; ///< after the last use
+};
+
+struct session_options {
+  session_limits limits;
+  gemma4::kv_format kv = gemma4::kv_format::f16;
+  std::uint32_t chunk = 256; ///< most prompt tokens of a pass
+  std::uint32_t groups = 1;  ///< of sequences that take turns; 2 where experts are on nodes
+  bool share_prefix = false; ///< clients see each other's cached prefixes
+  double latency_factor = 3; ///< how much longer tokens may take while prompts are read
+  cache_identity identity;   ///< needed for `disk`
+  disk_cache_options disk;
+};
+
+class session_service {
+public:
+  /// Fails with `usage` if the options make no sense.
+  [[nodiscard]] static result<std::unique_ptr<session_service>>
+  start(caf::actor_system& sys, const gemma4::model& model, kernels::compute compute,
+        experts::expert_port& experts, const session_options& options);
+  ~session_service();
+  session_service(const session_service&) = delete;
+  session_service& operator=(const session_service&) = delete;
+
+  [[nodiscard]] session_client client() const;
+  [[nodiscard]] const session_options& options() const noexcept;
+
+private:
+  struct parts;
+  explicit session_service(std::unique_ptr<parts> p);
+  std::unique_ptr<parts> parts_;
+};
+
+} // namespace larql::actors

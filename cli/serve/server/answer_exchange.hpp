@@ -1,0 +1,101 @@
+// One request for an answer of the model, between the thread of the HTTP server, which asks for
+// bytes, a worker, which reads the request and starts the answer, and the threads that deliver its
+// events.
+//
+//   worker:   body → prepare() → backend.start() ─┬─► refused: an error with a status
+//                                                 └─► admitted: status 200, now or with the whole
+//   backend:  events ─► inbox, at most max_unread_bytes, then the sequence is paused
+//   server:   inbox ─► answer_writer ─► bytes
+//
+// A client that has left drops the exchange, which cancels the answer wherever it is.
+//
+// Owner     The server has the exchange; worker and backend share its inner state.
+// Threads   As above; the inner state has a mutex that nobody holds while anything else is called.
+
+#pragma once
+
+#include "actors/net/http_server.hpp"
+#include "cli/serve/api/completion_backend.hpp"
+#include "cli/serve/server/prepare.hpp"
+
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+namespace larql::serve {
+
+struct answer_limits {
+  std::size_t max_unread_bytes = 1 << 20;          ///< of events; then the sequence is paused
+  std::size_t max_whole_bytes = 64 << 20;          ///< of an answer that is not streamed
+  std::chrono::milliseconds longest_pause{30'000}; ///< then the connection is cut
+  std::chrono::milliseconds keep_alive{10'000};    ///< of silence, then a comment
+};
+
+/// The state that the threads share.
+class answer_state {
+public:
+  /// `headers` are added to the reply, whatever it is.
+  answer_state(protocol shape, std::vector<actors::http_header> headers,
+               const answer_limits& limits, actors::http_waker waker)
+      : shape_(shape), headers_(std::move(headers)), limits_(limits), waker_(std::move(waker)) {}
+
+  // ---- the worker and the backend ---------------------------------------------------------------
+
+  /// What the request led to: an error, something known at once, or an answer that was admitted.
+  void refuse(api_error error);
+  void answer(ordered_json whole);
+  void admit(std::unique_ptr<answer_writer> writer, std::unique_ptr<completion> handle);
+  /// An event of the answer; may come before admit().
+  void push(completion_event event);
+
+  [[nodiscard]] bool is_dropped() const;
+
+private:
+  friend class answer_exchange;
+  [[nodiscard]] std::deque<completion_event> take();
+  void apply_pause();
+
+  const protocol shape_;
+  const std::vector<actors::http_header> headers_;
+  const answer_limits limits_;
+  const actors::http_waker waker_;
+
+  mutable std::mutex mutex_; // guards what follows
+  std::optional<actors::http_reply> known_;
+  std::unique_ptr<answer_writer> writer_; ///< until the server's thread has taken it
+  std::shared_ptr<completion> handle_;
+  std::deque<completion_event> inbox_;
+  std::size_t inbox_bytes_ = 0;
+  bool is_dropped_ = false;
+  std::optional<std::chrono::steady_clock::time_point> paused_;
+
+  std::mutex pause_mutex_; // held while the backend is told
+  bool is_pause_told_ = false;
+};
+
+class answer_exchange final : public actors::http_exchange {
+public:
+  explicit answer_exchange(std::shared_ptr<answer_state> state) : state_(std::move(state)) {}
+  ~answer_exchange() override;
+
+  [[nodiscard]] std::optional<actors::http_reply> reply() override;
+  [[nodiscard]] next read(std::string& out) override;
+  [[nodiscard]] bool tick(clock::time_point now) override;
+
+private:
+  [[nodiscard]] bool take_writer();
+  [[nodiscard]] std::optional<actors::http_reply> whole_reply();
+  [[nodiscard]] actors::http_reply finished(actors::http_reply reply) const;
+
+  std::shared_ptr<answer_state> state_;
+  std::unique_ptr<answer_writer> writer_;
+  completion_result result_; // of an answer that is not streamed
+  std::size_t result_bytes_ = 0;
+  bool has_begun_ = false; // the stream
+  bool has_ended_ = false;
+  clock::time_point last_bytes_ = clock::now();
+  bool wants_keep_alive_ = false;
+};
+
+} // namespace larql::serve
