@@ -62,6 +62,18 @@ protected:
     laptops_cluster = *std::move(connected);
     port.emplace(sys, laptops_cluster->router(), laptops_cluster->formats(), laptop->compute(),
                  laptops_cluster->limits(), laptops_cluster->makers());
+    // Who checks a call has to be there when it is made.
+    for (const auto end = std::chrono::steady_clock::now() + 20s;
+         !all_are_there() && std::chrono::steady_clock::now() < end;)
+      std::this_thread::yield();
+  }
+  /// Every node is connected, or was given up.
+  [[nodiscard]] bool all_are_there() const {
+    const auto status = laptops_cluster->status();
+    const auto& t = status->targets;
+    return t.size() == nodes.size() && std::all_of(t.begin(), t.end(), [](const auto& one) {
+             return one.connected || !one.last_error.empty();
+           });
   }
   [[nodiscard]] bool names(const std::string& node) const {
     if (!laptops_cluster) // connect() has said why
