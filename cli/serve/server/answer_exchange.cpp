@@ -167,9 +167,10 @@ std::optional<actors::http_reply> answer_exchange::whole_reply() {
 actors::http_exchange::next answer_exchange::read(std::string& out) {
   if (has_ended_)
     return next::end;
+  const auto before = out.size(); // the caller's own
   if (!std::exchange(has_begun_, true))
     writer_->begin(out);
-  for (auto more = true; more && out.empty();) {
+  for (auto more = true; more && out.size() == before;) {
     const auto events = state_->take();
     more = !events.empty();
     for (const auto& event : events) {
@@ -178,13 +179,13 @@ actors::http_exchange::next answer_exchange::read(std::string& out) {
                    std::holds_alternative<api_error>(event);
     }
   }
-  if (std::exchange(wants_keep_alive_, false) && out.empty())
+  if (std::exchange(wants_keep_alive_, false) && out.size() == before)
     writer_->keep_alive(out);
-  if (!out.empty())
+  if (out.size() != before)
     last_bytes_ = clock::now();
   if (has_ended_)
     return next::end;
-  return out.empty() ? next::wait : next::more;
+  return out.size() == before ? next::wait : next::more;
 }
 
 bool answer_exchange::tick(clock::time_point now) {
