@@ -189,10 +189,9 @@ result<std::vector<planned_file>> plan_meta(const snapshot& s) {
                          [&](const auto& f) { return f.path.ends_with(ending); });
     };
     return fail(errc::not_found, "{}: is no vindex: it has no {}{}", s.name, vindex::index_file,
-                holds(".gguf") ? "; it holds GGUF files: download one, and `larql extract` makes a "
-                                 "vindex of it"
-                : holds(".safetensors") ? "; it is a checkpoint: download it, and `larql extract` "
-                                          "makes a vindex of it"
+                holds(".gguf")          ? "; it holds GGUF files"
+                : holds(".safetensors") ? "; it is a checkpoint, of which `larql run` makes a "
+                                          "vindex in the cache"
                                         : "");
   }
   out.push_back({*index, whole(*index), false});

@@ -103,26 +103,51 @@ TEST_F(Typed, WhatIsNoVindexIsRecognisedByEveryCommand) {
   const auto above = scratch_ / "above";
   fs::create_directories(above / "m.vindex");
   fs::copy_file(vindex() / "index.json", above / "m.vindex/index.json");
-  const std::pair<std::string, std::string> wrong[] = {
-      {gguf().string(), "is a GGUF file, not a vindex; `larql extract " + gguf().string()},
-      {checkpoint.string(), "is a checkpoint, not a vindex; `larql extract"},
-      {(checkpoint / "model.safetensors").string(), "makes a vindex of its directory"},
-      {files.string(), "holds a GGUF file"},
+  const std::pair<std::string, std::string> wrong_for_all[] = {
+      {(checkpoint / "model.safetensors").string(), "is a file of a checkpoint"},
       {above.string(), "holds one: " + (above / "m.vindex").string()},
       {(vindex() / "index.json").string(), "the vindex is the directory " + vindex().string()},
   };
-  for (const auto& [path, part] : wrong)
+  // What others run from where it lies.
+  const std::pair<std::string, std::string> no_vindex[] = {
+      {gguf().string(), "is a GGUF file, not a vindex; `larql extract " + gguf().string()},
+      {checkpoint.string(), "is a checkpoint, not a vindex; `larql extract"},
+      {files.string(), "holds a GGUF file"},
+  };
+  const auto expect = [](const words& command, const std::string& part) {
+    const auto done = run(command);
+    EXPECT_EQ(done.code, 2) << command[1] << ": " << done.err;
+    EXPECT_NE(done.err.find(part), std::string::npos) << command[1] << ": " << done.err;
+  };
+  const auto need_a_vindex = [&](const std::string& path) {
+    return std::vector<words>{
+        larql({"verify", path}),
+        larql({"slice", path, "-o", (scratch_ / "s").string(), "--preset", "moe-client"}),
+        larql({"publish", path, "--repo", "ann/tiny"})};
+  };
+  for (const auto& [path, part] : wrong_for_all) {
     for (const auto& command :
          {larql({"run", path, "abc"}), larql({"chat", path}), larql({"inspect", path}),
-          larql({"verify", path}), larql({"tokenize", path, "abc"}),
+          larql({"tokenize", path, "abc"}),
           larql({"logits", path, "--ids", "1", "-o", (scratch_ / "l").string()}),
-          larql({"bench", path}),
-          larql({"slice", path, "-o", (scratch_ / "s").string(), "--preset", "moe-client"}),
-          larql({"publish", path, "--repo", "ann/tiny"}), larql_node({path, "--port", "0"})}) {
-      const auto done = run(command);
-      EXPECT_EQ(done.code, 2) << command[1] << " " << path << ": " << done.err;
-      EXPECT_NE(done.err.find(part), std::string::npos) << command[1] << ": " << done.err;
-    }
+          larql({"bench", path}), larql_node({path, "--port", "0"})})
+      expect(command, part);
+    for (const auto& command : need_a_vindex(path))
+      expect(command, part);
+  }
+  for (const auto& [path, part] : no_vindex)
+    for (const auto& command : need_a_vindex(path))
+      expect(command, part);
+}
+
+TEST_F(Typed, ADirectoryOfSeveralGgufFilesAsksForOne) {
+  const auto files = scratch_ / "files";
+  fs::create_directories(files);
+  for (const auto* name : {"a.gguf", "b.gguf", "mmproj-a.gguf"})
+    fs::copy_file(gguf(), files / name);
+  const auto done = run(larql({"run", files.string(), "abc"}));
+  EXPECT_EQ(done.code, 2);
+  EXPECT_NE(done.err.find("several GGUF files, a.gguf and b.gguf"), std::string::npos) << done.err;
 }
 
 TEST_F(Typed, ExtractKnowsWhatItHasNothingToDoWith) {

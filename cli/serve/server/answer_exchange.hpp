@@ -15,7 +15,7 @@
 #pragma once
 
 #include "actors/net/http_server.hpp"
-#include "cli/serve/api/completion_backend.hpp"
+#include "cli/serve/server/answer_sink.hpp"
 #include "cli/serve/server/prepare.hpp"
 
 #include <deque>
@@ -33,23 +33,19 @@ struct answer_limits {
 };
 
 /// The state that the threads share.
-class answer_state {
+class answer_state final : public answer_sink {
 public:
   /// `headers` are added to the reply, whatever it is.
   answer_state(protocol shape, std::vector<actors::http_header> headers,
                const answer_limits& limits, actors::http_waker waker)
       : shape_(shape), headers_(std::move(headers)), limits_(limits), waker_(std::move(waker)) {}
 
-  // ---- the worker and the backend ---------------------------------------------------------------
-
-  /// What the request led to: an error, something known at once, or an answer that was admitted.
-  void refuse(api_error error);
-  void answer(ordered_json whole);
-  void admit(std::unique_ptr<answer_writer> writer, std::unique_ptr<completion> handle);
-  /// An event of the answer; may come before admit().
-  void push(completion_event event);
-
-  [[nodiscard]] bool is_dropped() const;
+  // answer_sink
+  void refuse(api_error error) override;
+  void answer(ordered_json whole) override;
+  void admit(std::unique_ptr<answer_writer> writer, std::unique_ptr<completion> handle) override;
+  void push(completion_event event) override;
+  [[nodiscard]] bool is_dropped() const override;
 
 private:
   friend class answer_exchange;
