@@ -16,6 +16,7 @@
 
 #include "actors/net/http_server.hpp"
 #include "cli/serve/server/answer_sink.hpp"
+#include "cli/serve/server/event_inbox.hpp"
 #include "cli/serve/server/prepare.hpp"
 
 #include <deque>
@@ -38,7 +39,11 @@ public:
   /// `headers` are added to the reply, whatever it is.
   answer_state(protocol shape, std::vector<actors::http_header> headers,
                const answer_limits& limits, actors::http_waker waker)
-      : shape_(shape), headers_(std::move(headers)), limits_(limits), waker_(std::move(waker)) {}
+      : shape_(shape),
+        headers_(std::move(headers)),
+        limits_(limits),
+        waker_(std::move(waker)),
+        inbox_(limits.max_unread_bytes) {}
 
   // answer_sink
   void refuse(api_error error) override;
@@ -50,24 +55,17 @@ public:
 private:
   friend class answer_exchange;
   [[nodiscard]] std::deque<completion_event> take();
-  void apply_pause();
 
   const protocol shape_;
   const std::vector<actors::http_header> headers_;
   const answer_limits limits_;
   const actors::http_waker waker_;
 
-  mutable std::mutex mutex_; // guards what follows
+  event_inbox inbox_;
+
+  std::mutex mutex_; // guards what follows
   std::optional<actors::http_reply> known_;
   std::unique_ptr<answer_writer> writer_; ///< until the server's thread has taken it
-  std::shared_ptr<completion> handle_;
-  std::deque<completion_event> inbox_;
-  std::size_t inbox_bytes_ = 0;
-  bool is_dropped_ = false;
-  std::optional<std::chrono::steady_clock::time_point> paused_;
-
-  std::mutex pause_mutex_; // held while the backend is told
-  bool is_pause_told_ = false;
 };
 
 class answer_exchange final : public actors::http_exchange {

@@ -2,15 +2,13 @@
 
 #include "cli/serve/server/replies.hpp"
 
+#include <limits>
+
 namespace larql::serve {
 
 namespace {
 
 constexpr auto most_read_bytes = std::size_t{32} << 10;
-
-bool is_last(const completion_event& event) {
-  return std::holds_alternative<completion_end>(event) || std::holds_alternative<api_error>(event);
-}
 
 } // namespace
 
@@ -39,58 +37,27 @@ void kept_answer::answer(ordered_json whole) {
 }
 
 void kept_answer::admit(std::unique_ptr<answer_writer> writer, std::unique_ptr<completion> handle) {
-  auto unwanted = std::shared_ptr<completion>{std::move(handle)};
+  if (!inbox_.admit(std::move(handle)))
+    return;
   {
     const auto lock = std::scoped_lock{mutex_};
-    if (is_dropped_)
-      return; // and `unwanted` is cancelled
     arrived_ = std::move(writer);
-    handle_ = std::move(unwanted);
   }
-  apply_pause();
   wake_readers();
 }
 
 void kept_answer::push(completion_event event) {
-  auto pauses = false;
-  {
+  const auto ends = is_last(event);
+  inbox_.push(std::move(event));
+  if (ends) {
     const auto lock = std::scoped_lock{mutex_};
-    if (is_dropped_)
-      return;
-    has_ended_ = has_ended_ || is_last(event);
-    inbox_bytes_ += size_of(event);
-    inbox_.push_back(std::move(event));
-    if (inbox_bytes_ > limits_.max_unread_bytes && !is_paused_)
-      is_paused_ = pauses = true;
+    has_ended_ = true;
   }
-  if (pauses)
-    apply_pause();
   wake_readers();
 }
 
 bool kept_answer::is_dropped() const {
-  const auto lock = std::scoped_lock{mutex_};
-  return is_dropped_;
-}
-
-// Two threads may want to pause and to resume at the same time: what they do follows the state, in
-// its order.
-void kept_answer::apply_pause() {
-  const auto one_at_a_time = std::scoped_lock{pause_mutex_};
-  auto handle = std::shared_ptr<completion>{};
-  auto pause = false;
-  {
-    const auto lock = std::scoped_lock{mutex_};
-    handle = handle_;
-    pause = is_paused_;
-  }
-  if (!handle || pause == is_pause_told_)
-    return;
-  is_pause_told_ = pause;
-  if (pause)
-    handle->pause();
-  else
-    handle->resume();
+  return inbox_.is_dropped();
 }
 
 void kept_answer::wake_readers() {
@@ -130,30 +97,16 @@ std::optional<actors::http_reply> kept_answer::reply() {
     return std::nullopt;
   if (!writer_)
     return error_reply(protocol::openai, {error_kind::not_found, "this answer was stopped"});
-  auto out = actors::http_reply{};
-  out.is_stream = true;
-  // The last one keeps proxies from collecting a stream before they pass it on.
-  out.headers = {{"Content-Type", std::string{writer_->content_type()}},
-                 {"Cache-Control", "no-store"},
-                 {"X-Accel-Buffering", "no"}};
-  return out;
+  return stream_reply(writer_->content_type());
 }
 
 // Events become bytes once, for all readers.
 void kept_answer::take_events() {
   if (!writer_ || log_.ended())
     return;
-  auto events = std::deque<completion_event>{};
-  auto is_over = false, resumes = false;
-  {
-    const auto lock = std::scoped_lock{mutex_};
-    events.swap(inbox_);
-    inbox_bytes_ = 0;
-    is_over = is_dropped_;
-    resumes = std::exchange(is_paused_, false);
-  }
+  auto is_over = inbox_.is_dropped();
   auto bytes = std::string{};
-  for (const auto& event : events) {
+  for (const auto& event : inbox_.take(std::numeric_limits<std::size_t>::max())) {
     writer_->write(event, bytes);
     is_over = is_over || is_last(event);
   }
@@ -161,14 +114,10 @@ void kept_answer::take_events() {
     log_.append(bytes);
     last_bytes_ = clock::now();
   }
-  if (resumes)
-    apply_pause();
   if (!is_over)
     return;
   log_.end();
-  auto handle = std::shared_ptr<completion>{}; // what the backend keeps for it is free now
-  const auto lock = std::scoped_lock{mutex_};
-  handle = std::move(handle_);
+  inbox_.release();
 }
 
 bool kept_answer::has(std::uint64_t offset) {
@@ -201,12 +150,7 @@ void kept_answer::keep_alive(clock::time_point now) {
 // ---- its end ------------------------------------------------------------------------------------
 
 void kept_answer::drop() {
-  auto handle = std::shared_ptr<completion>{}; // is cancelled when the lock is free again
-  {
-    const auto lock = std::scoped_lock{mutex_};
-    is_dropped_ = true;
-    handle = std::move(handle_);
-  }
+  inbox_.drop();
   wake_readers();
 }
 
@@ -216,8 +160,10 @@ bool kept_answer::is_abandoned(clock::time_point now) const {
 }
 
 bool kept_answer::has_ended() const {
+  if (inbox_.is_dropped())
+    return true;
   const auto lock = std::scoped_lock{mutex_};
-  return has_ended_ || is_dropped_;
+  return has_ended_;
 }
 
 } // namespace larql::serve

@@ -17,9 +17,9 @@
 #include "actors/net/http_server.hpp"
 #include "cli/serve/page/answer_log.hpp"
 #include "cli/serve/server/answer_sink.hpp"
+#include "cli/serve/server/event_inbox.hpp"
 
 #include <chrono>
-#include <deque>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -40,7 +40,10 @@ public:
   using reader_id = std::uint64_t;
 
   kept_answer(std::string client, const kept_limits& limits)
-      : client_(std::move(client)), limits_(limits), log_(limits.log_bytes) {}
+      : client_(std::move(client)),
+        limits_(limits),
+        inbox_(limits.max_unread_bytes),
+        log_(limits.log_bytes) {}
   ~kept_answer() override;
 
   [[nodiscard]] const std::string& client() const noexcept { return client_; }
@@ -75,26 +78,19 @@ public:
 private:
   void take_events();
   void wake_readers();
-  void apply_pause();
 
   const std::string client_;
   const kept_limits limits_;
 
+  event_inbox inbox_;
+
   mutable std::mutex mutex_; // guards what follows
   std::optional<actors::http_reply> known_;
   std::unique_ptr<answer_writer> arrived_; ///< until the server's thread has taken it
-  std::shared_ptr<completion> handle_;
-  std::deque<completion_event> inbox_;
-  std::size_t inbox_bytes_ = 0;
   std::map<reader_id, actors::http_waker> readers_;
   reader_id next_reader_ = 1;
   clock::time_point left_ = clock::now(); ///< when the last reader went
-  bool is_paused_ = false;
-  bool is_dropped_ = false;
   bool has_ended_ = false;
-
-  std::mutex pause_mutex_; // held while the backend is told
-  bool is_pause_told_ = false;
 
   // The server's thread alone.
   std::unique_ptr<answer_writer> writer_;

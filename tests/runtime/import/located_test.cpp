@@ -96,8 +96,12 @@ TEST_F(Located, GivesTheBitsOfTheExtractedVindex) {
     const auto config = vindex::read_index(want);
     EXPECT_EQ(*vindex::read_index(*dir), *config);
     EXPECT_EQ(*vindex::fingerprint(*dir, *config), *vindex::fingerprint(want, *config));
-    for (const auto& [layer, sums] : (*vindex::read_checksums(want))->layers)
-      EXPECT_EQ((*vindex::read_checksums(*dir))->layers.at(layer).head, sums.head);
+    const auto expected = vindex::read_checksums(want);
+    const auto found = vindex::read_checksums(*dir);
+    ASSERT_TRUE(succeeds(expected) && succeeds(found));
+    ASSERT_EQ((*expected)->layers.size(), (*found)->layers.size());
+    for (const auto& [layer, sums] : (*expected)->layers)
+      EXPECT_EQ((*found)->layers.at(layer).head, sums.head);
     fs::remove_all(want);
   }
 }
