@@ -89,7 +89,8 @@ TEST_F(DigestTable, AStoppedOneKeepsWhatItFoundAndGoesOn) {
                                 });
   ASSERT_TRUE(succeeds(sums));
   EXPECT_EQ(vindex::weights_digest(*sums), vindex::weights_digest(want_));
-  const auto each = quant::row_bytes(encoding::q6_k, 256) * 512 + 256 * 4 * 256; // F32 down
+  const auto each =
+      quant::row_bytes(encoding::q6_k, 256) * 512 + quant::row_bytes(encoding::q4_k, 256) * 256;
   EXPECT_EQ(left, static_cast<std::uint64_t>(24 - known) * each);
 }
 
