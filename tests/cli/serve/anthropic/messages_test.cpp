@@ -97,7 +97,7 @@ TEST(MessagesRequest, TooManyToolsAreRefused) {
       json_of(R"({"max_tokens":1,"messages":[{"role":"user","content":"Hi"}],"tools":)" +
               too_many_tools(R"({"name":"f"})") + "}"));
   ASSERT_FALSE(read);
-  EXPECT_EQ(read.error().message, "tools: has 1025 tools, at most 1024 are taken");
+  EXPECT_EQ(read.error().message, "has 1025 tools, at most 1024 are taken");
 }
 
 TEST(MessagesRequest, FieldsOfBetasAreIgnoredAndToolsOfTheProviderRefused) {

@@ -77,7 +77,7 @@ TEST(ChatRequest, ToolCallsAndTheirResultsAreKept) {
 TEST(ChatRequest, TooManyToolsAreRefused) {
   const auto tools = too_many_tools(R"({"type":"function","function":{"name":"f"}})");
   EXPECT_EQ(chat_error(with_message(R"("tools":)" + tools)).message,
-            "tools: has 1025 tools, at most 1024 are taken");
+            "has 1025 tools, at most 1024 are taken");
 }
 
 TEST(ChatRequest, ToolsKeepTheOrderOfTheirSchemas) {

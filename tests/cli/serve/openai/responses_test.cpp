@@ -59,7 +59,7 @@ TEST(ResponsesRequest, TooManyToolsAreRefused) {
   const auto read = read_responses_request(json_of(
       R"({"input":"Hi","tools":)" + too_many_tools(R"({"type":"function","name":"f"})") + "}"));
   ASSERT_FALSE(read);
-  EXPECT_EQ(read.error().message, "tools: has 1025 tools, at most 1024 are taken");
+  EXPECT_EQ(read.error().message, "has 1025 tools, at most 1024 are taken");
 }
 
 TEST(ResponsesRequest, ToolsAndFormatsStandFlat) {
