@@ -20,7 +20,8 @@ namespace larql::cli {
 
 void add_runtime_options(command_parser& command, runtime_options& o) {
   command.add_option("model", o.vindex,
-                     "Vindex, GGUF file, checkpoint, or hf://OWNER/NAME (default: by --topology)");
+                     "Vindex, GGUF, checkpoint, hf:// (default: by --topology)\n"
+                     "A file or a directory of this machine, or hf://OWNER/NAME of the Hub.");
   command.add_option("-t,--threads", o.threads, "Threads for computing (default: one per core)");
   add_cluster_flags(command, o.cluster);
   command.add_option("--kv", o.kv, "Numbers of the KV cache")

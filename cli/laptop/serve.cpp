@@ -271,10 +271,10 @@ void add_session_options(command_parser& c, options& o) {
                "Memory for keys and values, like 8GB (default: half of what is free)")
       .group("Limits");
   c.add_option("--name", o.name, "What clients call the model (default: that of its file)")
-      .group("Answers");
+      .group("Access");
   add_chat_format_option(c, o.chat_format);
   c.add_flag("--thinking", o.thinking, "Let the model think unless a request says not to")
-      .group("Answers");
+      .group("Prompt");
   c.add_flag("--share-prefix", o.share_prefix, "Let all keys use each other's cached prompts")
       .group("Prefix cache");
   c.add_option("--prompt-cache", o.prompt_cache, "Directory that keeps prompts beyond the process")

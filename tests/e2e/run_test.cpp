@@ -4,6 +4,7 @@
 #include "tests/e2e/programs.hpp"
 #include "tests/support/paths.hpp"
 
+#include <algorithm>
 #include <sstream>
 
 namespace larql::test {
@@ -143,13 +144,13 @@ TEST_F(ChatFormats, VerboseSaysHowTokensAreChosenAndWhatEndsAnAnswer) {
 }
 
 TEST_F(ChatFormats, ATokenThatIsNeverToBeChosenIsNotChosen) {
-  const auto first = numbers(answer({"--token-ids", "-n", "1"}).out);
-  ASSERT_EQ(first.size(), 1u);
+  const auto first = numbers(answer({"--token-ids"}).out);
+  ASSERT_FALSE(first.empty());
   write_file(scratch_ / "demo.vindex/generation_config.json",
              fmt::format(R"({{"suppress_tokens": [{}]}})", first[0]));
-  const auto other = numbers(answer({"--token-ids", "-n", "1"}).out);
-  ASSERT_EQ(other.size(), 1u);
-  EXPECT_NE(other[0], first[0]);
+  const auto other = numbers(answer({"--token-ids"}).out);
+  ASSERT_FALSE(other.empty());
+  EXPECT_EQ(std::count(other.begin(), other.end(), first[0]), 0);
 }
 
 } // namespace

@@ -230,11 +230,11 @@ TEST(Help, FitsAScreenAndHasTwoExamples) {
     const auto at = done.out.find("Examples:");
     ASSERT_NE(at, std::string::npos);
     auto examples = std::istringstream{done.out.substr(at + 9)};
+    auto example = std::string{};
     for (auto i = 0; i < 2; ++i) {
-      auto name = std::string{};
-      ASSERT_TRUE(examples >> name);
-      EXPECT_TRUE(name.starts_with("larql")) << name;
-      std::getline(examples, name);
+      examples >> std::ws;
+      std::getline(examples, example);
+      EXPECT_NE(example.find("larql"), std::string::npos) << example;
     }
     if (done.out.find("\nCommands:\n") == std::string::npos) {
       EXPECT_NE(done.out.find("Environment: LARQL_LOG"), std::string::npos);
