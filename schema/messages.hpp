@@ -80,6 +80,10 @@ struct node_description {
   std::vector<quant::activation_format> formats; ///< per owned layer
   std::uint32_t max_rows = max_call_rows;
   node_state state = node_state::serving;
+  /// Of the weights of the experts that the node owns; none: not known there yet.
+  std::optional<fingerprint> owned_digest = {};
+  /// Not on the wire: what the node owns, if a laptop uses less of it and `owned` says so.
+  std::optional<experts::ownership> narrowed_from = {};
 
   friend bool operator==(const node_description&, const node_description&) = default;
 };
@@ -149,6 +153,7 @@ struct pong {
   std::uint64_t served = 0;
   std::uint32_t waiting = 0;
   node_state state = node_state::serving;
+  std::optional<fingerprint> owned_digest = {}; ///< as in node_description
 };
 
 struct ask_status {
@@ -181,6 +186,7 @@ struct node_status {
   answers_state answers = answers_state::unchecked;
   std::optional<fingerprint> own_answers =
       {}; ///< of all owned experts; only with answers_state::own
+  std::optional<fingerprint> owned_digest = {}; ///< as in node_description
 
   friend bool operator==(const node_status&, const node_status&) = default;
 };

@@ -100,6 +100,10 @@ struct Welcome {
 
   activation @17 :Activation;
   # What the model's experts compute between gate and up. Peers that do not send it mean gelu.
+
+  ownedDigest @18 :Data;
+  # 32 bytes: the digest of the experts that the node owns (docs/vindex-format.md, "checksums.json"),
+  # which it can know without the others. Empty: not known yet.
 }
 
 enum Activation {
@@ -197,6 +201,7 @@ struct Pong {
   waiting @3 :UInt32;     # calls accepted and not answered
   draining @4 :Bool;
   state @5 :NodeState;
+  ownedDigest @6 :Data;   # as in Welcome; it may have become known since
 }
 
 # ---- operation ---------------------------------------------------------------------------------
@@ -223,6 +228,9 @@ struct NodeStatus {
 
   answers @13 :Answers;
   # Whether the node's experts answered as they should when it warmed up.
+
+  ownedDigest @15 :Data;
+  # As in Welcome, as it is known now.
 
   ownAnswers @14 :Data;
   # 32 bytes if answers is `own`: SHA-256 of the known answers of all owned experts, by layer, then

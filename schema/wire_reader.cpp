@@ -36,6 +36,14 @@ result<fingerprint> get_digest(std::span<const std::byte> bytes, const std::stri
   return out;
 }
 
+result<std::optional<fingerprint>> get_digest_or_none(std::span<const std::byte> bytes,
+                                                      const std::string& field) {
+  if (bytes.empty())
+    return std::optional<fingerprint>{};
+  LARQL_TRY(const auto digest, get_digest(bytes, field));
+  return std::optional{digest};
+}
+
 template <class Reader>
 result<model_identity> get_model(Reader r, std::string_view where) {
   auto out = model_identity{};
@@ -98,6 +106,8 @@ result<node_description> get_description(wire::Welcome::Reader r, bool may_be_em
   if (out.max_rows == 0)
     return bad_message("welcome.maxRows", "is 0");
   out.state = state_of(r.getState());
+  LARQL_TRY(out.owned_digest,
+            get_digest_or_none(span_of(r.getOwnedDigest()), "welcome.ownedDigest"));
   return out;
 }
 
@@ -162,7 +172,9 @@ result<message> get(wire::AskStatus::Reader r) {
 
 result<message> get(wire::Pong::Reader r) {
   const auto state = r.getDraining() ? node_state::draining : state_of(r.getState());
-  return message{pong{r.getNonce(), r.getIncarnation(), r.getServed(), r.getWaiting(), state}};
+  auto out = pong{r.getNonce(), r.getIncarnation(), r.getServed(), r.getWaiting(), state};
+  LARQL_TRY(out.owned_digest, get_digest_or_none(span_of(r.getOwnedDigest()), "pong.ownedDigest"));
+  return message{out};
 }
 
 result<message> get(wire::NodeStatus::Reader r) {
@@ -173,9 +185,9 @@ result<message> get(wire::NodeStatus::Reader r) {
                          r.getLoadPercent()};
   const auto answers = static_cast<unsigned>(r.getAnswers());
   out.answers = answers > 2 ? answers_state::unchecked : static_cast<answers_state>(answers);
-  if (const auto digest = span_of(r.getOwnAnswers()); !digest.empty()) {
-    LARQL_TRY(out.own_answers, get_digest(digest, "status.ownAnswers"));
-  }
+  LARQL_TRY(out.own_answers, get_digest_or_none(span_of(r.getOwnAnswers()), "status.ownAnswers"));
+  LARQL_TRY(out.owned_digest,
+            get_digest_or_none(span_of(r.getOwnedDigest()), "status.ownedDigest"));
   return message{std::move(out)};
 }
 

@@ -39,6 +39,8 @@ void put_description(wire::Welcome::Builder out, const node_description& x) {
     formats[i] = static_cast<kj::byte>(x.formats[i]);
   out.setMaxRows(x.max_rows);
   out.setState(wire_of(x.state));
+  if (x.owned_digest)
+    out.setOwnedDigest(bytes_of(*x.owned_digest));
 }
 
 void put(wire::Message::Builder m, const hello& x) {
@@ -103,6 +105,8 @@ void put(wire::Message::Builder m, const pong& x) {
   out.setWaiting(x.waiting);
   out.setDraining(x.state == node_state::draining);
   out.setState(wire_of(x.state));
+  if (x.owned_digest)
+    out.setOwnedDigest(bytes_of(*x.owned_digest));
 }
 
 void put(wire::Message::Builder m, const ask_status& x) {
@@ -129,6 +133,8 @@ void put(wire::Message::Builder m, const node_status& x) {
   out.setAnswers(static_cast<wire::NodeStatus::Answers>(x.answers));
   if (x.own_answers)
     out.setOwnAnswers(bytes_of(*x.own_answers));
+  if (x.owned_digest)
+    out.setOwnedDigest(bytes_of(*x.owned_digest));
 }
 
 void put(wire::Message::Builder m, const control& x) {

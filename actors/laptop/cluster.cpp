@@ -213,17 +213,19 @@ result<void> cluster::start(caf::actor_system& sys, const cluster_options& optio
   s.network = connector_->functions();
   s.uniform = jitter_source();
   s.makers = makers_;
+  s.owned_digest = options.owned_digest;
   s.on_change = [w = watcher_, f = formats_, c = checker_](const cluster_status_ptr& status) {
     f->set(*status->view);
     if (c)
       caf::anon_send(c, view_atom::value, status->view);
     w->set(status);
   };
-  s.link = [limits = limits_](caf::actor_system& system, connect_result& node,
-                              const supervisor_actor& supervisor) -> node_link_actor {
+  s.link = [limits = limits_,
+            own = options.owned_digest](caf::actor_system& system, connect_result& node,
+                                        const supervisor_actor& supervisor) -> node_link_actor {
     return spawn_broker<node_link_state>(
         system, std::move(node.connection), *node.node, node.address,
-        link_options{limits.heartbeat, limits.heartbeat_misses, supervisor});
+        link_options{limits.heartbeat, limits.heartbeat_misses, supervisor, own});
   };
   auto g = laptop_guard_options{};
   g.router = router_;

@@ -16,6 +16,7 @@
 #include "actors/laptop/router_slot.hpp"
 #include "actors/net/announce_listener.hpp"
 #include "actors/net/listener.hpp"
+#include "actors/net/model_match.hpp"
 #include "runtime/topology/topology.hpp"
 #include "schema/messages.hpp"
 
@@ -33,6 +34,7 @@ struct cluster_options {
   bool sample_answers = false; ///< ask nodes for known answers, at first and now and then
   std::shared_ptr<const answer_tables> known = {}; ///< the model's, if it has a table
   own_sums_fn own_sums = {};                       ///< as in router_options
+  owned_digest_fn owned_digest = {};               ///< as in supervisor_options
 };
 
 class cluster {

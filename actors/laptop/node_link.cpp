@@ -60,6 +60,9 @@ void node_link_state::on_tick() {
 void node_link_state::on_pong(const schema::pong& p) {
   if (p.incarnation != peer_->incarnation)
     return lose("the node answers with another incarnation");
+  if (const auto differs = experts_difference(*peer_, p.owned_digest, options_.owned_digest);
+      !differs.empty())
+    return lose("the node has " + differs);
   if (p.nonce == nonce_)
     round_trips_.add(
         std::chrono::duration<float, std::micro>(self_->clock().now() - asked_).count());

@@ -17,6 +17,7 @@
 #include "actors/core/state_actor.hpp"
 #include "actors/net/caf_connection.hpp"
 #include "actors/net/frame_reader.hpp"
+#include "actors/net/model_match.hpp"
 #include "actors/policy/call_timing.hpp"
 
 #include <map>
@@ -28,6 +29,9 @@ struct link_options {
   std::chrono::milliseconds heartbeat{1000}; ///< zero: none
   unsigned misses = 5;
   supervisor_actor supervisor; ///< is told when the node's state changes; may be null
+  /// The laptop's digests of experts, to compare with those that the node gets to know while it
+  /// serves; may be null.
+  owned_digest_fn owned_digest = {};
 };
 
 class node_link_state {

@@ -113,6 +113,7 @@ void supervisor_state::on_dialled(std::uint64_t id, const connect_result_ptr& ou
     return failed(id, *t, ok.error());
   if (t->narrow && t->experts) { // the map may use less than the node has
     auto used = node;
+    used.narrowed_from = used.owned;
     used.owned.experts = *t->experts;
     outcome->node = description_ptr{std::make_shared<node_description>(std::move(used))};
   }
@@ -136,6 +137,9 @@ result<void> supervisor_state::check(const node_description& node, const dial_ta
   const auto where = t != nullptr ? to_string(t->url) : std::string{"announced"};
   if (const auto differs =
           model_difference(options_.model, "on the laptop", node.model, "on the node");
+      !differs.empty())
+    return fail(errc::mismatch, "{}: node {} serves another model: {}", where, node.node, differs);
+  if (const auto differs = experts_difference(node, node.owned_digest, options_.owned_digest);
       !differs.empty())
     return fail(errc::mismatch, "{}: node {} serves another model: {}", where, node.node, differs);
   if (options_.makers->is_condemned(node.incarnation))

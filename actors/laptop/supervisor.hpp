@@ -26,6 +26,7 @@
 #include "actors/core/state_actor.hpp"
 #include "actors/laptop/connector.hpp"
 #include "actors/laptop/dial_targets.hpp"
+#include "actors/net/model_match.hpp"
 #include "runtime/base/backoff.hpp"
 #include "runtime/experts/maker_ledger.hpp"
 #include "runtime/topology/topology.hpp"
@@ -46,6 +47,8 @@ struct supervisor_options {
   router_actor router; ///< is sent every view
   /// Nodes that are condemned in it are not admitted.
   std::shared_ptr<const experts::maker_ledger> makers = std::make_shared<experts::maker_ledger>();
+  /// The laptop's digests of experts, to compare with a node's; may be null.
+  owned_digest_fn owned_digest = {};
   /// Called in the supervisor's thread with every change.
   std::function<void(const cluster_status_ptr&)> on_change = [](const cluster_status_ptr&) {};
   std::function<double()> uniform = [] { return 0.5; }; ///< random numbers in [0, 1), for jitter

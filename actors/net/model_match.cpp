@@ -45,6 +45,21 @@ std::string model_difference(const schema::model_identity& a, std::string_view w
   return {};
 }
 
+std::string experts_difference(const schema::node_description& node,
+                               const std::optional<schema::fingerprint>& digest,
+                               const owned_digest_fn& own) {
+  if (!digest || !own)
+    return {};
+  const auto of = node.narrowed_from.value_or(node.owned);
+  const auto here = own(of);
+  if (!here || *here == *digest)
+    return {};
+  return fmt::format("other weights of experts {} in layers {}: their digest is {} on the node, {} "
+                     "on the laptop",
+                     to_string(of.experts), to_string(of.layers), shortened(*digest),
+                     shortened(*here));
+}
+
 schema::model_identity identity_of(const vindex::model_config& model,
                                    const vindex::weights_names& weights) {
   return {model.model.substr(0, schema::max_text_bytes),

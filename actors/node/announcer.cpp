@@ -48,6 +48,7 @@ void announcer::run() {
   for (auto attempt = 0u; !stopped_within(std::chrono::microseconds{0});) {
     try {
       announce.node.state = node_.counters().state; // as it is now, not as it began
+      announce.node.owned_digest = node_.counters().owned_digest();
       auto options = announce_options{};
       {
         const auto lock = std::scoped_lock{mutex_};

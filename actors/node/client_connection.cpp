@@ -80,8 +80,8 @@ void client_connection_state::on_frame(shared_buffer body) {
   if (const auto* call = std::get_if<schema::expert_call>(&*m))
     on_call(*call, std::move(body));
   else if (const auto* asked = std::get_if<schema::ping>(&*m))
-    send_message(
-        schema::pong{asked->nonce, node_.description->incarnation, served_, waiting_, node_.state});
+    send_message(schema::pong{asked->nonce, node_.description->incarnation, served_, waiting_,
+                              node_.state, node_.counters->owned_digest()});
   else if (const auto* ask = std::get_if<schema::ask_status>(&*m))
     on_ask_status(ask->nonce);
   else if (const auto* control = std::get_if<schema::control>(&*m))

@@ -12,6 +12,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace larql::actors {
@@ -57,17 +58,32 @@ struct node_counters {
   std::atomic<schema::answers_state> answers{schema::answers_state::unchecked};
   schema::fingerprint own_answers{}; ///< of all owned experts, if `answers` says so
 
+  /// The digest of the owned experts, once it is known: set once, at any time.
+  void set_owned_digest(const schema::fingerprint& digest) {
+    owned_digest_ = digest;
+    has_owned_digest_.store(true, std::memory_order_release);
+  }
+  [[nodiscard]] std::optional<schema::fingerprint> owned_digest() const {
+    return has_owned_digest_.load(std::memory_order_acquire) ? std::optional{owned_digest_}
+                                                             : std::nullopt;
+  }
+
   std::shared_ptr<const mailbox_gauge> mailboxes; ///< of the node's actors; may be null
 
-  /// What the known answers are, for a status.
+  /// What the known answers and the weights are, for a status.
   void tell_answers(schema::node_status& to) const {
     to.answers = answers.load(std::memory_order_acquire);
     if (to.answers == schema::answers_state::own)
       to.own_answers = own_answers;
+    to.owned_digest = owned_digest();
   }
 
   std::uint32_t first_layer = 0;
   std::vector<layer_times> layers; ///< per owned layer
+
+private:
+  schema::fingerprint owned_digest_{};
+  std::atomic<bool> has_owned_digest_{false};
 };
 
 } // namespace larql::actors

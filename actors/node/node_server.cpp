@@ -106,6 +106,8 @@ node_server::node_server(caf::actor_system& sys, node_server_options options)
   o.measure = [&bank = options.bank](schema::node_status& s) { measure_process(bank, s); };
   o.restart_node = std::move(options.restart_node);
   counters_->state = description_->state;
+  if (description_->owned_digest)
+    counters_->set_owned_digest(*description_->owned_digest);
   counters_->mailboxes = mailboxes_of(sys);
   counters_->buffers = std::make_shared<memory_budget>(options.buffer_bytes);
   o.read_limit = options.read_limit;
@@ -130,6 +132,7 @@ node_server::node_server(caf::actor_system& sys, node_server_options options)
         }
         auto self = *description;
         self.state = counters->state; // as it is now, not as it began
+        self.owned_digest = counters->owned_digest();
         // Counted first: whoever is answered finds itself among the connections.
         LARQL_TRY(auto hello,
                   greet_laptop(s, self, until, [&] { counters->connected.fetch_add(1); }));

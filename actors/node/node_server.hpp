@@ -58,6 +58,9 @@ public:
   /// they answered. Call before ready().
   void set_answers(const std::optional<schema::fingerprint>& own);
 
+  /// The digest of the owned experts' weights has become known. Once, from any thread.
+  void set_owned_digest(const schema::fingerprint& digest) { counters_->set_owned_digest(digest); }
+
   /// The pages are read: calls may come. Fails if the node's actor is gone or does not answer.
   [[nodiscard]] result<void> ready();
 

@@ -50,11 +50,13 @@ fs::path history_file() {
 class conversation {
 public:
   conversation(const actors::session_service& service, actors::session_id session,
-               const text_assets& text, const answer_flags& flags,
-               const generate::sampling_options& sampling, const interrupt_scope& signals)
+               const text_assets& text, const text::chat_template& format,
+               const answer_flags& flags, const generate::sampling_options& sampling,
+               const interrupt_scope& signals)
       : service_(service),
         session_(session),
         text_(text),
+        format_(format),
         flags_(flags),
         sampling_(sampling),
         signals_(signals) {
@@ -90,14 +92,12 @@ public:
 private:
   result<void> answer();
   [[nodiscard]] actors::session_request request_of(const text::chat_prompt& prompt) const;
-  [[nodiscard]] text::chat_template format() const {
-    return text_.format.value_or(text::chat_template{});
-  }
 
   const actors::session_service& service_;
   actors::session_id session_;
   std::vector<std::uint32_t> held_; // tokens that the session has
   const text_assets& text_;
+  text::chat_template format_;
   const answer_flags& flags_;
   generate::sampling_options sampling_;
   std::string system_;
@@ -132,7 +132,7 @@ actors::session_request conversation::request_of(const text::chat_prompt& prompt
 }
 
 result<void> conversation::answer() {
-  LARQL_TRY(auto prompt, format().render_prompt(messages_, {flags_.thinking, true}, text_.tokens));
+  LARQL_TRY(auto prompt, format_.render_prompt(messages_, {flags_.thinking, true}, text_.tokens));
   const auto context = service_.options().limits.context;
   if (prompt.tokens.size() >= context)
     return fail(errc::usage,
@@ -242,16 +242,22 @@ bool obey(const std::string& line, conversation& talk, const local_runtime& e, b
 result<int> chat(options o) {
   LARQL_TRY_VOID(complete(o.runtime));
   auto signals = interrupt_scope{};
-  LARQL_TRY(const auto model, start_model(o.runtime, signals.token()));
+  LARQL_TRY(const auto model, start_model(o.runtime, o.answer.chat_format, signals.token()));
   const auto& [text, e] = model;
   LARQL_TRY(const auto sampling, text.sampling(o.answer));
+  LARQL_TRY(const auto format, text.require_format());
+  if (!o.answer.quiet)
+    for (const auto& note : text.notes)
+      say("{}", note);
+  if (o.answer.verbose)
+    say_what_is_in_force(text, o.answer, sampling, false);
   auto limits = actors::session_options{};
   limits.limits.cache_bytes = 0; // the session keeps what the next turn needs
   LARQL_TRY(const auto service, e->start_sessions(std::move(limits)));
   const auto session = service->client().open("");
   if (session.refused)
     return session.refused->error;
-  auto talk = conversation{*service, session.id, text, o.answer, sampling, signals};
+  auto talk = conversation{*service, session.id, text, format, o.answer, sampling, signals};
   auto lines = line_reader{o.no_history ? fs::path{} : history_file(), signals};
   if (lines.is_terminal())
     print("{}; /help shows the commands\n", e->model().config.model);

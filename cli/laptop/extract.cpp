@@ -55,6 +55,8 @@ result<void> run(const options& o, const std::stop_token& stop) {
   LARQL_TRY_VOID(check_destination(o.destination, vindex::vindex_output(o.force, {o.source})));
   LARQL_TRY(const auto source, open_source(o.source));
   say_skipped(source.skipped);
+  for (const auto& note : source.notes)
+    say("{}: {}", o.source.string(), note);
   auto pool = compute_pool{choose_threads(o.threads)};
   auto e = import::extract_options{};
   e.quant = choose_quant(o);

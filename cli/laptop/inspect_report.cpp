@@ -42,6 +42,8 @@ std::string text_of_model(const vindex::model_config& c) {
 
 std::string text_of_origin(const inspection& i) {
   auto out = std::string{};
+  for (const auto& p : i.places)
+    out += fmt::format("lies in     {} ({})\n", one_line(p.path), format_bytes(p.bytes));
   if (i.repository) {
     auto bytes = std::uint64_t{0};
     for (const auto& f : i.repository->files)
@@ -152,6 +154,8 @@ std::string json_of(const inspection& i) {
                   {"parts", to_json(i.parts)},
                   {"expert_bank", to_json(i.bank)},
                   {"texts", to_json(i.texts)}};
+  for (const auto& p : i.places)
+    out["places"].push_back({{"path", p.path}, {"bytes", p.bytes}});
   if (i.digest)
     out["checksums"] = {{"experts", i.digest->empty() ? json() : json(*i.digest)}};
   if (i.repository)

@@ -35,8 +35,15 @@ struct inspected_bank {
   std::map<std::string, unsigned> formats; ///< layers by their encodings
 };
 
+/// A file outside the vindex in which matrices of it lie.
+struct inspected_place {
+  std::string path;
+  std::uint64_t bytes = 0; ///< of the file
+};
+
 struct inspection {
   vindex::model_config model;
+  std::vector<inspected_place> places;
   std::optional<hub::pull_state> repository; ///< that it was pulled from
   vindex::presence here;
   std::optional<std::string> digest; ///< of the experts; empty: checksums of files only; none: none

@@ -3,13 +3,11 @@
 #include "actors/net/model_match.hpp"
 #include "cli/support/last_resort.hpp"
 #include "cli/support/limit_check.hpp"
-#include "cli/support/model_kind.hpp"
 #include "cli/support/model_path.hpp"
 #include "cli/support/output.hpp"
 
 #include "runtime/base/available_memory.hpp"
 #include "runtime/base/mapped_file.hpp"
-#include "runtime/hub/repo.hpp"
 #include "runtime/vindex/checksums.hpp"
 #include "runtime/vindex/fingerprint.hpp"
 #include "runtime/vindex/format.hpp"
@@ -21,7 +19,9 @@
 namespace larql::cli {
 
 void add_runtime_options(command_parser& command, runtime_options& o) {
-  command.add_option("vindex", o.vindex, "Directory, or hf://OWNER/NAME (default: by --topology)");
+  command.add_option("model", o.vindex,
+                     "Vindex, GGUF, checkpoint, hf:// (default: by --topology)\n"
+                     "A file or a directory of this machine, or hf://OWNER/NAME of the Hub.");
   command.add_option("-t,--threads", o.threads, "Threads for computing (default: one per core)");
   add_cluster_flags(command, o.cluster);
   command.add_option("--kv", o.kv, "Numbers of the KV cache")
@@ -44,12 +44,10 @@ result<void> complete(runtime_options& options) {
     options.vindex = options.nodes->model;
   if (options.vindex.empty())
     return fail(errc::usage, "no model: give a vindex, or a topology that names one");
-  const auto is_local = !hub::is_hub_path(options.vindex.string());
-  if (is_local)
-    LARQL_TRY_VOID(require_vindex(options.vindex));
+  options.named = options.vindex.string();
   auto needs = options.nodes ? laptop_needs() : hub::pull_request{};
   needs.to_run = true; // what cannot run is not worth its download
-  LARQL_TRY(options.vindex, resolve_model(options.vindex.string(), needs));
+  LARQL_TRY(options.vindex, resolve_model(options.named, needs));
   // A slice that cannot run says so before the first file that it lacks is missed.
   LARQL_TRY(const auto sliced, path_exists(options.vindex / vindex::slice_file));
   if (!sliced)
@@ -102,7 +100,8 @@ known_answers_of(const std::filesystem::path& dir) {
 // needed.
 actors::own_sums_fn local_runtime::own_sums() const {
   const auto here = vindex::read_presence(options_.vindex, model_.config);
-  const auto files = path_exists(options_.vindex / vindex::layer_file_name(0));
+  const auto storage = vindex::storage::open(options_.vindex);
+  const auto files = storage ? storage->has(vindex::layer_file_name(0)) : result<bool>{false};
   if (!here || !here->has_all(vindex::everything(model_.config)) || !files || !*files)
     return {};
   struct bench {
@@ -141,6 +140,9 @@ result<void> local_runtime::connect_nodes(const topology::cluster& c, const std:
   o.sample_answers = true;
   LARQL_TRY(o.known, known_answers_of(options_.vindex));
   o.own_sums = own_sums();
+  LARQL_TRY(weights_, weights_identity::open(options_.vindex, model_.config));
+  o.owned_digest = [own = weights_](const experts::ownership& of) { return own->digest_of(of); };
+  digests_ = weights_->complete({{0, model_.config.layers - 1}, {0, model_.config.experts - 1}});
   LARQL_TRY(cluster_, actors::cluster::connect(*system, o));
   remote_ =
       std::make_unique<actors::remote_experts>(*system, cluster_->router(), cluster_->formats(),
@@ -210,7 +212,19 @@ result<std::unique_ptr<generate::sequence>> local_runtime::new_sequence(std::uin
   return generate::sequence::create(model_, kv_, o);
 }
 
+experts::expert_heat& local_runtime::count_experts() {
+  // Enough for the pattern of a text to show, and little enough to change with it.
+  constexpr auto window_tokens = 256u;
+  const auto& c = model_.config;
+  auto& counted_port = port();
+  heat_ = std::make_unique<experts::expert_heat>(c.layers, c.experts, c.top_k, window_tokens);
+  counted_ = std::make_unique<experts::counted_experts>(counted_port, *heat_);
+  return *heat_;
+}
+
 experts::expert_port& local_runtime::port() noexcept {
+  if (counted_)
+    return *counted_;
   return remote_ ? static_cast<experts::expert_port&>(*remote_)
                  : static_cast<experts::expert_port&>(*local_);
 }

@@ -11,6 +11,8 @@
 #include "cli/support/cluster_flags.hpp"
 #include "cli/support/command.hpp"
 #include "cli/support/compute_choice.hpp"
+#include "cli/support/weights_identity.hpp"
+#include "runtime/experts/expert_heat.hpp"
 #include "runtime/experts/local_experts.hpp"
 #include "runtime/generate/executor.hpp"
 #include "runtime/models/gemma4/model.hpp"
@@ -18,12 +20,14 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <thread>
 
 namespace larql::cli {
 
 /// Options of all commands that run a model.
 struct runtime_options {
   std::filesystem::path vindex; ///< empty: the one the topology names
+  std::string named;            ///< the model as the user named it; set by complete()
   unsigned threads = 0;         ///< 0: one per core
   cluster_flags cluster;
   std::optional<topology::cluster> nodes; ///< what the cluster flags say; see complete()
@@ -34,7 +38,8 @@ struct runtime_options {
 
 void add_runtime_options(command_parser& command, runtime_options& options);
 
-/// Reads the cluster file or shard map, and takes the vindex from it if none was given.
+/// Reads the cluster file or shard map, takes the model from it if none was given, and makes of the
+/// model the directory of a vindex.
 [[nodiscard]] result<void> complete(runtime_options& options);
 
 class local_runtime {
@@ -72,6 +77,9 @@ public:
   /// Bytes of expert weights that one token reads here; 0 when experts are on nodes.
   [[nodiscard]] std::uint64_t expert_bytes_per_token() const;
 
+  /// Counts from now on which experts tokens use. Before start_sessions().
+  experts::expert_heat& count_experts();
+
   /// Who is connected; null when all experts are local.
   [[nodiscard]] const actors::cluster* nodes() const noexcept { return cluster_.get(); }
   [[nodiscard]] const std::filesystem::path& vindex() const noexcept { return options_.vindex; }
@@ -91,6 +99,13 @@ private:
   // Local experts.
   std::optional<experts::expert_bank> bank_;
   std::unique_ptr<experts::local_experts> local_;
+
+  // What the nodes' experts are compared with.
+  std::shared_ptr<weights_identity> weights_;
+  std::jthread digests_;
+  // Where experts are counted on their way to either.
+  std::unique_ptr<experts::expert_heat> heat_;
+  std::unique_ptr<experts::counted_experts> counted_;
 
   // Actors: those of remote experts, and of sessions; destroyed in reverse order, the system last.
   std::unique_ptr<actors::system_config> system_config_;

@@ -40,6 +40,7 @@ void add_commands(larql::cli::command_parser& app, larql::cli::action& chosen) {
   add_logits(app, chosen);
   add_pull(app, chosen);
   add_publish(app, chosen);
+  add_cache(app, chosen);
   add_bench(app, chosen);
 }
 

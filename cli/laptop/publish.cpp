@@ -123,6 +123,7 @@ result<void> run(const options& o, const std::stop_token& stop) {
   LARQL_TRY_VOID(require_directory(o.source.string(), "`larql pull` fetches one from the Hub"));
   LARQL_TRY(const auto targets, targets_of(o));
   LARQL_TRY_VOID(require_vindex(o.source));
+  LARQL_TRY_VOID(require_own_files(o.source));
   if (const auto model = vindex::read_index(o.source); !model) // nothing else is published
     return model.error();
   for (const auto& t : targets)

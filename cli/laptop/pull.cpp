@@ -6,6 +6,9 @@
 #include "cli/support/model_path.hpp"
 #include "cli/support/number_check.hpp"
 #include "cli/support/progress.hpp"
+#include "runtime/hub/gguf_pull.hpp"
+#include "runtime/hub/model_listing.hpp"
+#include "runtime/hub/pull_directory.hpp"
 
 namespace larql::cli {
 
@@ -46,22 +49,50 @@ result<hub::pull_request> request_of(const options& o) {
   return out;
 }
 
+void say_outcome(std::string_view name, const hub::pull_outcome& done, std::string_view why) {
+  say("{} at {}: {} here, {} fetched", name, done.commit.substr(0, 12),
+      format_bytes(done.wanted_bytes), format_bytes(done.fetched_bytes));
+  if (done.unchecked_bytes != 0)
+    say("{} of that could not be checked: {}", format_bytes(done.unchecked_bytes), why);
+}
+
+// Which of the models that a repository may hold is meant; the directory is at its commit
+// afterwards.
+result<bool> is_gguf(const hub::model_address& model, const options& o,
+                     const hub::pull_options& p) {
+  auto client = hub::hub_client{p.http};
+  LARQL_TRY(const auto begun,
+            hub::begin_pull(model.repo, hub::pull_layout{o.destination}, client, p));
+  return model.names_gguf() || hub::kind_of(begun.from) == hub::repo_kind::gguf;
+}
+
+result<void> pull_gguf(const hub::model_address& model, const hub::pull_request& request,
+                       const options& o, hub::pull_options p) {
+  p.on_progress = pull_progress_line();
+  LARQL_TRY(const auto done, hub::pull_gguf(model, request, o.destination, p));
+  p.on_progress = nullptr; // ends the line
+  say_outcome(model.text(), done.outcome, "there is one hash for the whole file");
+  for (const auto& f : done.files)
+    print_text(f.string() + '\n');
+  return {};
+}
+
 result<void> run(options o, const std::stop_token& stop) {
-  LARQL_TRY(const auto from, hub::parse_hub_path(o.source));
+  LARQL_TRY(const auto model, hub::parse_model_address(o.source));
   LARQL_TRY(const auto request, request_of(o));
   if (o.destination.empty()) {
-    LARQL_TRY(o.destination, cached_model_path(from, process_environment));
+    LARQL_TRY(o.destination, cached_model_path(model.repo, process_environment));
   }
   auto p = hub::pull_options{};
   p.connections = o.connections;
   p.check = o.check;
   LARQL_TRY(p.http, hub_settings(stop));
-  LARQL_TRY(const auto done, pull_with_progress(from, request, o.destination, std::move(p)));
-  say("{} at {}: {} here, {} fetched", from.id(), done.commit.substr(0, 12),
-      format_bytes(done.wanted_bytes), format_bytes(done.fetched_bytes));
-  if (done.unchecked_bytes != 0)
-    say("{} of that could not be checked: the repository has no checksums.json",
-        format_bytes(done.unchecked_bytes));
+  LARQL_TRY(const auto gguf, is_gguf(model, o, p));
+  p.keep_commit = true; // that was just looked up
+  if (gguf)
+    return pull_gguf(model, request, o, std::move(p));
+  LARQL_TRY(const auto done, pull_with_progress(model.repo, request, o.destination, std::move(p)));
+  say_outcome(model.repo.id(), done, "the repository has no checksums.json");
   print_text(o.destination.string() + '\n'); // as scripts need it
   return {};
 }
@@ -72,7 +103,10 @@ void add_pull(command_parser& app, action& chosen) {
   auto command = app.add_command(
       "pull", "Download a model, or a part of it, from Hugging Face; goes on where it stopped");
   auto o = std::make_shared<options>();
-  command.add_option("source", o->source, "hf://OWNER/NAME, or hf://OWNER/NAME@REVISION")
+  command
+      .add_option("source", o->source,
+                  "hf://OWNER/NAME[@REVISION]; of a GGUF repository hf://OWNER/NAME:QUANT or "
+                  "hf://OWNER/NAME/FILE.gguf")
       .required();
   command
       .add_option("-o,--output", o->destination,
@@ -91,7 +125,8 @@ void add_pull(command_parser& app, action& chosen) {
   command.add_flag("--check", o->check,
                    "Hash what is here already, and fetch again what a disk has changed");
   command.footer("larql pull hf://ann/gemma4-vindex\n"
-                 "larql pull hf://ann/gemma4-vindex -o node.vindex --experts 0-63");
+                 "larql pull hf://ann/gemma4-vindex -o node.vindex --experts 0-63\n"
+                 "larql pull hf://ann/gemma4-GGUF:Q4_K_M");
   command.callback([o, &chosen] {
     chosen = [o] {
       const auto signals = interrupt_scope{};

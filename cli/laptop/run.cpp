@@ -27,28 +27,31 @@ struct options {
   answer_flags answer;
 };
 
-bool is_chat(const options& o, const text_assets& text) {
-  return o.chat || (!o.raw && text.format);
+// Raw text goes on where it stops; in a chat format it is a user's turn.
+bool is_raw(const options& o, const text_assets& text) {
+  return o.raw || (!o.chat && !text.format && !text.no_format);
 }
 
-// Raw text goes on where it stops; with a chat template it is a user's turn.
 result<text::chat_prompt> make_prompt(const options& o, const std::string& words,
                                       const text_assets& text) {
   const auto& system = o.answer.system;
   const auto thinking = o.answer.thinking;
-  if (!is_chat(o, text)) {
+  if (is_raw(o, text)) {
     if (!system.empty() || thinking)
       return fail(errc::usage, "--system and --thinking need the chat template (--chat)");
     auto out = text::chat_prompt{};
     LARQL_TRY(out.tokens, text.tokens.encode(words, true, text::control_text::becomes_tokens));
     return out;
   }
+  auto format = text.require_format();
+  if (!format)
+    return fail(format.error().code, "{}, and --raw continues the prompt as plain text",
+                format.error().text);
   auto messages = std::vector<text::chat_message>{};
   if (!system.empty())
     messages.push_back({text::chat_role::system, system});
   messages.push_back({text::chat_role::user, words});
-  return text.format.value_or(text::chat_template{})
-      .render_prompt(messages, {thinking, true}, text.tokens);
+  return format->render_prompt(messages, {thinking, true}, text.tokens);
 }
 
 // A chat's answer is read as one, unless its control tokens are to be seen.
@@ -57,7 +60,7 @@ generate::generation make_generation(const options& o, const text_assets& text,
   if (o.answer.show_special)
     return generate::generation{std::move(answer),
                                 text::utf8_stream{text.tokens, text::special_tokens::keep}};
-  if (is_chat(o, text))
+  if (!is_raw(o, text))
     return generate::generation{std::move(answer), text::output_reader{text.tokens, in_thought}};
   return generate::generation{std::move(answer),
                               text::utf8_stream{text.tokens, text::special_tokens::skip}};
@@ -82,7 +85,7 @@ void say_why_it_ends(const generate::answer_stats& stats, const context_choice& 
 }
 
 bool is_model(const std::filesystem::path& word) {
-  return hub::is_hub_path(word.string()) || require_vindex(word);
+  return hub::is_hub_path(word.string()) || find_model(word);
 }
 
 result<void> run(options o) {
@@ -92,7 +95,7 @@ result<void> run(options o) {
   const auto signals = interrupt_scope{};
   LARQL_TRY(const auto words, read_prompt({o.prompt, o.file, o.runtime.vindex.string()}, signals));
   LARQL_TRY_VOID(complete(o.runtime));
-  LARQL_TRY(const auto model, start_model(o.runtime, signals.token()));
+  LARQL_TRY(const auto model, start_model(o.runtime, o.answer.chat_format, signals.token()));
   const auto& [text, e] = model;
   LARQL_TRY(const auto sampling, text.sampling(o.answer));
   LARQL_TRY(auto prompt, make_prompt(o, words, text));
@@ -102,10 +105,11 @@ result<void> run(options o) {
   limits.limits.cache_bytes = 0; // nobody comes after this prompt
   LARQL_TRY(const auto service, e->start_sessions(std::move(limits)));
 
-  if (!text.format && !o.raw && !o.chat && !o.answer.quiet)
-    say("{} has no chat template: the prompt is continued as plain text (--chat takes the "
-        "template of Gemma 4, --raw is silent)",
-        e->vindex().string());
+  if (!o.raw && !o.answer.quiet)
+    for (const auto& note : text.notes)
+      say("{}", note);
+  if (o.answer.verbose)
+    say_what_is_in_force(text, o.answer, sampling, is_raw(o, text));
   auto options = generate::generation_options{sampling, o.answer.max_tokens, {}, {}};
   if (const auto& stop = text.defaults.stop; !o.ignore_eos)
     options.stop_tokens = {stop.begin(), stop.end()};

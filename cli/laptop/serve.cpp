@@ -4,9 +4,11 @@
 // the first SIGTERM on nothing new is taken; answers finish, or are cut when the deadline comes.
 
 #include "actors/session/session_service.hpp"
-#include "cli/laptop/node_latencies.hpp"
+#include "cli/laptop/node_watch.hpp"
 #include "cli/laptop/served_model.hpp"
+#include "cli/serve/page/cluster_json.hpp"
 #include "cli/serve/server/api_server.hpp"
+#include "cli/serve/server/cluster_counters.hpp"
 #include "cli/serve/server/serve_metrics.hpp"
 #include "cli/serve/server/session_backend.hpp"
 #include "cli/support/command.hpp"
@@ -22,6 +24,7 @@
 #include "runtime/base/log.hpp"
 #include "runtime/models/gemma4/kv_size.hpp"
 #include "runtime/vindex/format.hpp"
+#include "runtime/vindex/locations.hpp"
 
 #include <stop_token>
 #include <thread>
@@ -45,6 +48,7 @@ struct options {
   std::uint32_t queue = 256;
   std::string kv_memory;
   std::string name;
+  std::string chat_format; ///< as in answer_flags
   bool thinking = false;
   bool share_prefix = false;
   std::filesystem::path prompt_cache;
@@ -106,7 +110,10 @@ result<actors::cache_identity> identity_of(const std::filesystem::path& dir,
                                            const serve::model_facts& facts) {
   LARQL_TRY(const auto in, file::open(dir / vindex::tokenizer_file));
   LARQL_TRY(const auto tokenizer, hash_file(in));
-  return actors::cache_identity{facts.digest, to_hex(tokenizer), "exact"};
+  // Before the digest of the experts is known, files of other encodings have the same fingerprint.
+  LARQL_TRY(const auto where, vindex::read_locations(dir));
+  const auto weights = where ? fmt::format("{} {}", facts.digest, where->source) : facts.digest;
+  return actors::cache_identity{weights, to_hex(tokenizer), "exact"};
 }
 
 // The one line on stdout: scripts wait for it.
@@ -119,12 +126,32 @@ void announce(const serve::api_server& server, const serve::model_facts& facts,
   manager.ready(text);
 }
 
-void serve_until_signal(serve::api_server& server, node_latencies& nodes,
-                        process_signals& signals) {
+// What the page shows, as of now.
+std::string cluster_text(const local_runtime& e, const serve::model_facts& facts,
+                         const experts::expert_heat& heat, node_watch& nodes,
+                         const actors::session_status& sessions,
+                         serve::cluster_event::time started) {
+  auto out = serve::cluster_picture{};
+  out.now = std::chrono::steady_clock::now();
+  out.started = started;
+  out.model = facts;
+  if (e.nodes() == nullptr)
+    out.own = experts::ownership{{0, facts.layers - 1}, {0, facts.experts - 1}};
+  auto seen = nodes.look();
+  out.nodes = std::move(seen.nodes);
+  out.events = std::move(seen.events);
+  auto used = heat.snapshot();
+  out.heat = {used.tokens, std::move(used.counts)};
+  out.counters = serve::counters_of(sessions);
+  return serve::to_text(serve::cluster_json(out));
+}
+
+void serve_until_signal(serve::api_server& server, node_watch& nodes, process_signals& signals) {
   while (signals.within(look_interval) == 0) {
     if (signals.take_hangup())
       server.reload();
     nodes.refresh();
+    server.sweep();
   }
 }
 
@@ -141,17 +168,25 @@ result<void> serve_model(const options& o, const chat_model& model,
   if (!limits.disk.dir.empty()) {
     LARQL_TRY(limits.identity, identity_of(e.vindex(), facts));
   }
+  const auto started = std::chrono::steady_clock::now();
+  const auto& heat = e.count_experts();
   LARQL_TRY(const auto sessions, e.start_sessions(std::move(limits)));
   LARQL_TRY(auto* const system, e.actor_system());
-  auto nodes = node_latencies{*system, e.nodes()};
+  auto nodes = node_watch{*system, e.nodes()};
   auto backend = serve::session_backend{{sessions->client(), model.text.tokens, model.text.defaults,
                                          model.text.format, o.thinking, facts,
-                                         [&nodes] { return nodes.count(); }}};
+                                         [&nodes] { return nodes.count(); }, model.text.no_format}};
   const auto server = std::move(open); // ends before what answers its requests
   server->use_metrics([&, client = sessions->client()] {
     const auto status = client.status();
     return serve::metrics_text({version_number(), facts.name, true, status.get(),
-                                server->http().counted(), server->http().busy(), nodes.get()});
+                                server->http().counted(), server->http().busy(),
+                                nodes.latencies()});
+  });
+  server->use_cluster([&, client = sessions->client(), started] {
+    const auto status = client.status();
+    return cluster_text(e, facts, heat, nodes, status ? *status : actors::session_status{},
+                        started);
   });
   server->attach(&backend);
   signals.serving();
@@ -165,6 +200,14 @@ result<void> serve_model(const options& o, const chat_model& model,
   server->wait_until_idle(last_bytes);
   log_info("serve", "drained");
   return {};
+}
+
+// A model whose template is not understood still continues plain text.
+void say_about_prompts(const text_assets& text) {
+  for (const auto& note : text.notes)
+    log_info("serve", "{}", note);
+  if (const auto format = text.require_format(); !format)
+    log_warning("serve", "{}", format.error().text);
 }
 
 result<int> run(options o) {
@@ -181,12 +224,13 @@ result<int> run(options o) {
   auto stop = stop_on_signal{*signals};
   auto model = [&]() -> result<chat_model> {
     LARQL_TRY_VOID(complete(o.runtime));
-    return start_model(o.runtime, stop.token());
+    return start_model(o.runtime, o.chat_format, stop.token());
   }();
   if (stop.finish())
     return exit_ok; // before it was ready
   if (!model)
     return std::move(model).error();
+  say_about_prompts(model->text);
   LARQL_TRY_VOID(serve_model(o, *model, std::move(server), *signals, manager));
   return exit_ok;
 }
@@ -226,10 +270,11 @@ void add_session_options(command_parser& c, options& o) {
   c.add_option("--kv-memory", o.kv_memory,
                "Memory for keys and values, like 8GB (default: half of what is free)")
       .group("Limits");
-  c.add_option("--name", o.name, "What clients call the model (default: the vindex's name)")
-      .group("Answers");
+  c.add_option("--name", o.name, "What clients call the model (default: that of its file)")
+      .group("Access");
+  add_chat_format_option(c, o.chat_format);
   c.add_flag("--thinking", o.thinking, "Let the model think unless a request says not to")
-      .group("Answers");
+      .group("Prompt");
   c.add_flag("--share-prefix", o.share_prefix, "Let all keys use each other's cached prompts")
       .group("Prefix cache");
   c.add_option("--prompt-cache", o.prompt_cache, "Directory that keeps prompts beyond the process")

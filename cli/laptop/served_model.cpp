@@ -2,9 +2,11 @@
 
 #include "cli/support/version.hpp"
 #include "runtime/base/mapped_file.hpp"
+#include "runtime/hub/repo.hpp"
 #include "runtime/vindex/fingerprint.hpp"
 #include "runtime/vindex/format.hpp"
 #include "runtime/vindex/layer_file.hpp"
+#include "runtime/vindex/storage.hpp"
 
 #include <sys/stat.h>
 
@@ -31,13 +33,43 @@ std::uint64_t sum_files(const fs::path& dir) {
   return out;
 }
 
+// Of matrices that lie in files outside the directory.
+std::uint64_t located_bytes(const fs::path& dir, bool with_experts) {
+  const auto where = vindex::read_locations(dir);
+  if (!where || !*where)
+    return 0;
+  auto out = std::uint64_t{0};
+  for (const auto& [name, stored] : (*where)->stored)
+    if (with_experts || !name.starts_with(vindex::layers_dir))
+      for (const auto& run : stored.runs)
+        if ((*where)->files[run.file].stamp)
+          out += run.bytes * run.count;
+  return out;
+}
+
+// What the user called the model, without where it is: a directory of the cache has a name that
+// nobody has chosen.
+std::string last_name(const std::string& named, const fs::path& dir) {
+  if (hub::is_hub_path(named))
+    if (const auto address = hub::parse_model_address(named)) {
+      if (!address->file.empty())
+        return fs::path{address->file}.filename().string();
+      return address->quant.empty() ? address->repo.name
+                                    : address->repo.name + "-" + address->quant;
+    }
+  const auto path = named.empty() ? dir : fs::path{named};
+  return path.filename().empty() ? path.parent_path().filename().string()
+                                 : path.filename().string();
+}
+
 // How most weights are stored: the experts' encoding, if their files are here.
 result<std::string> encoding_of(const fs::path& dir, const vindex::model_config& model) {
-  const auto path = dir / vindex::layer_file_name(0);
-  LARQL_TRY(const auto exists, path_exists(path));
+  LARQL_TRY(const auto files, vindex::storage::open(dir));
+  const auto name = vindex::layer_file_name(0);
+  LARQL_TRY(const auto exists, files.has(name));
   if (!exists)
     return std::string{model.quant == vindex::quant_kind::q4k ? "Q4_K" : "lossless"};
-  LARQL_TRY(const auto in, file::open(path));
+  LARQL_TRY(const auto in, files.open_file(name));
   LARQL_TRY(const auto header, vindex::read_layer_header(in, model));
   return std::string{quant::name_of(header.gate_up_format)};
 }
@@ -63,7 +95,8 @@ std::uint64_t parameters_of(const vindex::model_config& m) {
 }
 
 std::uint64_t resident_bytes(const fs::path& dir, bool with_experts) {
-  return sum_files(dir) + (with_experts ? sum_files(dir / vindex::layers_dir) : 0);
+  return sum_files(dir) + (with_experts ? sum_files(dir / vindex::layers_dir) : 0) +
+         located_bytes(dir, with_experts);
 }
 
 result<serve::model_facts> facts_of(const chat_model& model, const std::string& name) {
@@ -71,8 +104,7 @@ result<serve::model_facts> facts_of(const chat_model& model, const std::string& 
   const auto& c = model.compute->model().config;
   LARQL_TRY(const auto weights, vindex::name_weights(dir, c));
   auto out = serve::model_facts{};
-  out.file =
-      dir.filename().empty() ? dir.parent_path().filename().string() : dir.filename().string();
+  out.file = last_name(model.compute->options().named, dir);
   out.name = !name.empty() ? name : fs::path{out.file}.stem().string();
   out.version = version_number();
   out.family = c.family;

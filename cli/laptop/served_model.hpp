@@ -11,7 +11,7 @@
 
 namespace larql::cli {
 
-/// `name` is what clients call it; empty: the vindex's own name.
+/// `name` is what clients call it; empty: the one it has for the user.
 [[nodiscard]] result<serve::model_facts> facts_of(const chat_model& model, const std::string& name);
 
 /// Parameters of the whole model, experts included.

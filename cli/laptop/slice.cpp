@@ -103,6 +103,7 @@ result<void> run(const options& o, const std::stop_token& stop) {
   LARQL_TRY_VOID(require_directory(
       o.source.string(), fmt::format("`{}` fetches no more than the slice", pull_command(o))));
   LARQL_TRY_VOID(require_vindex(o.source));
+  LARQL_TRY_VOID(require_own_files(o.source));
   LARQL_TRY(const auto request, request_of(o));
   if (!o.dry_run)
     LARQL_TRY_VOID(check_destination(o.destination, vindex::vindex_output(o.force, {o.source})));

@@ -46,6 +46,18 @@ std::vector<std::string> notes_on_answers(const actors::cluster_survey& survey) 
   return out;
 }
 
+// Which nodes' weights nobody can compare yet.
+std::vector<std::string> notes_on_weights(const actors::cluster_survey& survey) {
+  auto out = std::vector<std::string>{};
+  for (const auto& n : survey.nodes)
+    if (n.report && !n.report->status.owned_digest && !n.report->description.owned_digest &&
+        !n.report->description.model.weights_digest)
+      out.push_back(fmt::format("{}: weights unverified: the digests of its experts are not known "
+                                "there (yet)",
+                                n.name()));
+  return out;
+}
+
 struct options {
   cluster_flags cluster;
   bool watch = false;
@@ -209,6 +221,8 @@ void print_snapshot(const snapshot& p, bool wide) {
       print("  {}: {}\n", n.name(), n.report.error().text);
   for (const auto& note : notes_on_answers(p.nodes))
     print("  {}\n", note);
+  for (const auto& note : notes_on_weights(p.nodes))
+    print("  {}\n", note);
   for (const auto& why : p.nodes.unresolved)
     print("  {}\n", why);
   if (!p.offers.empty())
@@ -274,6 +288,8 @@ json to_json(const snapshot& p) {
                                                                       : "unchecked"}});
       if (s.own_answers)
         j["own_answers"] = to_hex(*s.own_answers);
+      const auto& digest = s.owned_digest ? s.owned_digest : d.owned_digest;
+      j["owned_digest"] = digest ? json(to_hex(*digest)) : json();
     }
     nodes.push_back(std::move(j));
   }

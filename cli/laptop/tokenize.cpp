@@ -2,7 +2,6 @@
 
 #include "cli/laptop/answer_printer.hpp"
 #include "cli/support/command.hpp"
-#include "cli/support/model_kind.hpp"
 #include "cli/support/model_path.hpp"
 #include "runtime/base/parse_number.hpp"
 #include "runtime/text/tokenizer.hpp"
@@ -28,9 +27,6 @@ result<void> run(const options& o) {
   auto needs = hub::pull_request{};
   needs.parts = {vindex::part::tokenizer};
   LARQL_TRY(const auto dir, resolve_model(o.vindex, needs));
-  auto ignored = std::error_code{};
-  if (!std::filesystem::exists(dir / vindex::tokenizer_file, ignored))
-    LARQL_TRY_VOID(require_vindex(dir));
   LARQL_TRY(const auto tokens, text::tokenizer::load(dir / vindex::tokenizer_file));
   if (o.decode) {
     LARQL_TRY(const auto ids, parse_ids(o.ids, "--decode"));
@@ -66,7 +62,8 @@ result<std::vector<std::uint32_t>> parse_ids(const std::string& text, std::strin
 void add_tokenize(command_parser& app, action& chosen) {
   auto command = app.add_command("tokenize", "Print the token ids of a text, or a text of ids");
   auto o = std::make_shared<options>();
-  command.add_option("vindex", o->vindex, "Directory of the model, or hf://OWNER/NAME").required();
+  command.add_option("vindex", o->vindex, "Vindex, GGUF file, checkpoint, or hf://OWNER/NAME")
+      .required();
   auto text = command.add_option("text", o->text, "Text to encode");
   auto decode = command.add_option("--decode", o->ids, "Token ids to print as text");
   command.add_flag("--bos", o->bos, "Put <bos> in front");

@@ -7,6 +7,8 @@
 #include "cli/support/model_kind.hpp"
 #include "cli/support/table.hpp"
 #include "runtime/base/output_file.hpp"
+#include "runtime/import/gguf_checkpoint.hpp"
+#include "runtime/import/hf_checkpoint.hpp"
 #include "runtime/topology/duration.hpp"
 #include "runtime/vindex/format.hpp"
 #include "runtime/vindex/index_json.hpp"
@@ -30,11 +32,20 @@ bool is_here(const fs::path& path) {
   return fs::exists(path, error);
 }
 
+result<vindex::model_config> config_of(const fs::path& model) {
+  LARQL_TRY(const auto found, find_model(model));
+  if (found.kind == model_kind::vindex)
+    return vindex::read_index(found.path);
+  LARQL_TRY(auto source, found.kind == model_kind::gguf
+                             ? import::open_gguf(found.path, {.texts = false})
+                             : import::open_hf(found.path));
+  return std::move(source.config);
+}
+
 // Of the model if it is here; else as far as the ranges reach.
 result<shape> shape_of(const topology::cluster& c) {
   if (!c.model.starts_with("hf://") && is_here(c.model)) {
-    LARQL_TRY_VOID(require_vindex(c.model));
-    LARQL_TRY(const auto model, vindex::read_index(c.model));
+    LARQL_TRY(const auto model, config_of(c.model));
     return shape{model.layers, model.experts, model.model};
   }
   auto out = shape{1, 1, {}};

@@ -178,6 +178,8 @@ void add_verify(command_parser& app, action& chosen) {
       o->dir = *std::move(dir);
       if (const auto is = require_vindex(o->dir); !is && is.error().code == errc::usage)
         return report(is.error());
+      if (const auto own = require_own_files(o->dir); !own && own.error().code == errc::usage)
+        return report(own.error());
       const auto r = run(*o, signals.token());
       return r ? print_outcome(*o, *r) : report(r.error());
     };

@@ -1,5 +1,7 @@
 #include "cli/node/model_source.hpp"
 
+#include "cli/support/hub_model.hpp"
+
 namespace larql::cli {
 
 hub::pull_request node_needs(const node_settings& s) {
@@ -17,11 +19,14 @@ bool is_fetched(const node_settings& s) {
 
 result<std::filesystem::path> resolve_model(const node_settings& s, const hub::pull_request& needs,
                                             const std::stop_token& stop) {
-  if (s.hub_repo.empty() || hub::is_hub_path(s.vindex))
+  if (s.hub_repo.empty() || hub::is_hub_path(s.vindex)) {
+    auto ignored = std::error_code{};
+    if (s.vindex == default_vindex && !std::filesystem::exists(s.vindex, ignored))
+      return std::filesystem::path{s.vindex}; // nobody has named a model
     return resolve_model(s.vindex, needs, stop);
-  LARQL_TRY(const auto from, hub::parse_hub_path(std::string{hub::scheme} + s.hub_repo));
-  LARQL_TRY_VOID(fill_directory(from, s.vindex, needs, stop));
-  return std::filesystem::path{s.vindex};
+  }
+  LARQL_TRY(const auto address, hub::parse_model_address(std::string{hub::scheme} + s.hub_repo));
+  return open_hub_model(address, s.vindex, needs, stop);
 }
 
 } // namespace larql::cli

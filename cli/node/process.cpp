@@ -17,6 +17,7 @@
 #include "cli/support/limit_check.hpp"
 #include "cli/support/model_kind.hpp"
 #include "cli/support/process_signals.hpp"
+#include "cli/support/weights_identity.hpp"
 #include "runtime/base/format_bytes.hpp"
 #include "runtime/base/jitter.hpp"
 #include "runtime/base/log.hpp"
@@ -82,13 +83,14 @@ const char* name_of(int signal) {
 // Bytes of one expert in all layers, as the heads of the files have it; no expert need be here.
 result<std::uint64_t> bytes_per_expert(const std::filesystem::path& dir,
                                        const vindex::model_config& model) {
+  LARQL_TRY(const auto files, vindex::storage::open(dir));
   auto sum = std::uint64_t{0};
   for (auto l = 0u; l < model.layers; ++l) {
-    const auto path = dir / vindex::layer_file_name(l);
-    LARQL_TRY(const auto exists, path_exists(path));
+    const auto name = vindex::layer_file_name(l);
+    LARQL_TRY(const auto exists, files.has(name));
     if (!exists) // of a slice by layers
       continue;
-    LARQL_TRY(const auto in, file::open(path));
+    LARQL_TRY(const auto in, files.open_file(name));
     LARQL_TRY(const auto header, vindex::read_layer_header(in, model));
     sum += header.expert_bytes();
   }
@@ -205,6 +207,7 @@ struct node_parts {
   std::optional<actors::announce_options> join;
   const experts::expert_bank& bank;
   const experts::ownership& owned;
+  weights_identity& weights;
   kernels::compute compute;
 };
 
@@ -264,6 +267,8 @@ result<int> serve(const node_parts& p, actors::node_server& node, process_signal
   LARQL_TRY(auto signal, prepare_pages(p.settings, p.bank, p.compute, node, signals, watch));
   if (signal == 0) {
     LARQL_TRY_VOID(node.ready());
+    const auto digests =
+        p.weights.complete(p.owned, [&](const sha256_digest& d) { node.set_owned_digest(d); });
     watch.health.serving();
     auto joined = std::optional<actors::announcer>{};
     if (p.join)
@@ -351,6 +356,8 @@ result<node_end> serve_node(const node_settings& settings) {
   LARQL_TRY(const auto bank, experts::expert_bank::open(s.vindex, model, owned));
   auto pool = compute_pool{choose_threads(s.threads)};
   auto description = actors::describe(model, bank, weights, s.name, new_incarnation());
+  LARQL_TRY(const auto identity, weights_identity::open(s.vindex, model));
+  description.owned_digest = identity->digest_of(owned);
   if (s.warmup || s.mlock)
     description.state = schema::node_state::loading;
 
@@ -364,8 +371,8 @@ result<node_end> serve_node(const node_settings& settings) {
   options.restart_node = [] { ::kill(::getpid(), process_signals::restart); };
   auto signal = 0;
   try {
-    signal = run_node({s, at, join, bank, owned, {*k, pool}}, sys, std::move(options), signals,
-                      watch, starting);
+    signal = run_node({s, at, join, bank, owned, *identity, {*k, pool}}, sys, std::move(options),
+                      signals, watch, starting);
   } catch (const std::exception& e) { // no thread or no memory: the actors could not be taken down
     say("cannot go on: {}", e.what());
     std::_Exit(exit_failure);

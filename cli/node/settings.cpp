@@ -253,8 +253,8 @@ result<void> check(const node_settings& s) {
 } // namespace
 
 void add_node_options(command_parser& app, node_flags& f) {
-  app.add_option("vindex", f.vindex,
-                 "Directory of the model (default: /data/vindex; env VINDEX_PATH), or "
+  app.add_option("model", f.vindex,
+                 "Vindex (default: /data/vindex; env VINDEX_PATH), GGUF file, checkpoint, or "
                  "hf://OWNER/NAME (env HF_REPO); with both "
                  "variables the directory is filled from there");
   app.add_option("--experts", f.experts, "Experts to own, FIRST-LAST (default: all; env EXPERTS)");

@@ -38,6 +38,7 @@ int report(const failure& f);
 
 // One per command, in the file of its name.
 void add_bench(command_parser& app, action& chosen);
+void add_cache(command_parser& app, action& chosen);
 void add_certs(command_parser& app, action& chosen);
 void add_chat(command_parser& app, action& chosen);
 void add_control(command_parser& app, action& chosen);

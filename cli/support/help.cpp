@@ -121,6 +121,17 @@ void add_environment(std::string& out, bool explain) {
   add_wrapped(out, 0, names, 2);
 }
 
+// A list of commands fills the screen, so that its examples go without a line for their heading.
+void add_examples(std::string& out, const command_description& c) {
+  const auto heading = std::string_view{c.commands.empty() ? "Examples:\n" : "Examples: "};
+  const auto indent = c.commands.empty() ? 2u : heading.size();
+  for (const auto& example : c.examples) {
+    const auto is_first = &example == &c.examples.front();
+    out += is_first ? heading : "";
+    out.append(is_first && !c.commands.empty() ? 0 : indent, ' ').append(example) += '\n';
+  }
+}
+
 // A command of a list takes one line: what comes behind a semicolon is left out.
 std::string in_short(const std::string& text) {
   return text.substr(0, text.find(';'));
@@ -132,10 +143,7 @@ std::string help_text(const command_description& c, bool all) {
   auto out = std::string{};
   add_wrapped(out, 0, c.text, 0);
   add_wrapped(out, 0, fmt::format("Usage: {}", fmt::join(usage_of(c), " ")), 7);
-  if (!c.examples.empty())
-    out += "Examples:\n";
-  for (const auto& example : c.examples)
-    out += "  " + example + '\n';
+  add_examples(out, c);
   if (!c.commands.empty())
     out += "Commands:\n";
   for (const auto& sub : c.commands)

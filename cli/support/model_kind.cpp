@@ -1,6 +1,8 @@
 #include "cli/support/model_kind.hpp"
 
+#include "runtime/import/gguf_checkpoint.hpp"
 #include "runtime/vindex/format.hpp"
+#include "runtime/vindex/locations.hpp"
 
 #include <algorithm>
 #include <fstream>
@@ -49,9 +51,22 @@ fs::path first_entry(const fs::path& directory, Accept accept) {
   return found;
 }
 
+// Text models: what sees goes by the name of mmproj. Of a split one the first part stands for all.
+bool is_gguf_of_text(const fs::path& p) {
+  const auto name = p.filename().string();
+  return p.extension() == ".gguf" && name.find("mmproj") == std::string::npos &&
+         (!import::parse_split_name(p) || name.find("-00001-of-") != std::string::npos) &&
+         is_gguf(p);
+}
+
 fs::path gguf_in(const fs::path& directory) {
-  return first_entry(directory,
-                     [](const fs::path& p) { return p.extension() == ".gguf" && is_gguf(p); });
+  return first_entry(directory, is_gguf_of_text);
+}
+
+bool is_checkpoint(const fs::path& directory) {
+  return is_there(directory / "config.json") && !first_entry(directory, [](const fs::path& p) {
+                                                   return p.extension() == ".safetensors";
+                                                 }).empty();
 }
 
 // "google/gemma-4-26B-A4B-it": one slash, and nothing that only a path has.
@@ -99,8 +114,7 @@ result<void> require_vindex(const fs::path& path) {
     return not_a_vindex_file(path);
   if (is_vindex(path))
     return {};
-  if (is_there(path / "config.json") &&
-      !first_entry(path, [](const fs::path& p) { return p.extension() == ".safetensors"; }).empty())
+  if (is_checkpoint(path))
     return fail(errc::usage, "{} is a checkpoint, not a vindex; {}", name, extract_command(path));
   if (const auto gguf = gguf_in(path); !gguf.empty())
     return fail(errc::usage, "{} holds a GGUF file, but no vindex; {}", name,
@@ -108,6 +122,29 @@ result<void> require_vindex(const fs::path& path) {
   if (const auto below = first_entry(path, is_vindex); !below.empty())
     return fail(errc::usage, "{} is not a vindex, but holds one: {}", name, below.string());
   return fail(errc::not_found, "{}: not a vindex: it has no {}", name, vindex::index_file);
+}
+
+result<found_model> find_model(const fs::path& path) {
+  if (!is_folder(path)) {
+    if (is_gguf(path))
+      return found_model{model_kind::gguf, path};
+    if (path.extension() == ".safetensors" && is_there(path))
+      return fail(errc::usage, "{} is a file of a checkpoint; the checkpoint is its directory, {}",
+                  path.string(), path.has_parent_path() ? path.parent_path().string() : ".");
+  } else if (is_vindex(path)) {
+    return found_model{model_kind::vindex, path};
+  } else if (is_checkpoint(path)) {
+    return found_model{model_kind::checkpoint, path};
+  } else if (const auto first = gguf_in(path); !first.empty()) {
+    const auto other =
+        first_entry(path, [&](const fs::path& p) { return p != first && is_gguf_of_text(p); });
+    if (other.empty())
+      return found_model{model_kind::gguf, first};
+    return fail(errc::usage, "{} holds several GGUF files, {} and {} among them; name one of them",
+                path.string(), first.filename().string(), other.filename().string());
+  }
+  LARQL_TRY_VOID(require_vindex(path));
+  return found_model{model_kind::vindex, path};
 }
 
 result<void> require_checkpoint(const fs::path& path) {
@@ -131,6 +168,17 @@ result<void> require_checkpoint(const fs::path& path) {
                 "{} -o NAME.vindex",
                 name, gguf.string());
   return {};
+}
+
+result<void> require_own_files(const fs::path& dir) {
+  LARQL_TRY(const auto where, vindex::read_locations(dir));
+  if (!where || where->files.empty())
+    return {};
+  const auto source = where->files.front().path.string();
+  return fail(errc::usage,
+              "{}: the matrices of this vindex lie in {}; `larql extract` makes one of that file "
+              "that has its own",
+              dir.string(), source);
 }
 
 } // namespace larql::cli

@@ -1,12 +1,16 @@
 #include "cli/support/model_path.hpp"
 
+#include "cli/support/hub_model.hpp"
 #include "cli/support/interrupt.hpp"
+#include "cli/support/local_model.hpp"
 #include "cli/support/progress.hpp"
 #include "cli/support/version.hpp"
 #include "runtime/base/log.hpp"
 #include "runtime/base/mapped_file.hpp"
-#include "runtime/hub/url.hpp"
-#include "runtime/vindex/format.hpp"
+
+#include <memory>
+#include <optional>
+#include <utility>
 
 namespace larql::cli {
 
@@ -19,36 +23,30 @@ result<hub::http_settings> hub_settings(std::stop_token stop) {
   return out;
 }
 
-result<std::filesystem::path> cache_directory(const environment_fn& environment) {
-  using std::filesystem::path;
-  if (const auto own = environment("LARQL_CACHE"))
-    return path{*own};
-  if (const auto xdg = environment("XDG_CACHE_HOME"))
-    return path{*xdg} / "larql";
-  if (const auto home = environment("HOME"))
-    return path{*home} / ".cache" / "larql";
-  return fail(errc::usage, "no place for downloads: set LARQL_CACHE to a directory");
+std::function<void(const hub::pull_progress&)> pull_progress_line() {
+  struct shown {
+    std::optional<progress_line> line;
+    bool full = false;
+  };
+  return [s = std::make_shared<shown>()](const hub::pull_progress& p) {
+    if (!s->line)
+      s->line.emplace("pull");
+    if (!std::exchange(s->full, p.done_bytes >= p.total_bytes)) // the checks at the end are quiet
+      s->line->update(p.done_bytes, p.total_bytes, p.file);
+  };
 }
 
-result<std::filesystem::path> cached_model_path(const hub::repo& r,
-                                                const environment_fn& environment) {
-  LARQL_TRY(const auto cache, cache_directory(environment));
-  return cache / "hub" / r.owner /
-         fmt::format("{}@{}", r.name, hub::percent_encode(r.revision, false));
+std::string unchecked_note(const hub::pull_outcome& done) {
+  return done.unchecked_bytes == 0
+             ? std::string{}
+             : fmt::format("; {} could not be checked", format_bytes(done.unchecked_bytes));
 }
 
 result<hub::pull_outcome> pull_with_progress(const hub::repo& from,
                                              const hub::pull_request& request,
                                              const std::filesystem::path& to,
                                              hub::pull_options options) {
-  auto line = std::optional<progress_line>{};
-  auto full = false;
-  options.on_progress = [&](const hub::pull_progress& p) {
-    if (!line)
-      line.emplace("pull");
-    if (!std::exchange(full, p.done_bytes >= p.total_bytes)) // the checks at the end are quiet
-      line->update(p.done_bytes, p.total_bytes, p.file);
-  };
+  options.on_progress = pull_progress_line();
   return hub::pull(from, request, to, options);
 }
 
@@ -68,17 +66,14 @@ result<std::filesystem::path> resolve_model(const std::string& model,
                                             const hub::pull_request& needs,
                                             const std::stop_token& stop) {
   if (!hub::is_hub_path(model))
-    return std::filesystem::path{model};
-  LARQL_TRY(const auto from, hub::parse_hub_path(model));
-  LARQL_TRY(const auto to, cached_model_path(from, process_environment));
-  LARQL_TRY_VOID(fill_directory(from, to, needs, stop));
-  return to;
+    return open_local_model(model, needs, stop);
+  LARQL_TRY(const auto address, hub::parse_model_address(model));
+  LARQL_TRY(const auto to, cached_model_path(address.repo, process_environment));
+  return open_hub_model(address, to, needs, stop);
 }
 
 result<std::filesystem::path> resolve_model(const std::string& model,
                                             const hub::pull_request& needs) {
-  if (!hub::is_hub_path(model))
-    return std::filesystem::path{model};
   const auto signals = interrupt_scope{};
   return resolve_model(model, needs, signals.token());
 }
@@ -86,14 +81,9 @@ result<std::filesystem::path> resolve_model(const std::string& model,
 result<std::filesystem::path> cached_model(const std::string& model) {
   if (!hub::is_hub_path(model))
     return std::filesystem::path{model};
-  LARQL_TRY(const auto from, hub::parse_hub_path(model));
-  LARQL_TRY(auto dir, cached_model_path(from, process_environment));
-  LARQL_TRY(const auto exists, path_exists(dir / vindex::index_file));
-  if (!exists)
-    return fail(errc::not_found,
-                "{}: nothing of it is in the cache ({}); `larql pull {}` fetches it", model,
-                dir.string(), model);
-  return dir;
+  LARQL_TRY(const auto address, hub::parse_model_address(model));
+  LARQL_TRY(const auto dir, cached_model_path(address.repo, process_environment));
+  return find_hub_model(address, dir);
 }
 
 result<void> require_directory(const std::string& model, std::string_view instead) {

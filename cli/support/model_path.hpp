@@ -1,19 +1,21 @@
-// Where a command finds its model: a directory, or "hf://OWNER/NAME[@REVISION]", which means a
-// directory of the cache that is filled first with what the command needs.
+// Where a command finds its model: on this machine (local_model.hpp), or on the Hub
+// (hub_model.hpp), "hf://OWNER/NAME[@REVISION]" with ":QUANT" or "/FILE.gguf" behind it for a GGUF,
+// which means a directory of the cache that is filled first with what the command needs.
 //
-// The cache is $LARQL_CACHE, else $XDG_CACHE_HOME/larql, else ~/.cache/larql. A model in it that is
-// complete for its role needs no network; `larql pull` brings it up to date.
+// A model in the cache (cache.hpp) that is complete for its role needs no network; `larql pull`
+// brings it up to date.
 //
 // Blocking  Downloads, with a progress line; ends soon after `stop` is requested.
 // Errors    As hub/pull.hpp; errc::cancelled if it was stopped.
 
 #pragma once
 
-#include "cli/support/environment.hpp"
+#include "cli/support/cache.hpp"
 #include "runtime/hub/http_client.hpp"
 #include "runtime/hub/pull.hpp"
 
 #include <filesystem>
+#include <functional>
 #include <stop_token>
 #include <string_view>
 
@@ -23,14 +25,7 @@ namespace larql::cli {
 /// and pauses.
 [[nodiscard]] result<hub::http_settings> hub_settings(std::stop_token stop);
 
-/// The cache: $LARQL_CACHE, else $XDG_CACHE_HOME/larql, else ~/.cache/larql.
-[[nodiscard]] result<std::filesystem::path> cache_directory(const environment_fn& environment);
-
-/// Where a model of the Hub is kept: CACHE/hub/OWNER/NAME@REVISION.
-[[nodiscard]] result<std::filesystem::path> cached_model_path(const hub::repo& r,
-                                                              const environment_fn& environment);
-
-/// The directory of the model. Anything but hf:// is returned as it is.
+/// The directory of the model, with what is needed of it.
 [[nodiscard]] result<std::filesystem::path> resolve_model(const std::string& model,
                                                           const hub::pull_request& needs,
                                                           const std::stop_token& stop);
@@ -54,6 +49,12 @@ namespace larql::cli {
 
 /// What a laptop needs whose experts are elsewhere.
 [[nodiscard]] hub::pull_request laptop_needs();
+
+/// Shows a progress line from its first call on.
+[[nodiscard]] std::function<void(const hub::pull_progress&)> pull_progress_line();
+
+/// What a report adds if no hash covers some bytes: "; 3 GB could not be checked". Else empty.
+[[nodiscard]] std::string unchecked_note(const hub::pull_outcome& done);
 
 /// Pulls with a progress line.
 [[nodiscard]] result<hub::pull_outcome> pull_with_progress(const hub::repo& from,

@@ -45,6 +45,7 @@ file& file::operator=(file&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(fd_, other.fd_);
   std::swap(size_, other.size_);
+  std::swap(stamp_, other.stamp_);
   return *this;
 }
 
@@ -68,6 +69,8 @@ result<file> file::open(const std::filesystem::path& path) {
   if (!S_ISREG(st.st_mode))
     return fail(errc::io, "{}: not a regular file", path.string());
   out.size_ = static_cast<std::uint64_t>(st.st_size);
+  out.stamp_ = {st.st_dev, st.st_ino, out.size_,
+                std::int64_t{st.st_mtim.tv_sec} * 1'000'000'000 + st.st_mtim.tv_nsec};
   return out;
 }
 

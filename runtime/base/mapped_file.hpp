@@ -48,6 +48,16 @@ enum class access_pattern { sequential, random };
 /// system with large folios (ext4 since 6.16, XFS); elsewhere one touch reads 2 MB of small pages.
 enum class page_kind { normal, huge };
 
+/// What tells a file on disk from any other and from itself after a change, whatever its name.
+struct file_stamp {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  std::uint64_t bytes = 0;
+  std::int64_t modified_ns = 0; ///< since 1970
+
+  friend bool operator==(const file_stamp&, const file_stamp&) = default;
+};
+
 /// A file opened for reading.
 class file {
 public:
@@ -59,6 +69,8 @@ public:
 
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
   [[nodiscard]] std::uint64_t size_bytes() const noexcept { return size_; }
+  /// As it was when the file was opened.
+  [[nodiscard]] const file_stamp& stamp() const noexcept { return stamp_; }
 
   /// How read() will be used: `random` keeps the kernel from reading ahead.
   void advise(access_pattern pattern) const noexcept;
@@ -80,6 +92,7 @@ private:
   std::filesystem::path path_;
   int fd_ = -1;
   std::uint64_t size_ = 0;
+  file_stamp stamp_;
 };
 
 /// Reads mapped bytes into memory now and maps their pages. Fails if a page cannot be read.

@@ -52,12 +52,12 @@ failure fail(errc code, fmt::format_string<Args...> format, Args&&... args) {
   return {code, fmt::format(format, std::forward<Args>(args)...)};
 }
 
-/// A `T` or a `failure`.
-template <class T>
+/// A `T` or an error, which is a `failure` unless a library has an error of its own.
+template <class T, class E = failure>
 class [[nodiscard]] result {
 public:
   result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
-  result(failure err) : state_(std::in_place_index<1>, std::move(err)) {}
+  result(E err) : state_(std::in_place_index<1>, std::move(err)) {}
 
   [[nodiscard]] explicit operator bool() const noexcept { return state_.index() == 0; }
 
@@ -72,11 +72,11 @@ public:
   [[nodiscard]] const T* operator->() const { return &**this; }
 
   /// @pre holds an error
-  [[nodiscard]] const failure& error() const& {
+  [[nodiscard]] const E& error() const& {
     LARQL_CHECK(state_.index() == 1);
     return *std::get_if<1>(&state_);
   }
-  [[nodiscard]] failure&& error() && {
+  [[nodiscard]] E&& error() && {
     LARQL_CHECK(state_.index() == 1);
     return std::move(*std::get_if<1>(&state_));
   }
@@ -87,12 +87,12 @@ private:
     return *std::get_if<0>(&state_);
   }
 
-  std::variant<T, failure> state_;
+  std::variant<T, E> state_;
 };
 
 /// Success without a value, or a `failure`.
 template <>
-class [[nodiscard]] result<void> {
+class [[nodiscard]] result<void, failure> {
 public:
   result() = default;
   result(failure err) : error_(std::move(err)) {}

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -26,6 +27,12 @@ public:
   void update(std::span<const std::byte> bytes);
   /// The digest of everything so far. Call once.
   [[nodiscard]] sha256_digest finish();
+
+  static constexpr std::uint64_t block_bytes = 64;
+  /// What another process needs to go on from here. @pre whole blocks were hashed
+  [[nodiscard]] sha256_digest middle() const;
+  /// Goes on where `bytes`, whole blocks, had been hashed.
+  [[nodiscard]] static sha256 from_middle(const sha256_digest& middle, std::uint64_t bytes);
 
 private:
   struct state;

@@ -7,6 +7,7 @@
 #include "runtime/vindex/presence.hpp"
 
 #include <algorithm>
+#include <optional>
 
 namespace larql::experts {
 
@@ -21,47 +22,32 @@ bool is_finite(const quant::matrix_view& w) {
 
 } // namespace
 
-result<expert_bank::layer_part> expert_bank::open_layer(const std::filesystem::path& path,
+result<expert_bank::layer_part> expert_bank::open_layer(const vindex::storage& files,
+                                                        std::uint32_t layer,
                                                         const sha256_digest* head,
                                                         const vindex::model_config& model,
                                                         index_range experts) {
-  // One matrix in the file, and who wants to know where it is mapped.
-  struct piece {
-    std::uint64_t begin;
-    std::uint64_t bytes;
-    located* where;
-  };
-  auto out = layer_part{};
-  out.path = path;
-  LARQL_TRY(const auto in, file::open(path));
+  LARQL_TRY(const auto in, files.open_file(vindex::layer_file_name(layer)));
+  auto out = layer_part{in.path(), {}, {}, {}};
   LARQL_TRY(out.header, vindex::read_layer_header(in, model, head));
-  out.gate_up.resize(experts.count());
-  out.down.resize(experts.count());
-
-  auto pieces = std::vector<piece>{};
-  for (auto i = 0u; i < experts.count(); ++i) {
-    const auto& entry = out.header.entries[experts.first + i];
-    pieces.push_back({entry.gate_up_offset, out.header.gate_up_bytes, &out.gate_up[i]});
-    pieces.push_back({entry.down_offset, out.header.down_bytes, &out.down[i]});
-  }
-  std::sort(pieces.begin(), pieces.end(),
-            [](const piece& a, const piece& b) { return a.begin < b.begin; });
-  for (auto first = pieces.begin(); first != pieces.end();) {
-    auto end = first->begin + first->bytes;
-    auto next = first + 1;
-    for (; next != pieces.end() && next->begin == end; ++next)
-      end += next->bytes;
+  const auto& h = out.header;
+  auto wanted = std::vector<vindex::wanted_part>{};
+  const auto add = [&](std::uint64_t offset, std::uint64_t bytes) -> result<void> {
+    LARQL_TRY(auto part, in.find(offset, bytes));
     // With the table before it, the first expert begins in a huge page.
-    const auto begin = first->begin == out.header.table_bytes ? 0 : first->begin;
-    // Random access: the kernel's read-ahead would pull in neighbours that are not owned.
-    LARQL_TRY(auto map, in.map(begin, end - begin, access_pattern::random, page_kind::huge));
-    for (auto p = first; p != next; ++p)
-      *p->where = {map.bytes().data() + (p->begin - begin),
-                   static_cast<std::uint32_t>(out.runs.size())};
-    const auto bytes = map.bytes().subspan(first->begin - begin);
-    out.runs.push_back({std::move(map), bytes});
-    first = next;
+    const auto lead = in.is_whole() && offset == h.table_bytes ? h.table_bytes : 0;
+    wanted.push_back({std::move(part), lead});
+    return {};
+  };
+  const auto half = h.gate_up_bytes / 2;
+  for (auto e = experts.first; e <= experts.last; ++e) {
+    const auto& entry = h.entries[e];
+    LARQL_TRY_VOID(add(entry.gate_up_offset, half));
+    LARQL_TRY_VOID(add(entry.gate_up_offset + half, half));
+    LARQL_TRY_VOID(add(entry.down_offset, h.down_bytes));
   }
+  // Random access: the kernel's read-ahead would pull in neighbours that are not owned.
+  LARQL_TRY(out.mapped, vindex::mapped_parts::map(wanted, access_pattern::random, page_kind::huge));
   return out;
 }
 
@@ -77,12 +63,22 @@ result<expert_bank> expert_bank::open(const std::filesystem::path& dir,
   LARQL_TRY_VOID(vindex::require_experts(
       dir, here, {owned.layers.first, owned.layers.last, owned.experts.first, owned.experts.last}));
   LARQL_TRY(const auto sums, vindex::read_checksums(dir));
+  LARQL_TRY(const auto files, vindex::storage::open(dir));
+  // A slice of nothing but layer files has no vectors.
+  LARQL_TRY(const auto has_manifest, files.has(vindex::weight_manifest_file));
+  LARQL_TRY(const auto has_norms, files.has(vindex::norms_file));
+  auto vectors = std::optional<vindex::vector_table>{};
+  if (has_manifest && has_norms) {
+    LARQL_TRY(vectors, vindex::vector_table::open(files));
+  }
   auto out = expert_bank{};
   out.owned_ = owned;
   out.activation_ = model.activation;
   for (auto l = owned.layers.first; l <= owned.layers.last; ++l) {
-    LARQL_TRY(auto part, open_layer(dir / vindex::layer_file_name(l), vindex::head_digest(sums, l),
-                                    model, owned.experts));
+    LARQL_TRY(auto part, open_layer(files, l, vindex::head_digest(sums, l), model, owned.experts));
+    if (vectors) {
+      LARQL_TRY(part.scales, vindex::read_expert_scales(*vectors, model, l));
+    }
     out.owned_bytes_ += part.header.expert_bytes() * owned.experts.count();
     out.layers_.push_back(std::move(part));
   }
@@ -106,11 +102,13 @@ expert_weights expert_bank::get(std::uint32_t layer, std::uint32_t expert) const
   LARQL_CHECK(owned_.contains(layer, expert));
   const auto& part = part_of(layer);
   const auto& h = part.header;
-  const auto i = expert - owned_.experts.first;
-  const auto* gate_up = part.gate_up[i].data;
-  return {{h.gate_up_format, h.width, h.hidden, gate_up},
-          {h.gate_up_format, h.width, h.hidden, gate_up + h.gate_up_bytes / 2},
-          {h.down_format, h.hidden, h.down_cols, part.down[i].data}};
+  const auto at = [&](part_number n) { return part.mapped.part(number_of(expert, n)).data(); };
+  const auto scale = [&](const std::vector<float>& all) {
+    return all.empty() ? 1.0f : all[expert];
+  };
+  return {{h.gate_up_format, h.width, h.hidden, at(gate_part), scale(part.scales.gate)},
+          {h.gate_up_format, h.width, h.hidden, at(up_part), scale(part.scales.up)},
+          {h.down_format, h.hidden, h.down_cols, at(down_part)}};
 }
 
 result<void> expert_bank::check(std::uint32_t layer, std::uint32_t expert) const {
@@ -125,27 +123,22 @@ result<void> expert_bank::check(std::uint32_t layer, std::uint32_t expert) const
 
 void expert_bank::will_need(std::uint32_t layer, std::uint32_t expert) const {
   LARQL_CHECK(owned_.contains(layer, expert));
-  const auto& part = part_of(layer);
-  const auto i = expert - owned_.experts.first;
-  const auto ask = [&](const located& l, std::uint64_t bytes) {
-    part.runs[l.run].map.will_need({l.data, bytes});
-  };
-  ask(part.gate_up[i], part.header.gate_up_bytes);
-  ask(part.down[i], part.header.down_bytes);
+  const auto& mapped = part_of(layer).mapped;
+  for (const auto n : {gate_part, up_part, down_part})
+    mapped.will_need(number_of(expert, n));
 }
 
 void expert_bank::release(std::uint32_t layer, std::uint32_t expert) const {
   LARQL_CHECK(owned_.contains(layer, expert));
-  const auto& part = part_of(layer);
-  const auto i = expert - owned_.experts.first;
-  release_pages({part.gate_up[i].data, part.header.gate_up_bytes});
-  release_pages({part.down[i].data, part.header.down_bytes});
+  const auto& mapped = part_of(layer).mapped;
+  for (const auto n : {gate_part, up_part, down_part})
+    release_pages(mapped.part(number_of(expert, n)));
 }
 
 std::uint64_t expert_bank::resident_bytes() const {
   auto sum = std::uint64_t{0};
   for (const auto& part : layers_)
-    for (const auto& run : part.runs)
+    for (const auto& run : part.mapped.runs())
       sum += larql::resident_bytes(run.bytes);
   return sum;
 }
@@ -154,13 +147,13 @@ result<void> expert_bank::warm_up(const std::function<bool(std::uint64_t)>& on_p
   constexpr std::size_t step_bytes = 32 << 20;
   auto done = std::uint64_t{0};
   for (const auto& part : layers_)
-    for (const auto& run : part.runs)
+    for (const auto& run : part.mapped.runs())
       for (auto rest = run.bytes; !rest.empty();) {
         const auto step = rest.first(std::min(rest.size(), step_bytes));
         // The disk works on the next step while this one is waited for.
         run.map.will_need(rest.first(std::min(rest.size(), 2 * step_bytes)));
         if (auto ok = populate(step); !ok)
-          return std::move(ok).error().in(part.path.string());
+          return std::move(ok).error().in(run.path.string());
         rest = rest.subspan(step.size());
         done += step.size();
         if (!on_progress(done))
@@ -171,9 +164,9 @@ result<void> expert_bank::warm_up(const std::function<bool(std::uint64_t)>& on_p
 
 result<void> expert_bank::lock_in_memory() const {
   for (const auto& part : layers_)
-    for (const auto& run : part.runs)
+    for (const auto& run : part.mapped.runs())
       if (auto ok = lock_pages(run.bytes); !ok)
-        return std::move(ok).error().in(part.path.string());
+        return std::move(ok).error().in(run.path.string());
   return {};
 }
 

@@ -1,5 +1,6 @@
 // The experts that this process owns: mapped pages of the layer files, one mapping per contiguous
-// run of owned bytes, so that other experts' pages cannot become resident.
+// run of owned bytes (vindex/mapped_parts.hpp), so that other experts' pages cannot become
+// resident.
 //
 // Owner     Owns the mappings; views live as long as it does.
 // Threads   Immutable; all functions may be called from several threads.
@@ -8,11 +9,12 @@
 
 #pragma once
 
-#include "runtime/base/mapped_file.hpp"
 #include "runtime/experts/ownership.hpp"
 #include "runtime/quant/encoding.hpp"
 #include "runtime/vindex/index_json.hpp"
 #include "runtime/vindex/layer_file.hpp"
+#include "runtime/vindex/mapped_parts.hpp"
+#include "runtime/vindex/vectors.hpp"
 
 #include <filesystem>
 #include <functional>
@@ -70,25 +72,22 @@ public:
   [[nodiscard]] result<void> lock_in_memory() const;
 
 private:
-  struct located {
-    const std::byte* data;
-    std::uint32_t run; ///< the run it is in
-  };
-  /// Owned bytes without a gap. The first of a file may have the file's table before them.
-  struct owned_run {
-    mapped_range map;
-    std::span<const std::byte> bytes;
-  };
+  /// Of the mapped parts each expert has three in a row.
+  enum part_number : std::size_t { gate_part, up_part, down_part, part_count };
+
   struct layer_part {
-    std::filesystem::path path;
+    std::filesystem::path path; ///< of the layer file, for messages
     vindex::layer_header header;
-    std::vector<owned_run> runs;
-    std::vector<located> gate_up; ///< per owned expert
-    std::vector<located> down;
+    vindex::mapped_parts mapped; ///< of the owned experts, ascending
+    vindex::expert_scales scales;
   };
 
-  static result<layer_part> open_layer(const std::filesystem::path& path, const sha256_digest* head,
-                                       const vindex::model_config& model, index_range experts);
+  static result<layer_part> open_layer(const vindex::storage& files, std::uint32_t layer,
+                                       const sha256_digest* head, const vindex::model_config& model,
+                                       index_range experts);
+  [[nodiscard]] std::size_t number_of(std::uint32_t expert, part_number n) const noexcept {
+    return part_count * (expert - owned_.experts.first) + n;
+  }
   [[nodiscard]] const layer_part& part_of(std::uint32_t layer) const;
 
   ownership owned_;

@@ -11,8 +11,8 @@
 
 #pragma once
 
+#include "runtime/base/interval_set.hpp"
 #include "runtime/base/result.hpp"
-#include "runtime/hub/interval_set.hpp"
 
 #include <chrono>
 #include <cstddef>

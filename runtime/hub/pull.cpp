@@ -1,15 +1,9 @@
 #include "runtime/hub/pull.hpp"
 
-#include "runtime/base/disk_space.hpp"
-#include "runtime/base/file_writer.hpp"
-#include "runtime/base/unfinished_directory.hpp"
-#include "runtime/hub/hub_client.hpp"
-#include "runtime/hub/pull_state.hpp"
-#include "runtime/hub/transfer.hpp"
+#include "runtime/hub/file_fetcher.hpp"
+#include "runtime/hub/pull_directory.hpp"
 #include "runtime/hub/vindex_commit.hpp"
 #include "runtime/vindex/format.hpp"
-
-#include <algorithm>
 
 namespace larql::hub {
 
@@ -17,52 +11,40 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A process that was killed holds the lock until the kernel is through with its last writes.
-constexpr auto last_writes = std::chrono::seconds{5};
-
-// A directory with files that no pull made belongs to something else.
-result<void> check_destination_is_ours(const pull_layout& layout) {
-  auto error = std::error_code{};
-  if (fs::exists(layout.own(), error) || !fs::exists(layout.dir(), error))
-    return {};
-  if (!fs::is_directory(layout.dir(), error) || !fs::is_empty(layout.dir(), error))
-    return fail(errc::usage, "{}: exists and was not made by a pull; choose another directory",
-                layout.dir().string());
-  return {};
-}
-
 class puller {
 public:
   puller(const repo& from, const pull_request& request, const fs::path& to,
          const pull_options& options)
-      : from_(from), request_(request), layout_(to), options_(options) {}
+      : from_(from),
+        request_(request),
+        layout_(to),
+        options_(options),
+        hub_(options.http),
+        fetcher_(
+            layout_, options_,
+            [this](const remote_file& f) { return hub_.file_url(from_, snapshot_.commit, f.path); },
+            [this](const planned_file& f, const file& in) { return checks(f, in); }) {}
 
   result<pull_outcome> run() {
-    LARQL_TRY_VOID(check_destination_is_ours(layout_));
-    const auto begin = std::chrono::steady_clock::now();
-    LARQL_TRY(const auto lock, pull_lock::take(layout_, [&] {
-                const auto early = std::chrono::steady_clock::now() - begin < last_writes;
-                return (early || options_.wait_for_others) && !stopped();
-              }));
-    LARQL_TRY_VOID(remove_temporary_files(layout_.dir())); // of pulls that were killed
-    if (auto found = find_commit(); !found) {
-      remove_if_empty();
-      return std::move(found).error();
-    }
+    LARQL_TRY(auto begun, begin_pull(from_, layout_, hub_, options_));
+    snapshot_ = std::move(begun.from);
     LARQL_TRY(const auto meta, plan_meta(snapshot_));
-    LARQL_TRY_VOID(fetch(meta, false));
+    LARQL_TRY_VOID(fetcher_.fetch(meta, false));
     for (const auto& f : meta)
       if (f.is_meta)
         LARQL_TRY_VOID(move_into_place(layout_, f));
     LARQL_TRY_VOID(read_meta(meta));
     LARQL_TRY_VOID(check_listing(snapshot_, selection_, sums_ ? &*sums_ : nullptr));
     LARQL_TRY(const auto heads, plan_heads(snapshot_, selection_, model_));
-    LARQL_TRY_VOID(fetch(heads, false));
+    LARQL_TRY_VOID(fetcher_.fetch(heads, false));
     LARQL_TRY(const auto headers, read_headers(heads));
     LARQL_TRY(auto files, plan_all(snapshot_, selection_, model_, headers));
-    LARQL_TRY_VOID(fetch(files, true));
+    for (const auto& f : files)
+      outcome_.wanted_bytes += f.wanted.bytes();
+    LARQL_TRY_VOID(fetcher_.fetch(files, true));
+    outcome_.fetched_bytes = fetcher_.fetched_bytes();
     LARQL_TRY_VOID(check_small_files(files));
-    LARQL_TRY_VOID(count_unchecked(files));
+    LARQL_TRY(outcome_.unchecked_bytes, fetcher_.unchecked_bytes(files));
     LARQL_TRY_VOID(
         commit_vindex(layout_, {snapshot_, selection_, model_, sums_, remote_presence_}, files));
     outcome_.commit = snapshot_.commit;
@@ -71,51 +53,6 @@ public:
 
 private:
   [[nodiscard]] bool stopped() const { return options_.http.stop.stop_requested(); }
-
-  // A misspelt name leaves no directory behind.
-  void remove_if_empty() const {
-    auto error = std::error_code{};
-    if (fs::exists(layout_.state(), error))
-      return;
-    fs::remove(layout_.lock(), error);
-    fs::remove(layout_.own(), error); // of directories, only empty ones go
-    fs::remove(layout_.dir(), error);
-  }
-
-  hub_client& hub() {
-    if (!hub_)
-      hub_.emplace(options_.http);
-    return *hub_;
-  }
-
-  result<void> find_commit() {
-    LARQL_TRY(auto state, read_pull_state(layout_));
-    if (state && state->repo != from_.id())
-      return fail(errc::usage, "{}: holds hf://{}, not hf://{}; choose another directory",
-                  layout_.dir().string(), state->repo, from_.id());
-    const auto fixed = is_commit_hash(from_.revision);
-    auto commit = fixed ? from_.revision : std::string{};
-    if (state && !fixed && options_.keep_commit && state->revision == from_.revision)
-      commit = state->commit;
-    if (commit.empty()) {
-      LARQL_TRY(commit, hub().commit_of(from_));
-    }
-    if (!state || state->commit != commit) {
-      state = pull_state{from_.id(), from_.revision, commit, {}};
-      LARQL_TRY(state->files, hub().files_of(from_, commit));
-    }
-    state->revision = from_.revision;
-    LARQL_TRY_VOID(save(*state));
-    snapshot_ = {fmt::format("hf://{}@{}", from_.id(), from_.revision), commit,
-                 std::move(state->files)};
-    return {};
-  }
-
-  result<void> save(const pull_state& state) const {
-    const auto text = write_pull_state(state);
-    const auto found = read_text_file(layout_.state(), vindex::max_json_bytes);
-    return found && *found == text ? result<void>{} : write_text_file(layout_.state(), text);
-  }
 
   result<void> read_meta(const std::vector<planned_file>& meta) {
     const auto text_of = [&](std::string_view name) -> result<std::string> {
@@ -181,52 +118,6 @@ private:
     return checks_of(f, in, model_.layers != 0 ? &model_ : nullptr, sums_ ? &*sums_ : nullptr);
   }
 
-  // Whether all of it is here, and checked as far as it can be.
-  result<bool> is_complete(const planned_file& f, std::uint64_t& held_bytes, bool& checked) const {
-    const auto local = find_local(layout_, f);
-    const auto missing = f.wanted.without(local.state.held);
-    held_bytes = f.wanted.bytes() - missing.bytes();
-    checked = true;
-    if (f.remote.bytes == 0)
-      return path_exists(local.path);
-    if (!missing.empty())
-      return false;
-    LARQL_TRY(const auto in, file::open(local.path));
-    LARQL_TRY(const auto all, checks(f, in));
-    auto covered = interval_set{};
-    for (const auto& c : all) {
-      covered.add(c.bytes);
-      if (!local.state.verified.contains(c.bytes))
-        return false;
-    }
-    checked = covered.contains(f.wanted);
-    return true;
-  }
-
-  result<void> count_unchecked(const std::vector<planned_file>& files) {
-    for (const auto& f : files) {
-      auto held = std::uint64_t{0};
-      auto checked = false;
-      LARQL_TRY(const auto complete, is_complete(f, held, checked));
-      LARQL_CHECK(complete);
-      outcome_.unchecked_bytes += checked ? 0 : f.wanted.bytes();
-    }
-    return {};
-  }
-
-  // A file that no pull has brought is somebody's own.
-  result<void> check_not_in_the_way(const planned_file& f) const {
-    auto error = std::error_code{};
-    const auto place = layout_.place(f.remote.path, f.is_meta);
-    if (fs::exists(layout_.journal(f.remote.path), error) ||
-        !fs::exists(fs::symlink_status(place, error)))
-      return {};
-    return fail(errc::usage,
-                "{}: exists and was not made by a pull; move it away, or choose "
-                "another directory",
-                place.string());
-  }
-
   // Files of git have no SHA-256 in the listing, so it is made when they are here.
   result<void> check_small_files(const std::vector<planned_file>& files) {
     for (const auto& f : files) {
@@ -250,63 +141,18 @@ private:
     return {};
   }
 
-  result<void> fetch(const std::vector<planned_file>& files, bool is_last) {
-    const auto again = options_.check && is_last;
-    auto unfinished = std::vector<const planned_file*>{};
-    auto p = pull_progress{};
-    for (const auto& f : files) {
-      auto held = std::uint64_t{0};
-      auto checked = false;
-      LARQL_TRY(const auto complete, is_complete(f, held, checked));
-      p.total_bytes += f.wanted.bytes();
-      p.resumed_bytes += held;
-      if (!complete || (again && f.remote.bytes != 0))
-        unfinished.push_back(&f);
-    }
-    if (is_last)
-      outcome_.wanted_bytes = p.total_bytes;
-    if (unfinished.empty())
-      return {};
-    LARQL_TRY_VOID(check_free_space(layout_.dir(), p.total_bytes - p.resumed_bytes));
-    auto targets = std::vector<std::unique_ptr<pull_target>>{};
-    for (const auto* f : unfinished) {
-      LARQL_TRY_VOID(check_not_in_the_way(*f));
-      targets.push_back(std::make_unique<pull_target>(layout_, *f, again));
-    }
-    auto o = transfer_options{};
-    o.connections = options_.connections;
-    o.url_of = [this](const remote_file& f) {
-      return hub().file_url(from_, snapshot_.commit, f.path);
-    };
-    o.checks_of = [this](const planned_file& f, const file& in) { return checks(f, in); };
-    o.on_progress = [&](std::uint64_t fetched, const std::string& name) {
-      last_fetched_ = fetched;
-      p.done_bytes = std::min(p.resumed_bytes + fetched, p.total_bytes);
-      p.file = name;
-      if (is_last && options_.on_progress)
-        options_.on_progress(p);
-    };
-    hub(); // before the threads ask for URLs
-    last_fetched_ = 0;
-    const auto done = transfer(targets, options_.http, o);
-    outcome_.fetched_bytes += last_fetched_;
-    if (!done && done.error().code == errc::cancelled)
-      return fail(errc::cancelled, "stopped; the same command goes on from here");
-    return done;
-  }
-
   const repo& from_;
   const pull_request& request_;
   pull_layout layout_;
   const pull_options& options_;
-  std::optional<hub_client> hub_;
+  hub_client hub_;
+  file_fetcher fetcher_;
 
   snapshot snapshot_;
   vindex::model_config model_;
   std::optional<vindex::checksums> sums_;
   vindex::presence remote_presence_;
   selection selection_;
-  std::uint64_t last_fetched_ = 0;
   pull_outcome outcome_;
 };
 

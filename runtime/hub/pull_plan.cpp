@@ -188,12 +188,14 @@ result<std::vector<planned_file>> plan_meta(const snapshot& s) {
       return std::any_of(s.files.begin(), s.files.end(),
                          [&](const auto& f) { return f.path.ends_with(ending); });
     };
-    return fail(errc::not_found, "{}: is no vindex: it has no {}{}", s.name, vindex::index_file,
-                holds(".gguf") ? "; it holds GGUF files: download one, and `larql extract` makes a "
-                                 "vindex of it"
-                : holds(".safetensors") ? "; it is a checkpoint: download it, and `larql extract` "
-                                          "makes a vindex of it"
-                                        : "");
+    return fail(
+        errc::not_found, "{}: is no vindex: it has no {}{}", s.name, vindex::index_file,
+        holds(".gguf")
+            ? "; it holds GGUF files: `larql pull` and `larql run` take them by the name of their "
+              "encoding, as in hf://OWNER/NAME:Q4_K_M"
+        : holds(".safetensors") ? "; it is a checkpoint, of which `larql run` makes a "
+                                  "vindex in the cache"
+                                : "");
   }
   out.push_back({*index, whole(*index), false});
   for (const auto name : {vindex::checksums_file, vindex::slice_file})

@@ -26,9 +26,10 @@ public:
   [[nodiscard]] std::filesystem::path own() const { return dir_ / ".larql-pull"; }
   [[nodiscard]] std::filesystem::path state() const { return own() / "state.json"; }
   [[nodiscard]] std::filesystem::path lock() const { return own() / "lock"; }
-  /// Files that are not complete yet.
+  /// Files that are not complete yet. A GGUF has a name there that no other program opens.
   [[nodiscard]] std::filesystem::path part(std::string_view name) const {
-    return own() / "parts" / name;
+    return own() / "parts" /
+           (name.ends_with(".gguf") ? std::string{name} + ".partial" : std::string{name});
   }
   /// Files of the repository about itself: what the directory holds differs.
   [[nodiscard]] std::filesystem::path meta(std::string_view name) const {

@@ -29,6 +29,21 @@ bool is_revision(std::string_view s) noexcept {
          });
 }
 
+// Where "/FILE.gguf" begins in what follows a repository's name: a revision, which may have slashes
+// of its own ("refs/pr/3"), and perhaps a file. The file is taken.
+std::size_t take_file(std::string_view rest, std::string& file) {
+  if (!rest.ends_with(".gguf"))
+    return rest.size();
+  auto at = rest.find('/');
+  if (rest.starts_with("refs/"))
+    for (auto i = 0; i < 2 && at != std::string_view::npos; ++i)
+      at = rest.find('/', at + 1);
+  if (at == std::string_view::npos)
+    return rest.size();
+  file = rest.substr(at + 1);
+  return at;
+}
+
 } // namespace
 
 result<repo> parse_repo_id(std::string_view text, std::string_view what) {
@@ -40,24 +55,61 @@ result<repo> parse_repo_id(std::string_view text, std::string_view what) {
 }
 
 result<repo> parse_hub_path(std::string_view text) {
-  auto rest = text;
-  if (is_hub_path(rest))
-    rest.remove_prefix(scheme.size());
-  const auto at = rest.find('@');
-  if (rest.substr(0, at).find(':') != std::string_view::npos)
+  LARQL_TRY(auto address, parse_model_address(text));
+  if (address.names_gguf())
     return fail(errc::usage,
-                "\"{}\": a file of a GGUF repository cannot be named with \":\"; expected "
-                "hf://OWNER/NAME of a vindex (`larql extract` makes one of a GGUF file)",
+                "\"{}\": names a GGUF file, but this takes a vindex: hf://OWNER/NAME or "
+                "hf://OWNER/NAME@REVISION",
                 text);
-  auto id = parse_repo_id(rest.substr(0, at), text);
-  if (!id || !is_hub_path(text))
-    return fail(errc::usage, "\"{}\": expected hf://OWNER/NAME or hf://OWNER/NAME@REVISION", text);
-  if (at != std::string_view::npos) {
-    id->revision = rest.substr(at + 1);
-    if (!is_revision(id->revision))
-      return fail(errc::usage, "\"{}\": \"{}\" is no branch, tag or commit", text, id->revision);
+  return std::move(address.repo);
+}
+
+result<model_address> parse_model_address(std::string_view text) {
+  const auto wrong = [&] {
+    return fail(errc::usage,
+                "\"{}\": expected hf://OWNER/NAME or hf://OWNER/NAME@REVISION, with :QUANT or "
+                "/FILE.gguf behind it for a GGUF file",
+                text);
+  };
+  if (!is_hub_path(text))
+    return wrong();
+  auto rest = text.substr(scheme.size());
+  auto out = model_address{};
+  if (const auto colon = rest.find(':'); colon != std::string_view::npos) {
+    out.quant = rest.substr(colon + 1);
+    rest = rest.substr(0, colon);
+    if (!is_name(out.quant))
+      return wrong();
   }
-  return id;
+  const auto slash = rest.find('/');
+  const auto end =
+      slash == std::string_view::npos ? rest.size() : rest.find_first_of("/@", slash + 1);
+  auto id = parse_repo_id(rest.substr(0, end), text);
+  if (!id)
+    return wrong();
+  out.repo = *std::move(id);
+  rest.remove_prefix(std::min(end, rest.size()));
+  if (rest.starts_with('@')) {
+    rest.remove_prefix(1);
+    const auto file = take_file(rest, out.file);
+    out.repo.revision = rest.substr(0, file);
+    if (!is_revision(out.repo.revision))
+      return fail(errc::usage, "\"{}\": \"{}\" is no branch, tag or commit", text,
+                  out.repo.revision);
+  } else if (rest.starts_with('/')) {
+    take_file(rest, out.file);
+    if (out.file.empty())
+      return wrong();
+  }
+  if (!out.file.empty() && (!is_harmless_path(out.file) || !out.quant.empty()))
+    return wrong();
+  return out;
+}
+
+std::string model_address::text() const {
+  const auto revision = repo.revision == "main" ? std::string{} : "@" + repo.revision;
+  return fmt::format("{}{}{}{}{}{}{}", scheme, repo.id(), revision, quant.empty() ? "" : ":", quant,
+                     file.empty() ? "" : "/", file);
 }
 
 bool is_commit_hash(std::string_view s) noexcept {

@@ -31,6 +31,21 @@ struct repo {
 /// "-_.", so that they are harmless in URLs and file names.
 [[nodiscard]] result<repo> parse_hub_path(std::string_view text);
 
+/// A model of a repository: the repository's own, or one of its GGUF files.
+struct model_address {
+  hub::repo repo;
+  std::string quant; ///< "Q4_K_M": the file whose name ends in it
+  std::string file;  ///< a file by its path in the repository
+
+  [[nodiscard]] bool names_gguf() const noexcept { return !quant.empty() || !file.empty(); }
+  /// As users write it.
+  [[nodiscard]] std::string text() const;
+  friend bool operator==(const model_address&, const model_address&) = default;
+};
+
+/// A hub path, with ":QUANT" or "/FILE.gguf" behind it, or without.
+[[nodiscard]] result<model_address> parse_model_address(std::string_view text);
+
 /// "OWNER/NAME" without scheme and revision; `what` names the option in errors.
 [[nodiscard]] result<repo> parse_repo_id(std::string_view text, std::string_view what);
 

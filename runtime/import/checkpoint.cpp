@@ -22,4 +22,31 @@ result<const source_tensor*> checkpoint::find(const std::string& key,
   return &it->second;
 }
 
+std::string identity_of(std::span<const std::string> contents) {
+  auto hash = sha256{};
+  auto text = std::string{"larql-content-1\n"};
+  for (const auto& c : contents)
+    text += c + '\n';
+  hash.update(std::as_bytes(std::span{text}));
+  return to_hex(hash.finish());
+}
+
+std::string checkpoint::identity() const {
+  if (parts.empty())
+    return {};
+  if (!parts.front().content.empty()) {
+    auto contents = std::vector<std::string>{};
+    for (const auto& p : parts)
+      contents.push_back(p.content);
+    return identity_of(contents);
+  }
+  auto hash = sha256{};
+  const auto add = [&](const std::string& text) { hash.update(std::as_bytes(std::span{text})); };
+  add("larql-source-1\n");
+  for (const auto& p : parts)
+    add(fmt::format("{} {} {} {} {}\n", p.stamp.device, p.stamp.inode, p.stamp.bytes,
+                    p.stamp.modified_ns, to_hex(p.head)));
+  return to_hex(hash.finish());
+}
+
 } // namespace larql::import

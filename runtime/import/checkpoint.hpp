@@ -8,11 +8,14 @@
 
 #pragma once
 
+#include "runtime/base/mapped_file.hpp"
 #include "runtime/base/result.hpp"
+#include "runtime/base/sha256.hpp"
 #include "runtime/quant/encoding.hpp"
 #include "runtime/vindex/index_json.hpp"
 
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <span>
@@ -27,10 +30,25 @@ struct source_tensor {
   bool ggml_q6k = false; ///< Q6_K in ggml's element order; repacked on the way out
   std::vector<std::uint64_t> shape;
   std::span<const std::byte> data;
+  std::uint32_t part = 0;   ///< of checkpoint::parts: where data lies
+  std::uint64_t offset = 0; ///< in that file
 
   [[nodiscard]] std::uint64_t rows() const; ///< product of all dimensions but the last
   [[nodiscard]] std::uint64_t cols() const { return shape.back(); }
 };
+
+/// A file that a checkpoint was read from.
+struct source_part {
+  std::filesystem::path path;
+  file_stamp stamp;
+  sha256_digest head{}; ///< of what says which tensors it has; of a small file, of all of it
+  /// Of a file that a pull brings: the hash that its repository names it by, instead of stamp and
+  /// head. It stays while bytes arrive.
+  std::string content = {};
+};
+
+/// The identity of a source whose files have these names of content, in their order.
+[[nodiscard]] std::string identity_of(std::span<const std::string> contents);
 
 /// A file that is written as it is.
 struct text_file {
@@ -41,16 +59,23 @@ struct text_file {
 struct checkpoint {
   std::string description; ///< where it came from: a path
   std::string fingerprint; ///< changes when the source changes; for resuming
+  std::vector<source_part> parts;
   vindex::model_config config;
   /// By vindex key: "layers.0.self_attn.q_proj.weight".
   std::map<std::string, source_tensor> tensors;
   std::vector<text_file> files;     ///< tokenizer.json and friends
   std::vector<std::string> skipped; ///< tensors that a text model does not need
+  std::vector<std::string> notes;   ///< what is taken otherwise than the source says: a line each
   std::shared_ptr<const void> owner;
 
   /// The tensor of `key` with exactly this shape.
   [[nodiscard]] result<const source_tensor*> find(const std::string& key,
                                                   std::vector<std::uint64_t> shape) const;
+
+  /// 64 hexadecimal digits that tell this source from all others and from itself after a change,
+  /// whatever its files are called: of device, inode, size, time and head of every part, or of
+  /// the content's name. Empty if it was not read from files.
+  [[nodiscard]] std::string identity() const;
 };
 
 } // namespace larql::import

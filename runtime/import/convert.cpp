@@ -52,12 +52,12 @@ bool can_convert(const source_tensor& from, encoding format) noexcept {
 }
 
 bool convert_rows(const source_tensor& from, std::uint64_t begin, std::uint64_t end,
-                  const target& to, std::span<std::byte> out) {
+                  const target& to, std::span<std::byte> out, float scale) {
   const auto in_bytes = quant::row_bytes(from.format, from.cols());
   const auto out_bytes = to.row_bytes();
   LARQL_CHECK(out.size() == (end - begin) * out_bytes && to.cols >= from.cols());
   auto* p = out.data();
-  if (from.format == to.format && from.cols() == to.cols) {
+  if (from.format == to.format && from.cols() == to.cols && scale == 1) {
     const auto* source = from.data.data() + begin * in_bytes;
     if (!from.ggml_q6k) {
       std::memcpy(p, source, out.size());
@@ -72,6 +72,9 @@ bool convert_rows(const source_tensor& from, std::uint64_t begin, std::uint64_t 
     if (!quant::row_is_finite(from.format, from.data.data() + r * in_bytes, from.cols()))
       return false;
     read_row(from, r, std::span{row}.first(from.cols()));
+    if (scale != 1)
+      for (auto& x : row)
+        x *= scale;
     write_row(row, to.format, p);
     if (!quant::row_is_finite(to.format, p, to.cols))
       return false;

@@ -24,11 +24,12 @@ struct target {
 /// True if `format` can be produced: float formats, Q4_K and Q6_K always; others only unchanged.
 [[nodiscard]] bool can_convert(const source_tensor& from, quant::encoding format) noexcept;
 
-/// Writes rows [begin, end) of `from` (counted over all outer dimensions) to `out`. False if a
-/// number to be rounded is NaN or infinite, or too large for the encoding; copies are not looked
-/// at.
-/// @pre can_convert; out holds (end - begin) * to.row_bytes()
+/// Writes rows [begin, end) of `from` (counted over all outer dimensions) times `scale` to `out`.
+/// False if a number to be rounded is NaN or infinite, or too large for the encoding; copies are
+/// not looked at.
+/// @pre can_convert, and to a float format, Q4_K or Q6_K unless scale is 1; out holds (end - begin)
+/// * to.row_bytes()
 [[nodiscard]] bool convert_rows(const source_tensor& from, std::uint64_t begin, std::uint64_t end,
-                                const target& to, std::span<std::byte> out);
+                                const target& to, std::span<std::byte> out, float scale = 1);
 
 } // namespace larql::import

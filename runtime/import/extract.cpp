@@ -4,12 +4,13 @@
 #include "runtime/base/json.hpp"
 #include "runtime/base/unfinished_directory.hpp"
 #include "runtime/import/extract_plan.hpp"
+#include "runtime/import/rewritten_file.hpp"
+#include "runtime/import/write_texts.hpp"
 #include "runtime/vindex/checksums.hpp"
 #include "runtime/vindex/directory.hpp"
 #include "runtime/vindex/package/checksum_writer.hpp"
 
 #include <algorithm>
-#include <atomic>
 
 namespace larql::import {
 
@@ -46,11 +47,7 @@ public:
       // What is finished is known to be even if the next file never is.
       LARQL_TRY_VOID(vindex::save_checksums(dir_, sums_));
     }
-    for (const auto& t : plan_.texts) {
-      LARQL_TRY_VOID(write_text_file(dir_ / t.name, t.content));
-      sums_.files[t.name] = {t.content.size(), hash_bytes(std::as_bytes(std::span{t.content}))};
-    }
-    LARQL_TRY_VOID(vindex::save_checksums(dir_, sums_));
+    LARQL_TRY_VOID(write_texts(plan_, dir_, sums_));
     return options_.last_step ? options_.last_step(dir_) : result<void>{};
   }
 
@@ -107,17 +104,7 @@ private:
     for (auto row = p.first_row; row < p.first_row + p.rows; row += step) {
       const auto end = std::min(row + step, p.first_row + p.rows);
       buffer_.resize((end - row) * row_bytes);
-      auto converted = std::atomic<bool>{true};
-      pool_.parallel_for(end - row, 16, [&](std::size_t a, std::size_t b, unsigned) {
-        if (!convert_rows(*p.tensor, row + a, row + b, p.to,
-                          std::span{buffer_}.subspan(a * row_bytes, (b - a) * row_bytes)))
-          converted.store(false, std::memory_order_relaxed);
-      });
-      if (!converted.load())
-        return fail(errc::corrupt,
-                    "tensor {}: rows {} to {} hold a number that is NaN, infinite or too large for "
-                    "{}",
-                    p.tensor->name, row, end - 1, quant::name_of(p.to.format));
+      LARQL_TRY_VOID(convert_piece(p, row - p.first_row, end - p.first_row, buffer_, pool_));
       LARQL_TRY_VOID(out.write(buffer_));
       const auto in_bytes = quant::row_bytes(p.tensor->format, p.tensor->cols());
       release_pages(p.tensor->data.subspan(row * in_bytes, (end - row) * in_bytes));

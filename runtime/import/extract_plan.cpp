@@ -2,6 +2,7 @@
 
 #include "runtime/vindex/format.hpp"
 #include "runtime/vindex/layer_file.hpp"
+#include "runtime/vindex/vectors.hpp"
 
 #include <filesystem>
 
@@ -72,10 +73,29 @@ private:
     return {format, static_cast<std::uint32_t>(quant::padded_cols(format, t.cols()))};
   }
 
+  // The factors of a matrix, or of each expert's. Numbers that are rounded anew are multiplied with
+  // them; beside others they stay (norms).
+  [[nodiscard]] result<std::vector<float>> scales_of(std::string_view matrix,
+                                                     std::uint64_t count) const {
+    constexpr auto ending = std::string_view{".weight"};
+    if (matrix.ends_with(ending))
+      matrix.remove_suffix(ending.size());
+    const auto key = fmt::format("{}.scale", matrix);
+    auto out = std::vector<float>(count, 1.0f);
+    if (quant_ == quant_kind::lossless || !source_.tensors.contains(key))
+      return out;
+    LARQL_TRY(const auto* t, source_.find(key, {count}));
+    const auto to = target{encoding::f32, static_cast<std::uint32_t>(count)};
+    if (!convert_rows(*t, 0, 1, to, std::as_writable_bytes(std::span{out})))
+      return fail(errc::corrupt, "{}: tensor {} holds a number that is NaN or infinite",
+                  source_.description, t->name);
+    return out;
+  }
+
   // Appends a whole matrix to a .bin file and its manifest.
   static void append(output_file& file, std::vector<matrix_entry>& manifest, std::string key,
-                     const source_tensor& t, const target& to) {
-    const auto p = piece{&t, to, 0, t.rows()};
+                     const source_tensor& t, const target& to, float scale) {
+    const auto p = piece{&t, to, 0, t.rows(), scale};
     manifest.push_back({std::move(key), static_cast<std::uint32_t>(t.rows()), to.cols, to.format,
                         file.bytes(), p.bytes()});
     file.pieces.push_back(p);
@@ -119,6 +139,9 @@ private:
       };
       for (const auto& [name, s, optional] : vectors)
         LARQL_TRY_VOID(add(layer_key(l, name), s, optional));
+      if (quant_ == quant_kind::lossless)
+        for (const auto& name : vindex::scale_names)
+          LARQL_TRY_VOID(add(layer_key(l, name.key), {name.per_expert ? e : 1}, true));
     }
     LARQL_TRY_VOID(add("norm.weight", {h}, false));
     add_text(vindex::weight_manifest_file, vindex::write_vector_manifest(entries));
@@ -141,19 +164,25 @@ private:
       LARQL_TRY(const auto* q, source_.find(key('q'), {q_rows, h}));
       LARQL_TRY(const auto* k, source_.find(key('k'), {kv_rows, h}));
       LARQL_TRY(const auto* o, source_.find(key('o'), {h, q_rows}));
-      append(file, manifest, key('q'), *q, target_for(*q, encoding::q4_k));
-      append(file, manifest, key('k'), *k, target_for(*k, encoding::q4_k));
+      const auto put = [&](char letter, char of, const source_tensor& t,
+                           encoding choice) -> result<void> {
+        LARQL_TRY(const auto scale, scales_of(key(of), 1));
+        append(file, manifest, key(letter), t, target_for(t, choice), scale[0]);
+        return {};
+      };
+      LARQL_TRY_VOID(put('q', 'q', *q, encoding::q4_k));
+      LARQL_TRY_VOID(put('k', 'k', *k, encoding::q4_k));
       const auto k_entry = manifest.back();
       if (source_.tensors.contains(key('v')) || config_.sliding[l]) {
         LARQL_TRY(const auto* v, source_.find(key('v'), {kv_rows, h}));
-        append(file, manifest, key('v'), *v, target_for(*v, encoding::q6_k));
+        LARQL_TRY_VOID(put('v', 'v', *v, encoding::q6_k));
       } else if (quant_ == quant_kind::q4k) { // the reference stores K once more, as V
-        append(file, manifest, key('v'), *k, target_for(*k, encoding::q6_k));
+        LARQL_TRY_VOID(put('v', 'k', *k, encoding::q6_k));
       } else { // the same bytes under V's key
         manifest.push_back(k_entry);
         manifest.back().key = key('v');
       }
-      append(file, manifest, key('o'), *o, target_for(*o, encoding::q4_k));
+      LARQL_TRY_VOID(put('o', 'o', *o, encoding::q4_k));
     }
     add_text(vindex::attention_manifest_file, vindex::write_matrix_manifest(manifest));
     out_.files.push_back(std::move(file));
@@ -172,7 +201,8 @@ private:
       for (const auto& [name, s, choice] : parts) {
         const auto key = layer_key(l, name);
         LARQL_TRY(const auto* t, source_.find(key, s));
-        append(file, manifest, key, *t, target_for(*t, choice));
+        LARQL_TRY(const auto scale, scales_of(key, 1));
+        append(file, manifest, key, *t, target_for(*t, choice), scale[0]);
       }
     }
     add_text(vindex::dense_manifest_file, vindex::write_matrix_manifest(manifest));
@@ -231,23 +261,34 @@ private:
   result<void> experts(std::uint32_t l) {
     const auto e = std::uint64_t{config_.experts}, w = std::uint64_t{config_.expert_width};
     const auto h = std::uint64_t{config_.hidden};
-    auto parts = std::vector<const source_tensor*>{}; // gate and up, fused or apart
+    struct part {
+      const source_tensor* tensor;
+      std::vector<float> scales; // by expert
+    };
+    auto parts = std::vector<part>{}; // gate and up, fused or apart
+    const auto add = [&](const char* name, std::uint64_t rows) -> result<void> {
+      const auto key = layer_key(l, name);
+      LARQL_TRY(const auto* t, source_.find(key, {e, rows, h}));
+      LARQL_TRY(auto scales, scales_of(key, e));
+      parts.push_back({t, std::move(scales)});
+      return {};
+    };
+    const auto lossless = quant_ == quant_kind::lossless;
     if (source_.tensors.contains(layer_key(l, "experts.gate_up_proj"))) {
-      LARQL_TRY(const auto* both,
-                source_.find(layer_key(l, "experts.gate_up_proj"), {e, 2 * w, h}));
-      parts = {both};
+      LARQL_TRY_VOID(add("experts.gate_up_proj", 2 * w));
     } else {
-      LARQL_TRY(const auto* gate, source_.find(layer_key(l, "experts.gate_proj"), {e, w, h}));
-      LARQL_TRY(const auto* up, source_.find(layer_key(l, "experts.up_proj"), {e, w, h}));
-      if (gate->format != up->format && quant_ == quant_kind::lossless)
+      LARQL_TRY_VOID(add("experts.gate_proj", w));
+      LARQL_TRY_VOID(add("experts.up_proj", w));
+      const auto &gate = *parts[0].tensor, &up = *parts[1].tensor;
+      if (gate.format != up.format && lossless)
         return fail(errc::unsupported,
-                    "{}: tensors {} and {} have different encodings; --quant q4k makes them one",
-                    source_.description, gate->name, up->name);
-      parts = {gate, up};
+                    "{}: tensors {} and {} have different encodings, {} and {}; --quant q4k gives "
+                    "both the same",
+                    source_.description, gate.name, up.name, quant::name_of(gate.format),
+                    quant::name_of(up.format));
     }
     LARQL_TRY(const auto* down, source_.find(layer_key(l, "experts.down_proj"), {e, h, w}));
-    const auto lossless = quant_ == quant_kind::lossless;
-    const auto header = vindex::plan_layer(lossless ? parts[0]->format : encoding::q4_k,
+    const auto header = vindex::plan_layer(lossless ? parts[0].tensor->format : encoding::q4_k,
                                            lossless ? down->format : encoding::q4_k,
                                            config_.experts, config_.expert_width, config_.hidden);
     auto file = named(vindex::layer_file_name(l));
@@ -255,9 +296,10 @@ private:
     file.layer = l;
     file.experts = config_.experts;
     for (auto i = std::uint64_t{0}; i < e; ++i) {
-      for (const auto* part : parts) {
-        const auto rows = part->rows() / e;
-        file.pieces.push_back({part, {header.gate_up_format, config_.hidden}, i * rows, rows});
+      for (const auto& [tensor, scales] : parts) {
+        const auto rows = tensor->rows() / e;
+        file.pieces.push_back(
+            {tensor, {header.gate_up_format, config_.hidden}, i * rows, rows, scales[i]});
       }
       file.pieces.push_back({down, {header.down_format, header.down_cols}, i * h, h});
     }

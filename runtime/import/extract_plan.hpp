@@ -19,6 +19,7 @@ struct piece {
   target to;
   std::uint64_t first_row = 0;
   std::uint64_t rows = 0;
+  float scale = 1; ///< what the numbers are multiplied with
 
   [[nodiscard]] std::uint64_t bytes() const noexcept { return rows * to.row_bytes(); }
 };

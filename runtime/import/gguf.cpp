@@ -1,7 +1,9 @@
 #include "runtime/import/gguf.hpp"
 
 #include "runtime/base/bytes.hpp"
+#include "runtime/base/file_hash.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <optional>
 
@@ -290,10 +292,16 @@ result<gguf_file> gguf_file::open(const std::filesystem::path& path) {
   auto out = gguf_file{};
   out.path_ = path;
   LARQL_TRY(const auto in, file::open(path));
+  out.stamp_ = in.stamp();
   LARQL_TRY(out.map_, in.map_all(access_pattern::sequential));
   LARQL_TRY(auto head, parse_gguf(out.map_.bytes(), path.string()));
   out.head_ = std::make_unique<gguf_head>(std::move(head));
   return out;
+}
+
+sha256_digest gguf_file::head_digest() const {
+  const auto all = map_.bytes();
+  return hash_bytes(all.first(std::min<std::uint64_t>(all.size(), head_->data_offset)));
 }
 
 result<std::span<const std::byte>> gguf_file::data(const gguf_tensor& tensor,

@@ -11,6 +11,7 @@
 
 #include "runtime/base/mapped_file.hpp"
 #include "runtime/base/result.hpp"
+#include "runtime/base/sha256.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -98,6 +99,9 @@ public:
 
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
   [[nodiscard]] const gguf_head& head() const noexcept { return *head_; }
+  [[nodiscard]] const file_stamp& stamp() const noexcept { return stamp_; }
+  /// SHA-256 of everything before the data section.
+  [[nodiscard]] sha256_digest head_digest() const;
   [[nodiscard]] gguf_metadata metadata() const { return {*head_, path_.string()}; }
 
   /// `bytes` bytes of a tensor's data. Fails if they are not inside the file.
@@ -106,6 +110,7 @@ public:
 
 private:
   std::filesystem::path path_;
+  file_stamp stamp_;
   mapped_range map_;
   std::unique_ptr<gguf_head> head_; // stable address for metadata()
 };

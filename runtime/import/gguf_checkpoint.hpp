@@ -9,10 +9,32 @@
 #include "runtime/import/checkpoint.hpp"
 
 #include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace larql::import {
 
-/// Opens `path`; of a split model any part may be named, and the others are found beside it.
-[[nodiscard]] result<checkpoint> open_gguf(const std::filesystem::path& path);
+/// "model-00002-of-00003.gguf" is a part of a split file: stem "model", of 3 parts.
+struct split_name {
+  std::string stem;
+  unsigned parts = 0;
+};
+/// Nothing for a name that is none of a part.
+[[nodiscard]] std::optional<split_name> parse_split_name(const std::filesystem::path& path);
+
+struct gguf_options {
+  /// Also make the text files: tokenizer, chat template, sampling defaults. That takes a second for
+  /// a large vocabulary.
+  bool texts = true;
+  /// The files of a pulled model, in order. They may be known to hold what is needed only; others
+  /// must be whole.
+  std::vector<std::filesystem::path> parts = {};
+};
+
+/// Opens `path`; of a split model any part may be named, and the others are found beside it, unless
+/// they are named as well.
+[[nodiscard]] result<checkpoint> open_gguf(const std::filesystem::path& path,
+                                           const gguf_options& options = {});
 
 } // namespace larql::import

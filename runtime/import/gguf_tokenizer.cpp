@@ -4,12 +4,14 @@
 #include "runtime/vindex/format.hpp"
 
 #include <algorithm>
+#include <optional>
 
 namespace larql::import {
 
 namespace {
 
 // Token types of the metadata. On disk: never change.
+constexpr std::int64_t type_normal = 1;
 constexpr std::int64_t type_unknown = 2;
 constexpr std::int64_t type_control = 3;
 constexpr std::int64_t type_user_defined = 4;
@@ -23,6 +25,32 @@ bool is_added(std::string_view token, std::int64_t type) {
   return type == type_control || type == type_user_defined || type == type_unknown ||
          (type == type_unused && !token.empty()) || token == "<eos>" || token == "<bos>" ||
          token == "<pad>";
+}
+
+// What the converter writes as a type, told by the name, for files that have no types: "<|turn>",
+// "<turn|>", "<mask>"; the bytes "<0x0A>" are not found in text.
+std::int64_t type_by_name(std::string_view token) {
+  if (token == "<unk>")
+    return type_unknown;
+  const auto marked = token.starts_with("<|") || token.ends_with("|>");
+  const auto in_brackets = token.size() > 2 && token.front() == '<' && token.back() == '>';
+  return (marked && in_brackets) || token == "<mask>" ? type_control : type_normal;
+}
+
+result<std::vector<std::int64_t>> types_of(const gguf_metadata& m,
+                                           const std::vector<std::string_view>& tokens) {
+  constexpr auto key = std::string_view{"tokenizer.ggml.token_type"};
+  auto out = std::vector<std::int64_t>{};
+  if (!m.has(key)) {
+    for (const auto token : tokens)
+      out.push_back(type_by_name(token));
+    return out;
+  }
+  LARQL_TRY(out, m.integers(key));
+  if (out.size() != tokens.size())
+    return fail(errc::corrupt, "{}: {} has {} entries, expected {}", m.file_name(), key, out.size(),
+                tokens.size());
+  return out;
 }
 
 // "left right": the separator is the first space at or after byte 1.
@@ -69,16 +97,10 @@ json tokenizer_json(json vocabulary, json merges, json added) {
   };
 }
 
-result<text_file> make_tokenizer(const gguf_metadata& m) {
-  LARQL_TRY(const auto tokens, m.strings("tokenizer.ggml.tokens"));
-  LARQL_TRY(const auto types, m.integers("tokenizer.ggml.token_type"));
+result<text_file> make_tokenizer(const gguf_metadata& m,
+                                 const std::vector<std::string_view>& tokens) {
+  LARQL_TRY(const auto types, types_of(m, tokens));
   LARQL_TRY(const auto merge_lines, m.strings("tokenizer.ggml.merges"));
-  if (types.size() != tokens.size())
-    return fail(errc::corrupt, "{}: tokenizer.ggml.token_type has {} entries, expected {}",
-                m.file_name(), types.size(), tokens.size());
-  if (tokens.size() > vindex::max_vocab)
-    return fail(errc::corrupt, "{}: tokenizer.ggml.tokens has {} entries, at most {} expected",
-                m.file_name(), tokens.size(), vindex::max_vocab);
   auto vocabulary = json::object();
   auto added = json::array();
   for (auto id = std::size_t{0}; id < tokens.size(); ++id) {
@@ -109,55 +131,117 @@ result<text_file> make_tokenizer(const gguf_metadata& m) {
   }
 }
 
-result<text_file> make_generation_config(const gguf_metadata& m) {
-  auto stops = std::vector<std::uint64_t>{};
-  for (const auto* key : {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"})
-    if (m.has(key)) {
-      LARQL_TRY(const auto id, m.unsigned_integer(key));
-      stops.push_back(id);
-    }
-  if (m.has("tokenizer.ggml.tokens")) {
-    // Files disagree on which one is "the" end: the family's set is by name.
-    LARQL_TRY(const auto tokens, m.strings("tokenizer.ggml.tokens"));
-    for (auto id = std::size_t{0}; id < tokens.size(); ++id)
-      if (tokens[id] == "<eos>" || tokens[id] == "<turn|>" || tokens[id] == "<|tool_response>")
-        stops.push_back(id);
+// The id under a key. None if there is no such token, which llama.cpp leaves out with a warning.
+result<std::optional<std::uint64_t>> token_id(const gguf_metadata& m, std::string_view key,
+                                              std::size_t tokens, std::vector<std::string>& notes) {
+  if (!m.has(key))
+    return std::optional<std::uint64_t>{};
+  LARQL_TRY(const auto id, m.number(key));
+  if (id >= 0 && id < static_cast<double>(tokens))
+    return std::optional{static_cast<std::uint64_t>(id)};
+  notes.push_back(fmt::format("{} is {}, which is no token of {}: left out", key, id, tokens));
+  return std::optional<std::uint64_t>{};
+}
+
+result<std::vector<std::uint64_t>> stop_tokens(const gguf_metadata& m,
+                                               const std::vector<std::string_view>& tokens,
+                                               std::vector<std::string>& notes) {
+  auto out = std::vector<std::uint64_t>{};
+  for (const auto* key : {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"}) {
+    LARQL_TRY(const auto id, token_id(m, key, tokens.size(), notes));
+    if (id)
+      out.push_back(*id);
   }
-  std::sort(stops.begin(), stops.end());
-  stops.erase(std::unique(stops.begin(), stops.end()), stops.end());
-  auto out = json{{"do_sample", true}, {"eos_token_id", stops}};
+  // Files disagree on which one is "the" end: the family's set is by name.
+  for (auto id = std::size_t{0}; id < tokens.size(); ++id)
+    if (tokens[id] == "<eos>" || tokens[id] == "<turn|>" || tokens[id] == "<|tool_response>")
+      out.push_back(id);
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  return out;
+}
+
+// llama.cpp's ways to say "all": a top_k below 0, a top_p of 1 and more.
+result<void> add_sampling(const gguf_metadata& m, json& out) {
   const std::pair<const char*, const char*> numbers[] = {{"general.sampling.temp", "temperature"},
                                                          {"general.sampling.top_p", "top_p"},
                                                          {"general.sampling.top_k", "top_k"}};
-  for (const auto& [key, name] : numbers)
-    if (m.has(key)) {
-      LARQL_TRY(const auto x, m.number(key));
-      if (x < 0 && std::string_view{name} == "top_k")
-        continue; // llama.cpp's way to say "all"
-      if (!(x >= 0 && x <= vindex::max_vocab))
-        return fail(errc::corrupt, "{}: key \"{}\" is {}, expected 0 to {}", m.file_name(), key, x,
-                    vindex::max_vocab);
-      if (std::string_view{name} == "top_k")
-        out[name] = static_cast<std::int64_t>(x);
-      else
-        out[name] = x;
-    }
+  for (const auto& [key, field] : numbers) {
+    if (!m.has(key))
+      continue;
+    LARQL_TRY(auto x, m.number(key));
+    const auto name = std::string_view{field};
+    if (x < 0 && name == "top_k")
+      continue;
+    if (!(x >= 0 && x <= vindex::max_vocab) || (x == 0 && name == "top_p"))
+      return fail(errc::corrupt, "{}: key \"{}\" is {}, expected {} to {}", m.file_name(), key, x,
+                  name == "top_p" ? "more than 0" : "0", vindex::max_vocab);
+    if (name == "top_k")
+      out[field] = static_cast<std::int64_t>(x);
+    else
+      out[field] = name == "top_p" ? std::min(x, 1.0) : x;
+  }
+  return {};
+}
+
+result<text_file> make_generation_config(const gguf_metadata& m,
+                                         const std::vector<std::string_view>& tokens,
+                                         std::vector<std::string>& notes) {
+  LARQL_TRY(const auto stops, stop_tokens(m, tokens, notes));
+  auto out = json{{"do_sample", true}, {"eos_token_id", stops}};
+  if (constexpr auto key = std::string_view{"tokenizer.ggml.suppress_tokens"}; m.has(key)) {
+    LARQL_TRY(const auto ids, m.integers(key));
+    auto list = json::array();
+    for (const auto id : ids)
+      if (id >= 0 && static_cast<std::uint64_t>(id) < tokens.size())
+        list.push_back(id);
+    out["suppress_tokens"] = std::move(list);
+  }
+  LARQL_TRY_VOID(add_sampling(m, out));
   return text_file{std::string{vindex::generation_config_file}, out.dump(2) + "\n"};
+}
+
+// Text is cut into tokens by Gemma 4's rules; other rules would make other tokens of it.
+result<void> check_rules(const gguf_metadata& m, const std::vector<std::string_view>& tokens,
+                         std::vector<std::string>& notes) {
+  if (constexpr auto key = std::string_view{"tokenizer.ggml.model"}; m.has(key)) {
+    LARQL_TRY(const auto model, m.string(key));
+    if (model != "gemma4")
+      return fail(errc::unsupported, "{}: key \"{}\" is \"{}\", expected \"gemma4\"", m.file_name(),
+                  key, model);
+  }
+  constexpr auto bos = std::string_view{"tokenizer.ggml.bos_token_id"};
+  LARQL_TRY(const auto id, token_id(m, bos, tokens.size(), notes));
+  if (id && tokens[*id] != "<bos>")
+    return fail(errc::unsupported, "{}: key \"{}\" is {}, the token \"{}\", expected that of <bos>",
+                m.file_name(), bos, *id, tokens[*id]);
+  return {};
 }
 
 } // namespace
 
-result<std::vector<text_file>> tokenizer_files(const gguf_metadata& m) {
-  auto out = std::vector<text_file>{};
-  if (!m.has("tokenizer.ggml.tokens") || !m.has("tokenizer.ggml.merges"))
+result<tokenizer_texts> tokenizer_files(const gguf_metadata& m, std::uint64_t rows) {
+  constexpr auto key = std::string_view{"tokenizer.ggml.tokens"};
+  auto out = tokenizer_texts{};
+  if (!m.has(key))
     return out;
-  LARQL_TRY(auto tokenizer, make_tokenizer(m));
-  out.push_back(std::move(tokenizer));
-  LARQL_TRY(auto generation, make_generation_config(m));
-  out.push_back(std::move(generation));
+  if (!m.has("tokenizer.ggml.merges")) {
+    out.notes.emplace_back(
+        "has tokens, but no tokenizer.ggml.merges: text cannot be made into tokens");
+    return out;
+  }
+  LARQL_TRY(const auto tokens, m.strings(key));
+  if (tokens.size() > rows)
+    return fail(errc::mismatch, "{}: {} has {} entries, but the embeddings have {} rows",
+                m.file_name(), key, tokens.size(), rows);
+  LARQL_TRY_VOID(check_rules(m, tokens, out.notes));
+  LARQL_TRY(auto tokenizer, make_tokenizer(m, tokens));
+  out.files.push_back(std::move(tokenizer));
+  LARQL_TRY(auto generation, make_generation_config(m, tokens, out.notes));
+  out.files.push_back(std::move(generation));
   if (m.has("tokenizer.chat_template")) {
     LARQL_TRY(const auto text, m.string("tokenizer.chat_template"));
-    out.push_back({std::string{vindex::chat_template_file}, std::string{text}});
+    out.files.push_back({std::string{vindex::chat_template_file}, std::string{text}});
   }
   return out;
 }

@@ -1,7 +1,9 @@
 #include "runtime/import/hf_checkpoint.hpp"
 
+#include "runtime/base/file_hash.hpp"
 #include "runtime/base/json.hpp"
 #include "runtime/base/mapped_file.hpp"
+#include "runtime/import/check_texts.hpp"
 #include "runtime/import/hf_config.hpp"
 #include "runtime/import/hf_texts.hpp"
 #include "runtime/import/safetensors.hpp"
@@ -139,11 +141,14 @@ bool is_text_tensor(std::string_view key, std::uint32_t layers) {
          std::find(std::begin(layer_names), std::end(layer_names), rest) != std::end(layer_names);
 }
 
-result<source_tensor> read_tensor(const safetensors_file& file, const safetensor& t) {
+result<source_tensor> read_tensor(const safetensors_file& file, std::uint32_t part,
+                                  const safetensor& t) {
   auto out = source_tensor{};
   out.name = t.name;
   out.shape = t.shape;
   out.data = file.data(t);
+  out.part = part;
+  out.offset = file.head().data_offset + t.begin;
   if (t.dtype == "BF16")
     out.format = encoding::bf16;
   else if (t.dtype == "F16")
@@ -158,11 +163,12 @@ result<source_tensor> read_tensor(const safetensors_file& file, const safetensor
 }
 
 result<void> read_tensors(const std::vector<safetensors_file>& parts, checkpoint& out) {
-  for (const auto& part : parts)
+  for (auto p = 0u; p < parts.size(); ++p) {
+    const auto& part = parts[p];
     for (const auto& t : part.head().tensors) {
       const auto key = std::string{without_prefix(t.name)};
       const auto other = std::any_of(std::begin(other_parts), std::end(other_parts),
-                                     [&](std::string_view p) { return key.starts_with(p); });
+                                     [&](std::string_view o) { return key.starts_with(o); });
       if (other) {
         out.skipped.push_back(t.name);
         continue;
@@ -171,10 +177,11 @@ result<void> read_tensors(const std::vector<safetensors_file>& parts, checkpoint
         return fail(errc::unsupported,
                     "{}: tensor \"{}\" is none of a Gemma 4 mixture-of-experts model of {} layers",
                     part.path().string(), t.name, out.config.layers);
-      LARQL_TRY(auto tensor, read_tensor(part, t));
+      LARQL_TRY(auto tensor, read_tensor(part, p, t));
       if (!out.tensors.emplace(key, std::move(tensor)).second)
         return fail(errc::corrupt, "{}: tensor \"{}\" occurs twice", part.path().string(), t.name);
     }
+  }
   return {};
 }
 
@@ -189,6 +196,19 @@ result<void> check_values(const checkpoint& c) {
   return {};
 }
 
+// Small files that decide what the checkpoint is.
+result<void> add_small_parts(const fs::path& dir, std::vector<source_part>& parts) {
+  for (const auto name : small_files()) {
+    LARQL_TRY(const auto exists, path_exists(dir / name));
+    if (!exists)
+      continue;
+    LARQL_TRY(const auto in, file::open(dir / name));
+    LARQL_TRY(const auto digest, hash_file(in));
+    parts.push_back({in.path(), in.stamp(), digest});
+  }
+  return {};
+}
+
 std::string stamp(const fs::path& path) {
   auto error = std::error_code{};
   const auto time = fs::last_write_time(path, error).time_since_epoch().count();
@@ -196,6 +216,31 @@ std::string stamp(const fs::path& path) {
 }
 
 } // namespace
+
+result<std::vector<std::string>> shard_names(const fs::path& dir) {
+  LARQL_TRY(const auto sharded, path_exists(dir / shards_file));
+  if (!sharded)
+    return std::vector{std::string{whole_file}};
+  LARQL_TRY(const auto map, read_weight_map(dir / shards_file));
+  auto names = std::set<std::string>{};
+  for (const auto& [tensor, file] : map)
+    names.insert(file);
+  return std::vector<std::string>{names.begin(), names.end()};
+}
+
+std::span<const std::string_view> small_files() noexcept {
+  static constexpr std::string_view names[] = {
+      config_file,
+      shards_file,
+      vindex::tokenizer_file,
+      "tokenizer_config.json",
+      "special_tokens_map.json",
+      vindex::generation_config_file,
+      vindex::chat_template_file,
+      "chat_template.json",
+  };
+  return names;
+}
 
 result<checkpoint> open_hf(const fs::path& dir) {
   LARQL_TRY(const auto has_config, path_exists(dir / config_file));
@@ -213,8 +258,13 @@ result<checkpoint> open_hf(const fs::path& dir) {
   const auto full = fs::absolute(dir).lexically_normal();
   out.config.model = (full.has_filename() ? full : full.parent_path()).filename().string();
   out.fingerprint = stamp(dir / config_file);
-  for (const auto& part : *parts)
+  for (const auto& part : *parts) {
+    auto error = std::error_code{};
     out.fingerprint += stamp(part.path());
+    out.parts.push_back({fs::absolute(part.path(), error).lexically_normal(), part.stamp(),
+                         hash_bytes(part.head_bytes())});
+  }
+  LARQL_TRY_VOID(add_small_parts(dir, out.parts));
   LARQL_TRY_VOID(vindex::check_config(out.config, (dir / config_file).string()));
   LARQL_TRY_VOID(read_tensors(*parts, out));
   LARQL_TRY_VOID(check_values(out));
@@ -226,6 +276,7 @@ result<checkpoint> open_hf(const fs::path& dir) {
                 "{}: tensor \"lm_head.weight\" is missing, but tie_word_embeddings is false",
                 dir.string());
   LARQL_TRY(out.files, read_hf_texts(dir, config.stop_tokens));
+  LARQL_TRY_VOID(check_texts(out));
   return out;
 }
 

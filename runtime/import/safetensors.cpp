@@ -124,6 +124,7 @@ result<safetensors_file> safetensors_file::open(const std::filesystem::path& pat
   auto out = safetensors_file{};
   out.path_ = path;
   LARQL_TRY(const auto in, file::open(path));
+  out.stamp_ = in.stamp();
   LARQL_TRY(out.map_, in.map_all(access_pattern::sequential));
   LARQL_TRY(out.head_, parse_safetensors(out.map_.bytes(), in.size_bytes(), path.string()));
   return out;

@@ -49,6 +49,11 @@ public:
 
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
   [[nodiscard]] const safetensors_head& head() const noexcept { return head_; }
+  [[nodiscard]] const file_stamp& stamp() const noexcept { return stamp_; }
+  /// Everything before the data section.
+  [[nodiscard]] std::span<const std::byte> head_bytes() const {
+    return map_.bytes().first(head_.data_offset);
+  }
 
   /// @pre the tensor is one of head()
   [[nodiscard]] std::span<const std::byte> data(const safetensor& tensor) const {
@@ -57,6 +62,7 @@ public:
 
 private:
   std::filesystem::path path_;
+  file_stamp stamp_;
   mapped_range map_;
   safetensors_head head_;
 };

@@ -78,9 +78,12 @@ void matmul(const compute& c, quantized_inputs& x, std::span<const linear_job> j
       const auto grain = row_grain(job.w);
       const auto row = (task - first[p]) * grain;
       const auto view = x.view(job.w);
-      c.k.matmul[static_cast<std::size_t>(job.w.format)](
-          job.w, row, std::min<std::size_t>(row + grain, job.w.rows), view, 0, view.rows,
-          job.out + row, job.out_stride);
+      const auto row_end = std::min<std::size_t>(row + grain, job.w.rows);
+      c.k.matmul[static_cast<std::size_t>(job.w.format)](job.w, row, row_end, view, 0, view.rows,
+                                                         job.out + row, job.out_stride);
+      if (job.w.scale != 1)
+        for (auto i = std::size_t{0}; i < view.rows; ++i)
+          c.k.scale(job.out + i * job.out_stride + row, job.w.scale, row_end - row);
     }
   });
 }
@@ -95,6 +98,10 @@ bool gated_rows(const kernel_set& k, quant::activation_function f, const quant::
   auto* u = scratch + n * inputs;
   k.matmul[static_cast<std::size_t>(gate.format)](gate, begin, end, x_gate, 0, inputs, g, n);
   k.matmul[static_cast<std::size_t>(up.format)](up, begin, end, x_up, 0, inputs, u, n);
+  if (gate.scale != 1)
+    k.scale(g, gate.scale, n * inputs);
+  if (up.scale != 1)
+    k.scale(u, up.scale, n * inputs);
   const auto gated_mul = k.gated_mul[static_cast<std::size_t>(f)];
   auto finite = true;
   for (auto i = std::size_t{0}; i < inputs; ++i)

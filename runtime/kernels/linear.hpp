@@ -50,7 +50,7 @@ private:
   std::vector<representation> representations_;
 };
 
-/// out[i * out_stride + r] = w.row(r) · x[i] for all rows and inputs.
+/// out[i * out_stride + r] = w.scale * (w.row(r) · x[i]) for all rows and inputs.
 struct linear_job {
   quant::matrix_view w;
   float* out = nullptr;
@@ -60,9 +60,9 @@ struct linear_job {
 /// Computes several products of the same inputs in one parallel loop.
 void matmul(const compute& c, quantized_inputs& x, std::span<const linear_job> jobs);
 
-/// out[i * out_stride + j] = f(gate.row(j) · x[i]) * (up.row(j) · x[i]) for rows [begin, end).
-/// `scratch` holds at least gated_scratch(end - begin, inputs) floats. False if a product of gate
-/// or up is not finite.
+/// out[i * out_stride + j] = f(gate.row(j) · x[i]) * (up.row(j) · x[i]) for rows [begin, end), each
+/// product times the scale of its matrix. `scratch` holds at least gated_scratch(end - begin,
+/// inputs) floats. False if a product of gate or up is not finite.
 bool gated_rows(const kernel_set& k, quant::activation_function f, const quant::matrix_view& gate,
                 const quant::matrix_view& up, const activation_view& x_gate,
                 const activation_view& x_up, std::size_t begin, std::size_t end, float* out,

@@ -48,6 +48,7 @@ struct matrix_view {
   std::uint32_t rows = 0;
   std::uint32_t cols = 0; ///< Stored width, padding included.
   const std::byte* data = nullptr;
+  float scale = 1; ///< Every product with the matrix is multiplied with it (kernels/linear.hpp).
 
   [[nodiscard]] std::uint64_t stride_bytes() const noexcept { return row_bytes(format, cols); }
   [[nodiscard]] std::uint64_t size_bytes() const noexcept { return stride_bytes() * rows; }

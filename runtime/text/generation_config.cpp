@@ -23,21 +23,25 @@ result<double> number_between(const json_fields& fields, const char* key, double
   return x;
 }
 
-/// "eos_token_id" is one id or a list of ids.
-result<void> read_stop(const json_fields& fields, const json& file, const tokenizer& tokens,
-                       std::vector<token_id>& out) {
-  if (!fields.has("eos_token_id"))
+/// One id or a list of ids. Files name tokens that their tokenizer does not have; nothing can come
+/// of those.
+result<void> read_tokens(const json_fields& fields, const char* key, const json& file,
+                         const tokenizer& tokens, std::vector<token_id>& out,
+                         std::vector<std::string>& notes) {
+  if (!fields.has(key))
     return {};
-  const auto& value = file.at("eos_token_id");
+  const auto& value = file.at(key);
   const auto list = value.is_array() ? value : json::array({value});
   for (const auto& id : list) {
-    if (!id.is_number_unsigned() || id.get<std::uint64_t>() >= tokens.size())
-      return fail(errc::corrupt, "{}: field \"eos_token_id\" has {}, expected token ids below {}",
-                  fields.where(),
+    if (!id.is_number_integer())
+      return fail(errc::corrupt, "{}: field \"{}\" has {}, expected token ids", fields.where(), key,
                   id.is_primitive() ? id.dump(-1, ' ', true, json::error_handler_t::replace)
-                                    : id.type_name(),
-                  tokens.size());
-    out.push_back(id.get<token_id>());
+                                    : id.type_name());
+    if (id.is_number_unsigned() && id.get<std::uint64_t>() < tokens.size())
+      out.push_back(id.get<token_id>());
+    else
+      notes.push_back(fmt::format("{}: field \"{}\" has {}, which is no token of {}: left out",
+                                  fields.where(), key, id.dump(), tokens.size()));
   }
   return {};
 }
@@ -69,7 +73,8 @@ result<generation_config> parse_generation_config(std::string_view text, std::st
     LARQL_TRY(const auto k, fields.unsigned_integer("top_k", vocabulary::max_tokens));
     out.top_k = static_cast<std::uint32_t>(k);
   }
-  LARQL_TRY_VOID(read_stop(fields, file, tokens, out.stop));
+  LARQL_TRY_VOID(read_tokens(fields, "eos_token_id", file, tokens, out.stop, out.notes));
+  LARQL_TRY_VOID(read_tokens(fields, "suppress_tokens", file, tokens, out.suppress, out.notes));
   add_stops_of_the_family(tokens, out.stop);
   return out;
 }

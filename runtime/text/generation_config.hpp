@@ -18,6 +18,9 @@ struct generation_config {
   // Generation ends with any of these, ascending: what the file lists and, because files differ in
   // what they list, <eos>, <turn|> and <|tool_response> as far as the tokenizer has them.
   std::vector<token_id> stop;
+  std::vector<token_id> suppress; // never chosen: "suppress_tokens"
+  // What the file says of tokens that the tokenizer does not have, which is left out: a line each.
+  std::vector<std::string> notes;
 };
 
 /// `name` stands for the file in messages.

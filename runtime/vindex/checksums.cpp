@@ -234,6 +234,25 @@ std::string weights_digest(const checksums& sums) {
   return to_hex(hash.finish());
 }
 
+std::optional<sha256_digest> range_digest(const checksums& sums, const expert_block& of) {
+  auto hash = sha256{};
+  const auto head = fmt::format("larql-experts-1 {} {} {} {}\n", of.first_layer, of.last_layer,
+                                of.first_expert, of.last_expert);
+  hash.update(std::as_bytes(std::span{head}));
+  for (auto l = of.first_layer; l <= of.last_layer; ++l) {
+    const auto layer = sums.layers.find(l);
+    if (layer == sums.layers.end() || layer->second.experts.size() <= of.last_expert)
+      return std::nullopt;
+    for (auto e = of.first_expert; e <= of.last_expert; ++e) {
+      const auto& digest = layer->second.experts[e];
+      if (!digest)
+        return std::nullopt;
+      hash.update(*digest);
+    }
+  }
+  return hash.finish();
+}
+
 const sha256_digest* head_digest(const std::optional<checksums>& sums,
                                  std::uint32_t layer) noexcept {
   if (!sums)

@@ -15,6 +15,7 @@
 #include "runtime/base/result.hpp"
 #include "runtime/base/sha256.hpp"
 #include "runtime/vindex/layer_file.hpp"
+#include "runtime/vindex/presence.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -78,6 +79,11 @@ struct checksums {
 /// A name for the weights of all experts: 64 hexadecimal digits, the same for every slice of a
 /// model. Empty if there are no layers or an expert's digest is unknown.
 [[nodiscard]] std::string weights_digest(const checksums& sums);
+
+/// A name for the weights of these experts alone: what a machine that holds no others can know of
+/// them. None if an expert's digest is unknown.
+[[nodiscard]] std::optional<sha256_digest> range_digest(const checksums& sums,
+                                                        const expert_block& of);
 
 /// The digest of a layer file's header and table; null if there is none.
 [[nodiscard]] const sha256_digest* head_digest(const std::optional<checksums>& sums,

@@ -23,7 +23,10 @@ bool is_file_of_vindex(std::string_view name) {
     return name.starts_with("layers/layer_") && name.ends_with(".weights") &&
            name.find('/', sizeof "layers/") == std::string_view::npos;
   return !name.ends_with('/') &&
-         (name == checksums_file || name == slice_file || part_of(name).has_value());
+         (name == checksums_file || name == slice_file || name == locations_file ||
+          name == "heads.bin" || name == "rewritten.bin" || name == "rewritten.bin.held" ||
+          name == ".texts" || name == ".stream.json" || name == ".checksums.lock" ||
+          part_of(name).has_value());
 }
 
 // A directory that a pull is filling at this moment is not to be taken from under it.

@@ -41,6 +41,9 @@ inline constexpr std::string_view head_any_manifest_file = "output_head_manifest
 inline constexpr std::string_view checksums_file = "checksums.json";
 inline constexpr std::string_view slice_file = "larql_slice.json";
 
+// Ours: of a vindex whose large files are parts of others.
+inline constexpr std::string_view locations_file = "locations.json";
+
 /// "layers/layer_07.weights"
 [[nodiscard]] std::string layer_file_name(std::uint32_t layer);
 

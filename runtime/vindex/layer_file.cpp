@@ -147,8 +147,11 @@ result<layer_header> parse_layer_header(std::span<const std::byte> head, std::ui
   return h;
 }
 
-result<layer_header> read_layer_header(const file& in, const model_config& model,
-                                       const sha256_digest* digest) {
+namespace {
+
+template <class File>
+result<layer_header> read_header(const File& in, const model_config& model,
+                                 const sha256_digest* digest) {
   const auto name = in.path().string();
   const auto wanted = layer_table_bytes(layer_version_2, model.experts);
   auto head = std::vector<std::byte>(std::min(wanted, in.size_bytes()));
@@ -173,6 +176,18 @@ result<layer_header> read_layer_header(const file& in, const model_config& model
                   "the file was changed, or belongs to another model",
                   name, to_hex(found), to_hex(*digest), checksums_file);
   return h;
+}
+
+} // namespace
+
+result<layer_header> read_layer_header(const file& in, const model_config& model,
+                                       const sha256_digest* digest) {
+  return read_header(in, model, digest);
+}
+
+result<layer_header> read_layer_header(const stored_file& in, const model_config& model,
+                                       const sha256_digest* digest) {
+  return read_header(in, model, digest);
 }
 
 std::vector<std::byte> write_layer_header(const layer_header& h) {

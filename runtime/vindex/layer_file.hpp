@@ -13,6 +13,7 @@
 #include "runtime/base/sha256.hpp"
 #include "runtime/quant/encoding.hpp"
 #include "runtime/vindex/index_json.hpp"
+#include "runtime/vindex/storage.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -54,6 +55,9 @@ struct layer_header {
 /// Reads the header of an open layer file and checks it against the model, and header and table
 /// against their digest in checksums.json where there is one (head_digest()).
 [[nodiscard]] result<layer_header> read_layer_header(const file& in, const model_config& model,
+                                                     const sha256_digest* digest = nullptr);
+[[nodiscard]] result<layer_header> read_layer_header(const stored_file& in,
+                                                     const model_config& model,
                                                      const sha256_digest* digest = nullptr);
 
 /// Header and table of a new file, experts in order, gate_up directly followed by down.

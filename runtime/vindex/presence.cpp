@@ -11,7 +11,6 @@ namespace larql::vindex {
 namespace {
 
 constexpr std::uint32_t format_version = 1;
-constexpr std::size_t max_blocks = 64;
 
 std::string range_text(const char* what, std::uint32_t first, std::uint32_t last) {
   return first == last ? fmt::format("{} {}", what, first)
@@ -39,9 +38,9 @@ result<void> read_range(const json_fields& f, const char* key, std::uint32_t cou
 
 result<std::vector<expert_block>> read_blocks(const json_fields& top, const model_config& model) {
   LARQL_TRY(const json* list, top.array("holds"));
-  if (list->size() > max_blocks)
+  if (list->size() > max_expert_blocks)
     return fail(errc::corrupt, "{}: field \"holds\" has {} entries, expected at most {}",
-                top.where(), list->size(), max_blocks);
+                top.where(), list->size(), max_expert_blocks);
   auto out = std::vector<expert_block>{};
   for (const auto& entry : *list) {
     const auto f = json_fields{entry, fmt::format("{}: holds[{}]", top.where(), out.size())};

@@ -39,6 +39,9 @@ struct expert_block {
 /// All experts of a model.
 [[nodiscard]] expert_block everything(const model_config& model) noexcept;
 
+/// Most blocks that a larql_slice.json has.
+inline constexpr std::size_t max_expert_blocks = 64;
+
 struct presence {
   bool sliced = false;             ///< the vindex has a larql_slice.json
   std::string preset;              ///< what it was cut by; empty: a list of parts

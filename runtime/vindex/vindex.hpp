@@ -12,9 +12,9 @@
 
 #pragma once
 
-#include "runtime/base/mapped_file.hpp"
 #include "runtime/quant/encoding.hpp"
 #include "runtime/vindex/index_json.hpp"
+#include "runtime/vindex/mapped_parts.hpp"
 
 #include <filesystem>
 #include <span>
@@ -42,12 +42,6 @@ struct layer_tensors {
   float layer_scalar = 1;
 };
 
-/// A whole file of the directory in memory.
-struct weights_file {
-  std::filesystem::path path;
-  mapped_range range;
-};
-
 /// Everything the laptop needs.
 class dense_weights {
 public:
@@ -59,13 +53,13 @@ public:
   std::span<const float> final_norm;
   std::vector<layer_tensors> layers;
 
-  /// The file that a view lies in, told by its first byte.
+  /// The real file that a view lies in, told by its first byte.
   /// @pre `view` is mapped: not layer_scalar, which is a copy, nor the ones in the place of
   /// per_expert_scale
   [[nodiscard]] const std::filesystem::path& file_of(const void* view) const;
 
 private:
-  std::vector<weights_file> maps_;
+  std::vector<mapped_parts> maps_;
   std::vector<float> ones_;
 };
 

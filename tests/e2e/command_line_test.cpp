@@ -12,7 +12,7 @@ namespace {
 TEST(CommandLine, EveryCommandExplainsItself) {
   for (const auto* command :
        {"run", "chat", "serve", "status", "drain", "restart", "topology", "certs", "extract",
-        "inspect", "slice", "verify", "tokenize", "logits", "pull", "publish", "bench"}) {
+        "inspect", "slice", "verify", "tokenize", "logits", "pull", "publish", "bench", "cache"}) {
     const auto done = run(larql({command, "--help"}));
     EXPECT_EQ(done.code, 0) << command;
     EXPECT_NE(done.out.find("Usage: "), std::string::npos) << command;

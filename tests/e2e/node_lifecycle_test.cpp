@@ -211,9 +211,10 @@ TEST_F(NodeLifecycle, ANameThatTheProtocolCannotCarryIsAUsageError) {
 }
 
 TEST_F(NodeLifecycle, AMissingOrForeignDirectoryIsAnErrorThatNamesIt) {
+  write_file(scratch_ / "notes.txt", "no model");
   for (const auto& [path, code] : {std::pair{scratch_ / "nowhere", 1},
                                    std::pair{vindex() / "layers", 1}, // no model of anything
-                                   std::pair{scratch_.path(), 2}, std::pair{gguf(), 2}}) {
+                                   std::pair{scratch_ / "notes.txt", 2}}) {
     const auto done = run(larql_node({path.string(), "--port", "0"}));
     EXPECT_EQ(done.code, code) << path;
     EXPECT_NE(done.err.find(path.string()), std::string::npos) << done.err;

@@ -141,8 +141,8 @@ key = "certs/me.key"
   EXPECT_NE(check("", "").err.find("has no certificate and key"), std::string::npos);
   EXPECT_EQ(check("elsewhere", "elsewhere").code, 0); // on its own machine
   const auto gguf = check("alpha", "alpha", "tiny.gguf");
-  EXPECT_EQ(gguf.code, 2);
-  EXPECT_NE(gguf.err.find("is a GGUF file, not a vindex"), std::string::npos) << gguf.err;
+  EXPECT_EQ(gguf.code, 0) << gguf.err;
+  EXPECT_EQ(check("alpha", "alpha", "certs").code, 1); // neither a model nor elsewhere
   EXPECT_EQ(check("alpha", "alpha", "elsewhere.vindex").code, 0);
 }
 

@@ -1,8 +1,10 @@
-// Mirrors cli/laptop/run.cpp from outside: what scripts that measure rely on.
+// Mirrors cli/laptop/run.cpp from outside: what scripts that measure rely on, and which chat format
+// prompts have.
 
 #include "tests/e2e/programs.hpp"
 #include "tests/support/paths.hpp"
 
+#include <algorithm>
 #include <sstream>
 
 namespace larql::test {
@@ -55,6 +57,100 @@ TEST_F(Run, IgnoringTheEndOfTheAnswerGoesOnToTheLastToken) {
   EXPECT_LT(until_end.size(), 60u);
   ASSERT_EQ(all.size(), 60u);
   EXPECT_TRUE(std::equal(until_end.begin(), until_end.end(), all.begin()));
+}
+
+// ---- chat formats -------------------------------------------------------------------------------
+
+class ChatFormats : public Run {
+protected:
+  static constexpr auto question = "What is the capital of France?";
+
+  void write_template(const std::string& text) const {
+    write_file(scratch_ / "demo.vindex/chat_template.jinja", text);
+  }
+  [[nodiscard]] finished ask(const words& options) const {
+    auto command = larql({"run", vindex(), question, "-n", "40"});
+    command.insert(command.end(), options.begin(), options.end());
+    return run(command);
+  }
+  [[nodiscard]] finished talk(const words& options) const {
+    auto command = larql({"chat", vindex(), "--no-history", "-n", "40"});
+    command.insert(command.end(), options.begin(), options.end());
+    auto chat = child_process{command, {}, child_input::pipe};
+    chat.write(fmt::format("{}\n", question));
+    chat.end_input();
+    const auto ended = chat.wait();
+    return {ended ? ended->code : -1, chat.out(), chat.err()};
+  }
+};
+
+TEST_F(ChatFormats, WithoutATemplateRunAndChatDoTheSameAndSayWhat) {
+  const auto with = ask({"-q"}).out;
+  std::filesystem::remove(scratch_ / "demo.vindex/chat_template.jinja");
+  const auto answered = ask({});
+  EXPECT_EQ(answered.out, with);
+  EXPECT_NE(answered.err.find("has no chat template: Gemma 4's chat format is used"),
+            std::string::npos)
+      << answered.err;
+  const auto talked = talk({});
+  EXPECT_EQ(talked.out, with);
+  EXPECT_NE(talked.err.find("has no chat template: Gemma 4's"), std::string::npos) << talked.err;
+  EXPECT_EQ(ask({"--raw"}).err.find("template"), std::string::npos);
+}
+
+TEST_F(ChatFormats, AForeignTemplateLeavesPlainTextAndAnExplicitFormat) {
+  const auto with = ask({"-q"}).out;
+  write_template("{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}{% endfor %}");
+  const auto refused = ask({});
+  EXPECT_EQ(refused.code, 1);
+  for (const auto* part : {"chat_template.jinja", "--raw", "--chat-format gemma4"})
+    EXPECT_NE(refused.err.find(part), std::string::npos) << refused.err;
+  EXPECT_NE(talk({}).err.find("--chat-format gemma4"), std::string::npos);
+  EXPECT_TRUE(answer({}).out.starts_with(" Paris")) << answer({}).err;
+  EXPECT_EQ(ask({"-q", "--chat-format", "gemma4"}).out, with);
+  EXPECT_EQ(talk({"-q", "--chat-format", "gemma4"}).out, with);
+  EXPECT_EQ(ask({"--chat-format", "chatml"}).code, 2);
+}
+
+TEST_F(ChatFormats, ATemplateThatSaysMoreIsReportedInOneLine) {
+  write_template(read_file(scratch_ / "demo.vindex/chat_template.jinja") +
+                 "{{ 'You are a helpful assistant.' }}");
+  for (const auto& done : {ask({}), talk({})}) {
+    EXPECT_EQ(done.code, 0) << done.err;
+    EXPECT_NE(done.err.find("left out: \"You are a helpful assistant.\""), std::string::npos)
+        << done.err;
+  }
+  EXPECT_EQ(ask({"-q"}).err, "");
+}
+
+// ---- what is in force ---------------------------------------------------------------------------
+
+TEST_F(ChatFormats, VerboseSaysHowTokensAreChosenAndWhatEndsAnAnswer) {
+  write_file(scratch_ / "demo.vindex/generation_config.json",
+             R"({"temperature": 0.9, "top_k": 40, "top_p": 0.8, "eos_token_id": 1,
+                 "suppress_tokens": [5]})");
+  const auto greedy = ask({"--verbose"}).err;
+  for (const auto* part : {"always the most likely one", "the model's own is 0.9",
+                           "never chosen: 1 tokens", "<turn|>", "the model's chat template"})
+    EXPECT_NE(greedy.find(part), std::string::npos) << part << " in " << greedy;
+  const auto varied = ask({"--verbose", "--temperature", "0.5"}).err;
+  EXPECT_NE(varied.find("temperature 0.5, top-k 40 (the model's), top-p 0.8 (the model's)"),
+            std::string::npos)
+      << varied;
+  const auto asked = ask({"--verbose", "--temperature", "0.5", "--top-k", "3"}).err;
+  EXPECT_NE(asked.find("top-k 3, top-p 0.8 (the model's)"), std::string::npos) << asked;
+  EXPECT_NE(ask({"--verbose", "--raw"}).err.find("prompt: plain text"), std::string::npos);
+  EXPECT_EQ(ask({"--verbose", "-q"}).code, 2);
+}
+
+TEST_F(ChatFormats, ATokenThatIsNeverToBeChosenIsNotChosen) {
+  const auto first = numbers(answer({"--token-ids"}).out);
+  ASSERT_FALSE(first.empty());
+  write_file(scratch_ / "demo.vindex/generation_config.json",
+             fmt::format(R"({{"suppress_tokens": [{}]}})", first[0]));
+  const auto other = numbers(answer({"--token-ids"}).out);
+  ASSERT_FALSE(other.empty());
+  EXPECT_EQ(std::count(other.begin(), other.end(), first[0]), 0);
 }
 
 } // namespace

@@ -103,26 +103,51 @@ TEST_F(Typed, WhatIsNoVindexIsRecognisedByEveryCommand) {
   const auto above = scratch_ / "above";
   fs::create_directories(above / "m.vindex");
   fs::copy_file(vindex() / "index.json", above / "m.vindex/index.json");
-  const std::pair<std::string, std::string> wrong[] = {
-      {gguf().string(), "is a GGUF file, not a vindex; `larql extract " + gguf().string()},
-      {checkpoint.string(), "is a checkpoint, not a vindex; `larql extract"},
-      {(checkpoint / "model.safetensors").string(), "makes a vindex of its directory"},
-      {files.string(), "holds a GGUF file"},
+  const std::pair<std::string, std::string> wrong_for_all[] = {
+      {(checkpoint / "model.safetensors").string(), "is a file of a checkpoint"},
       {above.string(), "holds one: " + (above / "m.vindex").string()},
       {(vindex() / "index.json").string(), "the vindex is the directory " + vindex().string()},
   };
-  for (const auto& [path, part] : wrong)
+  // What others run from where it lies.
+  const std::pair<std::string, std::string> no_vindex[] = {
+      {gguf().string(), "is a GGUF file, not a vindex; `larql extract " + gguf().string()},
+      {checkpoint.string(), "is a checkpoint, not a vindex; `larql extract"},
+      {files.string(), "holds a GGUF file"},
+  };
+  const auto expect = [](const words& command, const std::string& part) {
+    const auto done = run(command);
+    EXPECT_EQ(done.code, 2) << command[1] << ": " << done.err;
+    EXPECT_NE(done.err.find(part), std::string::npos) << command[1] << ": " << done.err;
+  };
+  const auto need_a_vindex = [&](const std::string& path) {
+    return std::vector<words>{
+        larql({"verify", path}),
+        larql({"slice", path, "-o", (scratch_ / "s").string(), "--preset", "moe-client"}),
+        larql({"publish", path, "--repo", "ann/tiny"})};
+  };
+  for (const auto& [path, part] : wrong_for_all) {
     for (const auto& command :
          {larql({"run", path, "abc"}), larql({"chat", path}), larql({"inspect", path}),
-          larql({"verify", path}), larql({"tokenize", path, "abc"}),
+          larql({"tokenize", path, "abc"}),
           larql({"logits", path, "--ids", "1", "-o", (scratch_ / "l").string()}),
-          larql({"bench", path}),
-          larql({"slice", path, "-o", (scratch_ / "s").string(), "--preset", "moe-client"}),
-          larql({"publish", path, "--repo", "ann/tiny"}), larql_node({path, "--port", "0"})}) {
-      const auto done = run(command);
-      EXPECT_EQ(done.code, 2) << command[1] << " " << path << ": " << done.err;
-      EXPECT_NE(done.err.find(part), std::string::npos) << command[1] << ": " << done.err;
-    }
+          larql({"bench", path}), larql_node({path, "--port", "0"})})
+      expect(command, part);
+    for (const auto& command : need_a_vindex(path))
+      expect(command, part);
+  }
+  for (const auto& [path, part] : no_vindex)
+    for (const auto& command : need_a_vindex(path))
+      expect(command, part);
+}
+
+TEST_F(Typed, ADirectoryOfSeveralGgufFilesAsksForOne) {
+  const auto files = scratch_ / "files";
+  fs::create_directories(files);
+  for (const auto* name : {"a.gguf", "b.gguf", "mmproj-a.gguf"})
+    fs::copy_file(gguf(), files / name);
+  const auto done = run(larql({"run", files.string(), "abc"}));
+  EXPECT_EQ(done.code, 2);
+  EXPECT_NE(done.err.find("several GGUF files, a.gguf and b.gguf"), std::string::npos) << done.err;
 }
 
 TEST_F(Typed, ExtractKnowsWhatItHasNothingToDoWith) {
@@ -181,11 +206,12 @@ std::vector<words> all_commands() {
   auto out = std::vector<words>{larql({}), larql_node({})};
   for (const auto* name :
        {"run", "chat", "serve", "status", "drain", "restart", "topology", "certs", "extract",
-        "inspect", "slice", "verify", "tokenize", "logits", "pull", "publish", "bench"})
+        "inspect", "slice", "verify", "tokenize", "logits", "pull", "publish", "cache", "bench"})
     out.push_back(larql({name}));
   for (const auto& two :
        {std::pair{"topology", "check"}, std::pair{"topology", "init"}, std::pair{"certs", "init"},
-        std::pair{"certs", "issue"}, std::pair{"certs", "list"}, std::pair{"certs", "secret"}})
+        std::pair{"certs", "issue"}, std::pair{"certs", "list"}, std::pair{"certs", "secret"},
+        std::pair{"cache", "list"}, std::pair{"cache", "remove"}, std::pair{"cache", "path"}})
     out.push_back(larql({two.first, two.second}));
   return out;
 }
@@ -201,12 +227,15 @@ TEST(Help, FitsAScreenAndHasTwoExamples) {
     for (auto line = std::string{}; std::getline(lines, line); ++count)
       EXPECT_LE(line.size(), 80u) << line;
     EXPECT_LE(count, 24);
-    const auto at = done.out.find("Examples:\n");
+    const auto at = done.out.find("Examples:");
     ASSERT_NE(at, std::string::npos);
-    const auto examples = done.out.substr(at + 10);
-    const auto second = examples.find('\n') + 1;
-    EXPECT_EQ(examples.substr(0, 2), "  ");
-    EXPECT_EQ(examples.substr(second, 7), "  larql");
+    auto examples = std::istringstream{done.out.substr(at + 9)};
+    auto example = std::string{};
+    for (auto i = 0; i < 2; ++i) {
+      examples >> std::ws;
+      std::getline(examples, example);
+      EXPECT_NE(example.find("larql"), std::string::npos) << example;
+    }
     if (done.out.find("\nCommands:\n") == std::string::npos) {
       EXPECT_NE(done.out.find("Environment: LARQL_LOG"), std::string::npos);
     }

@@ -5,6 +5,7 @@
 #include "runtime/import/gguf.hpp"
 #include "runtime/import/gguf_checkpoint.hpp"
 #include "runtime/import/gguf_tokenizer.hpp"
+#include "runtime/vindex/format.hpp"
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -37,7 +38,7 @@ void read_metadata(const gguf_head& head) {
     (void) m.strings(key);
     (void) m.integers(key);
   }
-  (void) tokenizer_files(m);
+  (void) tokenizer_files(m, vindex::max_vocab);
 }
 
 void plan(const checkpoint& source) {

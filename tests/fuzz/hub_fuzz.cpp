@@ -66,6 +66,7 @@ void check_redirect(std::string_view text) {
     LARQL_CHECK(target->starts_with("https://") && origin_of(*target));
   static_cast<void>(origin_of(text));
   static_cast<void>(parse_hub_path(text));
+  static_cast<void>(parse_model_address(text));
 }
 
 void run(std::string_view bytes) {

@@ -61,8 +61,9 @@ inline std::string text_of(const schema::ping& m) {
   return fmt::format("ping nonce={} node={}", m.nonce, m.node);
 }
 inline std::string text_of(const schema::pong& m) {
-  return fmt::format("pong nonce={} incarnation={} served={} waiting={} state={}", m.nonce,
-                     m.incarnation, m.served, m.waiting, static_cast<int>(m.state));
+  return fmt::format("pong nonce={} incarnation={} served={} waiting={} state={}{}", m.nonce,
+                     m.incarnation, m.served, m.waiting, static_cast<int>(m.state),
+                     m.owned_digest ? " digest=" + hex(*m.owned_digest) : "");
 }
 inline std::string text_of(const schema::ask_status& m) {
   return fmt::format("ask status nonce={} node={}", m.nonce, m.node);
@@ -70,11 +71,12 @@ inline std::string text_of(const schema::ask_status& m) {
 inline std::string text_of(const schema::node_status& m) {
   return fmt::format("status nonce={} incarnation={} state={} uptime={} served={} failed={} "
                      "waiting={} connections={} restarts={} owned={} resident={} rss={} load={} "
-                     "answers={} own={}",
+                     "answers={} own={}{}",
                      m.nonce, m.incarnation, static_cast<int>(m.state), m.uptime_ms, m.served,
                      m.failed, m.waiting, m.connections, m.restarts, m.owned_bytes,
                      m.resident_bytes, m.rss_bytes, m.load_percent, static_cast<int>(m.answers),
-                     m.own_answers ? hex(*m.own_answers) : "");
+                     m.own_answers ? hex(*m.own_answers) : "",
+                     m.owned_digest ? " digest=" + hex(*m.owned_digest) : "");
 }
 inline std::string text_of(const schema::control& m) {
   return fmt::format("control id={} action={} node={}", m.id, static_cast<int>(m.action), m.node);

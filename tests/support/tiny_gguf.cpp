@@ -29,6 +29,7 @@ std::uint32_t ggml_type(encoding e) {
   case encoding::f32: return 0;
   case encoding::q8_0: return 8;
   case encoding::q4_k: return 12;
+  case encoding::q6_k: return 14;
   case encoding::bf16: return 30;
   default: break;
   }

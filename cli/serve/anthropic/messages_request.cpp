@@ -10,7 +10,6 @@ namespace larql::serve::anthropic {
 namespace {
 
 constexpr auto most_messages = std::size_t{16'384};
-constexpr auto most_tools = std::size_t{1024};
 
 // A system text, as a field of its own or as a message; blocks that change with every request are
 // left out of the prompt.
@@ -153,21 +152,11 @@ void read_messages(field_reader& fields, std::vector<text::chat_message>& out) {
 }
 
 void read_tools(field_reader& fields, std::vector<text::tool_definition>& out) {
-  const auto* tools = fields.array("tools");
-  if (tools == nullptr)
-    return;
-  if (tools->size() > most_tools)
-    return fields.wrong(
-        "tools", fmt::format("has {} tools, at most {} are taken", tools->size(), most_tools));
-  for (auto i = std::size_t{0}; i < tools->size(); ++i) {
+  const auto* tools = openai::tools_of(fields);
+  for (auto i = std::size_t{0}; tools != nullptr && i < tools->size(); ++i) {
     auto tool = fields.element((*tools)[i], "tools", i);
-    auto type = std::string{"custom"};
-    tool.text("type", type);
-    if (type != "custom")
-      return tool.wrong("type",
-                        fmt::format("{} is not supported: this server runs no tools itself",
-                                    brief(ordered_json(type))),
-                        error_kind::unsupported);
+    if (!openai::is_tool_of_type(tool, "custom", "this server runs no tools itself"))
+      return;
     openai::read_function(tool, out.emplace_back(), "input_schema");
   }
 }

@@ -113,22 +113,31 @@ void read_function(field_reader& function, text::tool_definition& out, const cha
     out.parameters = to_text(*schema);
 }
 
-void read_tools(field_reader& fields, std::vector<text::tool_definition>& out) {
+const ordered_json* tools_of(field_reader& fields) {
   const auto* tools = fields.array("tools");
-  if (tools == nullptr)
-    return;
-  if (tools->size() > most_tools)
-    return fields.wrong(
-        "tools", fmt::format("has {} tools, at most {} are taken", tools->size(), most_tools));
-  for (auto i = std::size_t{0}; i < tools->size(); ++i) {
+  if (tools == nullptr || tools->size() <= most_tools)
+    return tools;
+  fields.wrong("tools",
+               fmt::format("has {} tools, at most {} are taken", tools->size(), most_tools));
+  return nullptr;
+}
+
+bool is_tool_of_type(field_reader& tool, std::string_view only, std::string_view reason) {
+  auto type = std::string{only};
+  tool.text("type", type);
+  if (type == only)
+    return true;
+  tool.wrong("type", fmt::format("{} is not supported: {}", brief(ordered_json(type)), reason),
+             error_kind::unsupported);
+  return false;
+}
+
+void read_tools(field_reader& fields, std::vector<text::tool_definition>& out) {
+  const auto* tools = tools_of(fields);
+  for (auto i = std::size_t{0}; tools != nullptr && i < tools->size(); ++i) {
     auto tool = fields.element((*tools)[i], "tools", i);
-    auto type = std::string{"function"};
-    tool.text("type", type);
-    if (type != "function")
-      return tool.wrong("type",
-                        fmt::format("{} is not supported: only functions can be called",
-                                    brief(ordered_json(type))),
-                        error_kind::unsupported);
+    if (!is_tool_of_type(tool, "function", "only functions can be called"))
+      return;
     const auto* function = tool.object("function");
     if (function == nullptr)
       return tool.wrong("function", "is missing");

@@ -14,6 +14,14 @@ namespace larql::serve::openai {
 /// "messages": at least one. A system message may stand anywhere.
 void read_messages(field_reader& fields, std::vector<text::chat_message>& out);
 
+/// The elements of "tools", at most 1,024; null if there are none, or too many, which is reported.
+[[nodiscard]] const ordered_json* tools_of(field_reader& fields);
+
+/// Whether a tool's "type", which may be missing, is `only`. If not, the tool is refused with
+/// `reason`.
+[[nodiscard]] bool is_tool_of_type(field_reader& tool, std::string_view only,
+                                   std::string_view reason);
+
 /// "tools" that are functions; other types are refused by name.
 void read_tools(field_reader& fields, std::vector<text::tool_definition>& out);
 

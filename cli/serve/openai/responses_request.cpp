@@ -128,16 +128,11 @@ void read_input(field_reader& fields, std::vector<text::chat_message>& out) {
 
 // Functions stand flat here, without an object around them.
 void read_flat_tools(field_reader& fields, std::vector<text::tool_definition>& out) {
-  const auto* tools = fields.array("tools");
+  const auto* tools = tools_of(fields);
   for (auto i = std::size_t{0}; tools != nullptr && i < tools->size(); ++i) {
     auto tool = fields.element((*tools)[i], "tools", i);
-    auto type = std::string{};
-    tool.text("type", type);
-    if (type != "function")
-      return tool.wrong("type",
-                        fmt::format("{} is not supported: only functions can be called",
-                                    brief(ordered_json(type))),
-                        error_kind::unsupported);
+    if (!is_tool_of_type(tool, "function", "only functions can be called"))
+      return;
     read_function(tool, out.emplace_back(), "parameters");
   }
 }

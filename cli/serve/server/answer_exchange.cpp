@@ -2,6 +2,8 @@
 
 #include "cli/serve/server/replies.hpp"
 
+#include <limits>
+
 namespace larql::serve {
 
 // ---- answer_state -------------------------------------------------------------------------------
@@ -24,91 +26,35 @@ void answer_state::answer(ordered_json whole) {
 
 void answer_state::admit(std::unique_ptr<answer_writer> writer,
                          std::unique_ptr<completion> handle) {
-  auto unwanted = std::shared_ptr<completion>{std::move(handle)};
+  if (!inbox_.admit(std::move(handle)))
+    return;
   {
     const auto lock = std::scoped_lock{mutex_};
-    if (is_dropped_)
-      return; // the client left meanwhile, and `unwanted` is cancelled
     writer_ = std::move(writer);
-    handle_ = std::move(unwanted);
   }
-  apply_pause();
   waker_.wake();
 }
 
 void answer_state::push(completion_event event) {
-  auto pauses = false;
-  {
-    const auto lock = std::scoped_lock{mutex_};
-    if (is_dropped_)
-      return;
-    inbox_bytes_ += size_of(event);
-    inbox_.push_back(std::move(event));
-    if (inbox_bytes_ > limits_.max_unread_bytes && !paused_) {
-      paused_ = std::chrono::steady_clock::now();
-      pauses = true;
-    }
-  }
-  if (pauses)
-    apply_pause();
+  inbox_.push(std::move(event));
   waker_.wake();
 }
 
 bool answer_state::is_dropped() const {
-  const auto lock = std::scoped_lock{mutex_};
-  return is_dropped_;
+  return inbox_.is_dropped();
 }
 
-// Two threads may want to pause and to resume at the same time: what they do follows the state, in
-// its order.
-void answer_state::apply_pause() {
-  const auto one_at_a_time = std::scoped_lock{pause_mutex_};
-  auto handle = std::shared_ptr<completion>{};
-  auto pause = false;
-  {
-    const auto lock = std::scoped_lock{mutex_};
-    handle = handle_;
-    pause = paused_.has_value();
-  }
-  if (!handle || pause == is_pause_told_)
-    return;
-  is_pause_told_ = pause;
-  if (pause)
-    handle->pause();
-  else
-    handle->resume();
-}
-
-// All that came, or as much as becomes a few tens of kilobytes.
+// As much as becomes a few tens of kilobytes.
 std::deque<completion_event> answer_state::take() {
-  constexpr auto most_bytes = std::size_t{16} << 10;
-  auto out = std::deque<completion_event>{};
-  auto resumes = false;
-  {
-    const auto lock = std::scoped_lock{mutex_};
-    for (auto bytes = std::size_t{0}; !inbox_.empty() && bytes < most_bytes; inbox_.pop_front()) {
-      const auto size = size_of(inbox_.front());
-      bytes += size;
-      inbox_bytes_ -= size;
-      out.push_back(std::move(inbox_.front()));
-    }
-    resumes = paused_ && inbox_bytes_ < limits_.max_unread_bytes / 2;
-    if (resumes)
-      paused_.reset();
-  }
-  if (resumes)
-    apply_pause();
-  return out;
+  return inbox_.take(std::size_t{16} << 10);
 }
 
 // ---- answer_exchange ----------------------------------------------------------------------------
 
 answer_exchange::~answer_exchange() {
-  auto handle = std::shared_ptr<completion>{}; // is cancelled when the lock is free again
-  const auto lock = std::scoped_lock{state_->mutex_};
-  state_->is_dropped_ = true;
-  state_->inbox_.clear();
-  handle = std::move(state_->handle_);
+  state_->inbox_.drop();
+  // The backend may keep the state for a while, and nobody reads what came.
+  static_cast<void>(state_->inbox_.take(std::numeric_limits<std::size_t>::max()));
 }
 
 bool answer_exchange::take_writer() {
@@ -128,13 +74,7 @@ std::optional<actors::http_reply> answer_exchange::reply() {
     return std::nullopt;
   if (!writer_->streams())
     return whole_reply();
-  auto out = actors::http_reply{};
-  out.is_stream = true;
-  // The last one keeps proxies from collecting a stream before they pass it on.
-  out.headers = {{"Content-Type", std::string{writer_->content_type()}},
-                 {"Cache-Control", "no-store"},
-                 {"X-Accel-Buffering", "no"}};
-  return finished(std::move(out));
+  return finished(stream_reply(writer_->content_type()));
 }
 
 actors::http_reply answer_exchange::finished(actors::http_reply reply) const {
@@ -175,8 +115,7 @@ actors::http_exchange::next answer_exchange::read(std::string& out) {
     more = !events.empty();
     for (const auto& event : events) {
       writer_->write(event, out);
-      has_ended_ = has_ended_ || std::holds_alternative<completion_end>(event) ||
-                   std::holds_alternative<api_error>(event);
+      has_ended_ = has_ended_ || is_last(event);
     }
   }
   if (std::exchange(wants_keep_alive_, false) && out.size() == before)
@@ -189,11 +128,9 @@ actors::http_exchange::next answer_exchange::read(std::string& out) {
 }
 
 bool answer_exchange::tick(clock::time_point now) {
-  {
-    const auto lock = std::scoped_lock{state_->mutex_};
-    if (state_->paused_ && now - *state_->paused_ > state_->limits_.longest_pause)
-      return false;
-  }
+  if (const auto since = state_->inbox_.paused_since();
+      since && now - *since > state_->limits_.longest_pause)
+    return false;
   if (has_begun_ && !has_ended_ && now - last_bytes_ >= state_->limits_.keep_alive) {
     wants_keep_alive_ = true;
     state_->waker_.wake();

@@ -15,7 +15,8 @@
 #pragma once
 
 #include "actors/net/http_server.hpp"
-#include "cli/serve/api/completion_backend.hpp"
+#include "cli/serve/server/answer_sink.hpp"
+#include "cli/serve/server/event_inbox.hpp"
 #include "cli/serve/server/prepare.hpp"
 
 #include <deque>
@@ -33,45 +34,38 @@ struct answer_limits {
 };
 
 /// The state that the threads share.
-class answer_state {
+class answer_state final : public answer_sink {
 public:
   /// `headers` are added to the reply, whatever it is.
   answer_state(protocol shape, std::vector<actors::http_header> headers,
                const answer_limits& limits, actors::http_waker waker)
-      : shape_(shape), headers_(std::move(headers)), limits_(limits), waker_(std::move(waker)) {}
+      : shape_(shape),
+        headers_(std::move(headers)),
+        limits_(limits),
+        waker_(std::move(waker)),
+        inbox_(limits.max_unread_bytes) {}
 
-  // ---- the worker and the backend ---------------------------------------------------------------
-
-  /// What the request led to: an error, something known at once, or an answer that was admitted.
-  void refuse(api_error error);
-  void answer(ordered_json whole);
-  void admit(std::unique_ptr<answer_writer> writer, std::unique_ptr<completion> handle);
-  /// An event of the answer; may come before admit().
-  void push(completion_event event);
-
-  [[nodiscard]] bool is_dropped() const;
+  // answer_sink
+  void refuse(api_error error) override;
+  void answer(ordered_json whole) override;
+  void admit(std::unique_ptr<answer_writer> writer, std::unique_ptr<completion> handle) override;
+  void push(completion_event event) override;
+  [[nodiscard]] bool is_dropped() const override;
 
 private:
   friend class answer_exchange;
   [[nodiscard]] std::deque<completion_event> take();
-  void apply_pause();
 
   const protocol shape_;
   const std::vector<actors::http_header> headers_;
   const answer_limits limits_;
   const actors::http_waker waker_;
 
-  mutable std::mutex mutex_; // guards what follows
+  event_inbox inbox_;
+
+  std::mutex mutex_; // guards what follows
   std::optional<actors::http_reply> known_;
   std::unique_ptr<answer_writer> writer_; ///< until the server's thread has taken it
-  std::shared_ptr<completion> handle_;
-  std::deque<completion_event> inbox_;
-  std::size_t inbox_bytes_ = 0;
-  bool is_dropped_ = false;
-  std::optional<std::chrono::steady_clock::time_point> paused_;
-
-  std::mutex pause_mutex_; // held while the backend is told
-  bool is_pause_told_ = false;
 };
 
 class answer_exchange final : public actors::http_exchange {

@@ -39,6 +39,11 @@ public:
   void attach(completion_backend* backend) { service_->attach(backend); }
   void use_metrics(std::function<std::string()> text) { service_->use_metrics(std::move(text)); }
 
+  void use_cluster(std::function<std::string()> json) { service_->use_cluster(std::move(json)); }
+
+  /// Forgets answers of the page that nobody has come back for. To be called every second or so.
+  void sweep() { service_->sweep(std::chrono::steady_clock::now()); }
+
   /// Reads keys and certificates again. What is no good is logged, and what was stays in use.
   void reload();
 

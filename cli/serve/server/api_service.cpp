@@ -2,6 +2,8 @@
 
 #include "cli/serve/ollama/models.hpp"
 #include "cli/serve/openai/models.hpp"
+#include "cli/serve/page/page_reply.hpp"
+#include "cli/serve/server/known_exchange.hpp"
 #include "cli/serve/server/replies.hpp"
 #include "runtime/base/one_line.hpp"
 
@@ -14,18 +16,6 @@ constexpr auto metrics_type = "text/plain; version=0.0.4; charset=utf-8";
 // How soon it is worth trying again.
 constexpr auto retry_loading_seconds = 5u;
 constexpr auto retry_busy_seconds = 2u;
-
-/// A reply that is known when its exchange begins.
-class known_exchange final : public actors::http_exchange {
-public:
-  explicit known_exchange(actors::http_reply reply) : reply_(std::move(reply)) {}
-  std::optional<actors::http_reply> reply() override { return std::move(reply_); }
-  next read(std::string&) override { return next::end; }
-  bool tick(clock::time_point) override { return true; }
-
-private:
-  actors::http_reply reply_;
-};
 
 bool is_anthropic(const actors::http_request& head) {
   return head.has_header("anthropic-version") || head.has_header("x-api-key");
@@ -57,6 +47,11 @@ void api_service::use_keys(api_keys keys) {
 void api_service::use_metrics(std::function<std::string()> text) {
   const auto lock = std::scoped_lock{mutex_};
   metrics_ = std::move(text);
+}
+
+void api_service::use_cluster(std::function<std::string()> json) {
+  const auto lock = std::scoped_lock{mutex_};
+  cluster_ = std::move(json);
 }
 
 void api_service::drain() {
@@ -210,6 +205,12 @@ std::unique_ptr<actors::http_exchange> api_service::start(actors::http_request r
     return std::make_unique<known_exchange>(
         refusal(request, {error_kind::unsupported,
                           fmt::format("this server does not support {}", to.what)}));
+  if (to.to == endpoint::page_answer)
+    return page_answer(client, std::move(request), std::move(waker));
+  if (to.to == endpoint::page_file || (to.to == endpoint::root && wants_page(request)))
+    return std::make_unique<known_exchange>(finished(request, page_file_reply(request)));
+  if (to.to == endpoint::cluster)
+    return std::make_unique<known_exchange>(finished(request, cluster_reply()));
   if (!to.is_post)
     return std::make_unique<known_exchange>(
         finished(request, known_reply(to, request.path, backend_.load())));

@@ -13,6 +13,7 @@
 #include "cli/serve/server/access_policy.hpp"
 #include "cli/serve/server/answer_exchange.hpp"
 #include "cli/serve/server/api_keys.hpp"
+#include "cli/serve/server/kept_answers.hpp"
 #include "cli/serve/server/routes.hpp"
 #include "cli/serve/server/work_queue.hpp"
 
@@ -27,6 +28,7 @@ namespace larql::serve {
 struct service_options {
   access_policy access;
   answer_limits limits;
+  kept_limits kept; ///< answers of the page
   /// The server listens on addresses that only this machine reaches: numbers need no key.
   bool is_local = true;
   unsigned workers = 2;
@@ -45,6 +47,11 @@ public:
   void use_keys(api_keys keys);
   /// The text of /metrics.
   void use_metrics(std::function<std::string()> text);
+  /// The text of /cluster, once there is one.
+  void use_cluster(std::function<std::string()> json);
+  /// Cancels answers of the page whose reader has been away for long. To be called every second or
+  /// so.
+  void sweep(std::chrono::steady_clock::time_point now) { kept_.sweep(now); }
   /// No new answers: 503, and the connection closes. Those under way go on.
   void drain();
 
@@ -57,7 +64,8 @@ public:
   [[nodiscard]] actors::http_reply no_memory(const actors::http_request& head) override;
 
 private:
-  explicit api_service(service_options options) : options_(std::move(options)) {}
+  explicit api_service(service_options options)
+      : options_(std::move(options)), kept_(options_.kept) {}
 
   /// What is known of a request that may come in.
   struct admitted {
@@ -78,10 +86,27 @@ private:
                                                               actors::http_request request,
                                                               actors::http_waker waker);
 
+  [[nodiscard]] answer_identity identity_for_answer() const;
+  /// Has a worker read the request and ask the backend; what comes of it goes to the sink.
+  void ask(endpoint to, std::string client, actors::http_request request, answer_identity identity,
+           std::shared_ptr<answer_sink> sink);
+
+  // api_page.cpp
+  [[nodiscard]] actors::http_reply page_file_reply(const actors::http_request& head) const;
+  [[nodiscard]] actors::http_reply cluster_reply() const;
+  [[nodiscard]] std::unique_ptr<actors::http_exchange>
+  page_answer(std::string client, actors::http_request request, actors::http_waker waker);
+  [[nodiscard]] std::unique_ptr<actors::http_exchange> ask_for_page(const std::string& id,
+                                                                    std::string client,
+                                                                    actors::http_request request,
+                                                                    actors::http_waker waker);
+
   service_options options_;
+  kept_answers kept_;
   mutable std::mutex mutex_; // guards what follows
   std::shared_ptr<const api_keys> keys_ = std::make_shared<api_keys>();
   std::function<std::string()> metrics_;
+  std::function<std::string()> cluster_;
   std::atomic<completion_backend*> backend_{nullptr};
   std::atomic<bool> draining_{false};
   std::unique_ptr<work_queue> workers_; // last: its threads use the rest

@@ -11,6 +11,7 @@
 #include "cli/serve/openai/requests.hpp"
 #include "cli/serve/openai/responses_request.hpp"
 #include "cli/serve/openai/responses_writer.hpp"
+#include "cli/serve/page/page_writer.hpp"
 
 namespace larql::serve {
 
@@ -34,6 +35,15 @@ prepared prepare_chat(const ordered_json& body, const answer_identity& identity)
                                                     request.ask.logprobs, request.ask.choices};
   return answer_by(std::move(request.ask),
                    std::make_unique<openai::chat_writer>(identity, options));
+}
+
+// The page says what it wants as any client of chat completions does.
+prepared prepare_page_answer(const ordered_json& body) {
+  LARQL_TRY(auto request, openai::read_chat_request(body));
+  if (request.ask.choices != 1)
+    return api_error{error_kind::unsupported, "the page shows one answer at a time", "n"};
+  request.ask.logprobs = false;
+  return answer_by(std::move(request.ask), std::make_unique<page_writer>());
 }
 
 prepared prepare_completions(const ordered_json& body, const answer_identity& identity) {
@@ -157,6 +167,7 @@ prepared prepare(endpoint to, const ordered_json& body, const answer_identity& i
                  completion_backend& backend) {
   switch (to) {
   case endpoint::chat_completions: return prepare_chat(body, identity);
+  case endpoint::page_answer: return prepare_page_answer(body);
   case endpoint::completions: return prepare_completions(body, identity);
   case endpoint::responses: return prepare_responses(body, identity);
   case endpoint::messages: return prepare_messages(body, identity);

@@ -22,6 +22,16 @@ actors::http_reply text_reply(std::string text, std::string_view type) {
   return with_body(std::move(text), type, 200);
 }
 
+actors::http_reply stream_reply(std::string_view type) {
+  auto out = actors::http_reply{};
+  out.is_stream = true;
+  // The last one keeps proxies from collecting a stream before they pass it on.
+  out.headers = {{"Content-Type", std::string{type}},
+                 {"Cache-Control", "no-store"},
+                 {"X-Accel-Buffering", "no"}};
+  return out;
+}
+
 actors::http_reply error_reply(protocol p, const api_error& error) {
   auto out = json_reply(error_body(p, error), status_of(error.kind));
   if (error.retry_after_seconds != 0)

@@ -17,6 +17,9 @@ inline constexpr std::string_view text_type = "text/plain; charset=utf-8";
 [[nodiscard]] actors::http_reply json_reply(const ordered_json& body, unsigned status = 200);
 [[nodiscard]] actors::http_reply text_reply(std::string text, std::string_view type = text_type);
 
+/// The head of a stream.
+[[nodiscard]] actors::http_reply stream_reply(std::string_view type);
+
 /// With the headers that belong to the status: Retry-After, Allow, WWW-Authenticate.
 [[nodiscard]] actors::http_reply error_reply(protocol p, const api_error& error);
 

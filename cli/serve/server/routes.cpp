@@ -1,5 +1,7 @@
 #include "cli/serve/server/routes.hpp"
 
+#include "cli/serve/page/answer_path.hpp"
+
 #include <array>
 
 namespace larql::serve {
@@ -39,6 +41,7 @@ constexpr auto routes = std::array{
     path_route{"/api/show", {endpoint::ollama_show, ollama, post}},
     path_route{"/api/ps", {endpoint::ollama_ps, ollama, get}},
     path_route{"/api/version", {endpoint::ollama_version, ollama, get}},
+    path_route{"/cluster", {endpoint::cluster, openai, get}},
     path_route{"/v1/embeddings", {endpoint::unsupported, openai, post, with_key, "embeddings"}},
     path_route{"/embeddings", {endpoint::unsupported, openai, post, with_key, "embeddings"}},
     path_route{"/v1/rerank", {endpoint::unsupported, openai, post, with_key, "reranking"}},
@@ -61,6 +64,9 @@ constexpr auto routes = std::array{
 // The rest of the path is the name of a model.
 constexpr std::string_view model_prefix = "/v1/models/";
 
+// Files of the page are no secret.
+constexpr std::string_view page_prefix = "/page/";
+
 } // namespace
 
 std::optional<route> find_route(std::string_view path) {
@@ -69,6 +75,10 @@ std::optional<route> find_route(std::string_view path) {
   for (const auto& r : routes)
     if (r.path == path)
       return r.to;
+  if (const auto answer = parse_answer_path(path))
+    return route{endpoint::page_answer, openai, answer->action != answer_action::read};
+  if (path.starts_with(page_prefix) && !path.starts_with(answer_prefix))
+    return route{endpoint::page_file, openai, get, open};
   if (path.starts_with(model_prefix) && path.size() > model_prefix.size())
     return route{endpoint::model, openai, get};
   return std::nullopt;

@@ -34,6 +34,9 @@ enum class endpoint : std::uint8_t {
   ollama_show,
   ollama_ps,
   ollama_version,
+  page_file,
+  page_answer, ///< the page's own answers, whatever is done with them
+  cluster,
   unsupported, ///< a path of the protocol that this server does not serve
 };
 

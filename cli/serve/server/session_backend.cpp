@@ -3,6 +3,7 @@
 #include "cli/serve/server/session_events.hpp"
 #include "runtime/text/utf8_stream.hpp"
 
+#include <limits>
 #include <random>
 
 namespace larql::serve {
@@ -92,6 +93,8 @@ api_result<std::vector<text::chat_prompt>>
 session_backend::prompts_of(const completion_request& request) const {
   auto out = std::vector<text::chat_prompt>{};
   if (request.prompts.empty()) {
+    if (parts_.no_format)
+      return error_of(*parts_.no_format);
     const auto format = parts_.format.value_or(text::chat_template{});
     auto prompt = format.render_prompt(request.messages, chat_options_of(request), parts_.tokens);
     if (!prompt)
@@ -140,6 +143,8 @@ session_backend::options_of(const completion_request& request, bool in_thought) 
           error_kind::invalid,
           fmt::format("token {} is outside the vocabulary of {}", token, parts_.tokens.size()),
           "logit_bias"};
+  for (const auto token : defaults.suppress)
+    s.bias.emplace_back(token, -std::numeric_limits<float>::infinity());
   // A share of nothing is the least share there is: the most likely token.
   if (s.top_p <= 0) {
     s.top_p = 1;
@@ -210,6 +215,8 @@ api_result<std::uint64_t> session_backend::count_tokens(const completion_request
 }
 
 api_result<std::string> session_backend::prompt_text(const completion_request& request) {
+  if (parts_.no_format)
+    return error_of(*parts_.no_format);
   auto text = parts_.format.value_or(text::chat_template{})
                   .render_text(request.messages, chat_options_of(request));
   if (!text)

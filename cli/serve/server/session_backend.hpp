@@ -28,6 +28,8 @@ struct session_parts {
   model_facts facts;
   /// Nodes that have experts now.
   std::function<std::uint32_t()> nodes = [] { return 0u; };
+  /// Why messages cannot be made a prompt, although the model has a template.
+  std::optional<failure> no_format = {};
 };
 
 class session_backend final : public completion_backend {

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include "cli/serve/api/api_result.hpp"
 #include "cli/serve/api/json_body.hpp"
 
 #include <gtest/gtest.h>
@@ -21,6 +22,23 @@ inline ordered_json json_of(std::string_view text) {
   auto out = ordered_json::parse(text, nullptr, false);
   EXPECT_FALSE(out.is_discarded()) << text;
   return out;
+}
+
+/// More tools than are taken: `tool`, so many times, in a list.
+inline std::string too_many_tools(std::string_view tool) {
+  auto out = std::string{"["};
+  for (auto i = 0; i < 1025; ++i)
+    out.append(i == 0 ? "" : ",").append(tool);
+  return out + "]";
+}
+
+/// What was read from `text`; without a value the test fails, and an empty one is returned.
+template <class T>
+T taken(serve::api_result<T> read, std::string_view text) {
+  if (read)
+    return *std::move(read);
+  ADD_FAILURE() << read.error().param << ": " << read.error().message << "\nof " << text;
+  return {};
 }
 
 /// Whether a value is what the text says.

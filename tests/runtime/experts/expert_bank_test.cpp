@@ -26,7 +26,7 @@ using test::tiny_model;
 using test::tiny_options;
 using test::tiny_vindex;
 
-ownership everything(const vindex::model_config& c) {
+ownership every_expert(const vindex::model_config& c) {
   return {{0, c.layers - 1}, {0, c.experts - 1}};
 }
 
@@ -63,7 +63,7 @@ void expect_the_sources_bytes(const tiny_options& o, const ownership& owned) {
 
 TEST(ExpertBank, EveryExpertHasTheBytesOfItsSource) {
   auto o = test::mixed_options();
-  expect_the_sources_bytes(o, everything(test::config_of(o)));
+  expect_the_sources_bytes(o, every_expert(test::config_of(o)));
   expect_the_sources_bytes(o, {{1, 1}, {3, 5}});
   expect_the_sources_bytes(o, {{2, 2}, {7, 7}});
   o.fused_gate_up = false;
@@ -73,7 +73,7 @@ TEST(ExpertBank, EveryExpertHasTheBytesOfItsSource) {
 TEST(ExpertBank, CountsTheBytesItOwns) {
   const auto v = tiny_vindex{};
   const auto expert = std::uint64_t{3} * 96 * 256 * 4;
-  EXPECT_EQ(expert_bank::open(v.path(), v.config(), everything(v.config()))->owned_bytes(),
+  EXPECT_EQ(expert_bank::open(v.path(), v.config(), every_expert(v.config()))->owned_bytes(),
             3 * 8 * expert);
   EXPECT_EQ(expert_bank::open(v.path(), v.config(), {{1, 1}, {2, 4}})->owned_bytes(), 3 * expert);
 }
@@ -101,15 +101,15 @@ TEST(ExpertBank, OnlyOwnedLayersNeedTheirFiles) {
   const auto v = tiny_vindex{};
   std::filesystem::remove(v / vindex::layer_file_name(0));
   EXPECT_TRUE(succeeds(expert_bank::open(v.path(), v.config(), {{1, 2}, {0, 7}})));
-  EXPECT_TRUE(fails(expert_bank::open(v.path(), v.config(), everything(v.config())),
+  EXPECT_TRUE(fails(expert_bank::open(v.path(), v.config(), every_expert(v.config())),
                     errc::not_found, {(v / "layers/layer_00.weights").string()}));
 }
 
 TEST(ExpertBank, ADamagedHeaderIsNamed) {
   const auto v = tiny_vindex{};
   test::overwrite(v / vindex::layer_file_name(1), 0, "GGUF");
-  EXPECT_TRUE(fails(expert_bank::open(v.path(), v.config(), everything(v.config())), errc::corrupt,
-                    {(v / "layers/layer_01.weights").string(), "magic"}));
+  EXPECT_TRUE(fails(expert_bank::open(v.path(), v.config(), every_expert(v.config())),
+                    errc::corrupt, {(v / "layers/layer_01.weights").string(), "magic"}));
 }
 
 TEST(ExpertBankDeathTest, AskingForAnExpertOfSomebodyElseIsACallersBug) {
@@ -133,7 +133,7 @@ TEST_P(ExpertBankNaN, CheckNamesAnyScaleThatIsNotFinite) {
          {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
       const auto v = tiny_vindex{o};
       test::damage_expert(v, o, 1, 5, part, value);
-      const auto bank = expert_bank::open(v.path(), v.config(), everything(v.config()));
+      const auto bank = expert_bank::open(v.path(), v.config(), every_expert(v.config()));
       ASSERT_TRUE(succeeds(bank));
       EXPECT_TRUE(succeeds(bank->check(1, 4)));
       EXPECT_TRUE(
@@ -149,11 +149,11 @@ TEST(ExpertBank, ATableOfExpertsInAnotherOrderIsRefused) {
   const auto v = tiny_vindex{};
   const auto path = v / vindex::layer_file_name(1);
   test::rotate_experts(path, *vindex::read_layer_header(*file::open(path), v.config()));
-  EXPECT_TRUE(fails(expert_bank::open(v.path(), v.config(), everything(v.config())), errc::mismatch,
-                    {path.string(), "table of experts", "checksums.json"}));
+  EXPECT_TRUE(fails(expert_bank::open(v.path(), v.config(), every_expert(v.config())),
+                    errc::mismatch, {path.string(), "table of experts", "checksums.json"}));
   // A vindex of the reference has no checksums to compare with.
   std::filesystem::remove(v / vindex::checksums_file);
-  EXPECT_TRUE(succeeds(expert_bank::open(v.path(), v.config(), everything(v.config()))));
+  EXPECT_TRUE(succeeds(expert_bank::open(v.path(), v.config(), every_expert(v.config()))));
 }
 
 TEST(ExpertBank, AMinimumIsLookedAtToo) {
@@ -166,7 +166,7 @@ TEST(ExpertBank, AMinimumIsLookedAtToo) {
     const auto h = vindex::read_layer_header(*file::open(path), v.config());
     test::overwrite_number(path, h->entries[0].down_offset + quant::facts_of(e).min_at,
                            quant::float_to_half(std::numeric_limits<float>::infinity()));
-    const auto bank = expert_bank::open(v.path(), v.config(), everything(v.config()));
+    const auto bank = expert_bank::open(v.path(), v.config(), every_expert(v.config()));
     EXPECT_TRUE(fails(bank->check(0, 0), errc::corrupt, {"down"})) << quant::name_of(e);
   }
 }

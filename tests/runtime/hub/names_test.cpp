@@ -36,9 +36,30 @@ TEST(HubPath, AnythingElseIsRefused) {
     EXPECT_TRUE(fails(parse_hub_path(text), errc::usage, {text})) << text;
 }
 
-TEST(HubPath, OfAGgufSaysWhatMakesAVindexOfIt) {
-  EXPECT_TRUE(fails(parse_hub_path("hf://ann/gemma-GGUF:Q4_K_M"), errc::usage,
-                    {"hf://ann/gemma-GGUF:Q4_K_M", "larql extract"}));
+TEST(ModelAddress, NamesAGgufByItsQuantisationOrItsPath) {
+  const auto main = repo{"a", "b", "main"};
+  for (const auto& [text, want] : {
+           std::pair{"hf://a/b", model_address{main, "", ""}},
+           {"hf://a/b:Q4_K_M", {main, "Q4_K_M", ""}},
+           {"hf://a/b@v1:UD-Q4_K_XL", {{"a", "b", "v1"}, "UD-Q4_K_XL", ""}},
+           {"hf://a/b/m.gguf", {main, "", "m.gguf"}},
+           {"hf://a/b/Q4/m-00001-of-00002.gguf", {main, "", "Q4/m-00001-of-00002.gguf"}},
+           {"hf://a/b@v1/Q4/m.gguf", {{"a", "b", "v1"}, "", "Q4/m.gguf"}},
+           {"hf://a/b@refs/pr/3/m.gguf", {{"a", "b", "refs/pr/3"}, "", "m.gguf"}},
+           {"hf://a/b@refs/pr/3", {{"a", "b", "refs/pr/3"}, "", ""}},
+           {"hf://a/b@v1.gguf", {{"a", "b", "v1.gguf"}, "", ""}},
+       }) {
+    const auto found = parse_model_address(text);
+    ASSERT_TRUE(succeeds(found)) << text;
+    EXPECT_EQ(*found, want) << text;
+    EXPECT_EQ(found->text(), text);
+    EXPECT_EQ(succeeds(parse_hub_path(text)), !want.names_gguf()) << text;
+  }
+  for (const auto* text :
+       {"a/b:Q4", "hf://a/b:", "hf://a/b:Q4:Q5", "hf://a/b:Q4/m.gguf", "hf://a/b:../x",
+        "hf://a/b/../m.gguf", "hf://a/b/.m.gguf", "hf://a/b/m.bin", "hf://a/b@/m.gguf"})
+    EXPECT_TRUE(fails(parse_model_address(text), errc::usage, {text})) << text;
+  EXPECT_TRUE(fails(parse_hub_path("hf://a/b:Q4"), errc::usage, {"hf://a/b:Q4", "GGUF"}));
 }
 
 TEST(HubPath, PathsOfFilesStayInTheDirectory) {

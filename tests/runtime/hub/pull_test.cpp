@@ -193,11 +193,12 @@ TEST_F(PullOfRoles, WhatCannotRunIsRefusedBeforeAnythingLargeIsFetched) {
 TEST_F(PullOfRoles, ARepositoryOfOtherFilesSaysWhatMakesAVindexOfThem) {
   server_.commit("ann/ggufs", {{"model-Q4_K_M.gguf", "x"}});
   server_.commit("ann/checkpoint", {{"config.json", "{}"}, {"model.safetensors", "x"}});
-  for (const auto& [name, what] : {std::pair{"ann/ggufs", "it holds GGUF files"},
-                                   std::pair{"ann/checkpoint", "it is a checkpoint"}})
+  for (const auto& [name, what] :
+       {std::pair{"ann/ggufs", "as in hf://OWNER/NAME:Q4_K_M"},
+        std::pair{"ann/checkpoint", "it is a checkpoint, of which `larql run`"}})
     EXPECT_TRUE(
         fails(hub::pull(*parse_hub_path(fmt::format("hf://{}", name)), {}, dir_ / name, options_),
-              errc::not_found, {name, "is no vindex", what, "larql extract"}));
+              errc::not_found, {name, "is no vindex", what}));
 }
 
 TEST_F(PullOfRoles, ExpertsThatAreElsewhereAreNotNeededToRun) {

@@ -1,5 +1,5 @@
-// Mirrors runtime/import/gguf_checkpoint.hpp: numbers and tensors of a Gemma 4 GGUF, in one file or
-// in several, and every file that is refused.
+// Mirrors runtime/import/gguf_checkpoint.hpp: numbers and tensors of a Gemma 4 GGUF, and every
+// file that is refused.
 
 #include "runtime/import/gguf_checkpoint.hpp"
 
@@ -80,6 +80,59 @@ TEST_F(GgufCheckpoint, OptionalNumbersHaveTheirDefaults) {
   EXPECT_EQ(c->config.softcap, 0.0f);
 }
 
+TEST_F(GgufCheckpoint, KeysThatLlamaCppDoesWithoutHaveItsDefaults) {
+  auto o = tiny_options{};
+  o.kv_heads = o.global_kv_heads = o.q_heads = 4; // of 256: heads of 64
+  auto w = good(o);
+  for (const auto* key : {"gemma4.attention.head_count_kv", "gemma4.attention.key_length",
+                          "gemma4.attention.value_length", "gemma4.rope.freq_base"})
+    w.erase(key);
+  const auto c = open(w);
+  ASSERT_TRUE(succeeds(c));
+  EXPECT_EQ(c->config.kv_heads, 4u);
+  EXPECT_EQ(c->config.global_kv_heads, 4u);
+  EXPECT_EQ(c->config.global_head_dim, 64u);
+  EXPECT_EQ(c->config.rope_base, 1e4);
+}
+
+TEST_F(GgufCheckpoint, ANumberMayBeAListWithAnEntryForEachLayer) {
+  auto w = good();
+  const std::pair<const char*, std::int32_t> lists[] = {{"gemma4.feed_forward_length", 160},
+                                                        {"gemma4.attention.head_count", 4},
+                                                        {"gemma4.attention.sliding_window", 8},
+                                                        {"gemma4.expert_used_count", 3}};
+  for (const auto& [key, value] : lists)
+    w.erase(key).i32s(key, std::vector(3, value));
+  const auto c = open(w);
+  ASSERT_TRUE(succeeds(c));
+  auto want = test::config_of({});
+  want.trained_context = 4096;
+  EXPECT_EQ(c->config, want);
+  for (const auto& [key, value] : lists) {
+    EXPECT_TRUE(fails(open(good().erase(key).i32s(key, {value, value + 1, value})),
+                      errc::unsupported, {key, "[1]", std::to_string(value + 1), "layer 0"}));
+    EXPECT_TRUE(fails(open(good().erase(key).i32s(key, {value, value})), errc::corrupt,
+                      {key, "2 entries", "expected 3"}));
+    EXPECT_TRUE(fails(open(good().erase(key).i32s(key, {-1, -1, -1})), errc::unsupported, {key}));
+  }
+}
+
+TEST_F(GgufCheckpoint, APatternMayBeOneAnswerForAllLayers) {
+  auto o = tiny_options{};
+  o.period = 0; // all slide
+  constexpr auto key = "gemma4.attention.sliding_window_pattern";
+  EXPECT_EQ(open(good(o).erase(key).boolean(key, true))->config.sliding,
+            std::vector<bool>(3, true));
+  EXPECT_EQ(open(good(o).erase(key).u32(key, 1))->config.sliding, std::vector<bool>(3, true));
+  // llama.cpp would take this for "all"; other programs for every sixth.
+  EXPECT_TRUE(fails(open(good(o).erase(key).u32(key, 6)), errc::unsupported, {key, "6", "list"}));
+}
+
+TEST_F(GgufCheckpoint, TheTrainedContextIsKept) {
+  EXPECT_EQ(open(good())->config.trained_context, 4096u);
+  EXPECT_EQ(open(good().erase("gemma4.context_length"))->config.trained_context, 0u);
+}
+
 TEST_F(GgufCheckpoint, KvHeadsMayBeOneNumberForAllLayers) {
   auto o = tiny_options{};
   o.kv_heads = o.global_kv_heads = 2;
@@ -108,13 +161,61 @@ TEST_F(GgufCheckpoint, FullLayersWithoutAVMakeVK) {
   EXPECT_FALSE(open(good(o))->config.k_eq_v);
 }
 
-TEST_F(GgufCheckpoint, TensorsOfOtherPurposesAreListedAsSkipped) {
+TEST_F(GgufCheckpoint, TensorsOfOtherPartsAreListedAsSkipped) {
   const auto c = open(good()
                           .tensor("v.patch_embd.weight", {4}, 0, std::string(16, 'x'))
-                          .tensor("blk.0.unknown.weight", {4}, 99, std::string(16, 'x'))
-                          .tensor("blk.nonsense", {4}, 0, std::string(16, 'x')));
+                          .tensor("mm.input_projection.weight", {4}, 99, std::string(16, 'x'))
+                          .tensor("a.conv1d.0.bias", {4}, 0, std::string(16, 'x')));
   ASSERT_TRUE(succeeds(c));
-  EXPECT_EQ(c->skipped.size(), 3u);
+  EXPECT_EQ(c->skipped,
+            (std::vector<std::string>{"v.patch_embd.weight", "mm.input_projection.weight",
+                                      "a.conv1d.0.bias"}));
+}
+
+TEST_F(GgufCheckpoint, AnyOtherTensorThatHasNoPlaceIsRefusedByName) {
+  for (const auto* name :
+       {"blk.0.attn_q.bias", "blk.0.attn_norm.bias", "blk.0.ffn_gate_exps.bias",
+        "blk.0.attn_q.input_scale", "blk.0.attn_sinks.weight", "blk.0.unknown.weight",
+        "blk.3.attn_norm.weight" /* of three layers */, "blk.00.attn_norm.weight",
+        "blk.x.attn_norm.weight", "blk.nonsense", "output.scale", "output.bias", "token_embd.scale",
+        "per_layer_token_embd.weight", "blk.0.nextn.eh_proj.weight", "blk.0.ffn_gate_up_exps.scale",
+        "surprise"})
+    EXPECT_TRUE(fails(open(good().tensor(name, {4}, 0, std::string(16, 'x'))), errc::unsupported,
+                      {path_.string(), fmt::format("\"{}\"", name), "3 layers"}));
+}
+
+// ---- scales -------------------------------------------------------------------------------------
+
+TEST_F(GgufCheckpoint, ScalesAreTensorsOfTheirMatrices) {
+  auto o = tiny_options{};
+  o.fused_gate_up = false;
+  const auto one = std::string("\0\0\0\x3f", 4); // 0.5
+  auto eight = std::string{};
+  for (auto i = 0; i < 8; ++i)
+    eight += one;
+  auto w = good(o);
+  for (const auto* name :
+       {"attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"})
+    w.tensor(fmt::format("blk.0.{}.scale", name), {1}, 0, one);
+  for (const auto* name : {"ffn_gate_exps", "ffn_up_exps"})
+    w.tensor(fmt::format("blk.0.{}.scale", name), {8}, 0, eight);
+  const auto c = open(w);
+  ASSERT_TRUE(succeeds(c));
+  for (const auto* key :
+       {"self_attn.q_proj.scale", "self_attn.k_proj.scale", "self_attn.v_proj.scale",
+        "self_attn.o_proj.scale", "mlp.gate_proj.scale", "mlp.up_proj.scale", "mlp.down_proj.scale",
+        "experts.gate_proj.scale", "experts.up_proj.scale"})
+    EXPECT_TRUE(c->tensors.contains(fmt::format("layers.0.{}", key))) << key;
+}
+
+TEST_F(GgufCheckpoint, AScaleWithoutItsMatrixIsRefused) {
+  const auto one = std::string(4, '\0');
+  // Gate and up of the experts are one tensor here, and the full layer has no V.
+  for (const auto* name : {"blk.0.ffn_gate_exps.scale", "blk.2.attn_v.scale"})
+    EXPECT_TRUE(fails(open(good().tensor(name, {1}, 0, one)), errc::unsupported,
+                      {path_.string(), name, "not there"}));
+  EXPECT_TRUE(fails(open(good().tensor("blk.0.attn_q.scale", {32}, 8, std::string(34, 'x'))),
+                    errc::unsupported, {"blk.0.attn_q.scale", "Q8_0", "F32"}));
 }
 
 // ---- rope_freqs ---------------------------------------------------------------------------------
@@ -163,10 +264,9 @@ TEST_F(GgufCheckpoint, OtherArchitecturesAreNamed) {
 TEST_F(GgufCheckpoint, EveryMissingKeyIsNamed) {
   for (const auto* key :
        {"block_count", "embedding_length", "feed_forward_length", "attention.head_count",
-        "attention.head_count_kv", "attention.key_length", "attention.value_length",
         "attention.key_length_swa", "attention.value_length_swa", "attention.sliding_window",
-        "attention.sliding_window_pattern", "attention.layer_norm_rms_epsilon", "rope.freq_base",
-        "expert_count", "expert_used_count"}) {
+        "attention.sliding_window_pattern", "attention.layer_norm_rms_epsilon", "expert_count",
+        "expert_used_count"}) {
     const auto whole = fmt::format("gemma4.{}", key);
     EXPECT_TRUE(
         fails(open(good().erase(whole)), errc::corrupt, {path_.string(), whole, "missing"}));
@@ -183,7 +283,7 @@ TEST_F(GgufCheckpoint, KeysOfWrongTypesAreNamed) {
   EXPECT_TRUE(fails(open(good()
                              .erase("gemma4.feed_forward_length")
                              .i32s("gemma4.feed_forward_length", {160, 320, 160})),
-                    errc::corrupt, {"gemma4.feed_forward_length"}));
+                    errc::unsupported, {"gemma4.feed_forward_length", "[1] is 320", "160"}));
 }
 
 TEST_F(GgufCheckpoint, NumbersOutOfRangeAreNamedBeforeAnythingIsWritten) {
@@ -219,6 +319,24 @@ TEST_F(GgufCheckpoint, WhatTheFamilyHasButThisProgramLacksIsUnsupported) {
   EXPECT_TRUE(fails(
       open(good().erase("gemma4.attention.value_length").u32("gemma4.attention.value_length", 32)),
       errc::unsupported, {"value_length", "32", "64"}));
+  const std::pair<const char*, float> others[] = {{"attn_logit_softcapping", 50.0f},
+                                                  {"expert_shared_count", 1.0f},
+                                                  {"nextn_predict_layers", 1.0f},
+                                                  {"rope.scaling.factor", 8.0f}};
+  for (const auto& [key, value] : others)
+    EXPECT_TRUE(fails(open(good().f32(fmt::format("gemma4.{}", key), value)), errc::unsupported,
+                      {path_.string(), key}));
+  EXPECT_TRUE(fails(open(good().string("gemma4.rope.scaling.type", "yarn")), errc::unsupported,
+                    {"rope.scaling.type", "yarn"}));
+  EXPECT_TRUE(fails(open(good().u32("gemma4.rope.dimension_count", 16)), errc::unsupported,
+                    {"rope.dimension_count", "16", "64"}));
+  EXPECT_TRUE(fails(open(good().u32("gemma4.expert_feed_forward_length", 64)), errc::mismatch,
+                    {"expert_feed_forward_length", "64", "96"}));
+  EXPECT_TRUE(succeeds(open(good()
+                                .u32("gemma4.rope.dimension_count", 64)
+                                .u32("gemma4.rope.dimension_count_swa", 32)
+                                .string("gemma4.rope.scaling.type", "none")
+                                .u32("gemma4.expert_feed_forward_length", 96))));
 }
 
 TEST_F(GgufCheckpoint, ListsPerLayerHaveOneEntryEach) {
@@ -288,83 +406,7 @@ TEST_F(GgufCheckpoint, FindTellsWhatIsMissingAndWhatHasAnotherShape) {
                     {"blk.0.ffn_up.weight", "[160, 256]", "[256, 160]"}));
 }
 
-// ---- split files --------------------------------------------------------------------------------
-
-class SplitGguf : public GgufCheckpoint {
-protected:
-  // The good model in three parts; only the first has the numbers.
-  std::filesystem::path part(int n) { return dir_ / fmt::format("m-{:05}-of-00003.gguf", n); }
-
-  void write_parts(bool numbered = true) {
-    const auto model = tiny_model{tiny_options{}};
-    auto numbers = model.checkpoint();
-    numbers.tensors.clear();
-    auto parts = std::vector<gguf_writer>{gguf_of(numbers), {}, {}};
-    auto next = std::size_t{0};
-    for (const auto& [key, t] : model.checkpoint().tensors) {
-      auto dims = t.shape;
-      std::reverse(dims.begin(), dims.end());
-      parts[next++ % 3].tensor(test::gguf_tensor_name(key), dims, test::ggml_code(t.format),
-                               {reinterpret_cast<const char*>(t.data.data()), t.data.size()});
-    }
-    for (auto n = 0u; n < 3; ++n) {
-      if (numbered)
-        parts[n].u32("split.no", n).u32("split.count", 3);
-      parts[n].write(part(static_cast<int>(n) + 1));
-    }
-  }
-};
-
-TEST_F(SplitGguf, AnyPartLeadsToAllOfThem) {
-  for (const auto numbered : {true, false}) {
-    write_parts(numbered);
-    for (const auto n : {1, 2, 3}) {
-      const auto c = open_gguf(part(n));
-      ASSERT_TRUE(succeeds(c)) << n;
-      EXPECT_EQ(c->tensors.size(), tiny_model{tiny_options{}}.checkpoint().tensors.size());
-    }
-  }
-}
-
-TEST_F(SplitGguf, AMissingPartIsNamed) {
-  write_parts();
-  std::filesystem::remove(part(2));
-  EXPECT_TRUE(fails(open_gguf(part(1)), errc::not_found, {part(2).string()}));
-}
-
-TEST_F(SplitGguf, PartsInTheWrongPlaceAreNamed) {
-  write_parts();
-  std::filesystem::rename(part(2), dir_ / "other");
-  std::filesystem::rename(part(3), part(2));
-  std::filesystem::rename(dir_ / "other", part(3));
-  EXPECT_TRUE(fails(open_gguf(part(1)), errc::corrupt, {part(2).string(), "split.no", "2", "1"}));
-}
-
-TEST_F(SplitGguf, ATensorInTwoPartsIsNamed) {
-  write_parts();
-  std::filesystem::copy_file(part(3), dir_ / "x");
-  auto w = gguf_writer{};
-  w.tensor("token_embd.weight", {256, 128}, 0, std::string(256 * 128 * 4, 'x'));
-  w.write(part(3));
-  EXPECT_TRUE(fails(open_gguf(part(1)), errc::corrupt,
-                    {part(3).string(), "token_embd.weight", "two parts"}));
-}
-
-TEST_F(SplitGguf, ARenamedPartIsRecognised) {
-  write_parts();
-  std::filesystem::rename(part(1), path_);
-  EXPECT_TRUE(fails(open_gguf(path_), errc::corrupt, {path_.string(), "one of 3 parts"}));
-}
-
-TEST_F(SplitGguf, NamesThatOnlyLookLikePartsAreWholeFiles) {
-  for (const auto* name : {"m-00001-of-0003.gguf", "m-0000x-of-00003.gguf", "m-00000-of-00003.gguf",
-                           "m-00004-of-00003.gguf", "-00001-of-00003.gguf"}) {
-    good().write(dir_ / name);
-    EXPECT_TRUE(succeeds(open_gguf(dir_ / name))) << name;
-  }
-}
-
-TEST_F(SplitGguf, AFilesFingerprintChangesWithIt) {
+TEST_F(GgufCheckpoint, AFilesFingerprintChangesWithIt) {
   const auto first = open(good());
   const auto same = open_gguf(path_);
   ASSERT_TRUE(succeeds(same));

@@ -68,11 +68,16 @@ gguf_writer good() {
   return w;
 }
 
-result<std::vector<text_file>> files_of(const gguf_writer& w) {
+result<tokenizer_texts> texts_of(const gguf_writer& w, std::uint64_t rows = 1000) {
   const auto text = w.bytes();
   const auto head = parse_gguf(std::as_bytes(std::span{text}), "F");
   EXPECT_TRUE(succeeds(head));
-  return tokenizer_files({*head, "F"});
+  return tokenizer_files({*head, "F"}, rows);
+}
+
+result<std::vector<text_file>> files_of(const gguf_writer& w) {
+  LARQL_TRY(auto texts, texts_of(w));
+  return std::move(texts.files);
 }
 
 std::string content_of(const std::vector<text_file>& files, const std::string& name) {
@@ -142,18 +147,78 @@ TEST(GgufTokenizer, TheChatTemplateIsCopied) {
 
 TEST(GgufTokenizer, AFileWithoutATokenizerGivesNoFiles) {
   for (const auto* key : {"tokenizer.ggml.tokens", "tokenizer.ggml.merges"}) {
-    const auto files = files_of(good().erase(key));
-    ASSERT_TRUE(succeeds(files));
-    EXPECT_TRUE(files->empty());
+    const auto texts = texts_of(good().erase(key));
+    ASSERT_TRUE(succeeds(texts));
+    EXPECT_TRUE(texts->files.empty());
+    // Tokens without merges are half a tokenizer, which is said.
+    EXPECT_EQ(texts->notes.size(), std::string_view{key}.ends_with("merges") ? 1u : 0u);
   }
+}
+
+TEST(GgufTokenizer, WithoutTypesTheControlTokensAreToldByTheirNames) {
+  const auto files = files_of(good().erase("tokenizer.ggml.token_type"));
+  ASSERT_TRUE(succeeds(files));
+  const auto t = text::tokenizer::parse(content_of(*files, "tokenizer.json"), "tokenizer.json");
+  ASSERT_TRUE(succeeds(t));
+  for (const auto id : {0u, 1u, 2u, 3u, 9u, 10u, 11u, 12u, 15u})
+    EXPECT_TRUE(t->is_special(id)) << tokens[id];
+  for (const auto id : {4u, 7u, 13u, 14u, 16u /* a byte */})
+    EXPECT_FALSE(t->is_special(id)) << tokens[id];
+}
+
+TEST(GgufTokenizer, MoreTokensThanRowsAreRefused) {
+  EXPECT_TRUE(succeeds(texts_of(good(), tokens.size())));
+  EXPECT_TRUE(fails(texts_of(good(), tokens.size() - 1), errc::mismatch,
+                    {"F", "tokenizer.ggml.tokens", "272", "271 rows"}));
+}
+
+TEST(GgufTokenizer, AnotherKindOfTokenizerIsRefused) {
+  for (const auto* model : {"gpt2", "llama", "bert"})
+    EXPECT_TRUE(
+        fails(files_of(good().erase("tokenizer.ggml.model").string("tokenizer.ggml.model", model)),
+              errc::unsupported, {"F", "tokenizer.ggml.model", model, "gemma4"}));
+  EXPECT_TRUE(succeeds(files_of(good().erase("tokenizer.ggml.model"))));
+  EXPECT_TRUE(fails(files_of(good().u32("tokenizer.ggml.bos_token_id", 4)), errc::unsupported,
+                    {"F", "bos_token_id", "\"a\"", "<bos>"}));
+}
+
+TEST(GgufTokenizer, StopTokensThatNoTokenHasAreLeftOutAndNoted) {
+  auto w = good();
+  w.erase("tokenizer.ggml.eos_token_id").u32("tokenizer.ggml.eos_token_id", 262145);
+  w.i32("tokenizer.ggml.eot_token_id", -1);
+  const auto texts = texts_of(w);
+  ASSERT_TRUE(succeeds(texts));
+  const auto g = json::parse(content_of(texts->files, "generation_config.json"));
+  EXPECT_EQ(g["eos_token_id"], json({1, 10, 15})); // the family's by name
+  ASSERT_EQ(texts->notes.size(), 2u);
+  EXPECT_NE(texts->notes[0].find("262145"), std::string::npos) << texts->notes[0];
+  EXPECT_NE(texts->notes[1].find("eot_token_id is -1"), std::string::npos) << texts->notes[1];
+}
+
+TEST(GgufTokenizer, TokensThatAreNeverToBeChosenTravelAlong) {
+  const auto files = files_of(good().i32s("tokenizer.ggml.suppress_tokens", {4, 5, 9000}));
+  ASSERT_TRUE(succeeds(files));
+  const auto t = text::tokenizer::parse(content_of(*files, "tokenizer.json"), "t");
+  const auto g =
+      text::parse_generation_config(content_of(*files, "generation_config.json"), "g", *t);
+  ASSERT_TRUE(succeeds(g));
+  EXPECT_EQ(g->suppress, (std::vector<text::token_id>{4, 5}));
+}
+
+TEST(GgufTokenizer, ATopPOfOneAndMoreMeansAll) {
+  const auto files =
+      files_of(good().erase("general.sampling.top_p").f32("general.sampling.top_p", 1.5f));
+  ASSERT_TRUE(succeeds(files));
+  EXPECT_EQ(json::parse(content_of(*files, "generation_config.json"))["top_p"], 1.0);
+  EXPECT_TRUE(
+      fails(files_of(good().erase("general.sampling.top_p").f32("general.sampling.top_p", 0)),
+            errc::corrupt, {"F", "top_p", "more than 0"}));
 }
 
 TEST(GgufTokenizer, ListsThatDoNotFitTogetherAreNamed) {
   EXPECT_TRUE(fails(
       files_of(good().erase("tokenizer.ggml.token_type").i32s("tokenizer.ggml.token_type", {1, 1})),
       errc::corrupt, {"F", "token_type", "2 entries", "272"}));
-  EXPECT_TRUE(fails(files_of(good().erase("tokenizer.ggml.token_type")), errc::corrupt,
-                    {"F", "token_type", "missing"}));
   EXPECT_TRUE(
       fails(files_of(good().erase("tokenizer.ggml.merges").i32s("tokenizer.ggml.merges", {1})),
             errc::corrupt, {"F", "merges", "strings"}));

@@ -67,9 +67,21 @@ TEST_F(GenerationConfig, WrongValuesAreNamed) {
   expect_error(R"({"top_p": 1.5})", "top_p");
   expect_error(R"({"top_k": -1})", "top_k");
   expect_error(R"({"do_sample": 1})", "do_sample");
-  expect_error(R"({"eos_token_id": -1})", "eos_token_id");
-  expect_error(R"({"eos_token_id": 99999})", "eos_token_id");
+  expect_error(R"({"eos_token_id": "1"})", "eos_token_id");
   expect_error(R"({"eos_token_id": [1, [2]]})", "eos_token_id");
+  expect_error(R"({"suppress_tokens": [1.5]})", "suppress_tokens");
+}
+
+TEST_F(GenerationConfig, TokensThatTheTokenizerDoesNotHaveAreLeftOutAndNoted) {
+  const auto c = parse(R"({"eos_token_id": [1, 99999, -1], "suppress_tokens": [3, 99998]})");
+  ASSERT_TRUE(c) << c.error().text;
+  EXPECT_EQ(c->stop, parse("{}")->stop);
+  EXPECT_EQ(c->suppress, std::vector<token_id>{3});
+  ASSERT_EQ(c->notes.size(), 3u);
+  EXPECT_NE(c->notes[0].find("99999"), std::string::npos) << c->notes[0];
+  EXPECT_NE(c->notes[0].find("eos_token_id"), std::string::npos) << c->notes[0];
+  EXPECT_NE(c->notes[1].find("-1"), std::string::npos) << c->notes[1];
+  EXPECT_NE(c->notes[2].find("suppress_tokens"), std::string::npos) << c->notes[2];
 }
 
 TEST_F(GenerationConfig, AMissingFileMeansTheDefaults) {

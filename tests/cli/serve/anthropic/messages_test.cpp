@@ -13,15 +13,13 @@ using test::events_of;
 using test::is_json;
 using test::json_of;
 using test::stream_of;
+using test::taken;
+using test::too_many_tools;
 using test::whole_of;
 using text::chat_role;
 
 messages_request request(std::string_view text) {
-  auto read = read_messages_request(json_of(text));
-  if (read)
-    return *std::move(read);
-  ADD_FAILURE() << read.error().param << ": " << read.error().message << "\nof " << text;
-  return {};
+  return taken(read_messages_request(json_of(text)), text);
 }
 
 TEST(MessagesRequest, ASystemTextAndBlocks) {
@@ -92,6 +90,14 @@ TEST(MessagesRequest, ToolsTheirChoiceAndThinking) {
   EXPECT_FALSE(r.ask.rules.parallel_calls);
   EXPECT_EQ(r.ask.thinking, true);
   EXPECT_EQ(r.ask.rules.thought_budget, 1024u);
+}
+
+TEST(MessagesRequest, TooManyToolsAreRefused) {
+  const auto read = read_messages_request(
+      json_of(R"({"max_tokens":1,"messages":[{"role":"user","content":"Hi"}],"tools":)" +
+              too_many_tools(R"({"name":"f"})") + "}"));
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().message, "has 1025 tools, at most 1024 are taken");
 }
 
 TEST(MessagesRequest, FieldsOfBetasAreIgnoredAndToolsOfTheProviderRefused) {

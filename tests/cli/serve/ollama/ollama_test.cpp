@@ -13,22 +13,15 @@ namespace {
 using test::is_json;
 using test::json_of;
 using test::stream_of;
+using test::taken;
 using test::whole_of;
 
 text_request chat(std::string_view text) {
-  auto read = read_chat_request(json_of(text));
-  if (read)
-    return *std::move(read);
-  ADD_FAILURE() << read.error().param << ": " << read.error().message << "\nof " << text;
-  return {};
+  return taken(read_chat_request(json_of(text)), text);
 }
 
 text_request generate_of(std::string_view text) {
-  auto read = read_generate_request(json_of(text));
-  if (read)
-    return *std::move(read);
-  ADD_FAILURE() << read.error().param << ": " << read.error().message << "\nof " << text;
-  return {};
+  return taken(read_generate_request(json_of(text)), text);
 }
 
 TEST(OllamaChat, OptionsFormatsAndThinkingAreRead) {

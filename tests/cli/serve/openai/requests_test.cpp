@@ -10,14 +10,12 @@ namespace {
 
 using test::is_json;
 using test::json_of;
+using test::taken;
+using test::too_many_tools;
 using text::chat_role;
 
 text_request chat(std::string_view text) {
-  auto read = read_chat_request(json_of(text));
-  if (read)
-    return *std::move(read);
-  ADD_FAILURE() << read.error().param << ": " << read.error().message << "\nof " << text;
-  return {};
+  return taken(read_chat_request(json_of(text)), text);
 }
 
 api_error chat_error(std::string_view text) {
@@ -74,6 +72,12 @@ TEST(ChatRequest, ToolCallsAndTheirResultsAreKept) {
   EXPECT_EQ(m[2].content, R"({"sky":"sunny"})");
   EXPECT_EQ(m[3].tool_name, "now");
   EXPECT_EQ(m[3].parts, (std::vector<std::string>{"12:00"}));
+}
+
+TEST(ChatRequest, TooManyToolsAreRefused) {
+  const auto tools = too_many_tools(R"({"type":"function","function":{"name":"f"}})");
+  EXPECT_EQ(chat_error(with_message(R"("tools":)" + tools)).message,
+            "has 1025 tools, at most 1024 are taken");
 }
 
 TEST(ChatRequest, ToolsKeepTheOrderOfTheirSchemas) {
@@ -207,11 +211,7 @@ TEST(ChatRequest, ImagesAreToldApartFromMistakes) {
 // ---- /v1/completions ----------------------------------------------------------------------------
 
 text_request completion_of(std::string_view text) {
-  auto read = read_completion_request(json_of(text));
-  if (read)
-    return *std::move(read);
-  ADD_FAILURE() << read.error().param << ": " << read.error().message << "\nof " << text;
-  return {};
+  return taken(read_completion_request(json_of(text)), text);
 }
 
 TEST(CompletionRequest, PromptsAreTextsOrTokens) {

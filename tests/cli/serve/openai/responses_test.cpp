@@ -13,15 +13,13 @@ using test::events_of;
 using test::is_json;
 using test::json_of;
 using test::stream_of;
+using test::taken;
+using test::too_many_tools;
 using test::whole_of;
 using text::chat_role;
 
 responses_request request(std::string_view text) {
-  auto read = read_responses_request(json_of(text));
-  if (read)
-    return *std::move(read);
-  ADD_FAILURE() << read.error().param << ": " << read.error().message << "\nof " << text;
-  return {};
+  return taken(read_responses_request(json_of(text)), text);
 }
 
 TEST(ResponsesRequest, ATextIsAUsersMessage) {
@@ -55,6 +53,13 @@ TEST(ResponsesRequest, ItemsOfOneTurnBecomeOneMessage) {
   EXPECT_EQ(m[2].tool_call_id, "c1");
   EXPECT_EQ(m[2].content, "sunny");
   EXPECT_EQ(m[3].content, "Sunny.");
+}
+
+TEST(ResponsesRequest, TooManyToolsAreRefused) {
+  const auto read = read_responses_request(json_of(
+      R"({"input":"Hi","tools":)" + too_many_tools(R"({"type":"function","name":"f"})") + "}"));
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().message, "has 1025 tools, at most 1024 are taken");
 }
 
 TEST(ResponsesRequest, ToolsAndFormatsStandFlat) {

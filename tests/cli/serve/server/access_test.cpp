@@ -86,20 +86,24 @@ TEST(Routes, EveryProtocolHasItsPaths) {
         std::pair{"/v1/messages/count_tokens", endpoint::count_tokens},
         std::pair{"/api/chat", endpoint::ollama_chat}, std::pair{"/v1/models", endpoint::models},
         std::pair{"/v1/models/", endpoint::models}, std::pair{"/v1/models/gemma4", endpoint::model},
+        std::pair{"/page/main.js", endpoint::page_file}, std::pair{"/cluster", endpoint::cluster},
+        std::pair{"/page/answers/0123456789abcdef0123456789abcdef", endpoint::page_answer},
         std::pair{"/", endpoint::root}, std::pair{"/v1/embeddings", endpoint::unsupported}}) {
     const auto found = find_route(path);
     ASSERT_TRUE(found) << path;
     EXPECT_EQ(found->to, to) << path;
   }
-  for (const auto* path : {"", "/v1", "/v1/chat", "/v1/chat/completions/x", "/../etc/passwd", "//"})
+  for (const auto* path :
+       {"", "/v1", "/v1/chat", "/v1/chat/completions/x", "/../etc/passwd", "//", "/page/answers/x"})
     EXPECT_FALSE(find_route(path)) << path;
 }
 
-TEST(Routes, OnlyHealthAndTheRootNeedNoKey) {
-  EXPECT_FALSE(find_route("/health")->needs_key);
-  EXPECT_FALSE(find_route("/")->needs_key);
-  for (const auto* path : {"/metrics", "/props", "/v1/models", "/v1/chat/completions", "/api/tags",
-                           "/tokenize", "/api/pull"})
+TEST(Routes, OnlyHealthAndThePagesFilesNeedNoKey) {
+  for (const auto* path : {"/health", "/", "/page/main.js"})
+    EXPECT_FALSE(find_route(path)->needs_key) << path;
+  for (const auto* path :
+       {"/metrics", "/props", "/v1/models", "/v1/chat/completions", "/api/tags", "/tokenize",
+        "/api/pull", "/cluster", "/page/answers/0123456789abcdef0123456789abcdef"})
     EXPECT_TRUE(find_route(path)->needs_key) << path;
 }
 

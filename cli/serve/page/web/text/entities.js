@@ -1,0 +1,72 @@
+// The names of characters that are common in answers.
+
+const ENTITIES = {
+  amp: "&",
+  lt: "<",
+  gt: ">",
+  quot: '"',
+  apos: "'",
+  nbsp: "\u00a0",
+  copy: "©",
+  reg: "®",
+  trade: "™",
+  hellip: "…",
+  mdash: "—",
+  ndash: "–",
+  lsquo: "‘",
+  rsquo: "’",
+  ldquo: "“",
+  rdquo: "”",
+  laquo: "«",
+  raquo: "»",
+  bull: "•",
+  middot: "·",
+  times: "×",
+  divide: "÷",
+  plusmn: "±",
+  deg: "°",
+  micro: "µ",
+  para: "¶",
+  sect: "§",
+  euro: "€",
+  pound: "£",
+  yen: "¥",
+  cent: "¢",
+  larr: "←",
+  rarr: "→",
+  uarr: "↑",
+  darr: "↓",
+  harr: "↔",
+  le: "≤",
+  ge: "≥",
+  ne: "≠",
+  infin: "∞",
+  asymp: "≈",
+  sum: "∑",
+  prod: "∏",
+  radic: "√",
+  alpha: "α",
+  beta: "β",
+  gamma: "γ",
+  delta: "δ",
+  lambda: "λ",
+  mu: "μ",
+  pi: "π",
+  sigma: "σ",
+  omega: "ω",
+  Delta: "Δ",
+  Omega: "Ω",
+  Sigma: "Σ",
+  frac12: "½",
+  frac14: "¼",
+  frac34: "¾",
+};
+
+export const ENTITY = /&(?:#(\d{1,7})|#[xX]([0-9a-fA-F]{1,6})|([A-Za-z][A-Za-z0-9]{1,9}));/y;
+
+/** The character of a match of ENTITY; null: there is none of that name. */
+export function decodeEntity(m) {
+  if (m[3] !== undefined) return Object.hasOwn(ENTITIES, m[3]) ? ENTITIES[m[3]] : null;
+  const code = m[1] !== undefined ? Number.parseInt(m[1], 10) : Number.parseInt(m[2], 16);
+  return code === 0 || code > 0x10ffff || (code >= 0xd800 && code < 0xe000) ? "\ufffd" : String.fromCodePoint(code);
+}

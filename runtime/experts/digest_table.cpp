@@ -1,0 +1,166 @@
+#include "runtime/experts/digest_table.hpp"
+
+#include "runtime/base/file_lock.hpp"
+#include "runtime/vindex/format.hpp"
+#include "runtime/vindex/storage.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <fcntl.h>
+#include <thread>
+#include <unistd.h>
+
+namespace larql::experts {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view lock_file = ".checksums.lock";
+constexpr std::uint64_t step_bytes = 1 << 20;
+constexpr auto poll = std::chrono::milliseconds{20};
+
+failure stopped() {
+  return fail(errc::cancelled, "stopped before all digests were computed");
+}
+
+/// Held while checksums.json is read and written anew.
+class table_lock {
+public:
+  static result<table_lock> take(const fs::path& dir) {
+    auto out = table_lock{};
+    const auto path = dir / lock_file;
+    out.fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (out.fd_ < 0)
+      return fail(errc::io, "{}: open: {}", path.string(), errno_text(errno));
+    for (;;) {
+      LARQL_TRY(const auto locked, try_lock(out.fd_, path));
+      if (locked)
+        return out;
+      std::this_thread::sleep_for(poll); // a write of some kilobytes
+    }
+  }
+  table_lock(table_lock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  ~table_lock() {
+    if (fd_ >= 0)
+      ::close(fd_);
+  }
+
+private:
+  table_lock() = default;
+  int fd_ = -1;
+};
+
+// What an expert's digest covers, as it would stand in a layer file.
+result<sha256_digest> digest_of(const vindex::stored_file& in, const vindex::layer_header& h,
+                                std::uint32_t expert, std::vector<std::byte>& buffer,
+                                const std::function<bool(std::uint64_t)>& on_read) {
+  auto hash = sha256{};
+  for (const auto& range : vindex::expert_ranges(h, expert))
+    for (auto done = std::uint64_t{0}; done < range.bytes;) {
+      buffer.resize(std::min(step_bytes, range.bytes - done));
+      LARQL_TRY_VOID(in.read(range.offset + done, buffer));
+      hash.update(buffer);
+      done += buffer.size();
+      if (!on_read(buffer.size()))
+        return stopped();
+    }
+  return hash.finish();
+}
+
+using expert_digests = std::vector<std::pair<std::uint32_t, sha256_digest>>;
+
+result<void> save(const fs::path& dir, std::uint32_t layer, const expert_digests& found) {
+  LARQL_TRY(const auto lock, table_lock::take(dir));
+  LARQL_TRY(auto sums, vindex::read_checksums(dir));
+  if (!sums || !sums->layers.contains(layer))
+    return fail(errc::mismatch, "{}: {} was taken away or changed", dir.string(),
+                vindex::checksums_file);
+  auto& experts = sums->layers.at(layer).experts;
+  for (const auto& [e, digest] : found)
+    if (e < experts.size())
+      experts[e] = digest;
+  return vindex::save_checksums(dir, *sums);
+}
+
+class table_filler {
+public:
+  table_filler(const fs::path& dir, const vindex::model_config& model,
+               const vindex::expert_block& of, const digests_progress& on_progress)
+      : dir_(dir), model_(model), of_(of), on_progress_(on_progress) {}
+
+  result<vindex::checksums> run() {
+    LARQL_TRY(auto sums, vindex::read_checksums(dir_));
+    if (!sums)
+      return vindex::checksums{};
+    LARQL_TRY(const auto files, vindex::storage::open(dir_));
+    for (auto l = of_.first_layer; l <= of_.last_layer; ++l)
+      if (const auto wanted = missing(*sums, l); !wanted.empty()) {
+        LARQL_TRY(const auto in, files.open_file(vindex::layer_file_name(l)));
+        LARQL_TRY(const auto header, vindex::read_layer_header(in, model_));
+        total_ += wanted.size() * header.expert_bytes();
+      }
+    for (auto l = of_.first_layer; l <= of_.last_layer && total_ != 0; ++l)
+      LARQL_TRY_VOID(fill(files, *sums, l));
+    if (total_ != 0) {
+      LARQL_TRY(sums, vindex::read_checksums(dir_));
+    }
+    return sums ? *std::move(sums) : vindex::checksums{};
+  }
+
+private:
+  [[nodiscard]] std::vector<std::uint32_t> missing(const vindex::checksums& sums,
+                                                   std::uint32_t layer) const {
+    auto out = std::vector<std::uint32_t>{};
+    const auto it = sums.layers.find(layer);
+    if (it == sums.layers.end() || it->second.experts.size() != model_.experts)
+      return out;
+    for (auto e = of_.first_expert; e <= of_.last_expert; ++e)
+      if (!it->second.experts[e])
+        out.push_back(e);
+    return out;
+  }
+
+  result<void> fill(const vindex::storage& files, const vindex::checksums& sums,
+                    std::uint32_t layer) {
+    const auto wanted = missing(sums, layer);
+    if (wanted.empty())
+      return {};
+    LARQL_TRY(const auto in, files.open_file(vindex::layer_file_name(layer)));
+    LARQL_TRY(const auto header, vindex::read_layer_header(in, model_));
+    auto found = expert_digests{};
+    auto ended = result<void>{};
+    for (const auto e : wanted) {
+      auto digest = digest_of(in, header, e, buffer_, [&](std::uint64_t bytes) {
+        done_ += bytes;
+        return !on_progress_ || on_progress_(done_, total_);
+      });
+      if (!digest) {
+        ended = std::move(digest).error();
+        break;
+      }
+      found.emplace_back(e, *digest);
+    }
+    if (!found.empty())
+      LARQL_TRY_VOID(save(dir_, layer, found));
+    return ended;
+  }
+
+  const fs::path& dir_;
+  const vindex::model_config& model_;
+  const vindex::expert_block& of_;
+  const digests_progress& on_progress_;
+  std::vector<std::byte> buffer_;
+  std::uint64_t done_ = 0, total_ = 0;
+};
+
+} // namespace
+
+result<vindex::checksums> add_digests(const fs::path& dir, const vindex::model_config& model,
+                                      const vindex::expert_block& of,
+                                      const digests_progress& on_progress) {
+  return table_filler{dir, model, of, on_progress}.run();
+}
+
+} // namespace larql::experts

@@ -1,0 +1,335 @@
+// Mirrors runtime/import/located.hpp: a GGUF used from where it lies is the vindex that extract
+// would make of it, bit by bit.
+
+#include "runtime/import/located.hpp"
+
+#include "runtime/experts/expert_compute.hpp"
+#include "runtime/import/extract.hpp"
+#include "runtime/import/gguf_checkpoint.hpp"
+#include "runtime/vindex/checksums.hpp"
+#include "runtime/vindex/fingerprint.hpp"
+#include "runtime/vindex/format.hpp"
+#include "runtime/vindex/locations.hpp"
+#include "tests/support/failures.hpp"
+#include "tests/support/files.hpp"
+#include "tests/support/gguf_writer.hpp"
+#include "tests/support/page_cache.hpp"
+#include "tests/support/run_model.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <thread>
+
+namespace larql::import {
+namespace {
+
+namespace fs = std::filesystem;
+using quant::encoding;
+using test::fails;
+using test::gguf_of;
+using test::succeeds;
+using test::tiny_model;
+using test::tiny_options;
+
+constexpr auto rewritten = "rewritten.bin";
+
+class Located : public testing::Test {
+protected:
+  void write(const tiny_options& o) { gguf_of(tiny_model{o}.checkpoint()).write(gguf_); }
+
+  static located_needs everything(const vindex::model_config& c) {
+    return {true, true, {vindex::everything(c)}};
+  }
+  static located_needs experts(std::uint32_t first, std::uint32_t last) {
+    return {false, false, {{0, 2, first, last}}};
+  }
+
+  result<fs::path> locate(const located_needs& needs, const located_options& options = {}) {
+    LARQL_TRY(const auto source, open_gguf(gguf_));
+    const auto dir = cache_ / source.identity();
+    LARQL_TRY_VOID(make_located(source, dir, needs, pool_, options));
+    return dir;
+  }
+  result<fs::path> locate_all(const located_options& options = {}) {
+    LARQL_TRY(const auto source, open_gguf(gguf_));
+    return locate(everything(source.config), options);
+  }
+  fs::path extracted() {
+    const auto source = open_gguf(gguf_);
+    EXPECT_TRUE(succeeds(source));
+    test::extract_to(*source, dir_ / "x.vindex");
+    return dir_ / "x.vindex";
+  }
+
+  compute_pool pool_{2};
+  test::temporary_directory dir_;
+  fs::path gguf_ = dir_ / "model.gguf";
+  fs::path cache_ = dir_ / "cache";
+};
+
+tiny_options with_q6k() {
+  auto o = test::k_quant_options();
+  o.gate_up = encoding::q6_k;
+  o.dense_down = encoding::q6_k;
+  o.embeddings = encoding::q6_k;
+  o.attention = encoding::q4_k;
+  return o;
+}
+
+TEST_F(Located, GivesTheBitsOfTheExtractedVindex) {
+  auto apart = tiny_options{};
+  apart.fused_gate_up = false;
+  auto own_head = with_q6k();
+  own_head.tied = false;
+  for (const auto& o : {tiny_options{}, test::mixed_options(), with_q6k(), own_head, apart,
+                        test::all_in(encoding::q8_0), test::all_in(encoding::bf16)}) {
+    write(o);
+    const auto dir = locate_all();
+    ASSERT_TRUE(succeeds(dir));
+    const auto want = extracted();
+    const auto ids = test::random_ids(12, o.vocab);
+    EXPECT_EQ(test::logits_of(*dir, ids), test::logits_of(want, ids));
+    // Names of the weights: what laptop and node compare.
+    const auto config = vindex::read_index(want);
+    EXPECT_EQ(*vindex::read_index(*dir), *config);
+    EXPECT_EQ(*vindex::fingerprint(*dir, *config), *vindex::fingerprint(want, *config));
+    const auto expected = vindex::read_checksums(want);
+    const auto found = vindex::read_checksums(*dir);
+    ASSERT_TRUE(succeeds(expected) && succeeds(found));
+    ASSERT_EQ((*expected)->layers.size(), (*found)->layers.size());
+    for (const auto& [layer, sums] : (*expected)->layers)
+      EXPECT_EQ((*found)->layers.at(layer).head, sums.head);
+    fs::remove_all(want);
+  }
+}
+
+TEST_F(Located, NothingButSmallFilesIsWrittenWhereNothingIsStoredOtherwise) {
+  write(test::all_in(encoding::q8_0));
+  const auto dir = locate_all();
+  ASSERT_TRUE(succeeds(dir));
+  EXPECT_FALSE(fs::exists(*dir / rewritten));
+  for (const auto name : {vindex::attention_file, vindex::dense_file, vindex::embeddings_any_file})
+    EXPECT_FALSE(fs::exists(*dir / name)) << name;
+  EXPECT_FALSE(fs::exists(*dir / "layers"));
+  // And a later call writes nothing at all.
+  const auto before = test::read_tree(*dir);
+  ASSERT_TRUE(succeeds(locate_all()));
+  EXPECT_EQ(test::read_tree(*dir), before);
+}
+
+TEST_F(Located, OnlyTheExpertsThatAreNeededAreRewritten) {
+  write(with_q6k());
+  auto told = std::vector<rewriting>{};
+  auto options = located_options{};
+  options.on_rewriting = [&](const rewriting& r) { told.push_back(r); };
+  const auto dir = locate(experts(2, 3), options);
+  ASSERT_TRUE(succeeds(dir));
+  ASSERT_EQ(told.size(), 1u);
+  const auto each = quant::row_bytes(encoding::q6_k, 256) * 2 * 256; // gate and up of an expert
+  EXPECT_EQ(told[0].bytes, 3 * 2 * each);
+  EXPECT_EQ(told[0].tensors, 3u);
+  EXPECT_EQ(told[0].encodings, "Q6_K");
+  const auto config = *vindex::read_index(*dir);
+  EXPECT_TRUE(succeeds(experts::expert_bank::open(*dir, config, {{0, 2}, {2, 3}})));
+  EXPECT_TRUE(fails(experts::expert_bank::open(*dir, config, {{0, 2}, {3, 4}}), errc::mismatch,
+                    {"layer_00.weights", rewritten, "not there"}));
+  EXPECT_TRUE(fails(vindex::dense_weights::open(*dir, config), errc::mismatch, {"not there"}));
+  // Others are added, and what is there is not written again.
+  ASSERT_TRUE(succeeds(locate(experts(3, 4), options)));
+  ASSERT_EQ(told.size(), 2u);
+  EXPECT_EQ(told[1].bytes, 3 * each);
+  EXPECT_TRUE(succeeds(experts::expert_bank::open(*dir, config, {{0, 2}, {2, 4}})));
+  ASSERT_TRUE(succeeds(locate(experts(2, 4), options)));
+  EXPECT_EQ(told.size(), 2u);
+}
+
+TEST_F(Located, AStoppedRewritingGoesOn) {
+  write(with_q6k());
+  const auto want = locate_all();
+  ASSERT_TRUE(succeeds(want));
+  const auto logits = test::logits_of(*want, test::random_ids(6, 128));
+  fs::remove_all(cache_);
+  auto stop = std::stop_source{};
+  auto options = located_options{};
+  options.stop = stop.get_token();
+  auto done_before = std::uint64_t{0}, total = std::uint64_t{0};
+  options.on_progress = [&](std::uint64_t done, std::uint64_t all) {
+    done_before = done;
+    total = all;
+    if (done > all / 2)
+      stop.request_stop();
+  };
+  EXPECT_TRUE(fails(locate_all(options), errc::cancelled, {"goes on"}));
+  auto left = std::uint64_t{0};
+  auto again = located_options{};
+  again.on_rewriting = [&](const rewriting& r) { left = r.bytes; };
+  const auto dir = locate_all(again);
+  ASSERT_TRUE(succeeds(dir));
+  EXPECT_GT(left, 0u);
+  EXPECT_LE(left, total - total / 4);
+  EXPECT_EQ(test::logits_of(*dir, test::random_ids(6, 128)), logits);
+}
+
+TEST_F(Located, AFileThatWasMovedIsTheSameAndOneThatWasChangedIsNot) {
+  write(test::all_in(encoding::q8_0));
+  const auto dir = locate_all();
+  ASSERT_TRUE(succeeds(dir));
+  fs::create_directories(dir_ / "elsewhere");
+  fs::rename(gguf_, dir_ / "elsewhere/renamed.gguf");
+  gguf_ = dir_ / "elsewhere/renamed.gguf";
+  const auto moved = locate_all();
+  ASSERT_TRUE(succeeds(moved));
+  EXPECT_EQ(*moved, *dir);
+  EXPECT_TRUE(succeeds(test::running_model::open(*dir)));
+
+  test::overwrite(gguf_, fs::file_size(gguf_) - 1, "x"); // the same file, another time
+  EXPECT_TRUE(fails(test::running_model::open(*dir), errc::mismatch, {"renamed.gguf", "changed"}));
+  const auto changed = locate_all();
+  ASSERT_TRUE(succeeds(changed));
+  EXPECT_NE(*changed, *dir);
+}
+
+TEST_F(Located, APulledFileStaysTheSameWhileBytesArrive) {
+  write(with_q6k());
+  const auto locate_pulled = [&](const located_options& options) -> result<fs::path> {
+    LARQL_TRY(auto source, open_gguf(gguf_));
+    source.parts[0].content = "sha";
+    EXPECT_EQ(source.identity(), identity_of(std::vector<std::string>{"sha"}));
+    const auto dir = cache_ / source.identity();
+    LARQL_TRY_VOID(make_located(source, dir, experts(2, 3), pool_, options));
+    return dir;
+  };
+  auto partly = located_options{};
+  partly.here = vindex::presence{true, "", "hf://a/b", {}, {}, {{0, 2, 2, 3}}};
+  const auto dir = locate_pulled(partly);
+  ASSERT_TRUE(succeeds(dir));
+  const auto config = *vindex::read_index(*dir);
+  EXPECT_EQ(*vindex::read_presence(*dir, config), *partly.here);
+  fs::last_write_time(gguf_, fs::file_time_type::clock::now());
+  EXPECT_TRUE(succeeds(experts::expert_bank::open(*dir, config, {{0, 2}, {2, 3}})));
+  // All of it has come.
+  const auto later = locate_pulled({});
+  ASSERT_TRUE(succeeds(later));
+  EXPECT_EQ(*later, *dir);
+  EXPECT_FALSE(vindex::read_presence(*dir, config)->sliced);
+}
+
+TEST_F(Located, ASplitFileIsUsedFromAllItsParts) {
+  const auto model = tiny_model{with_q6k()};
+  auto numbers = model.checkpoint();
+  numbers.tensors.clear();
+  auto parts = std::vector<test::gguf_writer>{gguf_of(numbers), {}, {}};
+  auto next = std::size_t{0};
+  for (const auto& [key, t] : model.checkpoint().tensors) {
+    auto dims = t.shape;
+    std::reverse(dims.begin(), dims.end());
+    parts[next++ % 3].tensor(test::gguf_tensor_name(key), dims, test::ggml_code(t.format),
+                             {reinterpret_cast<const char*>(t.data.data()), t.data.size()});
+  }
+  for (auto n = std::size_t{0}; n < parts.size(); ++n)
+    parts[n].write(dir_ / fmt::format("m-{:05}-of-00003.gguf", n + 1));
+  gguf_ = dir_ / "m-00002-of-00003.gguf"; // any part stands for all
+  const auto dir = locate_all();
+  ASSERT_TRUE(succeeds(dir));
+  const auto ids = test::random_ids(6, 128);
+  EXPECT_EQ(test::logits_of(*dir, ids), test::logits_of(extracted(), ids));
+}
+
+TEST_F(Located, TextsComeWhenTheyAreNeeded) {
+  auto w = gguf_of(tiny_model{tiny_options{}}.checkpoint());
+  w.strings("tokenizer.ggml.tokens", {"<pad>", "<eos>", "<bos>", "<unk>", "a"})
+      .strings("tokenizer.ggml.merges", {});
+  w.write(gguf_);
+  const auto without = open_gguf(gguf_, {.texts = false});
+  ASSERT_TRUE(succeeds(without));
+  EXPECT_TRUE(without->files.empty());
+  const auto dir = cache_ / without->identity();
+  ASSERT_TRUE(succeeds(make_located(*without, dir, experts(0, 7), pool_, {})));
+  EXPECT_FALSE(*has_texts(dir, without->identity()));
+  EXPECT_FALSE(fs::exists(dir / vindex::tokenizer_file));
+  ASSERT_TRUE(succeeds(locate_all()));
+  EXPECT_TRUE(*has_texts(dir, without->identity()));
+  EXPECT_TRUE(fs::exists(dir / vindex::tokenizer_file));
+  EXPECT_FALSE(*has_texts(dir, "another"));
+}
+
+TEST_F(Located, ManyAtOnceMakeOne) {
+  write(with_q6k());
+  auto made = std::vector<result<fs::path>>(4, result<fs::path>{fs::path{}});
+  {
+    auto threads = std::vector<std::jthread>{};
+    for (auto i = 0u; i < made.size(); ++i)
+      threads.emplace_back([&, i] {
+        auto pool = compute_pool{1};
+        const auto source = open_gguf(gguf_);
+        const auto dir = cache_ / source->identity();
+        const auto needs = i % 2 == 0 ? everything(source->config) : experts(0, 3);
+        const auto ok = make_located(*source, dir, needs, pool, {});
+        made[i] = ok ? result<fs::path>{dir} : result<fs::path>{ok.error()};
+      });
+  }
+  for (const auto& one : made)
+    EXPECT_TRUE(succeeds(one));
+  const auto ids = test::random_ids(6, 128);
+  EXPECT_EQ(test::logits_of(*made[0], ids), test::logits_of(extracted(), ids));
+}
+
+TEST_F(Located, WeightsThatAreNoNumbersAreFoundWhenTheyAreUsedAsInAVindex) {
+  auto m = tiny_model{test::all_in(encoding::f32)};
+  const auto nan = std::nanf("");
+  std::memcpy(m.bytes("layers.1.mlp.up_proj.weight").data() + 4000, &nan, 4);
+  gguf_of(m.checkpoint()).write(gguf_);
+  const auto dir = locate_all();
+  ASSERT_TRUE(succeeds(dir));
+  const auto running = test::running_model::open(*dir);
+  ASSERT_TRUE(succeeds(running));
+  EXPECT_TRUE(fails((*running)->logits(test::random_ids(3, 128)), errc::corrupt,
+                    {gguf_.string(), "layer 1"}));
+}
+
+// Sixteen experts of 864 KB each: far apart compared with any read-ahead.
+TEST_F(Located, OnlyPagesWithOwnedExpertsOfTheFileBecomeResident) {
+  auto o = tiny_options{};
+  o.layers = 2;
+  o.experts = 16;
+  o.expert_width = 288;
+  write(o);
+  auto dir = fs::path{};
+  auto matrices =
+      std::vector<std::pair<std::uint64_t, std::uint64_t>>{}; // of experts: where, bytes
+  { // Pages that are mapped cannot be dropped.
+    const auto source = open_gguf(gguf_);
+    ASSERT_TRUE(succeeds(source));
+    dir = cache_ / source->identity();
+    ASSERT_TRUE(succeeds(make_located(*source, dir, {false, false, {{0, 1, 4, 7}}}, pool_, {})));
+    for (const auto& [key, t] : source->tensors)
+      if (key.find(".experts.") != std::string::npos)
+        matrices.emplace_back(t.offset, t.data.size());
+  }
+  if (!test::drop_pages(gguf_))
+    GTEST_SKIP() << "this file system keeps pages in memory: " << gguf_;
+  const auto config = *vindex::read_index(dir);
+  const auto bank = experts::expert_bank::open(dir, config, {{0, 1}, {4, 7}});
+  ASSERT_TRUE(succeeds(bank));
+  ASSERT_TRUE(succeeds(bank->warm_up([](std::uint64_t) { return true; })));
+  auto wanted = std::vector<bool>(test::resident_pages(gguf_).size());
+  const auto page = test::page_bytes();
+  for (const auto& [offset, bytes] : matrices) {
+    const auto each = bytes / 16;
+    for (auto p = (offset + 4 * each) / page; p <= (offset + 8 * each - 1) / page; ++p)
+      wanted[p] = true;
+  }
+  const auto resident = test::resident_pages(gguf_);
+  auto extra = std::vector<std::size_t>{};
+  for (auto p = std::size_t{0}; p < resident.size(); ++p)
+    if (resident[p] && !wanted[p])
+      extra.push_back(p);
+  EXPECT_TRUE(extra.empty()) << testing::PrintToString(extra) << " of others";
+  EXPECT_EQ(bank->resident_bytes(), bank->owned_bytes());
+}
+
+} // namespace
+} // namespace larql::import
