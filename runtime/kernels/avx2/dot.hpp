@@ -24,6 +24,15 @@ consteval bool is_supported(const block_facts& f) {
   case code_layout::k_nibbles:
   case code_layout::k_nibbles_fifth:
   case code_layout::linear_six: return pairs_fit && f.max_code <= 127;
+  case code_layout::nibbles_mxfp4:
+  case code_layout::k_pairs:
+  case code_layout::k_pairs_third:
+  case code_layout::nibbles_iq4_xs:
+  case code_layout::lattice_2xxs:
+  case code_layout::lattice_2xs:
+  case code_layout::lattice_2s:
+  case code_layout::lattice_3xxs:
+  case code_layout::lattice_3s: return false;
   }
   return false;
 }
