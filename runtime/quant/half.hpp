@@ -52,9 +52,9 @@ namespace larql::quant {
 }
 
 /// 2^(e - 128), subnormals included: the scale of an MXFP4 block, whose codes are twice its
-/// numbers. Always finite, though 255 is NaN where the format comes from.
+/// numbers. 255 is NaN.
 [[nodiscard]] constexpr float exponent_to_float(std::uint8_t e) noexcept {
-  return std::bit_cast<float>(e < 2 ? 0x200000u << e : (e - 1u) << 23);
+  return std::bit_cast<float>(e < 2 ? 0x200000u << e : e == 255 ? 0x7fc00000u : (e - 1u) << 23);
 }
 
 } // namespace larql::quant

@@ -241,9 +241,7 @@ TEST_P(BlockRow, NumbersThatAreNotFiniteAreFoundInEveryBlock) {
         if (e == encoding::f32) {
           std::memcpy(p, &value, 4);
         } else if (facts_of(e).d_is == d_kind::exponent) {
-          *p = std::byte{255}; // none where the format comes from; here a large number
-          ASSERT_FALSE(row_is_finite(e, row.data(), 768)) << "block " << block;
-          continue;
+          *p = std::byte{255};
         } else {
           const auto h = e == encoding::bf16 ? float_to_bf16(value) : float_to_half(value);
           std::memcpy(p, &h, 2);
