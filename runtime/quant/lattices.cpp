@@ -18,7 +18,7 @@ std::uint64_t joined(std::uint32_t first, std::uint32_t second) noexcept {
 
 // Four times seven bits of signs of a word, for eight weights each.
 std::uint8_t signs_of_word(const std::byte* p, std::size_t eight) noexcept {
-  return eight_signs(u32_at(p, 0) >> (7 * eight) & 127u);
+  return eight_signs[u32_at(p, 0) >> (7 * eight) & 127u];
 }
 
 // Weights 8i to 8i + 7 of the block at p.
@@ -30,7 +30,7 @@ eight_weights weights_at(const block_facts& facts, const std::byte* p, std::size
             signs_of_word(codes + i / 4 * 8 + 4, i % 4)};
   case code_layout::lattice_2xs: {
     const auto both = u16_at(codes, 2 * i);
-    return {iq2_xs_points[both & 511u], eight_signs(both >> 9u)};
+    return {iq2_xs_points[both & 511u], eight_signs[both >> 9u]};
   }
   case code_layout::lattice_2s: {
     const auto top = byte_at(high, i / 4) >> (i % 4 * 2) & 3u;

@@ -26,9 +26,13 @@ extern const std::array<std::uint32_t, 512> iq3_s_points;
 
 /// A bit for each of eight weights, set for a minus, from the seven that are stored: their number
 /// is even.
-[[nodiscard]] constexpr std::uint8_t eight_signs(std::uint32_t seven) noexcept {
-  return static_cast<std::uint8_t>(seven | static_cast<unsigned>(std::popcount(seven) & 1) << 7u);
-}
+inline constexpr auto eight_signs = [] {
+  auto out = std::array<std::uint8_t, 128>{};
+  for (auto seven = 0u; seven < 128; ++seven)
+    out[seven] =
+        static_cast<std::uint8_t>(seven | static_cast<unsigned>(std::popcount(seven) & 1) << 7u);
+  return out;
+}();
 
 /// The 256 codes of a block at p. @pre facts.codes is one of the lattices'
 void decode_lattice(const block_facts& facts, const std::byte* p,

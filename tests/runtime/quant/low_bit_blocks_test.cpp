@@ -158,8 +158,8 @@ TEST(Lattices, HaveDistinctPointsOfTheirNumbers) {
 
 TEST(Lattices, AnEighthSignMakesTheirNumberEven) {
   for (auto seven = 0u; seven < 128; ++seven) {
-    EXPECT_EQ(eight_signs(seven) & 127u, seven);
-    EXPECT_EQ(std::popcount(eight_signs(seven)) % 2, 0);
+    EXPECT_EQ(eight_signs[seven] & 127u, seven);
+    EXPECT_EQ(std::popcount(eight_signs[seven]) % 2, 0);
   }
 }
 
