@@ -2,8 +2,7 @@
 // embedding lookup and the tests read weights through this file only.
 //
 // Source    block_facts.hpp and block_traits.hpp say where the parts of a block lie;
-// docs/vindex-format.md, "Block
-//           encodings", what they mean.
+//           docs/vindex-format.md, "Block encodings", what they mean.
 // Threads   Pure functions; input may have any alignment.
 
 #pragma once

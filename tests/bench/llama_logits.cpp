@@ -1,5 +1,6 @@
-// llama.cpp's logits, for compare_kinds: at every position of a prompt, as raw f32 [tokens][vocabulary]. KV cache in f32, no
-// flash attention. Compiled by compare_kinds in the peer's own system; no part of this project's build.
+// llama.cpp's logits, for compare_kinds: at every position of a prompt, as raw f32
+// [tokens][vocabulary]. KV cache in f32, no flash attention. Compiled by compare_kinds in the
+// peer's own system; no part of this project's build.
 //
 //     llama_logits MODEL OUT ID...
 
