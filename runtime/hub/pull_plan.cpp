@@ -31,7 +31,7 @@ interval_set whole(const remote_file& f) {
 }
 
 interval head_of(const remote_file& f, const vindex::model_config& model) {
-  return {0, std::min(f.bytes, vindex::layer_table_bytes(vindex::layer_version_2, model.experts))};
+  return {0, std::min(f.bytes, vindex::layer_table_bytes(vindex::layer_version_3, model.experts))};
 }
 
 bool is_meta(std::string_view path) {
