@@ -36,7 +36,7 @@ protected:
     command.insert(command.end(), options.begin(), options.end());
     t.enter(shell_line(command));
     ASSERT_TRUE(t.wait_for(ready)) << t.screen();
-    ASSERT_TRUE(t.wait_for("\n> ")) << t.screen();
+    ASSERT_TRUE(t.wait_for("\n>")) << t.screen();
   }
   [[nodiscard]] nlohmann::json saved(const tmux_terminal& t, const std::string& name) const {
     const auto file = scratch_ / name;

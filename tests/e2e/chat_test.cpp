@@ -15,7 +15,9 @@ protected:
   }
 
   [[nodiscard]] std::unique_ptr<child_process> talk(const words& options = {}) const {
-    auto command = larql({"chat", vindex(), "-n", "12"});
+    auto command = larql({"chat", vindex()});
+    if (std::find(options.begin(), options.end(), "-n") == options.end())
+      command.insert(command.end(), {"-n", "12"});
     command.insert(command.end(), options.begin(), options.end());
     return std::make_unique<child_process>(command, child_process::variables{}, child_input::pipe);
   }
