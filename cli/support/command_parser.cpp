@@ -73,6 +73,16 @@ command_parser command_parser::add_command(const std::string& name, const std::s
   return {app_->add_subcommand(name, text), program_};
 }
 
+namespace {
+
+// An option that may be repeated takes the word behind it and not the next ones, which may be
+// arguments of the command.
+CLI::Option* one_value_each(CLI::Option* option) {
+  return option->get_positional() ? option : option->allow_extra_args(false);
+}
+
+} // namespace
+
 command_option command_parser::add_option(const std::string& names, std::string& to,
                                           const std::string& text) {
   return command_option{app_->add_option(names, to, text)};
@@ -125,11 +135,11 @@ command_option command_parser::add_option(const std::string& names, std::optiona
 }
 command_option command_parser::add_option(const std::string& names, std::vector<std::string>& to,
                                           const std::string& text) {
-  return command_option{app_->add_option(names, to, text)};
+  return command_option{one_value_each(app_->add_option(names, to, text))};
 }
 command_option command_parser::add_option(const std::string& names, std::vector<std::uint32_t>& to,
                                           const std::string& text) {
-  return command_option{app_->add_option(names, to, text)};
+  return command_option{one_value_each(app_->add_option(names, to, text))};
 }
 
 command_option command_parser::add_flag(const std::string& names, bool& to,

@@ -85,7 +85,7 @@ public:
                             const std::string& text);
   command_option add_option(const std::string& names, std::optional<float>& to,
                             const std::string& text);
-  /// May be repeated.
+  /// May be repeated, with a value each.
   command_option add_option(const std::string& names, std::vector<std::string>& to,
                             const std::string& text);
   command_option add_option(const std::string& names, std::vector<std::uint32_t>& to,
