@@ -144,6 +144,15 @@ const std::vector<preset>& presets() {
   return all;
 }
 
+std::vector<std::string> preset_names() {
+  auto out = std::vector<std::string>{};
+  for (const auto& p : presets()) {
+    out.emplace_back(p.name);
+    out.insert(out.end(), p.aliases.begin(), p.aliases.end());
+  }
+  return out;
+}
+
 result<const preset*> find_preset(std::string_view name) {
   auto names = std::string{};
   for (const auto& p : presets()) {
