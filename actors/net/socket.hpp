@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <sys/socket.h>
 #include <vector>
 
 namespace larql::actors {
@@ -54,6 +55,14 @@ struct endpoint {
   std::uint16_t port = 0;
 };
 [[nodiscard]] std::string to_string(const endpoint& e);
+
+/// An address as the system takes it.
+struct numeric_address {
+  sockaddr_storage bytes{};
+  socklen_t size = 0;
+};
+/// Of a host that is given as a number.
+[[nodiscard]] result<numeric_address> numeric(const endpoint& e);
 
 /// Connects to whichever address of the name answers first: each is tried a quarter of a second
 /// after the one before it, or when that has failed (RFC 8305). The result does not block and has

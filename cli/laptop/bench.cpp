@@ -3,6 +3,7 @@
 // Prompts are random token ids, so the vindex needs no tokenizer; weights decide nothing about the
 // speed but which experts are read.
 
+#include "cli/laptop/bench_link.hpp"
 #include "cli/laptop/bench_report.hpp"
 #include "cli/laptop/local_runtime.hpp"
 #include "cli/support/command.hpp"
@@ -21,6 +22,7 @@ using clock = std::chrono::steady_clock;
 
 struct options {
   runtime_options runtime;
+  link_options link;
   std::vector<std::uint32_t> prompt_tokens = {32, 128, 512};
   std::uint32_t gen_tokens = 32;
   std::vector<std::uint32_t> sessions = {1};
@@ -58,17 +60,26 @@ bench_wire wire_of(local_runtime& e) {
 
 result<bench_prefill> prefill(local_runtime& e, const options& o, std::uint32_t tokens,
                               const std::stop_token& stop) {
-  auto out = bench_prefill{tokens, {}, {}};
+  auto out = bench_prefill{};
+  out.tokens = tokens;
   auto source = token_source{e.model().config.vocab};
   for (auto i = 0u; i < o.repeat; ++i) {
     LARQL_TRY(const auto sequence, e.new_sequence(std::max(tokens, 16u)));
     const auto prompt = source.next(tokens);
     const auto before = e.executor().stats().times;
+    const auto layers_before = e.executor().layer_times().added();
+    out.wire_before = wire_of(e);
     const auto begin = clock::now();
     LARQL_TRY_VOID(e.executor().append(*sequence, prompt, stop));
     LARQL_TRY_VOID(e.executor().last_logits(*sequence));
     out.seconds.push_back(std::chrono::duration<double>(clock::now() - begin).count());
     out.phases = e.executor().stats().times - before;
+    out.wire_after = wire_of(e);
+    out.node_seconds = 0;
+    for (const auto& t : e.executor().layer_times().since(layers_before))
+      out.node_seconds += static_cast<double>(t.compute_us) * 1e-6;
+    const auto chunk = e.executor().options().chunk;
+    out.chunks = (tokens + chunk - 1) / chunk;
   }
   return out;
 }
@@ -119,8 +130,33 @@ result<bench_decode> decode(local_runtime& e, const options& o, std::uint32_t co
   return out;
 }
 
-result<bench_results> measure(const options& o, const std::stop_token& stop) {
+bench_link_facts facts_of(const bench_link& link, std::size_t nodes) {
+  const auto seconds = [](std::chrono::nanoseconds t) {
+    return std::chrono::duration<double>(t).count();
+  };
+  const auto& p = link.profile;
+  // The measured round trips had this jitter, whose mean the bound adds for itself.
+  const auto jitter = actors::expected_jitter(p.jitter, 1);
+  return {link.name,
+          seconds(link.facts.round_trip - std::min(jitter, link.facts.round_trip)),
+          link.facts.up_bytes_per_second,
+          link.facts.down_bytes_per_second,
+          seconds(p.jitter),
+          seconds(p.stall_every),
+          seconds(p.stall_length),
+          p.first_window_bytes != 0,
+          nodes};
+}
+
+result<bench_results> measure(options& o, const std::stop_token& stop) {
   auto out = bench_results{};
+  auto link = std::optional<bench_link>{};
+  if (!o.link.name.empty()) {
+    if (!o.runtime.nodes)
+      return fail(errc::usage, "--wan stands before nodes: give --topology or --moe-shards");
+    LARQL_TRY(link, start_link(o.link, *o.runtime.nodes, stop));
+    out.link = facts_of(*link, o.runtime.nodes->nodes.size());
+  }
   const auto begin = clock::now();
   LARQL_TRY(const auto e, local_runtime::start(o.runtime, stop));
   out.open_seconds = std::chrono::duration<double>(clock::now() - begin).count();
@@ -179,10 +215,12 @@ void add_bench(command_parser& app, action& chosen) {
   command.add_option("--repeat", o->repeat, "Times each prompt is measured")
       .check(whole_number(1, 100))
       .show_default();
+  add_link_options(command, o->link);
   command.add_flag("--json", o->json, "Print everything as JSON");
   command.add_flag("--no-probe", o->no_probe, "Leave out the measurement of memory bandwidth");
   command.footer("larql bench gemma4.vindex\n"
-                 "larql bench gemma4.vindex --topology cluster.toml --sessions 1,8 --json");
+                 "larql bench gemma4.vindex --topology cluster.toml --sessions 1,8 --json\n"
+                 "larql bench gemma4.vindex --topology cluster.toml --wan home");
   command.callback([o, &chosen] {
     chosen = [o] {
       const auto signals = interrupt_scope{};
