@@ -71,6 +71,8 @@ void append(const addrinfo* found, std::vector<numeric_address>& out) {
   }
 }
 
+constexpr int most_unsent_bytes = 128 * 1024;
+
 // How long an address may keep the next one waiting (RFC 8305).
 constexpr auto head_start = std::chrono::milliseconds{250};
 
@@ -232,7 +234,10 @@ result<void> prepare(socket& s) {
   const auto on = 1;
   // A decode row is one small message each way: Nagle's algorithm would add 40 ms to each.
   if (::setsockopt(s.fd(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 ||
-      ::setsockopt(s.fd(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on) != 0)
+      ::setsockopt(s.fd(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on) != 0 ||
+      // What the system holds unsent, nothing overtakes: 10 ms at 100 Mbit/s.
+      ::setsockopt(s.fd(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most_unsent_bytes,
+                   sizeof most_unsent_bytes) != 0)
     return fail(errc::io, "{}: setsockopt: {}", s.peer(), errno_text(errno));
   return {};
 }

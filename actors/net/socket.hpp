@@ -85,8 +85,8 @@ struct numeric_address {
 /// Ends both directions at once. For the owner of the descriptor, or while it is kept from closing.
 void hang_up(int fd) noexcept;
 
-/// Makes a connected descriptor non-blocking, remembers its peer, and sets TCP_NODELAY and
-/// keep-alive.
+/// Makes a connected descriptor non-blocking, remembers its peer, and sets TCP_NODELAY, keep-alive
+/// and the most bytes that the system takes before it can send them.
 [[nodiscard]] result<void> prepare(socket& s);
 
 } // namespace larql::actors

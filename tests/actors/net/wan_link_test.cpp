@@ -271,6 +271,25 @@ TEST(WanLink, ATargetThatIsNotThereEndsTheConnection) {
   EXPECT_EQ(c.read(1), "");
 }
 
+TEST(WanLink, AFreshConnectionSendsItsFirstWindowAndWaitsForTheAnswers) {
+  // 100 kB are in the windows of the first three round trips (14.6 + 29.2 + 58.4), so the last of
+  // them leave two round trips after the first.
+  auto server = tcp_server{&swallow};
+  const auto seconds = [&](std::size_t first_window) {
+    auto link = link_to(server.port(), {.round_trip = 40ms, .first_window_bytes = first_window});
+    const auto c = client{link.port()};
+    const auto start = clock_type::now();
+    EXPECT_TRUE(c.send(std::string(100'000, 'x')));
+    c.end_sending();
+    EXPECT_EQ(c.read(sizeof(std::uint64_t)).size(), sizeof(std::uint64_t));
+    return std::chrono::duration<double>(clock_type::now() - start).count();
+  };
+  expect_within([&] {
+    const auto slower = seconds(larql::actors::tcp_first_window_bytes) - seconds(0);
+    return slower > 0.075 && slower < 0.100 ? verdict::within : verdict::machine_was_busy;
+  });
+}
+
 TEST(WanLink, TheSameSeedGivesTheSameJitter) {
   // The order of bytes is kept, so of one byte at a time only its delay can differ.
   auto server = tcp_server{&echo};

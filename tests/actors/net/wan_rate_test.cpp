@@ -10,6 +10,7 @@
 
 #include <cstdio>
 #include <optional>
+#include <poll.h>
 #include <sched.h>
 #include <sys/socket.h>
 #include <thread>
