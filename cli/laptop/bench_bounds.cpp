@@ -54,7 +54,7 @@ double bound_of(const bench_prefill& p, const bench_link_facts& link) {
 double bound_of(const bench_decode& d, const bench_link_facts& link) {
   auto c = costs_of(d);
   c.layers /= d.groups;
-  return d.sessions / least_round_seconds(numbers_of(link), c, d.groups);
+  return d.sessions / least_round_seconds(numbers_of(link), c, d.sessions); // each for itself
 }
 
 } // namespace larql::cli

@@ -22,6 +22,11 @@ constexpr auto standard_links =
                standard_link{"metro", 10, 250, 100}, standard_link{"home", 45, 100, 40},
                standard_link{"far", 90, 50, 20}};
 
+constexpr auto bytes_of_mbit = 1e6 / 8;
+// What a router with active queue management lets wait (RFC 8290), by the rate down.
+constexpr auto queue_seconds = 0.010;
+constexpr auto least_queue_mbit = 30.0; // 37.5 kB: two pieces
+
 std::chrono::nanoseconds milliseconds(double ms) {
   return std::chrono::nanoseconds{static_cast<std::int64_t>(ms * 1e6)};
 }
@@ -59,10 +64,11 @@ actors::wan_profile profile_of(const link_options& o) {
   const auto* const l = std::find_if(standard_links.begin(), standard_links.end(),
                                      [&](const standard_link& x) { return x.name == o.name; });
   LARQL_CHECK(l != standard_links.end());
-  constexpr auto bytes_of_mbit = 1e6 / 8;
   auto p = actors::wan_profile{};
   p.round_trip = milliseconds(l->round_trip_ms);
   p.jitter = milliseconds(o.jitter_ms);
+  const auto queue_mbit = std::max(l->down_mbit, least_queue_mbit);
+  p.queue_bytes = static_cast<std::size_t>(queue_mbit * bytes_of_mbit * queue_seconds);
   p.down_bytes_per_second = l->down_mbit * bytes_of_mbit;
   p.up_bytes_per_second = l->up_mbit * bytes_of_mbit;
   p.stall_every = milliseconds(o.stall_every_s * 1e3);
