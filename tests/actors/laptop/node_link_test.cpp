@@ -192,6 +192,7 @@ TEST_F(NodeLink, PiecesThatDoNotFollowEachOtherEndTheConnection) {
   whole.rows = 5;
   for (const auto& second : {piece(1, 1, 4), piece(1, 3, 2), more_rows, no_widths, whole}) {
     SCOPED_TRACE(test::text_of(second));
+    lose(fd);
     ++fd;
     start({std::chrono::milliseconds{0}, 0, {}});
     const auto a = call(1);

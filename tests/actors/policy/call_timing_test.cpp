@@ -96,7 +96,7 @@ TEST(CallTiming, DeadlinesAndHedgesAllowForTheBytesThatAreUnderWay) {
   EXPECT_GT(t.deadline(4, limits(), 3'000'000), 2 * t.deadline(4, limits(), 1'000'000));
   EXPECT_GT(t.slow_after(4, 0.95, 3'000'000), t.slow_after(4, 0.95, 1'000'000) + 100ms);
   EXPECT_GT(t.deadline(4, limits(), 1'000'000'000), 85s) << "beyond the ceiling";
-  EXPECT_EQ(t.deadline(4, limits()), timing_of(100, 4, 46ms, 1ms).deadline(4, limits()));
+  EXPECT_LT(2 * t.deadline(4, limits()), t.deadline(4, limits(), 1'000'000));
 }
 
 TEST(CallTiming, AfterALargeFirstCallTheFirstSmallOneSaysWhatTheOverheadIs) {
