@@ -121,6 +121,13 @@ result<message> decode(std::span<const char> payload) {
   }
 }
 
+std::size_t frame_bytes(std::span<const char> frames) {
+  if (frames.size() < frame_header_bytes)
+    return frames.size();
+  const auto length = decode_header(frames.first(frame_header_bytes), max_frame_bytes);
+  return length ? std::min(frames.size(), frame_header_bytes + *length) : frames.size();
+}
+
 result<std::uint32_t> decode_header(std::span<const char> header, std::uint32_t limit) {
   if (header.size() != frame_header_bytes)
     return fail(errc::corrupt, "frame: header has {} bytes, expected {}", header.size(),

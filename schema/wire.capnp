@@ -149,6 +149,10 @@ struct Call {
   pickRows @6 :Data;      # u32[picks], index of the row in this call
   pickExperts @7 :Data;   # u16[picks], ascending; all owned by the node
   pickWeights @8 :Data;   # f32[picks], finite
+
+  pieceBytes @9 :UInt32;
+  # The laptop takes the answer in pieces: several results of at most so many bytes, or of one row.
+  # 0, or a node that does not know it: one result.
 }
 
 struct Result {
@@ -168,6 +172,12 @@ struct Result {
 
   queueNanos @6 :UInt64;
   # Time between arrival of the call and start of the kernels.
+
+  firstRow @7 :UInt32;
+  callRows @8 :UInt32;
+  # A piece of an answer: rows [firstRow, firstRow + rows) of the call's callRows. Pieces of a call
+  # come in ascending order, other messages between them; the last one completes the answer. Only
+  # where the call allows it; 0: the answer is whole.
 }
 
 struct Failed {

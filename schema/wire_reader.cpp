@@ -137,6 +137,7 @@ result<message> get(wire::Call::Reader r) {
   out.pick_rows = span_of(r.getPickRows());
   out.pick_experts = span_of(r.getPickExperts());
   out.pick_weights = span_of(r.getPickWeights());
+  out.piece_bytes = r.getPieceBytes();
   return message{out};
 }
 
@@ -149,6 +150,12 @@ result<message> get(wire::Result::Reader r) {
   out.sums = span_of(r.getSums());
   out.compute_ns = r.getComputeNanos();
   out.queue_ns = r.getQueueNanos();
+  out.first_row = r.getFirstRow();
+  out.call_rows = r.getCallRows();
+  if (out.is_piece() &&
+      (out.rows == 0 || out.first_row > out.call_rows || out.rows > out.call_rows - out.first_row))
+    return bad_message("result.firstRow", fmt::format("is {} with {} of {} rows", out.first_row,
+                                                      out.rows, out.call_rows));
   return message{out};
 }
 

@@ -70,6 +70,7 @@ void put(wire::Message::Builder m, const expert_call& x) {
   out.setPickRows(bytes_of(x.pick_rows));
   out.setPickExperts(bytes_of(x.pick_experts));
   out.setPickWeights(bytes_of(x.pick_weights));
+  out.setPieceBytes(x.piece_bytes);
 }
 
 void put(wire::Message::Builder m, const expert_result& x) {
@@ -81,6 +82,8 @@ void put(wire::Message::Builder m, const expert_result& x) {
   out.setSums(bytes_of(x.sums));
   out.setComputeNanos(x.compute_ns);
   out.setQueueNanos(x.queue_ns);
+  out.setFirstRow(x.first_row);
+  out.setCallRows(x.call_rows);
 }
 
 void put(wire::Message::Builder m, const call_failed& x) {

@@ -165,7 +165,9 @@ using client_actor = caf::typed_actor<
     // From the node: the shard to ask from now on, and what the node is now.
     caf::reacts_to<shard_atom, expert_shard_actor>, caf::reacts_to<notice_atom, schema::node_state>,
     // To itself: a call may have waited too long.
-    caf::reacts_to<tick_atom>>::extend_with<caf::io::connection_handler>;
+    caf::reacts_to<tick_atom>,
+    // From its connection: there is room for the next piece of a long answer.
+    caf::reacts_to<caf::io::data_transferred_msg>>::extend_with<caf::io::connection_handler>;
 
 /// NODE: one per daemon. Keeps the shard and the connections of laptops.
 using node_actor = caf::typed_actor<

@@ -5,6 +5,7 @@
 #include "schema/codec.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace larql::actors {
 
@@ -20,6 +21,11 @@ failure_code code_for(const caf::error& err) {
     return *code;
   // The shard ended while the call waited for it, or it is gone: another one is on its way.
   return failure_code::restarting;
+}
+
+// Whether an answer has more frames than the first.
+bool is_in_pieces(const std::vector<char>& frames) {
+  return schema::frame_bytes(frames) < frames.size();
 }
 
 } // namespace
@@ -48,9 +54,13 @@ client_connection_state::handle::behavior_type client_connection_state::make_beh
   self_->configure_read(connection_.handle(), caf::io::receive_policy::exactly(reader_.wanted()));
   return {
       [this](shard_atom, const expert_shard_actor& shard) { node_.shard = shard; },
-      [this](notice_atom, schema::node_state state) { node_.state = state; },
+      [this](notice_atom, schema::node_state state) { on_state(state); },
       [this](tick_atom) { on_tick(); },
       [this](caf::io::new_data_msg& m) { on_data(m); },
+      [this](const caf::io::data_transferred_msg&) {
+        send_pieces();
+        after_writing();
+      },
       [this](const caf::io::connection_closed_msg&) {
         connection_.hang_up(); // the peer may have closed one direction only
         self_->quit();
@@ -133,8 +143,18 @@ void client_connection_state::on_answer(const encoded_frame& answer) {
     return;
   if (auto* times = node_.counters->times_of(call->layer))
     times->answered.add(std::chrono::steady_clock::now() - call->arrived);
-  if (hold_answer(answer.bytes->size()))
-    return write(*answer.bytes);
+  if (hold_answer(answer.bytes->size())) {
+    if (!is_in_pieces(*answer.bytes) || node_.state == schema::node_state::draining)
+      return write(*answer.bytes);
+    if (const auto before = unsent(); before + answer.bytes->size() > max_unsent_bytes)
+      return drop(fmt::format("does not read its answers, {} bytes wait", before));
+    if (long_answers_.empty())
+      self_->ack_writes(connection_.handle(), true); // says when there is room for the next piece
+    long_answers_.push_back({answer.bytes});
+    long_bytes_ += answer.bytes->size();
+    send_pieces();
+    return after_writing();
+  }
   const auto now = self_->clock().now();
   (void) reading_.look(connection_, now);
   if (reading_.is_stuck_for(patience, now)) // it may be what fills the memory
@@ -178,8 +198,42 @@ void client_connection_state::wake_by(caf::actor_clock::time_point t) {
   self_->delayed_send(self_, t - self_->clock().now(), tick_atom::value);
 }
 
+// A node that is about to leave gives everything to the connection, which outlives this.
+void client_connection_state::on_state(schema::node_state state) {
+  node_.state = state;
+  if (state != schema::node_state::draining || long_answers_.empty())
+    return;
+  auto& out = self_->wr_buf(connection_.handle());
+  for (const auto& a : std::exchange(long_answers_, {}))
+    out.insert(out.end(), a.frames->begin() + static_cast<std::ptrdiff_t>(a.begun),
+               a.frames->end());
+  node_.counters->bytes_out.fetch_add(std::exchange(long_bytes_, 0));
+  self_->flush(connection_.handle());
+  self_->ack_writes(connection_.handle(), false);
+  after_writing();
+}
+
+// The next piece, once the connection has taken all that it was given.
+void client_connection_state::send_pieces() {
+  auto& out = self_->wr_buf(connection_.handle());
+  if (long_answers_.empty() || connection_.unsent() != 0 || !out.empty())
+    return;
+  auto& a = long_answers_.front();
+  const auto rest = std::span<const char>{*a.frames}.subspan(a.begun);
+  const auto bytes = schema::frame_bytes(rest);
+  out.insert(out.end(), rest.begin(), rest.begin() + static_cast<std::ptrdiff_t>(bytes));
+  node_.counters->bytes_out.fetch_add(bytes);
+  a.begun += bytes;
+  long_bytes_ -= bytes;
+  if (bytes == rest.size())
+    long_answers_.pop_front();
+  self_->flush(connection_.handle());
+  if (long_answers_.empty())
+    self_->ack_writes(connection_.handle(), false);
+}
+
 std::size_t client_connection_state::unsent() {
-  return std::max(connection_.unsent(), self_->wr_buf(connection_.handle()).size());
+  return long_bytes_ + std::max(connection_.unsent(), self_->wr_buf(connection_.handle()).size());
 }
 
 bool client_connection_state::hold(std::size_t more) {
@@ -297,6 +351,10 @@ void client_connection_state::write(std::vector<char>& frame) {
   node_.counters->bytes_out.fetch_add(frame.size());
   hand_over(frame, self_->wr_buf(connection_.handle()));
   self_->flush(connection_.handle());
+  after_writing();
+}
+
+void client_connection_state::after_writing() {
   (void) hold();
   const auto now = self_->clock().now();
   (void) reading_.look(connection_, now); // begins to count, if something waits

@@ -3,6 +3,8 @@
 //
 // Owner     The node, which spawns one per connection; it ends with the connection.
 // Blocking  Never: runs on the network thread.
+// Order     Answers in the order in which they are computed, but pieces of long ones let others
+//           pass.
 // Failure   A frame that is no message for a node closes this connection and nothing else. Calls
 //           beyond the window are answered with `overloaded`. When the peer goes away, its answers
 //           and the calls that were not begun are dropped. What waits is counted in the budget of
@@ -24,6 +26,7 @@
 #include "actors/node/node_counters.hpp"
 
 #include <chrono>
+#include <deque>
 #include <optional>
 #include <vector>
 
@@ -92,6 +95,8 @@ private:
   void on_ask_status(std::uint64_t nonce);
   void on_control(const schema::control& c);
   void on_answer(const encoded_frame& answer);
+  void on_state(schema::node_state state);
+  void send_pieces();
   void on_error(const caf::error& err);
   void on_tick();
   void wake_by(caf::actor_clock::time_point t);
@@ -104,6 +109,7 @@ private:
   void send_message(const schema::message& m);
   void send(std::vector<char>& frame);
   void write(std::vector<char>& frame);
+  void after_writing();
   void send_failure(std::uint64_t id, failure_code code, const std::string& text);
   void drop(const std::string& why);
 
@@ -131,6 +137,15 @@ private:
   std::vector<pending_call> calls_;
   /// None if the call has been answered already.
   [[nodiscard]] std::optional<pending_call> finish_call(caf::message_id reply);
+
+  // Answers in pieces, of which one at a time is given to the connection: whatever else is to be
+  // said goes before the next one.
+  struct long_answer {
+    shared_buffer frames;
+    std::size_t begun = 0; // bytes given to the connection
+  };
+  std::deque<long_answer> long_answers_;
+  std::size_t long_bytes_ = 0; // that are still here
 
   std::optional<caf::actor_clock::time_point> next_tick_;
   budget_share held_;

@@ -7,8 +7,8 @@ namespace larql::actors {
 namespace {
 
 result<void> check(const session_options& o) {
-  if (o.groups == 0 || o.groups > 4)
-    return fail(errc::usage, "groups of sequences are {}, expected 1 to 4", o.groups);
+  if (o.groups == 0 || o.groups > 16)
+    return fail(errc::usage, "groups of sequences are {}, expected 1 to 16", o.groups);
   if (!(o.latency_factor >= 1 && o.latency_factor <= 1000))
     return fail(errc::usage, "latency factor is {}, expected 1 to 1000", o.latency_factor);
   if (o.limits.running == 0)
@@ -100,7 +100,9 @@ bool scheduler::step() {
   auto* const l = next_lane();
   if (l == nullptr)
     return changed_;
+  const auto costs_were_known = run_->costs().is_known();
   auto done = run_->is_done(l->pass) ? result<void>{} : run_->advance(l->pass);
+  refill_ = run_->costs().is_known() != costs_were_known; // more can be in flight
   if (!done) {
     settle(*l, done);
   } else if (run_->is_done(l->pass)) {

@@ -6,9 +6,10 @@
 // read before, or what a condemned node had a part in. When nothing is lacking, the next token is
 // chosen.
 //
-// Each lane has one pass under way. Where experts are on nodes there are two lanes, whose passes
-// take turns: one computes while the rows of the other are away. A prompt that is alone has a chunk
-// in each.
+// Each lane has one pass under way. Where experts are on nodes there are several lanes, whose
+// passes take turns: one computes while the rows of the others are away. A prompt that is alone has
+// chunks in several. How many lanes are in use, and of how many tokens chunks are, follows from
+// what passes have cost (generate/flight_plan.hpp).
 //
 // Failure   A pass that fails is taken apart: its answers run alone, one pass each, and those that
 //           fail again end with the error. Memory for keys and values comes from cached sequences,
@@ -144,6 +145,7 @@ private:
   [[nodiscard]] std::vector<live_answer*> candidates(const lane& l);
   [[nodiscard]] std::vector<live_answer*> part_of(std::vector<live_answer*> free,
                                                   const lane& l) const;
+  [[nodiscard]] generate::flight chunks_of(const live_answer& a) const;
   [[nodiscard]] std::vector<member> share(std::span<live_answer* const> among) const;
   [[nodiscard]] result<void> start(lane& l, std::span<const member> members);
   void settle(lane& l, const result<void>& outcome);

@@ -43,7 +43,7 @@ struct session_options {
   session_limits limits;
   gemma4::kv_format kv = gemma4::kv_format::f16;
   std::uint32_t chunk = 256; ///< most prompt tokens of a pass
-  std::uint32_t groups = 1;  ///< of sequences that take turns; 2 where experts are on nodes
+  std::uint32_t groups = 1;  ///< most of sequences that take turns; more where experts are on nodes
   bool share_prefix = false; ///< clients see each other's cached prefixes
   double latency_factor = 3; ///< how much longer tokens may take while prompts are read
   cache_identity identity;   ///< needed for `disk`

@@ -18,6 +18,13 @@
 
 namespace larql::cli {
 
+namespace {
+
+// Passes with experts on nodes. A pass of 256 tokens holds 15 MB of a model of width 2,816.
+constexpr std::uint32_t most_in_flight = 8;
+
+} // namespace
+
 void add_runtime_options(command_parser& command, runtime_options& o) {
   command.add_option("model", o.vindex,
                      "Vindex, GGUF, checkpoint, hf:// (default: by --topology)\n"
@@ -64,8 +71,13 @@ result<std::unique_ptr<local_runtime>> local_runtime::start(const runtime_option
   LARQL_TRY(out->model_, gemma4::model::load(options.vindex));
   LARQL_TRY_VOID(options.nodes ? out->connect_nodes(*options.nodes, stop)
                                : out->open_local_experts());
+  auto flight = generate::executor_options{options.chunk};
+  if (options.nodes) {
+    flight.adapts = options.chunks_in_flight == 0;
+    flight.chunks_in_flight = flight.adapts ? most_in_flight : options.chunks_in_flight;
+  }
   LARQL_TRY(out->executor_,
-            generate::executor::create(out->model_, out->compute(), out->port(), {options.chunk}));
+            generate::executor::create(out->model_, out->compute(), out->port(), flight));
   return out;
 }
 
@@ -201,7 +213,7 @@ local_runtime::start_sessions(actors::session_options o) {
   o.limits.context = context_.tokens;
   o.kv = kv_format();
   o.chunk = options_.chunk;
-  o.groups = cluster_ ? 2 : 1;
+  o.groups = cluster_ ? most_in_flight : 1;
   return actors::session_service::start(*system, model_, compute(), port(), o);
 }
 

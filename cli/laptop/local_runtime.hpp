@@ -34,6 +34,7 @@ struct runtime_options {
   std::string kv = "f16";
   std::uint32_t context = 0; ///< 0: chosen
   std::uint32_t chunk = 256;
+  std::uint32_t chunks_in_flight = 0; ///< of a prompt, with experts on nodes; 0: chosen
 };
 
 void add_runtime_options(command_parser& command, runtime_options& options);

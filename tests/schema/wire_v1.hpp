@@ -61,6 +61,11 @@ inline std::vector<sample> samples() {
   result.queue_ns = 987654321;
 
   // Fields that came later, in files of their own.
+  auto call_in_pieces = call;
+  call_in_pieces.piece_bytes = 65'536;
+  auto piece = result;
+  piece.first_row = 7;
+  piece.call_rows = 256;
   auto informed = welcome.model;
   informed.weights_digest.emplace(); // 32 zeros, as recorded
   auto informed_welcome = welcome;
@@ -104,6 +109,8 @@ inline std::vector<sample> samples() {
       {"nodes", list},
       {"ping_node", ping{5, 0x1122334455667788}},
       {"ask_status_node", ask_status{6, 0x2233445566778899}},
+      {"call_pieces", call_in_pieces},
+      {"result_piece", piece},
       {"control_node", control{7, control_action::drain, 0x33445566778899aa}},
   };
 }

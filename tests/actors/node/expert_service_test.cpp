@@ -415,6 +415,21 @@ TEST_F(ExpertService, SaysHowLongACallWaitedBeforeItsKernelsBegan) {
   EXPECT_GE(std::get<schema::expert_result>(m).queue_ns, 10'000'000u);
 }
 
+TEST_F(ExpertService, ComputesOnceAndAnswersInPiecesIfTheCallSaysSo) {
+  auto c = good_call();
+  const auto whole = service.run(c.finish()).frame;
+  EXPECT_EQ(schema::frame_bytes(whole), whole.size());
+  c.call.piece_bytes = 1; // a row each
+  const auto a = service.run(c.finish());
+  EXPECT_TRUE(a.ok);
+  const auto first = schema::frame_bytes(a.frame);
+  ASSERT_LT(first, a.frame.size());
+  const auto m = decoded({a.frame.begin(), a.frame.begin() + static_cast<std::ptrdiff_t>(first)});
+  const auto& piece = std::get<schema::expert_result>(m);
+  EXPECT_EQ(piece.rows, 1u);
+  EXPECT_EQ(piece.call_rows, 2u);
+}
+
 TEST_F(ExpertService, SurvivesCallsOfRandomFields) {
   auto random = test::random_source{11};
   auto refused = 0;
