@@ -232,9 +232,8 @@ struct node_list {
   std::vector<entry> nodes;
 };
 
-using message =
-    std::variant<hello, node_description, refused, expert_call, expert_result, call_failed, ping,
-                 pong, ask_status, node_status, control, controlled, announce, accepted, node_list,
-                 session_message>;
+using message = std::variant<hello, node_description, refused, expert_call, expert_result,
+                             call_failed, ping, pong, ask_status, node_status, control, controlled,
+                             announce, accepted, node_list, session_message>;
 
 } // namespace larql::schema

@@ -68,7 +68,8 @@ result<session_message> get(wire_session::Opened::Reader r) {
 result<session_message> get(wire_session::Closed::Reader r) {
   auto out = session_closed{};
   const auto known = static_cast<unsigned>(r.getCode());
-  out.code = known > 8 ? session_end::failed : static_cast<session_end>(known); // of a later version
+  out.code =
+      known > 8 ? session_end::failed : static_cast<session_end>(known); // of a later version
   LARQL_TRY(out.text, text(r.getText(), max_text_bytes, "session.closed.text"));
   return session_message{{}, std::move(out)};
 }
@@ -114,25 +115,25 @@ result<session_answer> get_answer(wire_session::Answer::Reader r) {
   LARQL_TRY(out.bias_values,
             list<float>(r.getBiasValues(), max_session_tokens, "session.answer.biasValues"));
   if (out.bias_tokens.size() != out.bias_values.size())
-    return bad_message("session.answer.biasValues",
-                       fmt::format("are {}, expected {}", out.bias_values.size(),
-                                   out.bias_tokens.size()));
+    return bad_message(
+        "session.answer.biasValues",
+        fmt::format("are {}, expected {}", out.bias_values.size(), out.bias_tokens.size()));
   out.max_tokens = r.getMaxTokens();
   out.first_index = r.getFirstIndex();
-  LARQL_TRY(out.stop_tokens, list<std::uint32_t>(r.getStopTokens(), max_session_stops,
-                                                 "session.answer.stopTokens"));
+  LARQL_TRY(out.stop_tokens,
+            list<std::uint32_t>(r.getStopTokens(), max_session_stops, "session.answer.stopTokens"));
   if (r.getStopTexts().size() > max_session_stops)
-    return bad_message("session.answer.stopTexts",
-                       fmt::format("are {}, at most {} allowed", r.getStopTexts().size(),
-                                   max_session_stops));
+    return bad_message(
+        "session.answer.stopTexts",
+        fmt::format("are {}, at most {} allowed", r.getStopTexts().size(), max_session_stops));
   for (const auto stop : r.getStopTexts()) {
     LARQL_TRY(out.stop_texts.emplace_back(),
               text(stop, max_text_bytes, "session.answer.stopTexts"));
   }
   if (const auto logprobs = r.getLogprobs(); logprobs != 0)
     out.logprobs = logprobs - 1;
-  LARQL_TRY(out.reader, code<session_reader>(static_cast<unsigned>(r.getReader()), 3,
-                                             "session.answer.reader"));
+  LARQL_TRY(out.reader,
+            code<session_reader>(static_cast<unsigned>(r.getReader()), 3, "session.answer.reader"));
   out.in_thought = r.getInThought();
   if (r.hasRules()) {
     LARQL_TRY(out.rules, get_rules(r.getRules()));
@@ -152,9 +153,9 @@ result<session_ask> get_ask(wire_session::Request::Reader r) {
   LARQL_TRY(out.turn_ends,
             list<std::uint32_t>(r.getTurnEnds(), max_session_tokens, "session.request.turnEnds"));
   if (r.getAnswers().size() > max_session_answers)
-    return bad_message("session.request.answers",
-                       fmt::format("are {}, at most {} allowed", r.getAnswers().size(),
-                                   max_session_answers));
+    return bad_message(
+        "session.request.answers",
+        fmt::format("are {}, at most {} allowed", r.getAnswers().size(), max_session_answers));
   for (const auto answer : r.getAnswers()) {
     LARQL_TRY(out.answers.emplace_back(), get_answer(answer));
   }
@@ -210,9 +211,9 @@ result<session_step> get_step(wire_session::Step::Reader r) {
   out.text.assign(reinterpret_cast<const char*>(r.getText().begin()), r.getText().size());
   LARQL_TRY(out.logprobs, get_logprobs(r.getLogprobs()));
   if (!out.logprobs.empty() && out.logprobs.size() != out.tokens.size())
-    return bad_message("session.step.logprobs", fmt::format("are of {} tokens, expected {}",
-                                                            out.logprobs.size(),
-                                                            out.tokens.size()));
+    return bad_message(
+        "session.step.logprobs",
+        fmt::format("are of {} tokens, expected {}", out.logprobs.size(), out.tokens.size()));
   return out;
 }
 

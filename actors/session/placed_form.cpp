@@ -115,8 +115,15 @@ result<generate::generation> restore(const schema::session_answer& from,
                                      const generation_parts& parts) {
   auto o = generate::generation_options{};
   auto& s = o.sampling;
-  s = {from.temperature,        from.top_k, from.top_p, from.min_p, from.seed,
-       from.repetition_penalty, from.presence_penalty, from.frequency_penalty, {}};
+  s = {from.temperature,
+       from.top_k,
+       from.top_p,
+       from.min_p,
+       from.seed,
+       from.repetition_penalty,
+       from.presence_penalty,
+       from.frequency_penalty,
+       {}};
   for (auto i = std::size_t{0}; i < from.bias_tokens.size(); ++i)
     s.bias.emplace_back(from.bias_tokens[i], from.bias_values.at(i));
   LARQL_TRY_VOID(generate::check_options(s));

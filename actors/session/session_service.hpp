@@ -47,6 +47,8 @@ struct session_options {
   double latency_factor = 3; ///< how much longer tokens may take while prompts are read
   cache_identity identity;   ///< needed for `disk`
   disk_cache_options disk;
+  /// Tokens, keys and values are overwritten before their memory is given back.
+  bool wipes = false;
 };
 
 class session_service {

@@ -62,6 +62,7 @@ struct node_entry {
   unsigned threads = 0; ///< 0: one per core
   bool warmup = false;
   bool mlock = false;
+  std::optional<std::uint32_t> sessions; ///< of laptops that it holds; absent: its own choice
   std::filesystem::path certificate, key;
 
   std::string where; ///< "file:line" for messages
@@ -108,8 +109,9 @@ struct cluster {
   deadlines limits;
   hedging hedge;
   row_encoding rows = row_encoding::automatic;
-  unsigned spot_check = 1000; ///< one call in so many goes to two owners; 0: none
-  std::string source;         ///< the file's name; empty in the short form
+  std::vector<std::string> sessions_at; ///< nodes where the laptop has its sessions, best first
+  unsigned spot_check = 1000;           ///< one call in so many goes to two owners; 0: none
+  std::string source;                   ///< the file's name; empty in the short form
 
   [[nodiscard]] const node_entry* find_node(std::string_view name) const;
 };
