@@ -38,10 +38,12 @@ struct placed_message; // node/session_desk.hpp
 struct placed_event;   // node/session_desk.hpp
 struct session_host;   // node/session_desk.hpp
 struct place_event;    // laptop/remote_session.hpp
+struct own_service;    // laptop/remote_session.hpp
 using placed_message_ptr = std::shared_ptr<placed_message>;
 using placed_event_ptr = std::shared_ptr<placed_event>;
 using session_host_ptr = std::shared_ptr<const session_host>;
 using place_event_ptr = std::shared_ptr<place_event>;
+using own_service_ptr = std::shared_ptr<const own_service>;
 
 /// Two nodes answered a call of these experts differently.
 struct dispute {
@@ -244,7 +246,10 @@ using session_actor = caf::typed_actor<
 using remote_session_actor = session_actor::extend<
     // What became of dialling a place.
     caf::reacts_to<dialled_atom, std::uint64_t, connect_result_ptr>,
-    // From this process's own service, where the answers go on when no node is left.
+    // Whether a place takes sessions, and the context that it has; a refusal says why none does.
+    caf::replies_to<start_atom>::with<session_reply_ptr>,
+    // This process's own service, where answers go on when no node is left, and its events.
+    caf::reacts_to<start_atom, own_service_ptr>,
     caf::reacts_to<event_atom, place_event_ptr>>::extend_with<caf::io::connection_handler>;
 
 } // namespace larql::actors
@@ -253,6 +258,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(larql::actors::placed_message_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(larql::actors::placed_event_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(larql::actors::session_host_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(larql::actors::place_event_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(larql::actors::own_service_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(larql::actors::session_call_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(larql::actors::session_reply_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(larql::actors::session_status_ptr)

@@ -115,7 +115,8 @@ node_server::node_server(caf::actor_system& sys, node_server_options options)
   o.uniform = jitter_source();
   if (options.sessions) {
     options.sessions->counters = counters_;
-    o.sessions = spawn_state<session_desk_state, caf::detached>(sys, *std::move(options.sessions));
+    sessions_ = spawn_state<session_desk_state, caf::detached>(sys, *std::move(options.sessions));
+    o.sessions = sessions_;
   }
   node_ = spawn_state<node_supervisor_state>(sys, std::move(o));
   if (!options.listening)
@@ -158,6 +159,12 @@ node_server::node_server(caf::actor_system& sys, node_server_options options)
 node_server::~node_server() {
   listener_.reset();
   caf::anon_send_exit(node_, caf::exit_reason::user_shutdown);
+  if (sessions_) { // it uses what its owner takes down next
+    caf::anon_send_exit(sessions_, caf::exit_reason::user_shutdown);
+    caf::scoped_actor {
+      sys_
+      } -> wait_for(sessions_);
+  }
   connections_->close_within(last_answers_);
 }
 

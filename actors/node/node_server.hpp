@@ -98,6 +98,7 @@ private:
   std::shared_ptr<node_counters> counters_;
   std::shared_ptr<open_connections> connections_ = std::make_shared<open_connections>();
   node_actor node_;
+  session_desk_actor sessions_; // null: the node takes none
   std::unique_ptr<listener> listener_;
 };
 

@@ -46,7 +46,7 @@ bool placed_session::belongs_to(const peer_identity& other) const {
 
 std::size_t placed_session::open_answers() const {
   auto sum = std::size_t{0};
-  for (const auto& [id, r] : requests)
+  for (const auto& [number, r] : requests)
     sum += r.open();
   return sum;
 }

@@ -136,7 +136,7 @@ bool session_desk_state::on_resume(const placed_message& m, std::uint64_t receiv
     return false;
   }
   if (s.link)
-    self_->demonitor(s.link);
+    self_->demonitor(s.link.address());
   s.peer = m.peer;
   link(s, m.from);
   s.events.for_each([&](const std::vector<char>& frame) {
@@ -206,7 +206,7 @@ void session_desk_state::close(sessions::iterator at, session_end code, const st
   for (auto& [id, r] : s.requests)
     cancel(r);
   if (s.link) {
-    self_->demonitor(s.link);
+    self_->demonitor(s.link.address());
     answer(s.link, {s.id, schema::session_closed{code, why}});
   }
   self_->send(host_->service, forget_atom::value, s.clients());

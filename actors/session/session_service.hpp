@@ -14,7 +14,7 @@
 #pragma once
 
 #include "actors/session/limits.hpp"
-#include "actors/session/session_client.hpp"
+#include "actors/session/session_provider.hpp"
 #include "runtime/experts/expert_port.hpp"
 #include "runtime/models/gemma4/model.hpp"
 
@@ -51,18 +51,16 @@ struct session_options {
   bool wipes = false;
 };
 
-class session_service {
+class session_service final : public session_provider {
 public:
   /// Fails with `usage` if the options make no sense.
   [[nodiscard]] static result<std::unique_ptr<session_service>>
   start(caf::actor_system& sys, const gemma4::model& model, kernels::compute compute,
         experts::expert_port& experts, const session_options& options);
-  ~session_service();
-  session_service(const session_service&) = delete;
-  session_service& operator=(const session_service&) = delete;
+  ~session_service() override;
 
-  [[nodiscard]] session_client client() const;
-  [[nodiscard]] const session_options& options() const noexcept;
+  [[nodiscard]] session_client client() const override;
+  [[nodiscard]] const session_options& options() const noexcept override;
 
 private:
   struct parts;
