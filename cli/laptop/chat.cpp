@@ -49,7 +49,7 @@ fs::path history_file() {
 
 class conversation {
 public:
-  conversation(const actors::session_service& service, actors::session_id session,
+  conversation(const actors::session_provider& service, actors::session_id session,
                const text_assets& text, const text::chat_template& format,
                const answer_flags& flags, const generate::sampling_options& sampling,
                const interrupt_scope& signals)
@@ -93,7 +93,7 @@ private:
   result<void> answer();
   [[nodiscard]] actors::session_request request_of(const text::chat_prompt& prompt) const;
 
-  const actors::session_service& service_;
+  const actors::session_provider& service_;
   actors::session_id session_;
   std::vector<std::uint32_t> held_; // tokens that the session has
   const text_assets& text_;
@@ -190,6 +190,8 @@ std::string last_good_check(const actors::cluster& nodes, const actors::cluster_
 }
 
 void print_nodes(const local_runtime& e) {
+  if (e.is_placed())
+    return print_text("the session is at a node, which asks the others\n");
   if (e.nodes() == nullptr)
     return print_text("all experts are on this machine\n");
   const auto status = e.nodes()->status();
@@ -287,6 +289,7 @@ void add_chat(command_parser& app, action& chosen) {
   auto o = std::make_shared<options>();
   o->answer.max_tokens = 1024;
   add_runtime_options(command, o->runtime);
+  add_session_at(command, o->runtime);
   add_answer_options(command, o->answer);
   command.add_flag("--no-history", o->no_history, "Do not remember what was typed");
   command.footer("larql chat gemma4.vindex\n"

@@ -43,8 +43,12 @@ result<void> complete(runtime_options& options) {
     options.vindex = options.nodes->model;
   if (options.vindex.empty())
     return fail(errc::usage, "no model: give a vindex, or a topology that names one");
+  if (options.may_place && options.session_at.empty() && options.nodes)
+    options.session_at = options.nodes->sessions_at;
+  if (options.session_at == std::vector<std::string>{"here"})
+    options.session_at.clear();
   options.named = options.vindex.string();
-  auto needs = options.nodes ? laptop_needs() : hub::pull_request{};
+  auto needs = options.nodes || !options.session_at.empty() ? laptop_needs() : hub::pull_request{};
   needs.to_run = true; // what cannot run is not worth its download
   LARQL_TRY(options.vindex, resolve_model(options.named, needs));
   // A slice that cannot run says so before the first file that it lacks is missed.
@@ -60,12 +64,21 @@ result<std::unique_ptr<local_runtime>> local_runtime::start(const runtime_option
                                                             const std::stop_token& stop) {
   LARQL_TRY(const auto* k, choose_kernels());
   auto out = std::unique_ptr<local_runtime>{new local_runtime{options, *k}};
-  LARQL_TRY(out->model_, gemma4::model::load(options.vindex));
-  LARQL_TRY_VOID(options.nodes ? out->connect_nodes(*options.nodes, stop)
-                               : out->open_local_experts());
-  LARQL_TRY(out->executor_,
-            generate::executor::create(out->model_, out->compute(), out->port(), {options.chunk}));
+  out->stop_ = stop;
+  if (out->is_placed()) {
+    out->model_.dir = options.vindex;
+    LARQL_TRY(out->model_.config, vindex::read_index(options.vindex));
+  } else {
+    LARQL_TRY_VOID(out->open(stop));
+  }
   return out;
+}
+
+result<void> local_runtime::open(const std::stop_token& stop) {
+  LARQL_TRY(model_, gemma4::model::load(options_.vindex));
+  LARQL_TRY_VOID(options_.nodes ? connect_nodes(*options_.nodes, stop) : open_local_experts());
+  LARQL_TRY(executor_, generate::executor::create(model_, compute(), port(), {options_.chunk}));
+  return {};
 }
 
 result<void> local_runtime::open_local_experts() {
@@ -181,7 +194,8 @@ void local_runtime::set_context() {
           options_.context, trained);
     context_ = {options_.context, trained, context_reason::asked};
   } else {
-    context_ = choose_context(model_.config, kv_format(), available_memory());
+    context_ =
+        choose_context(model_.config, kv_format(), is_placed() ? std::nullopt : available_memory());
     if (context_.reason == context_reason::memory)
       say("context: {} (--context)", context_.text());
   }
@@ -192,14 +206,23 @@ result<std::unique_ptr<generate::sequence>> local_runtime::new_conversation() {
   return new_sequence(context_.tokens);
 }
 
-result<std::unique_ptr<actors::session_service>>
+result<std::unique_ptr<actors::session_provider>>
 local_runtime::start_sessions(actors::session_options o) {
-  LARQL_TRY(auto* const system, actor_system());
   if (context_.tokens == 0)
     set_context();
   o.limits.context = context_.tokens;
   o.kv = kv_format();
   o.chunk = options_.chunk;
+  if (is_placed())
+    return place_sessions(std::move(o));
+  LARQL_TRY(auto service, start_own_sessions(o));
+  return std::unique_ptr<actors::session_provider>{std::move(service)};
+}
+
+result<std::unique_ptr<actors::session_service>>
+local_runtime::start_own_sessions(const actors::session_options& wanted) {
+  LARQL_TRY(auto* const system, actor_system());
+  auto o = wanted;
   o.groups = cluster_ ? 2 : 1;
   return actors::session_service::start(*system, model_, compute(), port(), o);
 }
@@ -215,9 +238,9 @@ experts::expert_heat& local_runtime::count_experts() {
   // Enough for the pattern of a text to show, and little enough to change with it.
   constexpr auto window_tokens = 256u;
   const auto& c = model_.config;
-  auto& counted_port = port();
   heat_ = std::make_unique<experts::expert_heat>(c.layers, c.experts, c.top_k, window_tokens);
-  counted_ = std::make_unique<experts::counted_experts>(counted_port, *heat_);
+  if (!is_placed())
+    counted_ = std::make_unique<experts::counted_experts>(port(), *heat_);
   return *heat_;
 }
 
