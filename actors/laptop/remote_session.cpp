@@ -149,7 +149,7 @@ caf::result<session_reply_ptr> remote_session_state::on_request(const session_ca
   counts_.prompt_tokens += tokens.size();
   auto promise = self_->make_response_promise<session_reply_ptr>();
   live_.emplace(id, live{remote_request{id, std::move(*call), std::move(tokens), now()}, promise,
-                         now(), false, session});
+                         now(), false, false, session});
   if (phase_ == phase::resting)
     begin_round(0);
   else

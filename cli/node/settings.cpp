@@ -303,7 +303,9 @@ void add_node_options(command_parser& app, node_flags& f) {
   app.add_option("-t,--threads", f.threads,
                  "Threads for computing (default: one per core; env THREADS)")
       .group("Machine");
-  app.add_option("--topology", f.topology, "Cluster file; with --node it says all of the above");
+  app.add_option(
+      "--topology", f.topology,
+      "Cluster file; with --node it says all of the above (env TOPOLOGY, and NODE_NAME)");
   app.add_option("--node", f.node, "Which [[node]] of the cluster file this is");
   app.add_option("--tls-ca", f.tls.ca, "CA certificate of the cluster (env TLS_CA)")
       .group("Protection");
@@ -358,7 +360,13 @@ void add_node_options(command_parser& app, node_flags& f) {
 
 result<node_settings> merge_settings(const node_flags& flags, const environment_fn& environment) {
   auto out = node_settings{};
-  LARQL_TRY_VOID(take_topology(flags, out));
+  auto of_file = flags;
+  if (of_file.topology.empty()) {
+    of_file.topology = environment("TOPOLOGY").value_or("");
+    if (!of_file.topology.empty() && of_file.node.empty())
+      of_file.node = environment("NODE_NAME").value_or("");
+  }
+  LARQL_TRY_VOID(take_topology(of_file, out));
   LARQL_TRY_VOID(take_environment(environment, out));
   LARQL_TRY_VOID(take_flags(flags, out));
   if (out.others)

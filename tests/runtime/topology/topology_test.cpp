@@ -67,6 +67,7 @@ listen = "0.0.0.0:2"
 threads = 4
 warmup = true
 mlock = true
+sessions = 3
 certificate = "a.pem"
 key = "a.key"
 [discovery]
@@ -92,9 +93,13 @@ enabled = true
 quantile = 0.9
 [wire]
 rows = "f32"
+[session]
+at = "a"
 )",
                                "c.toml", dir.path());
   ASSERT_TRUE(succeeds(c));
+  EXPECT_EQ(c->sessions_at, std::vector<std::string>{"a"});
+  EXPECT_EQ(c->nodes.at(0).sessions, 3u);
   EXPECT_EQ(c->model, "hf://a/b");
   const auto& n = c->nodes.at(0);
   EXPECT_EQ(n.vindex, (dir.path() / "v").string());
