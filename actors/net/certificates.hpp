@@ -31,8 +31,8 @@ struct member_request {
   std::string name; ///< of the node or person; becomes the file's name
   peer_role role = peer_role::node;
   std::vector<std::string> hosts; ///< names and addresses, for the SAN
-  peer_capabilities also = {};
   int days = member_days;
+  peer_capabilities also = {};
 };
 
 /// Makes DIR/NAME.pem and DIR/NAME.key with the authority in DIR.

@@ -369,8 +369,11 @@ result<node_settings> merge_settings(const node_flags& flags, const environment_
   LARQL_TRY_VOID(take_topology(of_file, out));
   LARQL_TRY_VOID(take_environment(environment, out));
   LARQL_TRY_VOID(take_flags(flags, out));
-  if (out.others)
-    out.others->protect = out.protect; // flags may have said where its files are
+  if (out.others) { // flags or the environment may have said how they are protected
+    out.others->protect = out.protect;
+    for (auto& n : out.others->nodes)
+      n.address.tls = out.protect.enabled();
+  }
   if (out.vindex.empty())
     out.vindex = default_vindex;
   LARQL_TRY_VOID(check(out));

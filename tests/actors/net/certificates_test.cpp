@@ -3,7 +3,6 @@
 #include "actors/net/certificates.hpp"
 
 #include "actors/net/tls_context.hpp"
-
 #include "tests/support/failures.hpp"
 #include "tests/support/files.hpp"
 #include "tests/support/temporary_directory.hpp"
