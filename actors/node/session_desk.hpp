@@ -3,11 +3,10 @@
 //
 // Owner     The node. Runs in a thread of its own: rules of answers are compiled here.
 // Blocking  Never for another actor's sake.
-// Failure   A connection that is lost leaves its session as it was for `kept`: it computes on, up
-// to
-//           what event_log keeps. A message that makes no sense closes the session it belongs to. A
-//           session service that cannot be started refuses the sessions that wait for it, and is
-//           tried again for the next one.
+// Failure   A connection that is lost leaves its session as it was for `kept`: it computes on,
+//           up to what event_log keeps. A message that makes no sense closes the session it belongs
+//           to. A session service that cannot be started refuses the sessions that wait for it, and
+//           is tried again for the next one.
 // Bounds    desk_limits. Whoever is beyond one is told which.
 // Privacy   Tokens and text are in no log; what a session held is overwritten when it is closed.
 

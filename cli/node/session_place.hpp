@@ -1,9 +1,8 @@
 // The session service of a node: this machine's own experts and those of other nodes, the laptop's
 // part of the model, and memory for keys and values. Started when the first laptop opens a session.
 //
-// Owner     Its caller, who keeps bank and actor system alive longer, and ends the desk that asks
-// it
-//           before this.
+// Owner     Its caller, who keeps bank and actor system alive longer, and ends the desk before
+//           this, which it asks.
 // Threads   start() by one thread at a time.
 
 #pragma once
