@@ -126,6 +126,7 @@ private:
   void begin_round(std::size_t place);
   void go_to(std::size_t place);
   void next_place(const std::string& why);
+  void wait_here();
   void end_round();
   void took_place(const std::string& where);
   void use_own();

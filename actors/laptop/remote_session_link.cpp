@@ -169,7 +169,7 @@ void remote_session_state::acknowledge() {
 
 void remote_session_state::on_opened(const schema::session_opened& o,
                                      const std::optional<schema::session_key>& id) {
-  const auto is_new = phase_ == phase::opening && !session_;
+  const auto is_new = !session_ && (phase_ == phase::opening || phase_ == phase::away);
   if (!is_new && (phase_ != phase::away || id != session_))
     return lose_link("the node opened a session that was not asked for");
   phase_ = phase::live;
@@ -198,6 +198,13 @@ void remote_session_state::on_opened(const schema::session_opened& o,
 }
 
 void remote_session_state::on_session_closed(const schema::session_closed& c) {
+  const auto has_other = options_.places.size() > 1 || options_.start_own;
+  if (c.code == schema::session_end::leaving && phase_ == phase::live && !has_other)
+    return wait_here();
+  if (phase_ == phase::away && !session_ && now() - lost_ < kept_) { // it is not back yet
+    hang_up();
+    return dial_later();
+  }
   const auto was_open = session_.has_value();
   const auto forgot = c.code == schema::session_end::unknown || c.code == schema::session_end::idle;
   if (!was_open || !forgot)

@@ -58,6 +58,23 @@ void remote_session_state::next_place(const std::string& why) {
   end_round();
 }
 
+// The only place leaves, most likely to start anew: it is waited for as long as for a lost one.
+void remote_session_state::wait_here() {
+  options_.on_news(fmt::format("{} leaves: waiting for it to come back", place_name()));
+  hang_up();
+  drop_orders();
+  session_.reset();
+  last_event_ = acknowledged_ = last_order_ = 0;
+  for (auto& [id, l] : live_)
+    l.sent = false;
+  phase_ = phase::away;
+  end_cancelled();
+  lost_ = now();
+  retries_ = 0;
+  was_refused_ = false;
+  dial_later();
+}
+
 // Nobody can compute. The next request tries again.
 void remote_session_state::end_round() {
   phase_ = phase::resting;

@@ -85,6 +85,10 @@ void session_desk_state::open(const placed_message& m) {
           session_difference(host_->identity, "on the node", asked, "on the laptop");
       !differs.empty())
     return turn_away(m.from, {}, session_end::differs, differs);
+  if (!has_share(m.who))
+    return turn_away(m.from, {}, session_end::full,
+                     fmt::format("{} {} has half of the {} sessions that there are",
+                                 name_of(m.who.role), m.who.name, options_.limits.sessions));
   if (sessions_.size() >= options_.limits.sessions && !make_room())
     return turn_away(m.from, {}, session_end::full,
                      fmt::format("{} sessions are open, as many as may", sessions_.size()));
@@ -100,6 +104,29 @@ void session_desk_state::open(const placed_message& m) {
            options_.limits.sessions);
   link(s, m.from);
   tick_later();
+}
+
+// Whoever is known by a certificate has at most half of all; sessions of its own that nobody is
+// connected to give way.
+bool session_desk_state::has_share(const peer_identity& who) {
+  if (!who.until)
+    return true;
+  const auto most = std::max(1u, options_.limits.sessions / 2);
+  auto own = 0u;
+  auto idle = sessions_.end();
+  for (auto s = sessions_.begin(); s != sessions_.end(); ++s) {
+    if (!s->second.belongs_to(who))
+      continue;
+    ++own;
+    if (!s->second.link)
+      idle = s;
+  }
+  if (own < most)
+    return true;
+  if (idle == sessions_.end())
+    return false;
+  close(idle, session_end::full, "its laptop opened another one");
+  return true;
 }
 
 // A session that nobody is connected to gives way, the longest one first: its laptop can go on with

@@ -89,6 +89,7 @@ private:
   void on_open(const placed_message_ptr& asked);
   void open(const placed_message& m);
   [[nodiscard]] bool make_room();
+  [[nodiscard]] bool has_share(const peer_identity& who);
   [[nodiscard]] bool on_resume(const placed_message& m, std::uint64_t received);
   void link(placed_session& s, const client_actor& to);
   [[nodiscard]] bool on_order(placed_session& s, schema::session_order& order);

@@ -288,6 +288,28 @@ TEST_F(RemoteSession, ANodeThatLeavesIsLeftAtOnce) {
       << news.back();
 }
 
+TEST_F(RemoteSession, TheOnlyNodeIsWaitedForWhileItStartsAnew) {
+  options.places.resize(1);
+  start();
+  const auto a = ask_for({5, 6, 7});
+  connect(alpha);
+  give(alpha, 3);
+  caf::anon_send(alpha.desk, notice_atom::value, schema::node_state::draining);
+  settle();
+  pump();
+  EXPECT_EQ(a.got->ends, 0u);
+  alpha.end();
+  advance(1s);
+  refuse();
+  advance(5s);
+  auto again = test::fake_place{"alpha", 3};
+  again.start(sys);
+  connect(again);
+  give(again, 3);
+  expect_whole(a, {5, 6, 7});
+  again.end();
+}
+
 TEST_F(RemoteSession, ReadingAgainShowsProgress) {
   start();
   const auto a = ask_for({5, 6, 7});

@@ -177,6 +177,19 @@ TEST_F(SessionDesk, GivesThePlaceOfAnAbsentLaptopToANewOne) {
   EXPECT_EQ(open_sessions(), 2u);
 }
 
+TEST_F(SessionDesk, NobodyHasAllPlaces) {
+  place.limits.sessions = 4;
+  start();
+  const auto ann =
+      peer_identity{peer_role::laptop, "ann", std::chrono::system_clock::now(), {true, false}};
+  const auto first = open(ann);
+  (void) open(ann);
+  EXPECT_TRUE(has(heard(open(ann)), "closed code=3 text=laptop ann has half of the 4 sessions"));
+  lose(first);
+  EXPECT_TRUE(has(heard(open(ann)), "opened")) << "in the place of its own";
+  EXPECT_EQ(open_sessions(), 2u);
+}
+
 TEST_F(SessionDesk, AFloodOfOpenGetsNoMoreThanItsSessions) {
   start();
   const auto fd = connect();
