@@ -144,7 +144,11 @@ void session_desk_state::cancel(placed_request& r) {
 
 void session_desk_state::emit(placed_session& s, std::uint64_t request,
                               decltype(schema::session_event::what) what) {
-  const auto& frame = s.events.add(s.id, {0, request, s.orders, std::move(what)});
+  auto event = schema::session_event{};
+  event.request = request;
+  event.received = s.orders;
+  event.what = std::move(what);
+  const auto& frame = s.events.add(s.id, std::move(event));
   s.used = self_->clock().now();
   if (s.link)
     self_->send(s.link, session_atom::value,

@@ -54,7 +54,12 @@ inline std::vector<std::pair<std::string, schema::message>> session_samples() {
   auto step =
       session_step{1, {77, 78}, "ab\xc3", {{77, -0.5f, {{77, -0.5f}, {80, -2}}}, {78, -1, {}}}};
   const auto event = [&](std::uint64_t number, decltype(session_event::what) what) {
-    return session_message{key, session_event{number, 5, 2, std::move(what)}};
+    auto out = session_event{};
+    out.number = number;
+    out.request = 5;
+    out.received = 2;
+    out.what = std::move(what);
+    return session_message{key, std::move(out)};
   };
   return {
       {"session_open",
