@@ -240,8 +240,10 @@ result<void> remote_session_state::on_event(schema::session_event& e) {
 
 void remote_session_state::order(decltype(schema::session_order::what) what) {
   auto& [number, frame] = orders_.emplace_back(++last_order_, std::vector<char>{});
-  schema::encode(schema::session_message{session_, schema::session_order{number, std::move(what)}},
-                 frame);
+  auto numbered = schema::session_order{};
+  numbered.number = number;
+  numbered.what = std::move(what);
+  schema::encode(schema::session_message{session_, std::move(numbered)}, frame);
   if (phase_ != phase::live || !connection_)
     return; // sent when the session is resumed
   auto& to = self_->wr_buf(connection_->handle());
