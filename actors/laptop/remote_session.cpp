@@ -29,7 +29,9 @@ remote_session_state::remote_session_state(pointer self, remote_session_options 
 
 remote_session_state::~remote_session_state() {
   fail_all(fail(errc::cancelled, "the session has ended"));
-  if (connection_)
+  if (connection_ && phase_ == phase::live) // so that the node forgets at once
+    send(schema::session_message{session_, schema::session_closed{}});
+  else if (connection_)
     connection_->hang_up();
   for (auto& [id, c] : conversations_)
     wipe(c.tokens);

@@ -3,6 +3,7 @@
 #include "actors/core/errc.hpp"
 #include "actors/node/session_desk.hpp"
 #include "runtime/base/log.hpp"
+#include "runtime/base/wipe.hpp"
 #include "schema/codec.hpp"
 
 #include <algorithm>
@@ -88,9 +89,11 @@ void client_connection_state::on_frame(shared_buffer body) {
     on_ask_status(ask->nonce);
   else if (const auto* control = std::get_if<schema::control>(&*m))
     on_control(*control);
-  else if (auto* session = std::get_if<schema::session_message>(&*m))
-    on_session(std::move(*session), body->size());
-  else
+  else if (auto* session = std::get_if<schema::session_message>(&*m)) {
+    const auto bytes = body->size();
+    wipe(*body); // the message has what it holds
+    on_session(std::move(*session), bytes);
+  } else
     drop("the message is none that a node answers");
 }
 

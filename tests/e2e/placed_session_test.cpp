@@ -67,6 +67,7 @@ TEST_F(PlacedSession, ANodeThatWasNotAskedToTakesNone) {
 
 TEST_F(PlacedSession, AnotherTemplateIsNamedAndRefused) {
   const auto alpha = start_place("alpha");
+  ASSERT_EQ(generate(at(alpha->address())).code, 0); // it has read its files
   write_file(vindex() / "chat_template.jinja", "{{ messages }}<|turn>model\n");
   const auto done = generate({"--session-at", alpha->address(), "--chat-format", "gemma4"});
   EXPECT_EQ(done.code, 1);
