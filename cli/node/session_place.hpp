@@ -17,7 +17,9 @@
 #include "runtime/text/generation_config.hpp"
 
 #include <memory>
+#include <mutex>
 #include <stop_token>
+#include <thread>
 
 namespace larql::cli {
 
