@@ -114,6 +114,7 @@ result<void> session_place::start_experts() {
   LARQL_TRY(const auto weights, vindex::name_weights(settings_.vindex, config_));
   auto o = actors::cluster_options{*settings_.others, actors::identity_of(config_, weights),
                                    settings_.name, stop_.get_token()};
+  o.own = owned_;
   LARQL_TRY(cluster_, actors::cluster::connect(system_, o));
   remote_ = std::make_unique<actors::remote_experts>(
       system_, cluster_->router(), cluster_->formats(), kernels::compute{kernels_, *pool_},

@@ -272,18 +272,22 @@ std::vector<coverage_part> parts_of(const cluster& c, std::uint32_t layers, std:
   return out;
 }
 
-result<void> check_against(const cluster& c, std::uint32_t layers, std::uint32_t experts) {
+result<void> check_against(const cluster& c, std::uint32_t layers, std::uint32_t expert_count,
+                           const std::optional<experts::ownership>& own) {
   for (const auto& n : c.nodes) {
-    if (n.experts && n.experts->last >= experts)
+    if (n.experts && n.experts->last >= expert_count)
       return fail(errc::usage, "{}: experts {}: the model has experts 0-{}", n.where,
-                  to_string(*n.experts), experts - 1);
+                  to_string(*n.experts), expert_count - 1);
     if (n.layers && n.layers->last >= layers)
       return fail(errc::usage, "{}: layers {}: the model has layers 0-{}", n.where,
                   to_string(*n.layers), layers - 1);
   }
   if (c.find.enabled())
     return {};
-  auto complete = check_complete(parts_of(c, layers, experts), layers, experts);
+  auto parts = parts_of(c, layers, expert_count);
+  if (own)
+    parts.push_back({"this one", *own});
+  auto complete = check_complete(parts, layers, expert_count);
   if (!complete && !c.source.empty())
     return std::move(complete).error().in(c.source);
   return complete;

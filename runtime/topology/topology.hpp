@@ -137,8 +137,9 @@ enum class reader : std::uint8_t { laptop, node };
                                                   std::uint32_t experts);
 
 /// Checks the static nodes against a model: ranges inside it, and no gap unless discovery may fill
-/// it. Names file and line.
+/// it. Names file and line. `own`: experts that whoever asks has itself.
 [[nodiscard]] result<void> check_against(const cluster& c, std::uint32_t layers,
-                                         std::uint32_t experts);
+                                         std::uint32_t expert_count,
+                                         const std::optional<experts::ownership>& own = {});
 
 } // namespace larql::topology

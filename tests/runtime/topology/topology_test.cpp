@@ -171,6 +171,8 @@ TEST(Topology, IsCheckedAgainstTheModel) {
   EXPECT_TRUE(fails(check_against(c, 4, 6), errc::usage, {"c.toml:7", "experts 4-7", "0-5"}));
   EXPECT_TRUE(fails(check_against(c, 2, 8), errc::usage, {"c.toml:7", "layers 0-3", "0-1"}));
   EXPECT_TRUE(fails(check_against(c, 5, 8), errc::usage, {"c.toml", "layer 4", "experts 4-7"}));
+  EXPECT_TRUE(succeeds(check_against(c, 5, 8, experts::ownership{{4, 4}, {4, 7}})))
+      << "whoever asks has them";
 }
 
 TEST(Topology, DiscoveryMayFillGaps) {
