@@ -37,16 +37,37 @@ void add_runtime_options(command_parser& command, runtime_options& o) {
 local_runtime::local_runtime(const runtime_options& options, const kernels::kernel_set& k)
     : options_(options), kernels_(&k), pool_(choose_threads(options.threads)) {}
 
+namespace {
+
+// Where the session is to be, as the flag says, else the cluster file.
+result<std::vector<std::string>> places_of(const runtime_options& o) {
+  if (o.places.empty())
+    return o.nodes ? o.nodes->sessions_at : std::vector<std::string>{};
+  if (o.places == "here")
+    return std::vector<std::string>{};
+  auto out = std::vector<std::string>{};
+  for (auto rest = std::string_view{o.places};;) {
+    const auto comma = rest.find(',');
+    if (rest.substr(0, comma).empty())
+      return fail(errc::usage, "--session-at \"{}\": a name or HOST:PORT is missing", o.places);
+    out.emplace_back(rest.substr(0, comma));
+    if (comma == std::string_view::npos)
+      return out;
+    rest = rest.substr(comma + 1);
+  }
+}
+
+} // namespace
+
 result<void> complete(runtime_options& options) {
   LARQL_TRY(options.nodes, read_cluster(options.cluster));
   if (options.vindex.empty() && options.nodes)
     options.vindex = options.nodes->model;
   if (options.vindex.empty())
     return fail(errc::usage, "no model: give a vindex, or a topology that names one");
-  if (options.may_place && options.session_at.empty() && options.nodes)
-    options.session_at = options.nodes->sessions_at;
-  if (options.session_at == std::vector<std::string>{"here"})
-    options.session_at.clear();
+  if (options.may_place) {
+    LARQL_TRY(options.session_at, places_of(options));
+  }
   options.named = options.vindex.string();
   auto needs = options.nodes || !options.session_at.empty() ? laptop_needs() : hub::pull_request{};
   needs.to_run = true; // what cannot run is not worth its download

@@ -35,9 +35,9 @@ struct runtime_options {
   std::string kv = "f16";
   std::uint32_t context = 0; ///< 0: chosen
   std::uint32_t chunk = 256;
-  /// Nodes where the session is, best first, by name or address; "here": in this process.
-  std::vector<std::string> session_at;
-  bool may_place = false; ///< the command's session may be at a node
+  std::string places; ///< --session-at: names or addresses with commas between; "here": none
+  std::vector<std::string> session_at; ///< nodes where the session is, best first; see complete()
+  bool may_place = false;              ///< the command's session may be at a node
 };
 
 void add_runtime_options(command_parser& command, runtime_options& options);
