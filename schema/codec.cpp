@@ -112,7 +112,7 @@ result<message> decode(std::span<const char> payload) {
   // Every pointer is followed once, so a message cannot make us walk more than itself.
   auto options = capnp::ReaderOptions{};
   options.traversalLimitInWords = words.size() + 64;
-  options.nestingLimit = 5; // a list's entries have descriptions
+  options.nestingLimit = 10; // the tools of the rules of a session's answer
   try {
     auto reader = capnp::FlatArrayMessageReader{words, options};
     return read(reader.getRoot<wire::Message>());

@@ -7,6 +7,7 @@
 #include "runtime/experts/ownership.hpp"
 #include "runtime/quant/activation_function.hpp"
 #include "runtime/quant/encoding.hpp"
+#include "schema/session_messages.hpp"
 
 #include <array>
 #include <cstdint>
@@ -86,6 +87,7 @@ struct node_description {
   node_state state = node_state::serving;
   /// Of the weights of the experts that the node owns; none: not known there yet.
   std::optional<fingerprint> owned_digest = {};
+  std::uint32_t sessions = 0; ///< of laptops, that the node holds at the same time
   /// Not on the wire: what the node owns, if a laptop uses less of it and `owned` says so.
   std::optional<experts::ownership> narrowed_from = {};
 
@@ -240,8 +242,8 @@ struct node_list {
   std::vector<entry> nodes;
 };
 
-using message =
-    std::variant<hello, node_description, refused, expert_call, expert_result, call_failed, ping,
-                 pong, ask_status, node_status, control, controlled, announce, accepted, node_list>;
+using message = std::variant<hello, node_description, refused, expert_call, expert_result,
+                             call_failed, ping, pong, ask_status, node_status, control, controlled,
+                             announce, accepted, node_list, session_message>;
 
 } // namespace larql::schema

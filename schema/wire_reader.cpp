@@ -1,5 +1,7 @@
 #include "schema/wire_reader.hpp"
 
+#include "schema/session_reader.hpp"
+
 #include <cstring>
 
 namespace larql::schema {
@@ -108,6 +110,7 @@ result<node_description> get_description(wire::Welcome::Reader r, bool may_be_em
   out.state = state_of(r.getState());
   LARQL_TRY(out.owned_digest,
             get_digest_or_none(span_of(r.getOwnedDigest()), "welcome.ownedDigest"));
+  out.sessions = r.getSessions();
   return out;
 }
 
@@ -267,6 +270,7 @@ result<message> read(wire::Message::Reader r) {
   case wire::Message::ANNOUNCE: return get(r.getAnnounce());
   case wire::Message::ACCEPTED: return get(r.getAccepted());
   case wire::Message::NODES: return get(r.getNodes());
+  case wire::Message::SESSION: return read_session(r.getSession());
   }
   return bad_message("kind",
                      fmt::format("is {}, which is not known", static_cast<unsigned>(r.which())));

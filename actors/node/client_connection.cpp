@@ -1,7 +1,9 @@
 #include "actors/node/client_connection.hpp"
 
 #include "actors/core/errc.hpp"
+#include "actors/node/session_desk.hpp"
 #include "runtime/base/log.hpp"
+#include "runtime/base/wipe.hpp"
 #include "schema/codec.hpp"
 
 #include <algorithm>
@@ -55,6 +57,7 @@ client_connection_state::handle::behavior_type client_connection_state::make_beh
   return {
       [this](shard_atom, const expert_shard_actor& shard) { node_.shard = shard; },
       [this](notice_atom, schema::node_state state) { on_state(state); },
+      [this](session_atom, const encoded_frame& frame) { send(*frame.bytes); },
       [this](tick_atom) { on_tick(); },
       [this](caf::io::new_data_msg& m) { on_data(m); },
       [this](const caf::io::data_transferred_msg&) {
@@ -84,7 +87,7 @@ void client_connection_state::on_data(caf::io::new_data_msg& m) {
 
 void client_connection_state::on_frame(shared_buffer body) {
   node_.counters->bytes_in.fetch_add(schema::frame_header_bytes + body->size());
-  const auto m = schema::decode(*body);
+  auto m = schema::decode(*body);
   if (!m)
     return drop(m.error().text);
   if (const auto* call = std::get_if<schema::expert_call>(&*m))
@@ -96,7 +99,11 @@ void client_connection_state::on_frame(shared_buffer body) {
     on_ask_status(ask->nonce);
   else if (const auto* control = std::get_if<schema::control>(&*m))
     on_control(*control);
-  else
+  else if (auto* session = std::get_if<schema::session_message>(&*m)) {
+    const auto bytes = body->size();
+    wipe(*body); // the message has what it holds
+    on_session(std::move(*session), bytes);
+  } else
     drop("the message is none that a node answers");
 }
 
@@ -328,6 +335,35 @@ void client_connection_state::on_control(const schema::control& c) {
               node_.restart_node();
           },
           failed);
+}
+
+// The desk answers every message, so a peer that sends faster than it reads is known here.
+void client_connection_state::on_session(schema::session_message m, std::size_t bytes) {
+  if (!client_->hello.model || !node_.sessions)
+    return send_message(schema::session_message{
+        m.id, schema::session_closed{schema::session_end::not_allowed,
+                                     node_.sessions ? "the connection was opened for status only"
+                                                    : "the node takes no sessions"}});
+  if (bytes > schema::max_session_bytes || session_messages_ >= most_session_messages ||
+      waiting_bytes_ + bytes > max_waiting_bytes || !hold(bytes))
+    return drop("more of its sessions waits than may");
+  ++session_messages_;
+  waiting_bytes_ += bytes;
+  const auto seen = [this, bytes] {
+    --session_messages_;
+    waiting_bytes_ -= bytes;
+    (void) hold(); // less
+  };
+  auto message = std::make_shared<placed_message>(
+      placed_message{self_, client_->identity, client_->peer, std::move(m)});
+  self_->request(node_.sessions, caf::infinite, session_atom::value, std::move(message))
+      .then(
+          [this, seen](bool goes_on) {
+            seen();
+            if (!goes_on)
+              drop("a message of a session makes no sense");
+          },
+          [this](const caf::error& err) { drop(text_of(err)); });
 }
 
 void client_connection_state::send_message(const schema::message& m) {

@@ -56,6 +56,8 @@ public:
 
   /// Calls of one connection that may wait at the same time.
   static constexpr std::uint32_t window = 64;
+  /// Messages of sessions that the desk may not have seen yet.
+  static constexpr std::uint32_t most_session_messages = 64;
   /// Requests for status and orders that may wait at the same time.
   static constexpr std::uint32_t most_requests = 16;
   /// Bytes of calls that may wait, and of answers that the peer has not taken. A laptop has a call
@@ -70,7 +72,8 @@ public:
   /// What the connection knows of its node.
   struct context {
     node_actor node;
-    expert_shard_actor shard; ///< null while it restarts
+    expert_shard_actor shard;         ///< null while it restarts
+    session_desk_actor sessions = {}; ///< null: the node takes none
     description_ptr description;
     schema::node_state state = schema::node_state::serving;
     std::function<void()> restart_node; ///< asks the process to start anew
@@ -94,6 +97,7 @@ private:
   void refuse_call(std::uint64_t id, failure_code code, const std::string& text);
   void on_ask_status(std::uint64_t nonce);
   void on_control(const schema::control& c);
+  void on_session(schema::session_message m, std::size_t bytes);
   void on_answer(const encoded_frame& answer);
   void on_state(schema::node_state state);
   void send_pieces();
@@ -120,7 +124,8 @@ private:
   frame_reader reader_;
   buffer_pool own_frames_;
   std::uint32_t waiting_ = 0;
-  std::uint32_t requests_ = 0; // to the node, without an answer
+  std::uint32_t requests_ = 0;         // to the node, without an answer
+  std::uint32_t session_messages_ = 0; // to the desk, without an answer
   std::size_t waiting_bytes_ = 0;
   std::uint64_t served_ = 0;
 

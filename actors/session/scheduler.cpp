@@ -25,7 +25,7 @@ scheduler::scheduler(const parts& p, const session_options& options,
       makers_(p.experts.makers()),
       disk_(p.disk),
       options_(options),
-      pool_(gemma4::kv_pool::create(options.limits.kv_bytes)),
+      pool_(gemma4::kv_pool::create(options.limits.kv_bytes, options.wipes)),
       run_(std::move(run)),
       cache_({options.limits.cache_bytes, options.share_prefix}, makers_) {
   for (auto i = 0u; i < options.groups; ++i)
@@ -79,6 +79,16 @@ void scheduler::close(session_id id) {
   // Its text may come again.
   cache_.insert(found->second.client, std::move(found->second.sequence));
   sessions_.erase(found);
+  publish();
+}
+
+void scheduler::forget(const std::string& clients) {
+  cache_.forget(clients);
+  for (const auto& r : waiting_)
+    r->forgets = r->forgets || r->call.request.client.starts_with(clients);
+  for (const auto& a : running_)
+    a->request->forgets =
+        a->request->forgets || a->request->call.request.client.starts_with(clients);
   publish();
 }
 

@@ -55,6 +55,8 @@ public:
   void open(session_id session, std::string client);
   /// Forgets a session; a request in it goes on.
   void close(session_id session);
+  /// Drops what is cached of clients whose names begin so, and keeps nothing of what they ask now.
+  void forget(const std::string& clients);
   /// Something outside has changed: a stop, the end of a pause.
   void look_again() noexcept { changed_ = true; }
 
@@ -135,6 +137,7 @@ private:
   void end_unbegun(live_request& r, const std::optional<failure>& failed);
   void end(live_answer& a, std::optional<failure> failed = std::nullopt);
   void tell_end(live_request& r, answer_end e);
+  void wipe_request(live_request& r) const;
   void keep(live_answer& a);
   void tell_progress(const live_answer& a) const;
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "schema/messages.hpp"
+#include "tests/schema/wire_v1_sessions.hpp"
 
 #include <array>
 #include <string>
@@ -85,7 +86,10 @@ inline std::vector<sample> samples() {
   auto list = node_list{{{welcome, "10.0.0.7:43210"}, {informed_welcome, "[::1]:9"}}};
   list.nodes[1].node.state = node_state::draining;
 
-  return {
+  auto session_welcome = welcome;
+  session_welcome.sessions = 4;
+
+  auto out = std::vector<sample>{
       {"hello", hello{1, "laptop of Ada", {}}},
       {"welcome", welcome},
       {"refused", refused{"protocol version is 9, this node speaks 1"}},
@@ -112,7 +116,11 @@ inline std::vector<sample> samples() {
       {"call_pieces", call_in_pieces},
       {"result_piece", piece},
       {"control_node", control{7, control_action::drain, 0x33445566778899aa}},
+      {"welcome_sessions", session_welcome},
   };
+  for (auto& [name, message] : session_samples())
+    out.push_back({name, std::move(message)});
+  return out;
 }
 
 } // namespace larql::schema::wire_v1

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "schema/messages.hpp"
+#include "tests/support/session_text.hpp"
 
 #include <fmt/format.h>
 
@@ -35,9 +36,10 @@ inline std::string text_of(const schema::node_description& m) {
   for (const auto f : m.formats)
     formats += fmt::format("{} ", static_cast<int>(f));
   return fmt::format("welcome protocol={} node={} incarnation={} {} owned={}/{} formats={} rows={} "
-                     "state={}",
+                     "state={}{}",
                      m.protocol, m.node, m.incarnation, text_of(m.model), to_string(m.owned.layers),
-                     to_string(m.owned.experts), formats, m.max_rows, static_cast<int>(m.state));
+                     to_string(m.owned.experts), formats, m.max_rows, static_cast<int>(m.state),
+                     m.sessions != 0 ? fmt::format(" sessions={}", m.sessions) : "");
 }
 inline std::string text_of(const schema::refused& m) {
   return fmt::format("refused reason={}", m.reason);
