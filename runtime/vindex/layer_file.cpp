@@ -177,10 +177,16 @@ template <class File>
 result<layer_header> read_header(const File& in, const model_config& model,
                                  const sha256_digest* digest) {
   const auto name = in.path().string();
-  const auto wanted = layer_table_bytes(layer_version_3, model.experts);
-  auto head = std::vector<std::byte>(std::min(wanted, in.size_bytes()));
   in.advise(access_pattern::random); // what follows the table may be another node's experts
+  // The version first: what follows the table of a shorter header need not be there.
+  auto head =
+      std::vector<std::byte>(std::min<std::uint64_t>(layer_header_bytes_1, in.size_bytes()));
   LARQL_TRY_VOID(in.read(0, head));
+  if (head.size() == layer_header_bytes_1) {
+    const auto wanted = layer_table_bytes(load_u32(head, 4), model.experts);
+    head.resize(std::min(wanted, in.size_bytes()));
+    LARQL_TRY_VOID(in.read(0, head));
+  }
   // Compare the count first: a table of another size would look truncated.
   if (head.size() >= layer_header_bytes_1 && load_u32(head, 0) == layer_magic &&
       load_u32(head, 12) != model.experts)

@@ -25,7 +25,12 @@ class counted_node {
 public:
   explicit counted_node(bool answers_always)
       : node_([this, answers_always](raw_peer& peer) {
-          if (!peer.welcome(schema::node_description{"alpha", ++connections_}))
+          auto me = schema::node_description{};
+          me.node = "alpha";
+          me.model.layers = me.model.hidden = me.model.experts = me.model.expert_width = 1;
+          me.formats = {quant::activation_format::f32};
+          me.incarnation = ++connections_;
+          if (!peer.welcome(me))
             return;
           do {
             if (!peer.read<schema::ping>() || !peer.send(schema::pong{0, connections_}))
