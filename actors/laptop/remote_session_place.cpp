@@ -39,11 +39,11 @@ void remote_session_state::go_to(std::size_t place) {
 }
 
 void remote_session_state::next_place(const std::string& why) {
-  const auto name = place_name();
-  tried_ += fmt::format("{}{}: {}", tried_.empty() ? "" : "; ", name, why);
+  const auto lost = place_name();
+  tried_ += fmt::format("{}{}: {}", tried_.empty() ? "" : "; ", lost, why);
   const auto was_computing = phase_ == phase::live || phase_ == phase::away;
   if (was_computing) {
-    options_.on_news(fmt::format("{} is lost: {}", name, why));
+    options_.on_news(fmt::format("{} is lost: {}", lost, why));
     untried_ = options_.places.size() - 1;
   }
   if (untried_ != 0)

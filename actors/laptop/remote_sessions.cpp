@@ -23,7 +23,7 @@ public:
     to_ = to;
   }
   void end() {
-    report_to(nullptr);
+    report_to({});
     if (starting_.joinable())
       starting_.join(); // it uses what its owner takes down next
   }

@@ -97,8 +97,11 @@ void session_desk_state::ask_service(placed_session& s, std::uint64_t id, sessio
   call->request = std::move(request);
   call->on_event = [desk = caf::actor_cast<session_desk_actor>(self_), session = s.id,
                     id](session_event e) {
-    caf::anon_send(desk, event_atom::value,
-                   std::make_shared<placed_event>(placed_event{session, id, std::move(e)}));
+    auto event = std::make_shared<placed_event>();
+    event->session = session;
+    event->request = id;
+    event->event = std::move(e);
+    caf::anon_send(desk, event_atom::value, std::move(event));
   };
   self_->request(host_->service, caf::infinite, generate_atom::value, std::move(call))
       .then([this, session = s.id, id](const session_reply_ptr& r) { on_reply(session, id, *r); },
