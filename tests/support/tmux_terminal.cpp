@@ -79,9 +79,9 @@ unsigned count_of(const std::string& text, const std::string& what) {
   return n;
 }
 
-std::string shell_line(const std::vector<std::string>& words) {
+std::string shell_line(const std::vector<std::string>& command) {
   auto out = std::string{};
-  for (const auto& word : words)
+  for (const auto& word : command)
     out += fmt::format("{}'{}'", out.empty() ? "" : " ", word); // none has a quote in it
   return out;
 }
