@@ -78,15 +78,13 @@ void add_chat(command_parser& app, action& chosen) {
   auto o = std::make_shared<options>();
   o->answer.max_tokens = 1024;
   add_runtime_options(command, o->runtime);
-  command.add_option("--url", o->server.url,
-                     "Talk with the model of this server: larql serve, or another of OpenAI's API");
+  command.add_option("--url", o->server.url, "Server: larql serve, or another of OpenAI's API");
   command.add_option("--api-key-file", o->server.api_key_file, "File with the server's key (--url)")
       .group("Connections");
   add_session_at(command, o->runtime);
   add_answer_options(command, o->answer);
   command.add_flag("--no-history", o->no_history, "Do not remember what was typed");
-  command.footer("larql chat gemma4.vindex\n"
-                 "larql chat --topology cluster.toml --system \"Answer in one sentence.\"\n"
+  command.footer("larql chat gemma4.vindex --system \"Answer in one sentence.\"\n"
                  "larql chat --url http://127.0.0.1:8090\n\n"
                  "/help in the conversation shows its commands.");
   command.callback([o, &chosen] { chosen = [o] { return exit_code(chat(*o)); }; });

@@ -196,8 +196,7 @@ void add_run(command_parser& app, action& chosen) {
   command.add_flag("--ignore-eos", o->ignore_eos, "Go on after the end of the answer, up to -n")
       .group("Output");
   command.footer("larql run gemma4.vindex \"Why is the sky blue?\"\n"
-                 "larql run gemma4.vindex -f letter.txt --topology cluster.toml -n 300\n"
-                 "larql run gemma4.vindex --json --stop \"###\" \"List three rivers.\"\n\n"
+                 "larql run gemma4.vindex -f letter.txt --topology cluster.toml -n 300\n\n"
                  "The answer ends where the model ends it, where -n says, or where the context is "
                  "full, which is then said.");
   command.callback([o, &chosen] { chosen = [o] { return exit_code(run(*o)); }; });

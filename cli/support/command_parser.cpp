@@ -6,6 +6,8 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <fmt/format.h>
+
 #include <sstream>
 
 namespace larql::cli {
@@ -29,6 +31,11 @@ command_option command_option::check(value_check c) {
 
 command_option command_option::one_of(const std::vector<std::string>& values) {
   option_->check(CLI::IsMember{values});
+  return *this;
+}
+
+command_option command_option::suggest(const std::vector<std::string>& values) {
+  option_->type_name(fmt::format("{{{}}}", fmt::join(values, ",")));
   return *this;
 }
 

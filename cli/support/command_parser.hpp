@@ -45,6 +45,8 @@ public:
   /// Checks run in the order in which they were added.
   command_option check(value_check c);
   command_option one_of(const std::vector<std::string>& values);
+  /// Values that manual and completions name; others are not refused here.
+  command_option suggest(const std::vector<std::string>& values);
   /// The two may not be given together.
   command_option excludes(command_option other);
   /// Several values may stand in one word with this between them.

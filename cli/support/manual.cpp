@@ -58,7 +58,7 @@ std::string value_of(const option_description& o) {
     return "\\fIVALUE\\fR";
   auto out = std::string{};
   for (const auto& c : o.choices)
-    out += (out.empty() ? "" : "|") + roff(c);
+    out += (out.empty() ? "" : "|\\:") + roff(c);
   return out;
 }
 

@@ -146,10 +146,8 @@ const std::vector<preset>& presets() {
 
 std::vector<std::string> preset_names() {
   auto out = std::vector<std::string>{};
-  for (const auto& p : presets()) {
+  for (const auto& p : presets())
     out.emplace_back(p.name);
-    out.insert(out.end(), p.aliases.begin(), p.aliases.end());
-  }
   return out;
 }
 

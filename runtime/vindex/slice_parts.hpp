@@ -49,7 +49,7 @@ struct preset {
 /// All presets, in the order to show them.
 [[nodiscard]] const std::vector<preset>& presets();
 
-/// Their names and aliases, for what checks or completes a word.
+/// Their names.
 [[nodiscard]] std::vector<std::string> preset_names();
 
 /// By name or alias; the error lists the names.

@@ -40,13 +40,18 @@ protected:
   }
   [[nodiscard]] nlohmann::json saved(const tmux_terminal& t, const std::string& name) const {
     const auto file = scratch_ / name;
+    const auto before = count_of(t.screen(), "\nSaved");
     t.enter("/save " + file.string());
-    if (!eventually([&] { return fs::exists(file); }))
-      ADD_FAILURE() << t.screen();
+    EXPECT_TRUE(t.wait_for("\nSaved", before + 1)) << t.screen();
     return nlohmann::json::parse(read_file(file));
   }
   /// The program has ended and the shell is there again.
   static void expect_end(const tmux_terminal& t) {
+    // What is typed before the program has ended is the program's.
+    EXPECT_TRUE(eventually([&] {
+      const auto text = t.screen();
+      return text.substr(0, text.find_last_not_of(" \n") + 1).ends_with("\nsh:");
+    })) << t.screen();
     t.enter("echo ended with $?");
     EXPECT_TRUE(t.wait_for("\nended with 0")) << t.screen();
   }
@@ -172,7 +177,8 @@ TEST_F(ChatTerminal, ANodeThatIsKilledInTheMiddleIsNamedAndItsReturnGoesOn) {
   beta->child().signal(SIGKILL);
   ASSERT_TRUE(beta->child().wait());
   ASSERT_TRUE(t.wait_for("\nwaiting for experts 8-15 of node beta")) << t.screen();
-  EXPECT_EQ(count_of(t.screen(), "larql: "), 0u) << "no message in the middle: " << t.screen();
+  EXPECT_EQ(count_of(t.screen(), "larql: cluster:"), 0u)
+      << "no message in the middle: " << t.screen();
   beta = node("beta", "8-15", std::to_string(beta->port()));
   ASSERT_TRUE(eventually([&] { return count_of(t.screen(), "waiting for experts") == 0; }))
       << t.screen();

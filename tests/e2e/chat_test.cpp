@@ -49,7 +49,7 @@ TEST_F(Chat, AnswersTurnsAndRemembersThem) {
   const auto chat = talk();
   chat->write("The capital of France is\nThe capital of Italy is\n/quit\n");
   EXPECT_EQ(chat->wait(), (exit_status{0, 0})) << chat->err();
-  EXPECT_EQ(count(chat->err(), "tokens/s)"), 2) << chat->err();
+  EXPECT_EQ(count(chat->err(), " tokens/s"), 2) << chat->err();
   EXPECT_NE(chat->out().find("Paris"), std::string::npos) << chat->out();
   // The second answer is the one to the whole conversation, whatever was kept in the cache.
   const auto fresh = talk({"--chunk", "1"});
@@ -124,7 +124,7 @@ TEST_F(Chat, AFullContextLeavesOutTheOldestTurnsAndSaysSo) {
   EXPECT_EQ(done.code, 0) << done.err;
   EXPECT_NE(done.err.find("The context of 128 tokens is full: the oldest"), std::string::npos)
       << done.err;
-  EXPECT_EQ(count(done.err, "tokens/s)"), 8) << done.err;
+  EXPECT_EQ(count(done.err, " tokens/s"), 8) << done.err;
 }
 
 // ---- conversations that are kept ----------------------------------------------------------------
@@ -202,7 +202,7 @@ TEST_F(Chat, RunChatAndAServersChatSayTheSame) {
   EXPECT_EQ(chat.wait(), (exit_status{0, 0})) << chat.err();
   EXPECT_TRUE(chat.out().starts_with(ran.out)) << chat.out();
   EXPECT_NE(chat.out().find("all experts are on the machine of"), std::string::npos) << chat.out();
-  EXPECT_EQ(count(chat.err(), "tokens/s)"), 2) << chat.err();
+  EXPECT_EQ(count(chat.err(), " tokens/s"), 2) << chat.err();
   const auto both = converse(question + "\nThe capital of Italy is\n", {"-q"}).out;
   EXPECT_TRUE(chat.out().starts_with(both)) << chat.out();
 }

@@ -181,7 +181,9 @@ TEST_F(ChatFormats, JsonIsOneObjectWithTheAnswerAndItsNumbers) {
 }
 
 TEST_F(ChatFormats, PenaltiesChangeTheAnswerAndAreChecked) {
-  EXPECT_NE(ask({"-q", "--repetition-penalty", "50"}).out, ask({"-q"}).out);
+  const auto plain = answer({"--ignore-eos"}).out;
+  for (const auto* penalty : {"--repetition-penalty", "--presence-penalty", "--frequency-penalty"})
+    EXPECT_NE(answer({"--ignore-eos", penalty, "50"}).out, plain) << penalty;
   EXPECT_EQ(ask({"-q", "--repetition-penalty", "1", "--presence-penalty", "0"}).out,
             ask({"-q"}).out);
   EXPECT_EQ(ask({"--repetition-penalty", "0"}).code, 2);

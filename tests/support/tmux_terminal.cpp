@@ -26,10 +26,11 @@ void tmux_terminal::tmux(std::vector<std::string> arguments) const {
 }
 
 tmux_terminal::tmux_terminal(unsigned columns, unsigned rows) {
-  const auto done =
-      run(command({"-u", "new-session", "-d", "-x", std::to_string(columns), "-y",
-                   std::to_string(rows), "exec bash --norc --noprofile -i"}),
-          {{"TERM", "xterm-256color"}, {"PS1", "sh: "}, {"LC_ALL", "C.UTF-8"}, {"HISTFILE", ""}});
+  const auto done = run(
+      command({"-u", "new-session", "-d", "-x", std::to_string(columns), "-y", std::to_string(rows),
+               "exec env 'PS1=sh: ' bash --norc --noprofile -i"}), // shells that do not ask drop a
+                                                                   // prompt
+      {{"TERM", "xterm-256color"}, {"LC_ALL", "C.UTF-8"}, {"HISTFILE", ""}});
   EXPECT_EQ(done.code, 0) << done.err;
   EXPECT_TRUE(wait_for("sh: ")) << screen();
 }
@@ -78,9 +79,9 @@ unsigned count_of(const std::string& text, const std::string& what) {
   return n;
 }
 
-std::string shell_line(const std::vector<std::string>& words) {
+std::string shell_line(const std::vector<std::string>& command) {
   auto out = std::string{};
-  for (const auto& word : words)
+  for (const auto& word : command)
     out += fmt::format("{}'{}'", out.empty() ? "" : " ", word); // none has a quote in it
   return out;
 }

@@ -49,6 +49,6 @@ private:
 [[nodiscard]] unsigned count_of(const std::string& text, const std::string& what);
 
 /// A shell's command line of these words.
-[[nodiscard]] std::string shell_line(const std::vector<std::string>& words);
+[[nodiscard]] std::string shell_line(const std::vector<std::string>& command);
 
 } // namespace larql::test
