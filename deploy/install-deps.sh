@@ -9,7 +9,7 @@ build="g++ cmake ninja-build make pkg-config git python3 python3-numpy
   libcaf-dev capnproto libcapnp-dev libfmt-dev libgtest-dev libbenchmark-dev
   libcli11-dev nlohmann-json3-dev libsimdjson-dev libtomlplusplus-dev libssl-dev libedit-dev
   libcurl4-openssl-dev libmicrohttpd-dev prometheus-cpp-dev dpkg-dev file"
-check="curl python3-yaml systemd man-db clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14"
+check="curl tmux python3-yaml systemd man-db clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14"
 
 want=$build
 [ "${1:-build}" = check ] && want="$build $check"

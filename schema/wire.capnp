@@ -87,7 +87,8 @@ struct Welcome {
 
   formats @13 :Data;
   # u8 per owned layer: the activation format (see Format) of the layer's products. Its calls use that
-  # one, or f32, which the node then rounds itself.
+  # one, or f32, which the node then rounds itself: as it does where gate and up want a row rounded
+  # differently, and this is f32.
 
   maxRows @14 :UInt32;
   # Most rows in one call.

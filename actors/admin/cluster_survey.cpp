@@ -59,7 +59,7 @@ const char* surveyed_node::state() const {
   return name_of(report->status.state);
 }
 
-cluster_survey survey_cluster(const topology::cluster& c, const tls_context_ptr& tls,
+cluster_survey survey_cluster(const topology::cluster& c, node_connections& connections,
                               unsigned pings, node_directory* directory) {
   auto out = cluster_survey{};
   for (const auto& n : c.nodes)
@@ -67,8 +67,8 @@ cluster_survey survey_cluster(const topology::cluster& c, const tls_context_ptr&
   add_dns(c, out);
   auto queries = std::vector<std::jthread>{};
   for (auto& n : out.nodes)
-    queries.emplace_back([&n, &tls, pings, until = steady::now() + c.limits.connect] {
-      n.report = check(n, query_status(n.at, tls, pings, until));
+    queries.emplace_back([&n, &connections, pings, until = steady::now() + c.limits.connect] {
+      n.report = check(n, connections.query(n.at, pings, until));
     });
   auto announced = result{std::vector<directory_entry>{}};
   if (directory != nullptr)
@@ -80,7 +80,7 @@ cluster_survey survey_cluster(const topology::cluster& c, const tls_context_ptr&
   }
   for (auto& n : *announced)
     if (auto at = topology::parse_host_port(n.address, "address")) {
-      at->tls = tls != nullptr;
+      at->tls = connections.is_tls();
       out.nodes.push_back({{}, *std::move(at), std::move(n.report), true});
     }
   // One node by two addresses, IPv4 and IPv6 for example; or one that is listed and announced

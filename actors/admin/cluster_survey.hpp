@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include "actors/admin/node_connections.hpp"
 #include "actors/admin/node_directory.hpp"
 #include "runtime/topology/topology.hpp"
 
@@ -33,7 +34,8 @@ struct cluster_survey {
 
 /// The status of static nodes, of the nodes that DNS names resolve to, and of nodes that have
 /// announced themselves to this program or to a laptop that can be asked. Sends `pings` pings each.
-[[nodiscard]] cluster_survey survey_cluster(const topology::cluster& c, const tls_context_ptr& tls,
-                                            unsigned pings, node_directory* directory = nullptr);
+[[nodiscard]] cluster_survey survey_cluster(const topology::cluster& c,
+                                            node_connections& connections, unsigned pings,
+                                            node_directory* directory = nullptr);
 
 } // namespace larql::actors

@@ -25,7 +25,8 @@ std::optional<topology::shard_url> find_address(const topology::cluster& c,
   for (const auto& n : c.nodes)
     if (to_string(n.address) == name || host_port(n.address) == name)
       return n.address;
-  const auto cluster = survey_cluster(c, tls, 0);
+  auto connections = node_connections{tls};
+  const auto cluster = survey_cluster(c, connections, 0);
   for (const auto& n : cluster.nodes) {
     if (n.report && n.report->description.node == name)
       return n.at;

@@ -211,7 +211,7 @@ schema::node_description describe(const vindex::model_config& model,
                           (schema::max_frame_bytes - header_bytes) /
                               (model.hidden * std::uint32_t{schema::max_sum_width} + 1));
   for (auto l = out.owned.layers.first; l <= out.owned.layers.last; ++l)
-    out.formats.push_back(quant::activation_for(bank.input_format(l)));
+    out.formats.push_back(bank.input_format(l));
   return out;
 }
 

@@ -73,14 +73,18 @@ result<void> make_private_directory(const fs::path& dir) {
 
 // ---- opening ------------------------------------------------------------------------------------
 
+sha256_digest prompt_model(const cache_identity& identity, gemma4::kv_format kv) {
+  return digest_of({identity.weights, identity.tokenizer, identity.exactness,
+                    kv == gemma4::kv_format::f16 ? "f16" : "f32"});
+}
+
 result<std::unique_ptr<disk_store>> disk_store::open(const disk_cache_options& options,
                                                      const cache_identity& identity,
                                                      gemma4::kv_format kv, bool shared,
                                                      const experts::maker_ledger* makers) {
   LARQL_TRY_VOID(make_private_directory(options.dir));
-  const auto model = digest_of({identity.weights, identity.tokenizer, identity.exactness,
-                                kv == gemma4::kv_format::f16 ? "f16" : "f32"});
-  auto out = std::unique_ptr<disk_store>{new disk_store{options, model, shared, makers}};
+  auto out = std::unique_ptr<disk_store>{
+      new disk_store{options, prompt_model(identity, kv), shared, makers}};
   out->scan();
   try {
     out->thread_ = std::thread{[self = out.get()] { self->run(); }};

@@ -21,6 +21,9 @@
 
 namespace larql::actors {
 
+/// What keys and values of a model are of use for: prompt_file_id::model.
+[[nodiscard]] sha256_digest prompt_model(const cache_identity& identity, gemma4::kv_format kv);
+
 class disk_store final : public prompt_store {
 public:
   /// Makes the directory if there is none, for its owner alone. Fails if that cannot be, or if

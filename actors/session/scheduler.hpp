@@ -29,6 +29,7 @@
 #include <list>
 #include <map>
 #include <mutex>
+#include <optional>
 
 namespace larql::actors {
 
@@ -76,6 +77,15 @@ public:
   /// Writes what is cached to the disk, as far as it is not there. Blocking.
   void save_all();
 
+  /// The first `count` tokens of a session, or as many fewer as one can go on from, for a file;
+  /// nothing if there are none.
+  [[nodiscard]] std::optional<generate::sequence::prefix> share_session(session_id id,
+                                                                        std::uint32_t count) const;
+  /// A session goes on from what a sequence holds.
+  void fill_session(session_id id, std::unique_ptr<generate::sequence> s);
+  /// An empty sequence, which another thread may fill.
+  [[nodiscard]] result<std::unique_ptr<generate::sequence>> new_sequence() const;
+
   /// As of the last pass.
   [[nodiscard]] session_status status() const;
 
@@ -119,7 +129,6 @@ private:
   [[nodiscard]] result<void> set_prompt(live_request& r) const;
   [[nodiscard]] result<void> find_start(live_answer& a);
   [[nodiscard]] std::unique_ptr<generate::sequence> take_session(live_answer& a);
-  [[nodiscard]] result<std::unique_ptr<generate::sequence>> new_sequence() const;
   void mark_boundaries(live_answer& a);
   [[nodiscard]] bool load_from_disk(const live_request_ptr& r);
   void end_unbegun(live_request& r, const std::optional<failure>& failed);

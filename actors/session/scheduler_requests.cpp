@@ -169,6 +169,26 @@ result<std::unique_ptr<generate::sequence>> scheduler::new_sequence() const {
   return generate::sequence::create(model_, pool_, o);
 }
 
+std::optional<generate::sequence::prefix> scheduler::share_session(session_id id,
+                                                                   std::uint32_t count) const {
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end() || found->second.sequence == nullptr)
+    return std::nullopt;
+  const auto& s = *found->second.sequence;
+  const auto valid = makers_ == nullptr ? s.size() : s.void_from(*makers_);
+  const auto kept = std::min({count, valid, s.size()});
+  if (s.reach(kept) == 0)
+    return std::nullopt;
+  return s.share(kept);
+}
+
+void scheduler::fill_session(session_id id, std::unique_ptr<generate::sequence> s) {
+  if (const auto found = sessions_.find(id); found != sessions_.end()) {
+    found->second.tokens.assign(s->tokens().begin(), s->tokens().end());
+    found->second.sequence = std::move(s);
+  }
+}
+
 // A session's own sequence, as far as it has the text.
 std::unique_ptr<generate::sequence> scheduler::take_session(live_answer& a) {
   const auto found = sessions_.find(a.request->call.request.session);

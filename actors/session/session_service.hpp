@@ -21,6 +21,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace larql::actors {
 
@@ -61,6 +62,18 @@ public:
 
   [[nodiscard]] session_client client() const;
   [[nodiscard]] const session_options& options() const noexcept;
+
+  /// Keeps the first `tokens` tokens of a session, or as many fewer as one can go on from, in a
+  /// file that its owner alone may read (generate/prompt_file.hpp). How many they are; none: there
+  /// is no file. Blocking. @pre nothing runs in the session
+  [[nodiscard]] result<std::uint32_t> save_session(session_id session, std::uint32_t tokens,
+                                                   const std::filesystem::path& file,
+                                                   const cache_identity& identity) const;
+  /// A session that was just opened goes on from such a file: the tokens that it holds. Blocking.
+  /// errc::mismatch: the file is another model's.
+  [[nodiscard]] result<std::vector<std::uint32_t>>
+  load_session(session_id session, const std::filesystem::path& file,
+               const cache_identity& identity) const;
 
 private:
   struct parts;

@@ -17,6 +17,26 @@ void add_chat_format_option(command_parser& command, std::string& to) {
       .group("Prompt");
 }
 
+namespace {
+
+void add_penalty_options(command_parser& command, generate::sampling_options& s) {
+  command
+      .add_option("--repetition-penalty,--repeat-penalty", s.repetition_penalty,
+                  "Divide the logits of tokens that came before by this; 1: do not")
+      .show_default()
+      .group("Sampling");
+  command
+      .add_option("--presence-penalty", s.presence_penalty,
+                  "Take this from the logits of tokens that came before")
+      .group("Sampling");
+  command
+      .add_option("--frequency-penalty", s.frequency_penalty,
+                  "The same for every time that they came")
+      .group("Sampling");
+}
+
+} // namespace
+
 void add_answer_options(command_parser& command, answer_flags& f) {
   command.add_option(
       "-n,--max-tokens", f.max_tokens,
@@ -46,6 +66,9 @@ void add_answer_options(command_parser& command, answer_flags& f) {
       .group("Sampling");
   command.add_option("--seed", f.sampling.seed, "Same seed, same text")
       .show_default()
+      .group("Sampling");
+  add_penalty_options(command, f.sampling);
+  command.add_option("--stop", f.stop, "End the answer before this text; may be repeated")
       .group("Sampling");
   command.add_flag("--show-special", f.show_special, "Print control tokens as well")
       .group("Output");

@@ -2,7 +2,6 @@
 
 #pragma once
 
-#include "cli/laptop/answer_printer.hpp"
 #include "cli/laptop/local_runtime.hpp"
 #include "runtime/generate/answer.hpp"
 #include "runtime/text/chat_template.hpp"
@@ -27,6 +26,7 @@ struct answer_flags {
   generate::sampling_options sampling;
   std::optional<std::uint32_t> top_k;
   std::optional<float> top_p;
+  std::vector<std::string> stop; ///< texts that end the answer; they are not shown
 };
 
 void add_answer_options(command_parser& command, answer_flags& flags);

@@ -106,8 +106,11 @@ result<inspected_bank> look_at_experts(const vindex::storage& files, const vinde
     out.most_held = std::max(out.most_held, held);
     out.least_bytes = is_first ? h.expert_bytes() : std::min(out.least_bytes, h.expert_bytes());
     out.most_bytes = std::max(out.most_bytes, h.expert_bytes());
-    ++out.formats[fmt::format("gate_up {}, down {} ({} columns)", quant::name_of(h.gate_up_format),
-                              quant::name_of(h.down_format), h.down_cols)];
+    const auto gate = quant::name_of(h.formats.gate), up = quant::name_of(h.formats.up);
+    const auto gate_up =
+        gate == up ? fmt::format("gate_up {}", gate) : fmt::format("gate {}, up {}", gate, up);
+    ++out.formats[fmt::format("{}, down {} ({} columns)", gate_up, quant::name_of(h.formats.down),
+                              h.down_cols)];
   }
   return out;
 }

@@ -119,7 +119,7 @@ actors::own_sums_fn local_runtime::own_sums() const {
         return std::nullopt;
       own->bank.emplace(*std::move(bank));
     }
-    if (job.rows.view().format != quant::activation_for(own->bank->input_format(job.layer)))
+    if (job.rows.view().format != own->bank->input_format(job.layer))
       return std::nullopt; // rows that nodes round
     auto all = std::vector<std::int64_t>(std::size_t{job.row_count} * job.hidden, 0);
     auto compute = experts::expert_compute{{*k, own->pool}, *own->bank};

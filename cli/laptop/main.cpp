@@ -59,11 +59,12 @@ int main(int argc, char** argv) {
       "larql", "Runs a mixture-of-experts model whose experts may live on other machines."};
   app.set_version(version_text());
   app.require_command();
-  app.footer("larql run gemma4.vindex \"Why is the sky blue?\"\n"
-             "larql status --topology cluster.toml\n\n"
-             "Exit codes: 0 success, 1 failure, 2 wrong usage, 3 a page of a mapped file could not "
-             "be read (disk error or cut file), 130 interrupted, 141 the reader of the output has "
-             "gone, 143 ended by SIGTERM.");
+  app.footer(
+      "larql run gemma4.vindex \"Why is the sky blue?\"\n"
+      "larql status --topology cluster.toml\n\n"
+      "Exit codes: 0 success, 1 failure, 2 wrong usage, 3 a page of a mapped file could not "
+      "be read (disk error or cut file), 129 the terminal has gone, 130 interrupted, 141 the "
+      "reader of the output has gone, 143 ended by SIGTERM.");
   auto chosen = action{};
   add_commands(app, chosen);
   if (const auto printed = print_documentation(app, 1, argc, argv))

@@ -114,7 +114,8 @@ void add_pull(command_parser& app, action& chosen) {
       .check([](const std::string& s) {
         return s.empty() ? std::string{"the output has an empty name"} : std::string{};
       });
-  auto preset = command.add_option("--preset", o->preset, preset_help());
+  auto preset =
+      command.add_option("--preset", o->preset, preset_help()).suggest(vindex::preset_names());
   command.add_option("--parts", o->parts, "Parts, with commas between, instead of a preset")
       .excludes(preset);
   command.add_option("--experts", o->experts, "Only these experts, FIRST-LAST");

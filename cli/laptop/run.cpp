@@ -1,10 +1,11 @@
 // larql run: one prompt, its answer as it is made, and a short report.
 
 #include "cli/laptop/answer_view.hpp"
+#include "cli/laptop/chat/waiting_text.hpp"
 #include "cli/laptop/chat_model.hpp"
-#include "cli/laptop/prompt_progress.hpp"
 #include "cli/laptop/prompt_text.hpp"
 #include "cli/laptop/report.hpp"
+#include "cli/laptop/run_json.hpp"
 #include "cli/laptop/session_answer.hpp"
 #include "cli/support/command.hpp"
 #include "cli/support/interrupt.hpp"
@@ -24,6 +25,7 @@ struct options {
   bool raw = false;
   bool token_ids = false;
   bool ignore_eos = false;
+  bool json = false;
   answer_flags answer;
 };
 
@@ -84,6 +86,49 @@ void say_why_it_ends(const generate::answer_stats& stats, const context_choice& 
     say("the answer ends here because the context is full: {} (--context)", context.text());
 }
 
+// Of an answer whose end was heard.
+run_answer whole_answer(const local_runtime& e, const answer_view& view,
+                        const session_outcome& outcome) {
+  const auto& stats = outcome.end.stats;
+  const auto* nodes = e.nodes();
+  auto out = run_answer{};
+  out.model = e.model().config.model;
+  out.text = view.text();
+  out.thoughts = view.thoughts();
+  out.reason = stats.reason;
+  out.numbers = numbers_of(
+      stats, outcome.end.prompt_tokens,
+      nodes == nullptr ? 0 : static_cast<std::uint32_t>(nodes->status()->view->members.size()));
+  out.to_first_token = stats.to_first_token;
+  return out;
+}
+
+// The answer as it comes; with --json as a whole, and with --token-ids its tokens.
+session_outcome show_answer(const options& o, const actors::session_service& service,
+                            const local_runtime& e, actors::session_request request,
+                            const interrupt_scope& signals) {
+  auto view = answer_view{{o.answer.quiet, false, !o.token_ids && !o.json}};
+  const auto* nodes = e.nodes();
+  auto outcome =
+      ask(service.client(), std::move(request),
+          {[&](const generate::generation::step_result& step) {
+             view.show(step);
+             if (o.token_ids)
+               for (const auto token : step.tokens)
+                 print_text(fmt::format("{}\n", token));
+           },
+           [&](const actors::prompt_progress& p) { view.progress(p.tokens, p.total); },
+           [&] { view.waiting(nodes == nullptr ? "" : waiting_text(*nodes->status()->view)); }},
+          signals.token());
+  if (o.token_ids)
+    return outcome;
+  view.show(outcome.end.rest);
+  view.finish();
+  if (o.json && !outcome.end.failed)
+    print_text(run_json(whole_answer(e, view, outcome)));
+  return outcome;
+}
+
 bool is_model(const std::filesystem::path& word) {
   return hub::is_hub_path(word.string()) || find_model(word);
 }
@@ -110,38 +155,20 @@ result<void> run(options o) {
       say("{}", note);
   if (o.answer.verbose)
     say_what_is_in_force(text, o.answer, sampling, is_raw(o, text));
-  auto options = generate::generation_options{sampling, o.answer.max_tokens, {}, {}};
+  auto options = generate::generation_options{sampling, o.answer.max_tokens, {}, o.answer.stop};
   if (const auto& stop = text.defaults.stop; !o.ignore_eos)
     options.stop_tokens = {stop.begin(), stop.end()};
-  auto request = actors::session_request{};
   const auto prompt_tokens = prompt.tokens.size();
+  auto request = actors::session_request{};
   request.tokens = std::move(prompt.tokens);
   request.answers.push_back(make_generation(o, text, std::move(options), prompt.in_thought));
-  auto view = answer_view{o.answer.quiet};
-  auto progress = prompt_progress{prompt_tokens, prompt_progress::clock::now()};
-  const auto outcome = ask(
-      service->client(), std::move(request),
-      [&](const generate::generation::step_result& step) {
-        if (o.token_ids)
-          for (const auto token : step.tokens)
-            print_text(fmt::format("{}\n", token));
-        else
-          view.show(step);
-      },
-      [&](std::uint32_t read) {
-        if (!o.answer.quiet)
-          say_progress(progress, read);
-      },
-      signals.token());
-  const auto& stats = outcome.end.stats;
-  if (!o.token_ids)
-    view.finish(outcome.end.rest);
-  if (!o.answer.quiet && !outcome.refused)
-    print_report(stats);
-  if (!o.answer.quiet && !outcome.end.failed)
-    report_line("context: {} of {}", prompt_tokens + stats.tokens, e->context().text());
-  say_why_it_ends(stats, e->context());
-  return outcome.done();
+  const auto end = show_answer(o, *service, *e, std::move(request), signals);
+  if (!o.answer.quiet && !end.refused)
+    print_report(end.end.stats);
+  if (!o.answer.quiet && !end.end.failed)
+    report_line("context: {} of {}", prompt_tokens + end.end.stats.tokens, e->context().text());
+  say_why_it_ends(end.end.stats, e->context());
+  return end.done();
 }
 
 } // namespace
@@ -158,7 +185,12 @@ void add_run(command_parser& app, action& chosen) {
   command.add_flag("--raw", o->raw, "Continue the prompt as plain text")
       .excludes(chat)
       .group("Prompt");
-  command.add_flag("--token-ids", o->token_ids, "Print a line per token, its id, instead of text")
+  auto ids =
+      command
+          .add_flag("--token-ids", o->token_ids, "Print a line per token, its id, instead of text")
+          .group("Output");
+  command.add_flag("--json", o->json, "Print one JSON object: text, thoughts, numbers")
+      .excludes(ids)
       .group("Output");
   command.add_flag("--ignore-eos", o->ignore_eos, "Go on after the end of the answer, up to -n")
       .group("Output");

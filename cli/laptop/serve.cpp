@@ -5,6 +5,7 @@
 
 #include "actors/session/session_service.hpp"
 #include "cli/laptop/node_watch.hpp"
+#include "cli/laptop/prompt_identity.hpp"
 #include "cli/laptop/served_model.hpp"
 #include "cli/serve/page/cluster_json.hpp"
 #include "cli/serve/server/api_server.hpp"
@@ -19,12 +20,9 @@
 #include "cli/support/service_manager.hpp"
 #include "cli/support/version.hpp"
 #include "runtime/base/available_memory.hpp"
-#include "runtime/base/file_hash.hpp"
 #include "runtime/base/format_bytes.hpp"
 #include "runtime/base/log.hpp"
 #include "runtime/models/gemma4/kv_size.hpp"
-#include "runtime/vindex/format.hpp"
-#include "runtime/vindex/locations.hpp"
 
 #include <stop_token>
 #include <thread>
@@ -106,16 +104,6 @@ result<actors::session_options> session_options_of(const options& o, local_runti
   return out;
 }
 
-result<actors::cache_identity> identity_of(const std::filesystem::path& dir,
-                                           const serve::model_facts& facts) {
-  LARQL_TRY(const auto in, file::open(dir / vindex::tokenizer_file));
-  LARQL_TRY(const auto tokenizer, hash_file(in));
-  // Before the digest of the experts is known, files of other encodings have the same fingerprint.
-  LARQL_TRY(const auto where, vindex::read_locations(dir));
-  const auto weights = where ? fmt::format("{} {}", facts.digest, where->source) : facts.digest;
-  return actors::cache_identity{weights, to_hex(tokenizer), "exact"};
-}
-
 // The one line on stdout: scripts wait for it.
 void announce(const serve::api_server& server, const serve::model_facts& facts,
               const service_manager& manager) {
@@ -166,7 +154,7 @@ result<void> serve_model(const options& o, const chat_model& model,
   facts.parallel = limits.limits.running;
   facts.thinking = o.thinking;
   if (!limits.disk.dir.empty()) {
-    LARQL_TRY(limits.identity, identity_of(e.vindex(), facts));
+    LARQL_TRY(limits.identity, prompt_identity(e.vindex(), e.model().config));
   }
   const auto started = std::chrono::steady_clock::now();
   const auto& heat = e.count_experts();

@@ -1,35 +1,15 @@
 #include "cli/laptop/session_answer.hpp"
 
-#include <condition_variable>
+#include "cli/laptop/event_queue.hpp"
+
 #include <memory>
-#include <mutex>
-#include <vector>
 
 namespace larql::cli {
 
 namespace {
 
-/// Events on their way from the pass thread.
-class event_queue {
-public:
-  void push(actors::session_event e) {
-    const auto lock = std::scoped_lock{mutex_};
-    events_.push_back(std::move(e));
-    pushed_.notify_one();
-  }
-
-  /// All that have come; none if `stop` was requested first.
-  std::vector<actors::session_event> wait(const std::stop_token& stop) {
-    auto lock = std::unique_lock{mutex_};
-    pushed_.wait(lock, stop, [&] { return !events_.empty(); });
-    return std::exchange(events_, {});
-  }
-
-private:
-  std::mutex mutex_;
-  std::condition_variable_any pushed_;
-  std::vector<actors::session_event> events_;
-};
+// How often a caller hears that nothing has come.
+constexpr auto look_interval = std::chrono::milliseconds{200};
 
 } // namespace
 
@@ -40,10 +20,8 @@ result<void> session_outcome::done() const {
 }
 
 session_outcome ask(const actors::session_client& client, actors::session_request request,
-                    const std::function<void(const generate::generation::step_result&)>& on_step,
-                    const std::function<void(std::uint32_t)>& on_read,
-                    const std::stop_token& stop) {
-  const auto events = std::make_shared<event_queue>();
+                    const answer_listener& listener, const std::stop_token& stop) {
+  const auto events = std::make_shared<event_queue<actors::session_event>>();
   auto admitted = client.generate(
       std::move(request), [events](actors::session_event e) { events->push(std::move(e)); });
   auto out = session_outcome{};
@@ -54,16 +32,18 @@ session_outcome ask(const actors::session_client& client, actors::session_reques
   }
   auto watched = stop; // until it is requested
   for (;;) {
-    auto came = events->wait(watched);
+    auto came = events->wait(watched, look_interval);
     if (watched.stop_requested()) {
       watched = {};
       admitted.answer.cancel();
     }
+    if (came.empty() && listener.on_wait)
+      listener.on_wait();
     for (auto& e : came) {
       if (const auto* progress = std::get_if<actors::prompt_progress>(&e)) {
-        on_read(progress->tokens);
+        listener.on_read(*progress);
       } else if (const auto* step = std::get_if<actors::answer_step>(&e)) {
-        on_step(step->given);
+        listener.on_step(step->given);
       } else if (auto* end = std::get_if<actors::answer_end>(&e)) {
         out.end = std::move(*end);
         return out;

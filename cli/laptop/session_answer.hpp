@@ -20,12 +20,19 @@ struct session_outcome {
   [[nodiscard]] result<void> done() const;
 };
 
+/// Called in the caller's thread.
+struct answer_listener {
+  std::function<void(const generate::generation::step_result&)> on_step;
+  /// How much of the prompt the session has, now and then while it is read.
+  std::function<void(const actors::prompt_progress&)> on_read;
+  /// Several times a second while nothing comes. May be empty.
+  std::function<void()> on_wait = {};
+};
+
 /// Waits for the end of the answer. When `stop` is requested the answer is cancelled, which is no
-/// failure: it ends with reason `stopped`. `on_read` is told how many tokens of the prompt the
-/// session has, now and then while it is read. @pre the request wants one answer
-[[nodiscard]] session_outcome
-ask(const actors::session_client& client, actors::session_request request,
-    const std::function<void(const generate::generation::step_result&)>& on_step,
-    const std::function<void(std::uint32_t)>& on_read, const std::stop_token& stop);
+/// failure: it ends with reason `stopped`. @pre the request wants one answer
+[[nodiscard]] session_outcome ask(const actors::session_client& client,
+                                  actors::session_request request, const answer_listener& listener,
+                                  const std::stop_token& stop);
 
 } // namespace larql::cli

@@ -146,7 +146,8 @@ void add_slice(command_parser& app, action& chosen) {
   auto o = std::make_shared<options>();
   command.add_option("source", o->source, "Vindex to cut from").required();
   command.add_option("-o,--output", o->destination, "Directory to write").required();
-  command.add_option("--preset", o->preset, "Which parts, by the purpose of the slice");
+  command.add_option("--preset", o->preset, "Which parts, by the purpose of the slice")
+      .suggest(vindex::preset_names());
   command.add_option("--parts", o->parts, "Which parts, by name with commas between");
   command.add_option("--experts", o->experts, "Only these experts of each layer, like 0-63");
   command.add_option("--layers", o->layers,

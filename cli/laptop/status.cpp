@@ -114,10 +114,10 @@ std::optional<schema::model_identity> model_of_most(const actors::cluster_survey
   return out;
 }
 
-snapshot take_snapshot(const topology::cluster& c, const actors::tls_context_ptr& tls,
+snapshot take_snapshot(const topology::cluster& c, actors::node_connections& connections,
                        unsigned pings, actors::node_directory* directory) {
   auto out = snapshot{};
-  out.nodes = actors::survey_cluster(c, tls, pings, directory);
+  out.nodes = actors::survey_cluster(c, connections, pings, directory);
   if (directory != nullptr)
     out.offers = directory->offers();
   auto parts = std::vector<topology::coverage_part>{};
@@ -317,9 +317,10 @@ result<int> status(const options& o) {
   const auto signals = interrupt_scope{};
   const auto stop = signals.token();
   LARQL_TRY(const auto directory, actors::meet_nodes(cluster, tls, o.wait, {}, say_line, stop));
+  auto connections = actors::node_connections{tls};
   auto complete = false;
   do {
-    const auto p = take_snapshot(cluster, tls, o.pings, directory.get());
+    const auto p = take_snapshot(cluster, connections, o.pings, directory.get());
     complete = p.is_complete();
     if (o.watch && !o.json && ::isatty(STDOUT_FILENO) != 0)
       print("\x1b[H\x1b[2J"); // home, clear

@@ -6,6 +6,8 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <fmt/format.h>
+
 #include <sstream>
 
 namespace larql::cli {
@@ -29,6 +31,11 @@ command_option command_option::check(value_check c) {
 
 command_option command_option::one_of(const std::vector<std::string>& values) {
   option_->check(CLI::IsMember{values});
+  return *this;
+}
+
+command_option command_option::suggest(const std::vector<std::string>& values) {
+  option_->type_name(fmt::format("{{{}}}", fmt::join(values, ",")));
   return *this;
 }
 
@@ -72,6 +79,16 @@ struct command_parser::program_state {
 command_parser command_parser::add_command(const std::string& name, const std::string& text) {
   return {app_->add_subcommand(name, text), program_};
 }
+
+namespace {
+
+// An option that may be repeated takes the word behind it and not the next ones, which may be
+// arguments of the command.
+CLI::Option* one_value_each(CLI::Option* option) {
+  return option->get_positional() ? option : option->allow_extra_args(false);
+}
+
+} // namespace
 
 command_option command_parser::add_option(const std::string& names, std::string& to,
                                           const std::string& text) {
@@ -125,11 +142,11 @@ command_option command_parser::add_option(const std::string& names, std::optiona
 }
 command_option command_parser::add_option(const std::string& names, std::vector<std::string>& to,
                                           const std::string& text) {
-  return command_option{app_->add_option(names, to, text)};
+  return command_option{one_value_each(app_->add_option(names, to, text))};
 }
 command_option command_parser::add_option(const std::string& names, std::vector<std::uint32_t>& to,
                                           const std::string& text) {
-  return command_option{app_->add_option(names, to, text)};
+  return command_option{one_value_each(app_->add_option(names, to, text))};
 }
 
 command_option command_parser::add_flag(const std::string& names, bool& to,

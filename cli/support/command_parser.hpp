@@ -45,6 +45,8 @@ public:
   /// Checks run in the order in which they were added.
   command_option check(value_check c);
   command_option one_of(const std::vector<std::string>& values);
+  /// Values that manual and completions name; others are not refused here.
+  command_option suggest(const std::vector<std::string>& values);
   /// The two may not be given together.
   command_option excludes(command_option other);
   /// Several values may stand in one word with this between them.
@@ -85,7 +87,7 @@ public:
                             const std::string& text);
   command_option add_option(const std::string& names, std::optional<float>& to,
                             const std::string& text);
-  /// May be repeated.
+  /// May be repeated, with a value each.
   command_option add_option(const std::string& names, std::vector<std::string>& to,
                             const std::string& text);
   command_option add_option(const std::string& names, std::vector<std::uint32_t>& to,

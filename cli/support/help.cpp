@@ -68,8 +68,10 @@ std::string text_of(const option_description& o, bool all) {
   auto out = all ? o.text : o.text.substr(0, o.text.find('\n'));
   if (!all && out.ends_with(':')) // a list followed
     out.pop_back();
-  if (!o.choices.empty())
-    out += fmt::format(" [{}]", fmt::join(o.choices, "|"));
+  constexpr auto longest_choices = std::size_t{40}; // more would not fit a line
+  if (const auto choices = fmt::format("{}", fmt::join(o.choices, "|"));
+      !choices.empty() && choices.size() <= longest_choices)
+    out += fmt::format(" [{}]", choices);
   if (!o.default_value.empty())
     out += fmt::format(" (default: {})", o.default_value);
   return out;

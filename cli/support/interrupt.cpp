@@ -10,15 +10,15 @@ namespace {
 // A signal handler can reach nothing but globals.
 std::atomic<bool> pending{false};
 std::atomic<int> last_signal{0};
-std::atomic<bool> term_seen{false};
+std::atomic<int> end_signal{0}; // SIGTERM or SIGHUP
 std::atomic<sem_t*> wake{nullptr};
 static_assert(std::atomic<int>::is_always_lock_free && std::atomic<sem_t*>::is_always_lock_free);
 
 void on_signal(int signal) {
   const auto saved_errno = errno;
   last_signal = signal;
-  if (signal == SIGTERM)
-    term_seen = true;
+  if (signal != SIGINT)
+    end_signal = signal;
   if (pending.exchange(true))
     ::_exit(128 + signal);
   if (auto* s = wake.load())
@@ -40,11 +40,15 @@ interrupt_scope::interrupt_scope() {
   outer_wake_ = wake.exchange(&wake_);
   install(SIGINT, &before_int_);
   install(SIGTERM, &before_term_);
+  install(SIGHUP, &before_hup_);
+  if (before_hup_.sa_handler == SIG_IGN) // nohup: the terminal may go
+    ::sigaction(SIGHUP, &before_hup_, nullptr);
 }
 
 interrupt_scope::~interrupt_scope() {
   ::sigaction(SIGINT, &before_int_, nullptr);
   ::sigaction(SIGTERM, &before_term_, nullptr);
+  ::sigaction(SIGHUP, &before_hup_, nullptr);
   wake = outer_wake_;
   ended_ = true;
   ::sem_post(&wake_);
@@ -78,7 +82,7 @@ bool interrupt_scope::interrupted() const noexcept {
 }
 
 bool interrupt_scope::terminated() const noexcept {
-  return term_seen.load();
+  return end_signal.load() != 0;
 }
 
 int interrupt_scope::signal() const noexcept {
@@ -86,8 +90,8 @@ int interrupt_scope::signal() const noexcept {
 }
 
 std::optional<int> exit_code_of_signal() noexcept {
-  if (term_seen.load())
-    return 128 + SIGTERM;
+  if (const auto signal = end_signal.load(); signal != 0)
+    return 128 + signal;
   return pending.load() ? std::optional{128 + last_signal.load()} : std::nullopt;
 }
 

@@ -1,5 +1,5 @@
-// Ctrl-C and SIGTERM as a request to stop: the first signal stops the token that running work looks
-// at, the second one ends the process at once.
+// Ctrl-C, SIGTERM and the end of the terminal (SIGHUP) as a request to stop: the first signal stops
+// the token that running work looks at, the second one ends the process at once.
 //
 // Owner     One scope at a time in a process; scopes may nest, and the handlers that were there
 //           before come back when a scope ends.
@@ -32,7 +32,8 @@ public:
   /// wakes from a system call.
   [[nodiscard]] bool interrupted() const noexcept;
 
-  /// SIGTERM has come at any time: the user wants the program to end, not only the answer.
+  /// SIGTERM or SIGHUP has come at any time: the user wants the program to end, not only the
+  /// answer.
   [[nodiscard]] bool terminated() const noexcept;
 
   /// The last signal; 0 if none came.
@@ -51,11 +52,13 @@ private:
   std::atomic<bool> ended_{false};
   struct sigaction before_int_ {};
   struct sigaction before_term_ {};
+  struct sigaction before_hup_ {};
   std::thread watcher_;
 };
 
-/// The exit code of a program that a signal has told to end: 143 once SIGTERM has come, 130 after a
-/// SIGINT since the last renew(). Nothing if there was none.
+/// The exit code of a program that a signal has told to end: 143 once SIGTERM has come, 129
+/// once the terminal has gone, 130 after a SIGINT since the last renew(). Nothing if there was
+/// none.
 [[nodiscard]] std::optional<int> exit_code_of_signal() noexcept;
 
 } // namespace larql::cli

@@ -1,4 +1,8 @@
-// Lines from a terminal, with editing and history; or from anything else, as they come.
+// Messages from a terminal, with editing and history; or from anything else, as they come.
+//
+// A paste is one text, however many lines it has; a long one stands in the line as "[pasted text 1:
+// 40 lines]" and is put in its place when the line is sent. A tab is a tab, and Alt-Enter begins
+// another line.
 //
 // Blocking  next() waits for the user; Ctrl-C ends the line, not the program.
 // Owner     One at a time: the terminal is a single thing.
@@ -7,6 +11,7 @@
 #pragma once
 
 #include "cli/support/interrupt.hpp"
+#include "cli/support/message_lines.hpp"
 
 #include <filesystem>
 #include <memory>
@@ -23,9 +28,12 @@ public:
   line_reader(const line_reader&) = delete;
   line_reader& operator=(const line_reader&) = delete;
 
-  /// The next line without its end; "" after Ctrl-C; nothing at the end of
-  /// input, or after SIGTERM. A line that ends in a backslash goes on in the next.
-  [[nodiscard]] std::optional<std::string> next(const std::string& prompt);
+  /// The next message (message_lines.hpp); an empty one after Ctrl-C; nothing at the end of input,
+  /// or after SIGTERM.
+  [[nodiscard]] std::optional<typed_message> next(const std::string& prompt);
+
+  /// The next line begins with this text, to be changed.
+  void suggest(std::string text) { suggested_ = std::move(text); }
 
   [[nodiscard]] bool is_terminal() const noexcept { return terminal_ != nullptr; }
 
@@ -33,8 +41,10 @@ private:
   struct terminal;
   const interrupt_scope& signals_;
   [[nodiscard]] std::optional<std::string> one_line(const std::string& prompt);
+  [[nodiscard]] std::optional<std::string> typed_line(const std::string& prompt);
 
   std::unique_ptr<terminal> terminal_; // null: not a terminal
+  std::string suggested_;
 };
 
 } // namespace larql::cli

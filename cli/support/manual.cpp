@@ -58,7 +58,7 @@ std::string value_of(const option_description& o) {
     return "\\fIVALUE\\fR";
   auto out = std::string{};
   for (const auto& c : o.choices)
-    out += (out.empty() ? "" : "|") + roff(c);
+    out += (out.empty() ? "" : "|\\:") + roff(c);
   return out;
 }
 
@@ -104,8 +104,8 @@ Wrong usage or settings: the same call fails again.
 A page of a mapped file could not be read: the disk failed or the file was cut. Standard error names
 the file.
 .TP
-130, 143
-Interrupted (SIGINT), ended by SIGTERM. A daemon that has drained ends with 0.
+129, 130, 143
+The terminal has gone (SIGHUP), interrupted (SIGINT), ended by SIGTERM. A daemon that has drained ends with 0.
 .TP
 141
 The reader of standard output has gone.
@@ -123,7 +123,7 @@ Certificates, keys and the cluster secret are read again; connections that are o
 
 constexpr auto command_signals = R"(.SH SIGNALS
 .TP
-SIGINT, SIGTERM
+SIGINT, SIGTERM, SIGHUP
 The first ends the work in good order, the second at once. In a chat SIGINT ends the answer.
 )";
 

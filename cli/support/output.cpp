@@ -22,10 +22,11 @@ constexpr int exit_closed_pipe = 141; // what a shell shows for SIGPIPE
 // Whether the cursor stands behind an unfinished line; of the process, as the terminal is.
 std::atomic<bool> line_is_open{false};
 
-// Messages that wait while a line is typed; of the process, as the terminal is.
+// Messages that wait while a line is typed or an answer is written; of the process, as the
+// terminal is.
 struct waiting_messages {
   std::mutex mutex;
-  bool typing = false;
+  bool held = false;
   std::string text;
 };
 constexpr std::size_t most_waiting_bytes = 1 << 16;
@@ -36,14 +37,14 @@ waiting_messages& waiting() {
   return *messages;
 }
 
-// False if nobody is typing.
+// False if nobody holds messages.
 bool waits(std::string_view text) noexcept {
   try {
     auto& w = waiting();
     const auto lock = std::scoped_lock{w.mutex};
-    if (w.typing && w.text.size() + text.size() <= most_waiting_bytes)
+    if (w.held && w.text.size() + text.size() <= most_waiting_bytes)
       w.text += text;
-    return w.typing;
+    return w.held;
   } catch (const std::exception&) { // no memory: then it comes in the middle of the line
     return false;
   }
@@ -103,21 +104,25 @@ void say_text(std::string_view text) noexcept {
   (void) write_all(STDERR_FILENO, text);
 }
 
-typed_line::typed_line() noexcept {
-  const auto lock = std::scoped_lock{waiting().mutex};
-  waiting().typing = true;
+void draw_text(std::string_view text) noexcept {
+  (void) write_all(STDERR_FILENO, text);
 }
 
-typed_line::~typed_line() {
+held_messages::held_messages() noexcept {
+  const auto lock = std::scoped_lock{waiting().mutex};
+  waiting().held = true;
+}
+
+held_messages::~held_messages() {
   const auto last = take();
   {
     const auto lock = std::scoped_lock{waiting().mutex};
-    waiting().typing = false;
+    waiting().held = false;
   }
   (void) write_all(STDERR_FILENO, last);
 }
 
-std::string typed_line::take() {
+std::string held_messages::take() {
   const auto lock = std::scoped_lock{waiting().mutex};
   return std::exchange(waiting().text, {});
 }

@@ -42,17 +42,21 @@ void print_text(std::string_view text);
 /// Writes the text as it is, with a line of its own if an answer is being written on this terminal.
 void say_text(std::string_view text) noexcept;
 
-/// While one lives, a line is being typed on this terminal, and messages wait for who reads it:
-/// take() gives those that came, so that they can be shown and the line be drawn again. What is
-/// left is said at the end. Only so much is kept that a program that nobody looks at does not grow.
+/// The same at once, also while messages wait: for whoever holds them.
+void draw_text(std::string_view text) noexcept;
+
+/// While one lives, messages wait: somebody types a line on this terminal, or an answer is written
+/// there, and a message in the middle would break it. take() gives those that came, to be shown
+/// where there is room; what is left is said at the end. Only so much is kept that a program that
+/// nobody looks at does not grow.
 ///
 /// Owner     One at a time.
-class typed_line {
+class held_messages {
 public:
-  typed_line() noexcept;
-  ~typed_line();
-  typed_line(const typed_line&) = delete;
-  typed_line& operator=(const typed_line&) = delete;
+  held_messages() noexcept;
+  ~held_messages();
+  held_messages(const held_messages&) = delete;
+  held_messages& operator=(const held_messages&) = delete;
 
   /// The messages that came since the last call, with their line ends.
   [[nodiscard]] std::string take();

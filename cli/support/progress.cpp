@@ -1,10 +1,10 @@
 #include "cli/support/progress.hpp"
 
 #include "cli/support/output.hpp"
+#include "cli/support/terminal_column.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 #include <vector>
 
@@ -20,7 +20,6 @@ constexpr auto line_interval = seconds{10};
 constexpr auto sample_interval = std::chrono::milliseconds{250};
 constexpr auto measured_time = seconds{10};
 constexpr std::size_t bar_width = 24;
-constexpr std::size_t usual_columns = 80;
 // The first bytes come at once, from a cache or by an earlier run: a rate of them is a fantasy.
 constexpr auto shortest_measurement = std::chrono::milliseconds{500};
 constexpr auto longest_left = std::chrono::hours{99}; // more is not known, only calculated
@@ -43,24 +42,6 @@ std::vector<std::string> speed_of(const progress_state& p) {
   if (left < longest_left)
     out.push_back(fmt::format("{} left", format_duration(duration_cast<seconds>(left))));
   return out;
-}
-
-// Characters of UTF-8: bytes that do not continue one.
-std::size_t columns_of(std::string_view text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
-}
-
-std::string cut(std::string text, std::size_t columns) {
-  while (columns_of(text) > columns)
-    text.pop_back();
-  return text;
-}
-
-std::size_t terminal_columns() {
-  auto size = winsize{};
-  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col
-                                                                           : usual_columns;
 }
 
 } // namespace
@@ -116,7 +97,7 @@ std::string progress_text(const progress_state& p, std::size_t columns) {
       break;
     out += "  " + part;
   }
-  return cut(std::move(out), columns);
+  return cut_to_columns(out, columns);
 }
 
 std::string plain_progress_text(const progress_state& p) {
@@ -148,7 +129,7 @@ void progress_line::update(std::uint64_t done, std::uint64_t total, std::string_
       what_, done, total, rate_.bytes_per_second(), duration_cast<seconds>(rate_.standstill()),
       item};
   if (terminal_) // one column stays free: a full line makes some terminals begin the next
-    say_text(fmt::format("\r\x1b[K{}", progress_text(state, terminal_columns() - 1)));
+    say_text(fmt::format("\r\x1b[K{}", progress_text(state, terminal_columns(STDERR_FILENO) - 1)));
   else
     say("{}", plain_progress_text(state));
 }

@@ -35,7 +35,7 @@ std::vector<index_range> runs_of(std::uint32_t experts, Predicate wanted) {
 vindex::layer_answers empty_table(const expert_bank& bank, std::uint32_t layer,
                                   std::uint32_t experts) {
   const auto w = bank.get(layer, bank.owned().experts.first);
-  auto out = vindex::layer_answers{w.gate.format, w.down.format, {}};
+  auto out = vindex::layer_answers{{w.gate.format, w.up.format, w.down.format}, {}};
   out.experts.resize(experts);
   return out;
 }
@@ -99,8 +99,7 @@ private:
   result<void> compute(std::uint32_t number, index_range range, vindex::layer_checksum& layer) {
     LARQL_TRY(const auto bank, expert_bank::open(dir_, model_, {{number, number}, range}));
     auto fresh = empty_table(bank, number, model_.experts);
-    if (!layer.answers || layer.answers->gate_up != fresh.gate_up ||
-        layer.answers->down != fresh.down)
+    if (!layer.answers || layer.answers->formats != fresh.formats)
       layer.answers = std::move(fresh);
     auto answers = known_answers{compute_, bank};
     const auto experts = all_of(range);
@@ -179,11 +178,10 @@ result<answers_report> compare_answers(kernels::compute compute, const expert_ba
     }
     const auto stored = empty_table(bank, l, 0);
     const auto& table = *it->second.answers;
-    if (stored.gate_up != table.gate_up || stored.down != table.down) {
+    if (stored.formats != table.formats) {
       out.wrong.push_back(
-          fmt::format("layer {}: is stored as {} and {}, the known answers are those of {} and {}",
-                      l, quant::name_of(stored.gate_up), quant::name_of(stored.down),
-                      quant::name_of(table.gate_up), quant::name_of(table.down)));
+          fmt::format("layer {}: is stored as {}, the known answers are those of {}", l,
+                      vindex::names_of(stored.formats), vindex::names_of(table.formats)));
       done += chosen.size();
       continue;
     }

@@ -39,11 +39,10 @@ result<expert_bank::layer_part> expert_bank::open_layer(const vindex::storage& f
     wanted.push_back({std::move(part), lead});
     return {};
   };
-  const auto half = h.gate_up_bytes / 2;
   for (auto e = experts.first; e <= experts.last; ++e) {
     const auto& entry = h.entries[e];
-    LARQL_TRY_VOID(add(entry.gate_up_offset, half));
-    LARQL_TRY_VOID(add(entry.gate_up_offset + half, half));
+    LARQL_TRY_VOID(add(entry.gate_up_offset, h.gate_bytes));
+    LARQL_TRY_VOID(add(entry.gate_up_offset + h.gate_bytes, h.gate_up_bytes - h.gate_bytes));
     LARQL_TRY_VOID(add(entry.down_offset, h.down_bytes));
   }
   // Random access: the kernel's read-ahead would pull in neighbours that are not owned.
@@ -90,8 +89,10 @@ const expert_bank::layer_part& expert_bank::part_of(std::uint32_t layer) const {
   return layers_[layer - owned_.layers.first];
 }
 
-quant::encoding expert_bank::input_format(std::uint32_t layer) const {
-  return part_of(layer).header.gate_up_format;
+quant::activation_format expert_bank::input_format(std::uint32_t layer) const {
+  const auto& formats = part_of(layer).header.formats;
+  const auto gate = quant::activation_for(formats.gate);
+  return gate == quant::activation_for(formats.up) ? gate : quant::activation_format::f32;
 }
 
 std::uint64_t expert_bank::expert_bytes(std::uint32_t layer) const {
@@ -106,9 +107,9 @@ expert_weights expert_bank::get(std::uint32_t layer, std::uint32_t expert) const
   const auto scale = [&](const std::vector<float>& all) {
     return all.empty() ? 1.0f : all[expert];
   };
-  return {{h.gate_up_format, h.width, h.hidden, at(gate_part), scale(part.scales.gate)},
-          {h.gate_up_format, h.width, h.hidden, at(up_part), scale(part.scales.up)},
-          {h.down_format, h.hidden, h.down_cols, at(down_part)}};
+  return {{h.formats.gate, h.width, h.hidden, at(gate_part), scale(part.scales.gate)},
+          {h.formats.up, h.width, h.hidden, at(up_part), scale(part.scales.up)},
+          {h.formats.down, h.hidden, h.down_cols, at(down_part)}};
 }
 
 result<void> expert_bank::check(std::uint32_t layer, std::uint32_t expert) const {

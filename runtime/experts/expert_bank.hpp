@@ -38,9 +38,9 @@ public:
   /// Between gate and up, in every expert.
   [[nodiscard]] quant::activation_function activation() const noexcept { return activation_; }
 
-  /// Format of the gate and up matrices of a layer: what the input must be rounded to.
-  /// @pre the layer is owned
-  [[nodiscard]] quant::encoding input_format(std::uint32_t layer) const;
+  /// How the input of a layer's experts is to be represented: rounded as gate and up want it, or
+  /// f32 if each wants it otherwise; then expert_compute rounds. @pre the layer is owned
+  [[nodiscard]] quant::activation_format input_format(std::uint32_t layer) const;
 
   /// The matrices of an owned expert, which may hold numbers that are not finite: what is computed
   /// from these is not finite either. @pre owned().contains(layer, expert)

@@ -40,6 +40,9 @@ bool stand_together(std::span<const assignment> rows) {
 result<void> expert_compute::run(std::uint32_t layer, const activation_view& x,
                                  std::span<const assignment> assignments,
                                  std::span<std::int64_t> sums) {
+  if (assignments.empty())
+    return {};
+  const auto inputs = round(bank_.get(layer, assignments.front().expert), x);
   while (!assignments.empty()) {
     auto n = std::min(assignments.size(), max_assignments_per_wave);
     // End a wave between experts, if one ends inside it.
@@ -49,18 +52,40 @@ result<void> expert_compute::run(std::uint32_t layer, const activation_view& x,
         --cut;
       n = cut > 0 ? cut : n;
     }
-    LARQL_TRY_VOID(run_wave(layer, x, assignments.first(n), sums));
+    LARQL_TRY_VOID(run_wave(layer, inputs, assignments.first(n), sums));
     assignments = assignments.subspan(n);
   }
   return {};
 }
 
-result<void> expert_compute::run_wave(std::uint32_t layer, const activation_view& x,
+// Where gate and up want different representations, x has the one that is none of theirs, f32.
+expert_compute::input_views expert_compute::round(const expert_weights& w,
+                                                  const activation_view& x) {
+  const auto rounded = [&](const quant::matrix_view& matrix, kernels::activation_rows& rows) {
+    const auto format = quant::activation_for(matrix.format);
+    if (format == x.format)
+      return x;
+    rows.reset(format, x.rows, x.cols);
+    compute_.pool.parallel_for(x.rows, 4, [&](std::size_t begin, std::size_t end, unsigned) {
+      for (auto i = begin; i < end; ++i)
+        rows.set_row(compute_.k, static_cast<std::uint32_t>(i), {x.f32 + i * x.cols, x.cols});
+    });
+    return rows.view();
+  };
+  return {rounded(w.gate, gate_rows_), rounded(w.up, up_rows_)};
+}
+
+result<void> expert_compute::run_wave(std::uint32_t layer, const input_views& x,
                                       std::span<const assignment> assignments,
                                       std::span<std::int64_t> sums) {
   announce(layer, assignments);
   find_groups(layer, assignments);
-  find_inputs(x, assignments);
+  find_inputs(x.gate, assignments, &group::gate_inputs, gate_copies_);
+  if (x.gate.format == x.up.format)
+    for (auto& g : groups_)
+      g.up_inputs = g.gate_inputs;
+  else
+    find_inputs(x.up, assignments, &group::up_inputs, up_copies_);
   if (!compute_hidden(assignments) || !compute_sums(assignments, sums))
     return what_is_wrong(layer);
   return {};
@@ -96,33 +121,34 @@ void expert_compute::find_groups(std::uint32_t layer, std::span<const assignment
     if (!groups_.empty() && groups_.back().expert == assignments[i].expert)
       ++groups_.back().count;
     else
-      groups_.push_back({bank_.get(layer, assignments[i].expert), assignments[i].expert, i, 1, {}});
+      groups_.push_back(
+          {bank_.get(layer, assignments[i].expert), assignments[i].expert, i, 1, {}, {}});
   }
 }
 
 // The kernels want the inputs of an expert one after another. Where they stand so in the batch,
 // which a single row always does, they are read there; only the others are copied.
-void expert_compute::find_inputs(const activation_view& x,
-                                 std::span<const assignment> assignments) {
+void expert_compute::find_inputs(const activation_view& x, std::span<const assignment> assignments,
+                                 activation_view group::*inputs, kernels::activation_rows& copied) {
   auto copies = 0u;
   for (auto& g : groups_) {
     const auto rows = assignments.subspan(g.first, g.count);
     if (stand_together(rows))
-      g.inputs = slice(x, rows.front().row, g.count);
+      g.*inputs = slice(x, rows.front().row, g.count);
     else
       copies += g.count;
   }
   if (copies == 0)
     return;
-  copied_.reset(x.format, copies, groups_.front().weights.gate.cols, x.cols);
-  const auto all = copied_.view();
+  copied.reset(x.format, copies, groups_.front().weights.gate.cols, x.cols);
+  const auto all = copied.view();
   auto at = 0u;
   for (auto& g : groups_) {
-    if (g.inputs.rows != 0)
+    if ((g.*inputs).rows != 0)
       continue;
-    g.inputs = slice(all, at, g.count);
+    g.*inputs = slice(all, at, g.count);
     for (const auto& p : assignments.subspan(g.first, g.count))
-      copied_.copy_row(at++, x, p.row);
+      copied.copy_row(at++, x, p.row);
   }
 }
 
@@ -151,7 +177,7 @@ bool expert_compute::compute_hidden(std::span<const assignment> assignments) {
           const auto row = task % blocks * task_rows_.hidden;
           const auto end_row = std::min(row + task_rows_.hidden, width);
           if (!kernels::gated_rows(compute_.k, bank_.activation(), g.weights.gate, g.weights.up,
-                                   g.inputs, g.inputs, row, end_row,
+                                   g.gate_inputs, g.up_inputs, row, end_row,
                                    hidden_.data() + g.first * width, width,
                                    scratch_.data() + worker * scratch))
             finite.store(false, std::memory_order_relaxed);

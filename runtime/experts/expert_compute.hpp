@@ -24,7 +24,8 @@ public:
   expert_compute(kernels::compute compute, const expert_bank& bank)
       : compute_(compute), bank_(bank) {}
 
-  /// Adds the assignments' outputs to `sums`. `x` has the format of bank.input_format(layer).
+  /// Adds the assignments' outputs to `sums`. `x` has the format of bank.input_format(layer); rows
+  /// of a layer whose gate and up want them otherwise are rounded here.
   /// Fails with `corrupt` if weights are damaged or a sum leaves the fixed-point range; `sums` is
   /// then of no use. Damage shows in the results, so weights are looked at only to name it.
   /// @pre every assignment is owned and its row exists; assignments are sorted by expert
@@ -39,7 +40,14 @@ private:
     std::uint32_t expert;
     std::uint32_t first; ///< index of its first assignment in the wave
     std::uint32_t count;
-    kernels::activation_view inputs; ///< one row per assignment
+    kernels::activation_view gate_inputs; ///< one row per assignment
+    kernels::activation_view up_inputs;   ///< the same, where up wants them otherwise
+  };
+
+  /// The rows of a call, as gate and as up want them; the same view if they agree.
+  struct input_views {
+    kernels::activation_view gate;
+    kernels::activation_view up;
   };
 
   /// Rows of weights per task: multiples of 16, because tasks split sums at lanes.
@@ -48,11 +56,13 @@ private:
     std::size_t output = 16;
   };
 
-  result<void> run_wave(std::uint32_t layer, const kernels::activation_view& x,
+  [[nodiscard]] input_views round(const expert_weights& w, const kernels::activation_view& x);
+  result<void> run_wave(std::uint32_t layer, const input_views& x,
                         std::span<const assignment> assignments, std::span<std::int64_t> sums);
   void announce(std::uint32_t layer, std::span<const assignment> assignments);
   void find_groups(std::uint32_t layer, std::span<const assignment> assignments);
-  void find_inputs(const kernels::activation_view& x, std::span<const assignment> assignments);
+  void find_inputs(const kernels::activation_view& x, std::span<const assignment> assignments,
+                   kernels::activation_view group::*inputs, kernels::activation_rows& copied);
   [[nodiscard]] bool compute_hidden(std::span<const assignment> assignments);
   [[nodiscard]] bool compute_sums(std::span<const assignment> assignments,
                                   std::span<std::int64_t> sums);
@@ -61,9 +71,11 @@ private:
   kernels::compute compute_;
   const expert_bank& bank_;
   std::vector<group> groups_;
-  std::vector<bool> announced_;      // per owned layer and expert
-  task_rows task_rows_;              // of the wave
-  kernels::activation_rows copied_;  // rows of groups whose rows do not stand together
+  std::vector<bool> announced_;                  // per owned layer and expert
+  task_rows task_rows_;                          // of the wave
+  kernels::activation_rows gate_rows_, up_rows_; // rows that each wants otherwise, rounded
+  // Rows of groups whose rows do not stand together.
+  kernels::activation_rows gate_copies_, up_copies_;
   kernels::activation_rows rounded_; // the hidden rows, rounded for down
   std::vector<float> hidden_;        // [assignments][width]
   std::vector<float> scratch_;       // per worker

@@ -74,7 +74,7 @@ known_answers::known_answers(kernels::compute compute, const expert_bank& bank)
 result<void> known_answers::compute_some(std::uint32_t layer,
                                          std::span<const std::uint32_t> experts) {
   const auto rows = known_answer_rows * static_cast<std::uint32_t>(experts.size());
-  rows_.reset(quant::activation_for(bank_.input_format(layer)), rows, hidden_);
+  rows_.reset(bank_.input_format(layer), rows, hidden_);
   assignments_.clear();
   for (auto i = 0u; i < rows; ++i) {
     const auto input = std::size_t{i % known_answer_rows} * hidden_;

@@ -18,9 +18,9 @@ public:
     layer_ = batch.layer;
     numbers_ = std::size_t{batch.rows} * batch.hidden;
     assignments_.assign(batch.assignments.begin(), batch.assignments.end());
-    const auto gate = port_.bank_.get(layer_, assignments_.front().expert).gate;
-    inputs_.bind(batch.x.data(), batch.rows, batch.hidden, batch.hidden);
-    inputs_.quantize(port_.compute_, gate);
+    hidden_ = batch.hidden;
+    inputs_.bind(batch.x.data(), batch.rows, hidden_, hidden_);
+    inputs_.quantize(port_.compute_, port_.bank_.input_format(layer_), hidden_);
   }
 
   bool is_ready() const noexcept override { return true; }
@@ -29,8 +29,8 @@ public:
     LARQL_CHECK(sums.size() == numbers_);
     if (stop.stop_requested())
       return fail(errc::cancelled, "stopped before the experts of layer {}", layer_);
-    const auto gate = port_.bank_.get(layer_, assignments_.front().expert).gate;
-    return port_.experts_.run(layer_, inputs_.view(gate), assignments_, sums);
+    const auto x = inputs_.view(port_.bank_.input_format(layer_), hidden_);
+    return port_.experts_.run(layer_, x, assignments_, sums);
   }
 
   call_stats stats() const override { return {}; }
@@ -41,6 +41,7 @@ private:
   local_experts& port_;
   bool free_ = true;
   std::uint32_t layer_ = 0;
+  std::uint32_t hidden_ = 0;
   std::size_t numbers_ = 0;
   kernels::quantized_inputs inputs_;
   std::vector<assignment> assignments_;

@@ -112,13 +112,31 @@ void generation::give_content(std::string text, step_result& out) const {
     out.events.push_back({text::output_event::kind::content, std::move(text)});
 }
 
+namespace {
+
+// What the reader makes of a character that is not finished.
+void drop_unfinished(std::vector<text::output_event>& events) {
+  if (events.empty() || !events.back().text.ends_with(text::replacement_character))
+    return;
+  auto& text = events.back().text;
+  text.resize(text.size() - text::replacement_character.size());
+  if (text.empty())
+    events.pop_back();
+}
+
+} // namespace
+
 generation::step_result generation::finish() {
   auto out = step_result{};
-  if (stream_)
-    out.text = matcher_.append(stream_->flush());
+  if (stream_) {
+    const auto unfinished = stream_->flush();
+    out.text = matcher_.append(is_cut(reason_) ? std::string{} : unfinished);
+  }
   if (reader_) {
     auto events = std::vector<text::output_event>{};
     reader_->finish(events);
+    if (is_cut(reason_))
+      drop_unfinished(events);
     give(std::move(events), out);
     give_content(matcher_.flush(), out);
   } else {

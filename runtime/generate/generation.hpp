@@ -37,6 +37,12 @@ enum class end_reason : std::uint8_t {
   stopped       ///< the caller asked to stop
 };
 
+/// The answer has not ended by itself: it may stop in the middle of a character, and could go on.
+[[nodiscard]] constexpr bool is_cut(end_reason reason) noexcept {
+  return reason == end_reason::max_tokens || reason == end_reason::context_full ||
+         reason == end_reason::stopped;
+}
+
 struct generation_options {
   sampling_options sampling;
   std::size_t max_tokens = 64;
@@ -79,7 +85,8 @@ public:
   void set_room(std::size_t tokens);
   /// The answer ends here, because of the caller.
   void stop() noexcept;
-  /// What was held back: text and events; once, after the end.
+  /// What was held back: text and events; once, after the end. Of an answer that was cut, without
+  /// the character that was not finished.
   [[nodiscard]] step_result finish();
   /// The text of finish().
   [[nodiscard]] std::string flush() { return finish().text; }

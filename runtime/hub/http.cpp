@@ -194,6 +194,8 @@ http_outcome http_handle::perform(const http_request& r) {
   curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
   curl_easy_setopt(c, CURLOPT_XFERINFODATA, &t);
 
+  if (!r.ca_file.empty())
+    curl_easy_setopt(c, CURLOPT_CAINFO, r.ca_file.c_str());
   auto range = std::string{};
   if (r.range) {
     range = fmt::format("{}-{}", r.range->begin, r.range->end - 1);

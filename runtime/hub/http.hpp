@@ -17,6 +17,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
@@ -56,6 +57,8 @@ struct http_request {
   std::optional<interval> range;
 
   std::uint64_t max_body_bytes = 64u << 20;
+  /// Certificates that the other end's is checked with; empty: the system's.
+  std::filesystem::path ca_file;
   std::chrono::milliseconds connect_timeout{15000};
   /// How long less than a kilobyte a second is borne, in both directions. http_client takes its
   /// own if that is longer.

@@ -30,8 +30,9 @@ interval_set whole(const remote_file& f) {
   return interval_set{interval{0, f.bytes}};
 }
 
+// As large as the head of any version is: what is fetched before the version is known.
 interval head_of(const remote_file& f, const vindex::model_config& model) {
-  return {0, std::min(f.bytes, vindex::layer_table_bytes(vindex::layer_version_2, model.experts))};
+  return {0, std::min(f.bytes, vindex::layer_table_bytes(vindex::layer_version_3, model.experts))};
 }
 
 bool is_meta(std::string_view path) {
@@ -46,9 +47,8 @@ result<const remote_file*> layer_file(const snapshot& s, std::uint32_t layer) {
 }
 
 // The bytes of some experts, and the head.
-interval_set bytes_of(const vindex::layer_header& h, const std::vector<bool>& wanted,
-                      interval head) {
-  auto out = interval_set{head};
+interval_set bytes_of(const vindex::layer_header& h, const std::vector<bool>& wanted) {
+  auto out = interval_set{interval{0, h.table_bytes}};
   for (auto e = 0u; e < wanted.size(); ++e)
     if (wanted[e])
       for (const auto& r : vindex::expert_ranges(h, e))
@@ -243,7 +243,7 @@ result<std::vector<planned_file>> plan_all(const snapshot& s, const selection& w
     }
     const auto header = headers.find(l);
     LARQL_CHECK(header != headers.end());
-    out.push_back({*f, bytes_of(header->second, owned, head_of(*f, model)), false});
+    out.push_back({*f, bytes_of(header->second, owned), false});
   }
   return out;
 }

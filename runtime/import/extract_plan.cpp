@@ -273,24 +273,18 @@ private:
       parts.push_back({t, std::move(scales)});
       return {};
     };
-    const auto lossless = quant_ == quant_kind::lossless;
     if (source_.tensors.contains(layer_key(l, "experts.gate_up_proj"))) {
       LARQL_TRY_VOID(add("experts.gate_up_proj", 2 * w));
     } else {
       LARQL_TRY_VOID(add("experts.gate_proj", w));
       LARQL_TRY_VOID(add("experts.up_proj", w));
-      const auto &gate = *parts[0].tensor, &up = *parts[1].tensor;
-      if (gate.format != up.format && lossless)
-        return fail(errc::unsupported,
-                    "{}: tensors {} and {} have different encodings, {} and {}; --quant q4k gives "
-                    "both the same",
-                    source_.description, gate.name, up.name, quant::name_of(gate.format),
-                    quant::name_of(up.format));
     }
     LARQL_TRY(const auto* down, source_.find(layer_key(l, "experts.down_proj"), {e, h, w}));
-    const auto header = vindex::plan_layer(lossless ? parts[0].tensor->format : encoding::q4_k,
-                                           lossless ? down->format : encoding::q4_k,
-                                           config_.experts, config_.expert_width, config_.hidden);
+    auto formats = vindex::expert_formats{encoding::q4_k, encoding::q4_k, encoding::q4_k};
+    if (quant_ == quant_kind::lossless)
+      formats = {parts.front().tensor->format, parts.back().tensor->format, down->format};
+    const auto header =
+        vindex::plan_layer(formats, config_.experts, config_.expert_width, config_.hidden);
     auto file = named(vindex::layer_file_name(l));
     file.head = vindex::write_layer_header(header);
     file.layer = l;
@@ -298,10 +292,10 @@ private:
     for (auto i = std::uint64_t{0}; i < e; ++i) {
       for (const auto& [tensor, scales] : parts) {
         const auto rows = tensor->rows() / e;
-        file.pieces.push_back(
-            {tensor, {header.gate_up_format, config_.hidden}, i * rows, rows, scales[i]});
+        const auto format = tensor == parts.front().tensor ? formats.gate : formats.up;
+        file.pieces.push_back({tensor, {format, config_.hidden}, i * rows, rows, scales[i]});
       }
-      file.pieces.push_back({down, {header.down_format, header.down_cols}, i * h, h});
+      file.pieces.push_back({down, {formats.down, header.down_cols}, i * h, h});
     }
     out_.files.push_back(std::move(file));
     return {};

@@ -6,6 +6,7 @@
 #include "runtime/import/gguf_config.hpp"
 #include "runtime/import/gguf_names.hpp"
 #include "runtime/import/gguf_tokenizer.hpp"
+#include "runtime/import/gguf_types.hpp"
 #include "runtime/vindex/format.hpp"
 
 #include <algorithm>
@@ -84,27 +85,17 @@ result<std::vector<gguf_file>> open_parts(const std::vector<fs::path>& paths) {
 
 // ---- tensors ------------------------------------------------------------------------------------
 
-// "F32, F16 and BF16"
-std::string supported_types() {
-  auto out = std::string{};
-  for (auto i = std::size_t{0}; i < quant::encoding_count; ++i) {
-    const auto* between = i == 0 ? "" : i + 1 == quant::encoding_count ? " and " : ", ";
-    out += fmt::format("{}{}", between, quant::block_table[i].name);
-  }
-  return out;
-}
-
 result<source_tensor> read_tensor(const gguf_file& file, std::uint32_t part, const gguf_tensor& t) {
-  const auto* type =
-      std::find_if(std::begin(quant::block_table), std::end(quant::block_table),
-                   [&](const quant::block_facts& f) { return f.ggml_type == t.type; });
-  if (type == std::end(quant::block_table))
-    return fail(errc::unsupported, "{}: tensor \"{}\" has ggml type {}; supported are {}",
-                file.path().string(), t.name, t.type, supported_types());
+  const auto format = encoding_of_ggml_type(t.type);
+  if (!format)
+    return fail(errc::unsupported,
+                "{}: tensor \"{}\" is {}, which is not supported; supported are {}. Take another "
+                "file of the model, or make one from it with `llama-quantize --allow-requantize`",
+                file.path().string(), t.name, shown_ggml_type(t.type), supported_ggml_types());
   auto out = source_tensor{};
   out.name = t.name;
-  out.format = type->format;
-  out.ggml_q6k = type->format == encoding::q6_k;
+  out.format = *format;
+  out.ggml_q6k = *format == encoding::q6_k;
   out.shape.assign(t.dims.rbegin(), t.dims.rend());
   const auto block = quant::shape_of(out.format).weights;
   if (out.cols() % block != 0)

@@ -27,25 +27,26 @@ void quantized_inputs::bind(const float* x, std::uint32_t rows, std::uint32_t co
     f.ready = false;
 }
 
-const quantized_inputs::representation* quantized_inputs::find(const quant::matrix_view& w) const {
-  const auto format = quant::activation_for(w.format);
+const quantized_inputs::representation* quantized_inputs::find(activation_format format,
+                                                               std::uint32_t stored_cols) const {
   const auto it =
       std::find_if(representations_.begin(), representations_.end(), [&](const representation& f) {
-        return f.format == format && f.stored_cols == w.cols;
+        return f.format == format && f.stored_cols == stored_cols;
       });
   return it == representations_.end() ? nullptr : &*it;
 }
 
-void quantized_inputs::quantize(const compute& c, const quant::matrix_view& w) {
-  const auto* found = find(w);
+void quantized_inputs::quantize(const compute& c, activation_format format,
+                                std::uint32_t stored_cols) {
+  const auto* found = find(format, stored_cols);
   if (found == nullptr) {
-    representations_.push_back({quant::activation_for(w.format), w.cols, false, {}});
+    representations_.push_back({format, stored_cols, false, {}});
     found = &representations_.back();
   }
   auto& f = representations_[static_cast<std::size_t>(found - representations_.data())];
   if (f.ready)
     return;
-  f.rows.reset(f.format, rows_, cols_, w.cols);
+  f.rows.reset(f.format, rows_, cols_, stored_cols);
   c.pool.parallel_for(rows_, 4, [&](std::size_t begin, std::size_t end, unsigned) {
     for (auto i = begin; i < end; ++i)
       f.rows.set_row(c.k, static_cast<std::uint32_t>(i), {x_ + i * stride_, cols_});
@@ -53,8 +54,8 @@ void quantized_inputs::quantize(const compute& c, const quant::matrix_view& w) {
   f.ready = true;
 }
 
-activation_view quantized_inputs::view(const quant::matrix_view& w) const {
-  const auto* f = find(w);
+activation_view quantized_inputs::view(activation_format format, std::uint32_t stored_cols) const {
+  const auto* f = find(format, stored_cols);
   LARQL_CHECK(f != nullptr && f->ready);
   return f->rows.view();
 }

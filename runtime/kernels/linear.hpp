@@ -29,10 +29,17 @@ public:
   void bind(const float* x, std::uint32_t rows, std::uint32_t cols, std::size_t stride);
 
   /// Makes the representation for `w` if it is not there yet. Call before view(), from one thread.
-  void quantize(const compute& c, const quant::matrix_view& w);
+  void quantize(const compute& c, const quant::matrix_view& w) {
+    quantize(c, quant::activation_for(w.format), w.cols);
+  }
+  /// The same in `format`, with `stored_cols` columns.
+  void quantize(const compute& c, activation_format format, std::uint32_t stored_cols);
 
   /// @pre prepared
-  [[nodiscard]] activation_view view(const quant::matrix_view& w) const;
+  [[nodiscard]] activation_view view(const quant::matrix_view& w) const {
+    return view(quant::activation_for(w.format), w.cols);
+  }
+  [[nodiscard]] activation_view view(activation_format format, std::uint32_t stored_cols) const;
 
 private:
   struct representation {
@@ -41,7 +48,8 @@ private:
     bool ready = false;
     activation_rows rows;
   };
-  [[nodiscard]] const representation* find(const quant::matrix_view& w) const;
+  [[nodiscard]] const representation* find(activation_format format,
+                                           std::uint32_t stored_cols) const;
 
   const float* x_ = nullptr;
   std::uint32_t rows_ = 0;

@@ -1,87 +1,20 @@
 // The number formats of weights, and the facts about each that every kernel reads: how many weights
-// a block has, where its parts lie, what a code stands for. One table; nothing else repeats it.
+// a block has, where its parts lie, what a code stands for (block_facts.hpp). One table; nothing
+// else repeats it.
 //
-// Numerics  A block of 32:  weight = d * (code - offset) + min.
-//           A block of 256: weight = d * scale * (code - offset) - d_min * min, with a scale (and a
-//           minimum) for each of its groups.
 // Source    docs/vindex-format.md, "Block encodings". All but q6_k are byte-identical to ggml's.
 // Threads   Constants.
 
 #pragma once
 
+#include "runtime/quant/block_facts.hpp"
+
 #include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <string_view>
 
 namespace larql::quant {
-
-/// Values are internal; files and messages use the names and codes of the table below.
-enum class encoding : std::uint8_t {
-  f32,
-  f16,
-  bf16,
-  q8_0,
-  q4_0,
-  q5_0,
-  q5_1,
-  iq4_nl,
-  q4_k,
-  q5_k,
-  q6_k, ///< Elements in linear order, unlike ggml's (docs/vindex-format.md, "Block encodings").
-};
-
-/// How the codes of a block lie in its bytes.
-enum class code_layout : std::uint8_t {
-  plain_f32, ///< no codes: a number
-  plain_f16,
-  plain_bf16,
-
-  // Blocks of 32.
-  signed_bytes,   ///< one byte each; `offset` 128 stands for the sign
-  nibbles,        ///< sixteen bytes: low nibbles are weights 0-15, high nibbles 16-31
-  nibbles_fifth,  ///< the same, with a bit 4 for weight i in bit i of the four bytes before them
-  nibbles_iq4_nl, ///< the same as nibbles; each is an index into iq4_nl_codes
-
-  // Blocks of 256.
-  k_nibbles,       ///< per 64 weights 32 bytes: low nibbles are the first 32 weights
-  k_nibbles_fifth, ///< the same, with 32 bytes at high_at: bit j of byte i for weight 32j + i
-  linear_six,      ///< weight i: nibble i%2 of byte i/2, bits 2(i%4) of byte high_at + i/4
-};
-
-/// How the scales of the groups of a block of 256 lie in its bytes.
-enum class scale_layout : std::uint8_t {
-  none,         ///< blocks without groups
-  six_bit,      ///< eight scales and eight minima of six bits in twelve bytes
-  signed_bytes, ///< sixteen scales, a signed byte each
-};
-
-/// What a block of one encoding is. Places are in bytes from the block's first byte.
-struct block_facts {
-  encoding format;
-  std::string_view name;    ///< in manifests and messages; never change, as the two below
-  std::uint32_t layer_code; ///< in layer files; below 64 the reference's own (7 is its fp4)
-  std::uint32_t ggml_type;  ///< in GGUF files
-  std::uint32_t weights;    ///< 1, 32 or 256
-  std::uint32_t bytes;
-  code_layout codes;
-  std::uint32_t codes_at = 0;
-  std::uint32_t high_at = 0; ///< upper bits of the codes, where they lie apart
-  std::uint32_t d_at = 0;    ///< half precision
-  std::uint32_t min_at = 0;  ///< min or d_min, half precision; only if has_min
-  bool has_min = false;
-  int offset = 0;   ///< zero or a power of two; taken from each code
-  int max_code = 0; ///< largest code before the offset is taken
-  scale_layout scales = scale_layout::none;
-  std::uint32_t scales_at = 0;
-  std::uint32_t groups = 1; ///< of equal size, with a scale each
-
-  /// The power of two that is the offset. @pre offset != 0
-  [[nodiscard]] constexpr int offset_shift() const noexcept {
-    return std::countr_zero(static_cast<unsigned>(offset));
-  }
-};
 
 /// In the order of `encoding`.
 inline constexpr block_facts block_table[] = {
@@ -203,6 +136,145 @@ inline constexpr block_facts block_table[] = {
      .scales = scale_layout::signed_bytes,
      .scales_at = 192,
      .groups = 16},
+    {.format = encoding::q4_1,
+     .name = "Q4_1",
+     .layer_code = 68,
+     .ggml_type = 3,
+     .weights = 32,
+     .bytes = 20,
+     .codes = code_layout::nibbles,
+     .codes_at = 4,
+     .min_at = 2,
+     .has_min = true,
+     .max_code = 15},
+    {.format = encoding::iq4_xs,
+     .name = "IQ4_XS",
+     .layer_code = 69,
+     .ggml_type = 23,
+     .weights = 256,
+     .bytes = 136,
+     .codes = code_layout::nibbles_iq4_xs,
+     .codes_at = 8,
+     .offset = 128,
+     .max_code = 241,
+     .scales = scale_layout::split_six,
+     .scales_at = 2,
+     .groups = 8},
+    {.format = encoding::q3_k,
+     .name = "Q3_K",
+     .layer_code = 70,
+     .ggml_type = 11,
+     .weights = 256,
+     .bytes = 110,
+     .codes = code_layout::k_pairs_third,
+     .codes_at = 32,
+     .high_at = 0,
+     .d_at = 108,
+     .offset = 4,
+     .max_code = 7,
+     .scales = scale_layout::six_bit_signed,
+     .scales_at = 96,
+     .groups = 16},
+    {.format = encoding::q2_k,
+     .name = "Q2_K",
+     .layer_code = 71,
+     .ggml_type = 10,
+     .weights = 256,
+     .bytes = 84,
+     .codes = code_layout::k_pairs,
+     .codes_at = 16,
+     .d_at = 80,
+     .min_at = 82,
+     .has_min = true,
+     .max_code = 3,
+     .scales = scale_layout::nibbles,
+     .scales_at = 0,
+     .groups = 16},
+    {.format = encoding::mxfp4,
+     .name = "MXFP4",
+     .layer_code = 72,
+     .ggml_type = 39,
+     .weights = 32,
+     .bytes = 17,
+     .codes = code_layout::nibbles_mxfp4,
+     .codes_at = 1,
+     .d_is = d_kind::exponent,
+     .offset = 16,
+     .max_code = 28},
+    {.format = encoding::iq3_s,
+     .name = "IQ3_S",
+     .layer_code = 73,
+     .ggml_type = 21,
+     .weights = 256,
+     .bytes = 110,
+     .codes = code_layout::lattice_3s,
+     .codes_at = 2,
+     .high_at = 66,
+     .offset = 64,
+     .max_code = 79,
+     .scales = scale_layout::odd_nibbles,
+     .scales_at = 106,
+     .groups = 8},
+    {.format = encoding::iq3_xxs,
+     .name = "IQ3_XXS",
+     .layer_code = 74,
+     .ggml_type = 18,
+     .weights = 256,
+     .bytes = 98,
+     .codes = code_layout::lattice_3xxs,
+     .codes_at = 2,
+     .high_at = 66,
+     .d_factor = 0.25f,
+     .offset = 64,
+     .max_code = 126,
+     .scales = scale_layout::odd_top_nibbles,
+     .scales_at = 66,
+     .scale_step = 4,
+     .groups = 8},
+    {.format = encoding::iq2_s,
+     .name = "IQ2_S",
+     .layer_code = 75,
+     .ggml_type = 22,
+     .weights = 256,
+     .bytes = 82,
+     .codes = code_layout::lattice_2s,
+     .codes_at = 2,
+     .high_at = 66,
+     .d_factor = 0.125f,
+     .offset = 64,
+     .max_code = 107,
+     .scales = scale_layout::odd_nibbles,
+     .scales_at = 74,
+     .groups = 16},
+    {.format = encoding::iq2_xs,
+     .name = "IQ2_XS",
+     .layer_code = 76,
+     .ggml_type = 17,
+     .weights = 256,
+     .bytes = 74,
+     .codes = code_layout::lattice_2xs,
+     .codes_at = 2,
+     .d_factor = 0.125f,
+     .offset = 64,
+     .max_code = 107,
+     .scales = scale_layout::odd_nibbles,
+     .scales_at = 66,
+     .groups = 16},
+    {.format = encoding::iq2_xxs,
+     .name = "IQ2_XXS",
+     .layer_code = 77,
+     .ggml_type = 16,
+     .weights = 256,
+     .bytes = 66,
+     .codes = code_layout::lattice_2xxs,
+     .codes_at = 2,
+     .d_factor = 0.125f,
+     .offset = 64,
+     .max_code = 107,
+     .scales = scale_layout::odd_top_nibbles,
+     .scales_at = 6,
+     .scale_step = 8,
+     .groups = 8},
 };
 inline constexpr std::size_t encoding_count = std::size(block_table);
 
@@ -226,6 +298,11 @@ inline constexpr block_facts block_traits = facts_of(E);
 alignas(16) inline constexpr std::array<std::uint8_t, 16> iq4_nl_codes = {
     1, 24, 45, 63, 79, 93, 106, 118, 129, 141, 153, 166, 181, 197, 217, 241};
 
+/// Those that an MXFP4 nibble stands for: twice an fp4 number (E2M1), offset included. Never
+/// change.
+alignas(16) inline constexpr std::array<std::uint8_t, 16> mxfp4_codes = {
+    16, 17, 18, 19, 20, 22, 24, 28, 16, 15, 14, 13, 12, 10, 8, 4};
+
 namespace detail {
 
 consteval bool table_is_sound() {
@@ -245,6 +322,12 @@ consteval bool table_is_sound() {
     if (f.offset != 0 && !std::has_single_bit(static_cast<unsigned>(f.offset)))
       return false;
     if (!is_plain && (f.max_code <= 0 || f.offset > f.max_code))
+      return false;
+    if (f.groups != 1 && f.groups != 8 && f.groups != 16)
+      return false;
+    // Of an exact product with another float no bit is lost (docs/numerics.md).
+    const auto factor = std::bit_cast<std::uint32_t>(f.d_factor);
+    if ((factor & 0x7fffffu) != 0 || f.d_factor <= 0 || f.d_factor > 1)
       return false;
   }
   return true;

@@ -1,5 +1,8 @@
 #include "runtime/quant/blocks.hpp"
 
+#include "runtime/quant/lattices.hpp"
+
+#include <span>
 #include <utility>
 
 namespace larql::quant {
@@ -19,6 +22,11 @@ void add_fifth_bit(std::uint32_t bits, std::array<std::uint8_t, 32>& out) noexce
     out[i] = static_cast<std::uint8_t>(out[i] | ((bits >> i) & 1u) << 4u);
 }
 
+void look_up(const std::array<std::uint8_t, 16>& table, std::span<std::uint8_t> codes) noexcept {
+  for (auto& c : codes)
+    c = table[c];
+}
+
 // Two sub-blocks of 32 share 32 bytes, low nibbles first.
 void split_k_nibbles(const std::byte* p, std::array<std::uint8_t, 256>& out) noexcept {
   for (auto i = std::size_t{0}; i < 128; ++i) {
@@ -28,11 +36,62 @@ void split_k_nibbles(const std::byte* p, std::array<std::uint8_t, 256>& out) noe
   }
 }
 
-void unpack_six_bit_scales(const std::byte* p, block256& out) noexcept {
-  for (auto j = std::size_t{0}; j < 8; ++j) {
-    const auto [scale, min] = unpack_scale_min(p, j);
-    out.scale[2 * j] = out.scale[2 * j + 1] = scale;
-    out.min[2 * j] = out.min[2 * j + 1] = min;
+// Four sub-blocks of 32 share 32 bytes, low bits first.
+void split_k_pairs(const std::byte* p, std::array<std::uint8_t, 256>& out) noexcept {
+  for (auto i = std::size_t{0}; i < 256; ++i)
+    out[i] = (byte_at(p, i / 128 * 32 + i % 32) >> (i % 128 / 32 * 2)) & 3u;
+}
+
+// Bit j of byte i belongs to weight 32j + i, above `place` bits of it that are there.
+void add_high_bits(const std::byte* p, unsigned place,
+                   std::array<std::uint8_t, 256>& out) noexcept {
+  for (auto i = std::size_t{0}; i < 256; ++i) {
+    const auto bit = (byte_at(p, i % 32) >> (i / 32)) & 1u;
+    out[i] = static_cast<std::uint8_t>(out[i] | bit << place);
+  }
+}
+
+// Sixteen bytes for each sub-block of 32, as in a block of 32.
+void split_nibbles_by_32(const std::byte* p, std::array<std::uint8_t, 256>& out) noexcept {
+  for (auto i = std::size_t{0}; i < 256; ++i) {
+    const auto both = byte_at(p, i / 32 * 16 + i % 16);
+    out[i] = i % 32 < 16 ? both & 15u : both >> 4u;
+  }
+}
+
+void join_linear_six(const std::byte* low, const std::byte* high,
+                     std::array<std::uint8_t, 256>& out) noexcept {
+  for (auto i = std::size_t{0}; i < 256; ++i) {
+    const auto low_bits = (byte_at(low, i / 2) >> (i % 2 * 4)) & 15u;
+    const auto high_bits = (byte_at(high, i / 4) >> (i % 4 * 2)) & 3u;
+    out[i] = static_cast<std::uint8_t>(low_bits | high_bits << 4u);
+  }
+}
+
+// Nibble i of a run of them, low ones first.
+int nibble_at(const std::byte* p, std::size_t i) noexcept {
+  return byte_at(p, i / 2) >> (i % 2 * 4) & 15;
+}
+
+// The scale and minimum of group j.
+scale_min scale_of(const block_facts& facts, const std::byte* p, std::size_t j) noexcept {
+  switch (facts.scales) {
+  case scale_layout::six_bit: return unpack_scale_min(p, j);
+  case scale_layout::six_bit_signed: {
+    // Nibbles: eight low ones, then the high ones of the same bytes. Pairs above them: bytes 8-11.
+    const auto low = byte_at(p, j % 8) >> (j / 8 * 4) & 15;
+    const auto high = byte_at(p, 8 + j % 4) >> (j / 4 * 2) & 3;
+    return {(low | high << 4) - 32, 0};
+  }
+  case scale_layout::split_six: {
+    const auto high = u16_at(p, 0) >> (j * 2) & 3;
+    return {(nibble_at(p + 2, j) | high << 4) - 32, 0};
+  }
+  case scale_layout::nibbles: return {byte_at(p, j) & 15, byte_at(p, j) >> 4};
+  case scale_layout::odd_nibbles: return {2 * nibble_at(p, j) + 1, 0};
+  case scale_layout::odd_top_nibbles:
+    return {2 * (byte_at(p, j * facts.scale_step + 3) >> 4) + 1, 0};
+  default: return {static_cast<std::int8_t>(byte_at(p, j)), 0}; // signed_bytes
   }
 }
 
@@ -59,7 +118,7 @@ block32 decode_block32(encoding e, const std::byte* p) noexcept {
   const auto& facts = facts_of(e);
   const auto* codes = p + facts.codes_at;
   auto out = block32{};
-  out.d = half_to_float(u16_at(p, facts.d_at));
+  out.d = d_of(facts, p);
   if (facts.has_min)
     out.min = half_to_float(u16_at(p, facts.min_at));
   out.offset = facts.offset;
@@ -71,8 +130,11 @@ block32 decode_block32(encoding e, const std::byte* p) noexcept {
     break;
   case code_layout::nibbles_iq4_nl:
     split_nibbles(codes, out.code);
-    for (auto& c : out.code)
-      c = iq4_nl_codes[c];
+    look_up(iq4_nl_codes, out.code);
+    break;
+  case code_layout::nibbles_mxfp4:
+    split_nibbles(codes, out.code);
+    look_up(mxfp4_codes, out.code);
     break;
   default: // signed_bytes
     for (auto i = std::size_t{0}; i < 32; ++i)
@@ -87,33 +149,32 @@ block256 decode_block256(encoding e, const std::byte* p) noexcept {
   const auto* codes = p + facts.codes_at;
   const auto* high = p + facts.high_at;
   auto out = block256{};
-  out.d = half_to_float(u16_at(p, facts.d_at));
+  out.d = d_of(facts, p);
   if (facts.has_min)
     out.d_min = half_to_float(u16_at(p, facts.min_at));
   out.offset = facts.offset;
-  if (facts.scales == scale_layout::six_bit)
-    unpack_six_bit_scales(p + facts.scales_at, out);
-  else
-    for (auto j = std::size_t{0}; j < 16; ++j) {
-      out.scale[j] = static_cast<std::int8_t>(byte_at(p, facts.scales_at + j));
-      out.min[j] = 0;
-    }
+  for (auto j = std::size_t{0}; j < 16; ++j) {
+    const auto s = scale_of(facts, p + facts.scales_at, j * facts.groups / 16);
+    out.scale[j] = s.scale;
+    out.min[j] = s.min;
+  }
   switch (facts.codes) {
   case code_layout::k_nibbles: split_k_nibbles(codes, out.code); break;
   case code_layout::k_nibbles_fifth:
     split_k_nibbles(codes, out.code);
-    for (auto i = std::size_t{0}; i < 256; ++i) {
-      const auto bit = (byte_at(high, i % 32) >> (i / 32)) & 1u;
-      out.code[i] = static_cast<std::uint8_t>(out.code[i] | bit << 4u);
-    }
+    add_high_bits(high, 4, out.code);
     break;
-  default: // linear_six
-    for (auto i = std::size_t{0}; i < 256; ++i) {
-      const auto low_bits = (byte_at(codes, i / 2) >> (i % 2 * 4)) & 15u;
-      const auto high_bits = (byte_at(high, i / 4) >> (i % 4 * 2)) & 3u;
-      out.code[i] = static_cast<std::uint8_t>(low_bits | high_bits << 4u);
-    }
+  case code_layout::k_pairs: split_k_pairs(codes, out.code); break;
+  case code_layout::k_pairs_third:
+    split_k_pairs(codes, out.code);
+    add_high_bits(high, 2, out.code);
     break;
+  case code_layout::nibbles_iq4_xs:
+    split_nibbles_by_32(codes, out.code);
+    look_up(iq4_nl_codes, out.code);
+    break;
+  case code_layout::linear_six: join_linear_six(codes, high, out.code); break;
+  default: decode_lattice(facts, p, out.code); break;
   }
   return out;
 }
@@ -157,6 +218,15 @@ bool exponents_are_finite(const std::byte* row, std::size_t blocks) noexcept {
   return !bad;
 }
 
+// Looks at one byte of each block.
+template <std::uint8_t Bad, std::size_t BlockBytes>
+bool bytes_are_not(const std::byte* first, std::size_t blocks) noexcept {
+  auto bad = false;
+  for (auto b = std::size_t{0}; b < blocks; ++b)
+    bad |= byte_at(first, b * BlockBytes) == Bad;
+  return !bad;
+}
+
 template <encoding E>
 bool is_finite(const std::byte* row, std::size_t blocks) noexcept {
   constexpr auto& facts = block_traits<E>;
@@ -164,6 +234,8 @@ bool is_finite(const std::byte* row, std::size_t blocks) noexcept {
     return exponents_are_finite<of_bf16, facts.bytes, 2>(row, blocks);
   else if constexpr (facts.codes == code_layout::plain_bf16)
     return exponents_are_finite<of_bf16, facts.bytes, 0>(row, blocks);
+  else if constexpr (facts.d_is == d_kind::exponent)
+    return bytes_are_not<255, facts.bytes>(row + facts.d_at, blocks);
   else if constexpr (facts.has_min)
     return exponents_are_finite<of_half, facts.bytes, facts.d_at, facts.min_at>(row, blocks);
   else

@@ -1,8 +1,8 @@
 // Quantised blocks taken apart, in plain C++: what each byte means. The reference kernels, the
 // embedding lookup and the tests read weights through this file only.
 //
-// Source    block_traits.hpp says where the parts of a block lie; docs/vindex-format.md, "Block
-//           encodings", what they mean.
+// Source    block_facts.hpp and block_traits.hpp say where the parts of a block lie;
+//           docs/vindex-format.md, "Block encodings", what they mean.
 // Threads   Pure functions; input may have any alignment.
 
 #pragma once
@@ -44,6 +44,12 @@ inline std::uint16_t u16_at(const std::byte* p, std::size_t i) noexcept {
 }
 inline std::uint32_t u32_at(const std::byte* p, std::size_t i) noexcept {
   return u16_at(p, i) | static_cast<std::uint32_t>(u16_at(p, i + 2)) << 16;
+}
+
+/// d of a block, its factor included.
+[[nodiscard]] inline float d_of(const block_facts& facts, const std::byte* p) noexcept {
+  return facts.d_is == d_kind::exponent ? exponent_to_float(byte_at(p, facts.d_at))
+                                        : half_to_float(u16_at(p, facts.d_at)) * facts.d_factor;
 }
 
 /// @pre shape_of(e).weights == 32

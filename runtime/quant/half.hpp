@@ -51,4 +51,10 @@ namespace larql::quant {
   return static_cast<std::uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
 }
 
+/// 2^(e - 128), subnormals included: the scale of an MXFP4 block, whose codes are twice its
+/// numbers. 255 is NaN.
+[[nodiscard]] constexpr float exponent_to_float(std::uint8_t e) noexcept {
+  return std::bit_cast<float>(e < 2 ? 0x200000u << e : e == 255 ? 0x7fc00000u : (e - 1u) << 23);
+}
+
 } // namespace larql::quant

@@ -89,8 +89,12 @@ result<layer_answers> read_answers(const json& object, const std::string& where,
                                    std::size_t experts) {
   const auto f = json_fields{object, where + ": answers"};
   auto out = layer_answers{};
-  LARQL_TRY(out.gate_up, read_encoding(f, "gate_up"));
-  LARQL_TRY(out.down, read_encoding(f, "down"));
+  LARQL_TRY(out.formats.gate, read_encoding(f, "gate_up"));
+  out.formats.up = out.formats.gate;
+  if (f.has("up")) {
+    LARQL_TRY(out.formats.up, read_encoding(f, "up"));
+  }
+  LARQL_TRY(out.formats.down, read_encoding(f, "down"));
   LARQL_TRY(const auto text, f.string("digests"));
   if (text.size() != experts * answer_digits)
     return fail(errc::corrupt,
@@ -204,10 +208,15 @@ std::string write_checksums(const checksums& sums) {
       experts.push_back(e ? json(to_hex(*e)) : json());
     auto entry =
         json{{"layer", number}, {"head", to_hex(layer.head)}, {"experts", std::move(experts)}};
-    if (layer.answers)
-      entry["answers"] = {{"gate_up", quant::name_of(layer.answers->gate_up)},
-                          {"down", quant::name_of(layer.answers->down)},
-                          {"digests", to_text(layer.answers->experts)}};
+    if (layer.answers) {
+      const auto& formats = layer.answers->formats;
+      auto& answers = entry["answers"];
+      answers = {{"gate_up", quant::name_of(formats.gate)},
+                 {"down", quant::name_of(formats.down)},
+                 {"digests", to_text(layer.answers->experts)}};
+      if (formats.up != formats.gate)
+        answers["up"] = quant::name_of(formats.up);
+    }
     layers.push_back(std::move(entry));
   }
   const auto out = json{{"version", format_version}, {"files", files}, {"layers", layers}};

@@ -40,8 +40,7 @@ using answer_digest = std::array<std::byte, 16>;
 /// The known answers of a layer. They depend on the numbers that are stored, so also on the
 /// encodings, but not on where in a file they lie.
 struct layer_answers {
-  quant::encoding gate_up = quant::encoding::f32;
-  quant::encoding down = quant::encoding::f32;
+  expert_formats formats;
   std::vector<std::optional<answer_digest>> experts; ///< by expert; none: never computed
 
   friend bool operator==(const layer_answers&, const layer_answers&) = default;

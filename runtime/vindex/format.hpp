@@ -51,10 +51,12 @@ inline constexpr std::string_view locations_file = "locations.json";
 
 /// Bytes 'L' 'Y' 'R' 'W' in file order.
 inline constexpr std::uint32_t layer_magic = 0x5752594c;
-inline constexpr std::uint32_t layer_version_1 = 1; ///< one format for both matrices
-inline constexpr std::uint32_t layer_version_2 = 2; ///< ours: a format and a width per matrix
+inline constexpr std::uint32_t layer_version_1 = 1; ///< one format for all matrices
+inline constexpr std::uint32_t layer_version_2 = 2; ///< ours: down has a format and a width
+inline constexpr std::uint32_t layer_version_3 = 3; ///< ours: up has a format, too
 inline constexpr std::uint32_t layer_header_bytes_1 = 24;
 inline constexpr std::uint32_t layer_header_bytes_2 = 32;
+inline constexpr std::uint32_t layer_header_bytes_3 = 36;
 inline constexpr std::uint32_t layer_entry_bytes = 32;
 
 /// Codes in the header of a layer file. On disk: never change. 64 and above are ours.

@@ -17,9 +17,23 @@ std::uint32_t padded_width(std::uint32_t width) {
   return (width + 255) / 256 * 256;
 }
 
-bool fits_version_1(const layer_header& h) {
-  return h.gate_up_format == h.down_format && layer_code(h.down_format) < 64 &&
-         h.down_cols == padded_width(h.width);
+std::uint32_t version_for(const layer_header& h) {
+  const auto& f = h.formats;
+  if (f.gate != f.up)
+    return layer_version_3;
+  const auto fits_1 =
+      f.gate == f.down && layer_code(f.down) < 64 && h.down_cols == padded_width(h.width);
+  return fits_1 ? layer_version_1 : layer_version_2;
+}
+
+std::uint32_t header_bytes(std::uint32_t version) {
+  return version == layer_version_1   ? layer_header_bytes_1
+         : version == layer_version_2 ? layer_header_bytes_2
+                                      : layer_header_bytes_3;
+}
+
+std::uint64_t gate_up_size(const layer_header& h, encoding format) {
+  return h.width * quant::row_bytes(format, h.hidden);
 }
 
 result<encoding> format_from(std::uint32_t code, std::string_view name, const char* field) {
@@ -48,23 +62,24 @@ result<void> check_ranges(std::vector<range> ranges, std::string_view name) {
 // from the table, because files without padding exist.
 result<void> check_sizes(layer_header& h, std::uint32_t version, std::uint64_t gate_up_bytes,
                          std::uint64_t down_bytes, std::string_view name) {
-  const auto gate_block = quant::shape_of(h.gate_up_format).weights;
-  if (h.hidden % gate_block != 0)
-    return fail(errc::corrupt, "{}: field \"hidden\" is {}, expected a multiple of {} for {}", name,
-                h.hidden, gate_block, quant::name_of(h.gate_up_format));
-  h.gate_up_bytes = 2 * std::uint64_t{h.width} * quant::row_bytes(h.gate_up_format, h.hidden);
+  for (const auto e : {h.formats.gate, h.formats.up})
+    if (const auto block = quant::shape_of(e).weights; h.hidden % block != 0)
+      return fail(errc::corrupt, "{}: field \"hidden\" is {}, expected a multiple of {} for {}",
+                  name, h.hidden, block, quant::name_of(e));
+  h.gate_bytes = gate_up_size(h, h.formats.gate);
+  h.gate_up_bytes = h.gate_bytes + gate_up_size(h, h.formats.up);
+  const auto down = h.formats.down;
   const auto down_size = [&](std::uint32_t cols) {
-    return std::uint64_t{h.hidden} * quant::row_bytes(h.down_format, cols);
+    return std::uint64_t{h.hidden} * quant::row_bytes(down, cols);
   };
   if (version == layer_version_1) {
     h.down_cols = padded_width(h.width);
-    if (down_bytes != down_size(h.down_cols) &&
-        h.width % quant::shape_of(h.down_format).weights == 0)
+    if (down_bytes != down_size(h.down_cols) && h.width % quant::shape_of(down).weights == 0)
       h.down_cols = h.width;
   }
-  if (h.down_cols < h.width || h.down_cols % quant::shape_of(h.down_format).weights != 0)
+  if (h.down_cols < h.width || h.down_cols % quant::shape_of(down).weights != 0)
     return fail(errc::corrupt, "{}: field \"down_cols\" is {}, expected whole {} blocks for {}",
-                name, h.down_cols, quant::name_of(h.down_format), h.width);
+                name, h.down_cols, quant::name_of(down), h.width);
   h.down_bytes = down_size(h.down_cols);
   if (gate_up_bytes != h.gate_up_bytes)
     return fail(errc::corrupt, "{}: entry 0: gate_up_bytes is {}, expected {}", name, gate_up_bytes,
@@ -77,9 +92,14 @@ result<void> check_sizes(layer_header& h, std::uint32_t version, std::uint64_t g
 
 } // namespace
 
+std::string names_of(const expert_formats& f) {
+  const auto gate = quant::name_of(f.gate), down = quant::name_of(f.down);
+  return f.gate == f.up ? fmt::format("{} and {}", gate, down)
+                        : fmt::format("{}, {} and {}", gate, quant::name_of(f.up), down);
+}
+
 std::uint64_t layer_table_bytes(std::uint32_t version, std::uint64_t entries) noexcept {
-  return (version == layer_version_1 ? layer_header_bytes_1 : layer_header_bytes_2) +
-         entries * layer_entry_bytes;
+  return header_bytes(version) + entries * layer_entry_bytes;
 }
 
 result<layer_header> parse_layer_header(std::span<const std::byte> head, std::uint64_t file_bytes,
@@ -91,20 +111,24 @@ result<layer_header> parse_layer_header(std::span<const std::byte> head, std::ui
     return fail(errc::corrupt, "{}: magic is {:08x}, expected {:08x} (\"LYRW\")", name, magic,
                 layer_magic);
   const auto version = load_u32(head, 4);
-  if (version != layer_version_1 && version != layer_version_2)
-    return fail(errc::unsupported, "{}: field \"version\" is {}, expected 1 or 2", name, version);
-  if (version == layer_version_2 && head.size() < layer_header_bytes_2)
+  if (version < layer_version_1 || version > layer_version_3)
+    return fail(errc::unsupported, "{}: field \"version\" is {}, expected 1, 2 or 3", name,
+                version);
+  if (head.size() < header_bytes(version))
     return fail(errc::corrupt, "{}: truncated: {} bytes, expected a header of {}", name,
-                head.size(), layer_header_bytes_2);
+                head.size(), header_bytes(version));
   auto h = layer_header{};
-  LARQL_TRY(h.gate_up_format, format_from(load_u32(head, 8), name, "format"));
+  LARQL_TRY(h.formats.gate, format_from(load_u32(head, 8), name, "format"));
   const auto entries = load_u32(head, 12);
   h.width = load_u32(head, 16);
   h.hidden = load_u32(head, 20);
-  h.down_format = h.gate_up_format;
-  if (version == layer_version_2) {
-    LARQL_TRY(h.down_format, format_from(load_u32(head, 24), name, "down_format"));
+  h.formats.up = h.formats.down = h.formats.gate;
+  if (version != layer_version_1) {
+    LARQL_TRY(h.formats.down, format_from(load_u32(head, 24), name, "down_format"));
     h.down_cols = load_u32(head, 28);
+  }
+  if (version == layer_version_3) {
+    LARQL_TRY(h.formats.up, format_from(load_u32(head, 32), name, "up_format"));
   }
   if (entries == 0 || entries > max_experts)
     return fail(errc::corrupt, "{}: field \"num_entries\" is {}, expected 1 to {}", name, entries,
@@ -153,10 +177,16 @@ template <class File>
 result<layer_header> read_header(const File& in, const model_config& model,
                                  const sha256_digest* digest) {
   const auto name = in.path().string();
-  const auto wanted = layer_table_bytes(layer_version_2, model.experts);
-  auto head = std::vector<std::byte>(std::min(wanted, in.size_bytes()));
   in.advise(access_pattern::random); // what follows the table may be another node's experts
+  // The version first: what follows the table of a shorter header need not be there.
+  auto head =
+      std::vector<std::byte>(std::min<std::uint64_t>(layer_header_bytes_1, in.size_bytes()));
   LARQL_TRY_VOID(in.read(0, head));
+  if (head.size() == layer_header_bytes_1) {
+    const auto wanted = layer_table_bytes(load_u32(head, 4), model.experts);
+    head.resize(std::min(wanted, in.size_bytes()));
+    LARQL_TRY_VOID(in.read(0, head));
+  }
   // Compare the count first: a table of another size would look truncated.
   if (head.size() >= layer_header_bytes_1 && load_u32(head, 0) == layer_magic &&
       load_u32(head, 12) != model.experts)
@@ -191,18 +221,20 @@ result<layer_header> read_layer_header(const stored_file& in, const model_config
 }
 
 std::vector<std::byte> write_layer_header(const layer_header& h) {
-  const auto version = fits_version_1(h) ? layer_version_1 : layer_version_2;
+  const auto version = version_for(h);
   auto out = std::vector<std::byte>{};
   append_u32(out, layer_magic);
   append_u32(out, version);
-  append_u32(out, layer_code(h.gate_up_format));
+  append_u32(out, layer_code(h.formats.gate));
   append_u32(out, static_cast<std::uint32_t>(h.entries.size()));
   append_u32(out, h.width);
   append_u32(out, h.hidden);
-  if (version == layer_version_2) {
-    append_u32(out, layer_code(h.down_format));
+  if (version != layer_version_1) {
+    append_u32(out, layer_code(h.formats.down));
     append_u32(out, h.down_cols);
   }
+  if (version == layer_version_3)
+    append_u32(out, layer_code(h.formats.up));
   for (const auto& e : h.entries) {
     append_u64(out, e.gate_up_offset);
     append_u64(out, h.gate_up_bytes);
@@ -212,22 +244,20 @@ std::vector<std::byte> write_layer_header(const layer_header& h) {
   return out;
 }
 
-layer_header plan_layer(encoding gate_up, encoding down, std::uint32_t experts, std::uint32_t width,
+layer_header plan_layer(const expert_formats& formats, std::uint32_t experts, std::uint32_t width,
                         std::uint32_t hidden) {
   auto h = layer_header{};
-  h.gate_up_format = gate_up;
-  h.down_format = down;
+  h.formats = formats;
   h.width = width;
   h.hidden = hidden;
   // K-quants need whole blocks of 256; the others fit the width as it is, and then the file saves
   // the padding that version 1 would add.
-  const auto block = quant::shape_of(down).weights;
-  h.down_cols = (width + block - 1) / block * block;
-  h.gate_up_bytes = 2 * std::uint64_t{width} * quant::row_bytes(gate_up, hidden);
-  h.down_bytes = std::uint64_t{hidden} * quant::row_bytes(down, h.down_cols);
+  h.down_cols = static_cast<std::uint32_t>(quant::padded_cols(formats.down, width));
+  h.gate_bytes = gate_up_size(h, formats.gate);
+  h.gate_up_bytes = h.gate_bytes + gate_up_size(h, formats.up);
+  h.down_bytes = std::uint64_t{hidden} * quant::row_bytes(formats.down, h.down_cols);
   h.entries.resize(experts);
-  const auto version = fits_version_1(h) ? layer_version_1 : layer_version_2;
-  h.table_bytes = layer_table_bytes(version, experts);
+  h.table_bytes = layer_table_bytes(version_for(h), experts);
   auto at = h.table_bytes;
   for (auto& e : h.entries) {
     e.gate_up_offset = at;

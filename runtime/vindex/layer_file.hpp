@@ -2,7 +2,7 @@
 //
 // Only the header is read; the experts' bytes are mapped by experts/expert_bank.hpp.
 //
-// Shapes    gate_up: [2 * width][hidden], gate rows first; down: [hidden][down_cols], where
+// Shapes    gate_up: gate, then up, [width][hidden] each; down: [hidden][down_cols], where
 //           down_cols is `width` plus zero padding.
 // Source    docs/vindex-format.md, "Layer files".
 
@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace larql::vindex {
@@ -28,12 +29,24 @@ struct expert_entry {
   std::uint64_t down_offset = 0;
 };
 
+/// The encodings of a layer's experts.
+struct expert_formats {
+  quant::encoding gate = quant::encoding::f32;
+  quant::encoding up = quant::encoding::f32;
+  quant::encoding down = quant::encoding::f32;
+
+  friend bool operator==(const expert_formats&, const expert_formats&) = default;
+};
+
+/// "Q4_K and Q6_K", for messages: of gate and up, and of down; all three if gate and up differ.
+[[nodiscard]] std::string names_of(const expert_formats& f);
+
 struct layer_header {
-  quant::encoding gate_up_format = quant::encoding::f32;
-  quant::encoding down_format = quant::encoding::f32;
+  expert_formats formats;
   std::uint32_t width = 0; ///< inner width of an expert
   std::uint32_t hidden = 0;
-  std::uint32_t down_cols = 0; ///< stored columns of down
+  std::uint32_t down_cols = 0;  ///< stored columns of down
+  std::uint64_t gate_bytes = 0; ///< of one expert's gate, with which gate_up begins
   std::uint64_t gate_up_bytes = 0;
   std::uint64_t down_bytes = 0;
   std::uint64_t table_bytes = 0; ///< header and table, from the start of the file
@@ -61,13 +74,17 @@ struct layer_header {
                                                      const sha256_digest* digest = nullptr);
 
 /// Header and table of a new file, experts in order, gate_up directly followed by down.
-/// Version 1 where it can hold the formats, else version 2.
+/// The lowest version that can hold the formats.
 [[nodiscard]] std::vector<std::byte> write_layer_header(const layer_header& header);
 
 /// Fills in byte counts, offsets and stored width for a new file with `experts` entries.
 /// @pre the widths fit the formats
-[[nodiscard]] layer_header plan_layer(quant::encoding gate_up, quant::encoding down,
-                                      std::uint32_t experts, std::uint32_t width,
-                                      std::uint32_t hidden);
+[[nodiscard]] layer_header plan_layer(const expert_formats& formats, std::uint32_t experts,
+                                      std::uint32_t width, std::uint32_t hidden);
+[[nodiscard]] inline layer_header plan_layer(quant::encoding gate_up, quant::encoding down,
+                                             std::uint32_t experts, std::uint32_t width,
+                                             std::uint32_t hidden) {
+  return plan_layer({gate_up, gate_up, down}, experts, width, hidden);
+}
 
 } // namespace larql::vindex

@@ -144,6 +144,13 @@ const std::vector<preset>& presets() {
   return all;
 }
 
+std::vector<std::string> preset_names() {
+  auto out = std::vector<std::string>{};
+  for (const auto& p : presets())
+    out.emplace_back(p.name);
+  return out;
+}
+
 result<const preset*> find_preset(std::string_view name) {
   auto names = std::string{};
   for (const auto& p : presets()) {

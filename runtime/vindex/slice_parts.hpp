@@ -49,6 +49,9 @@ struct preset {
 /// All presets, in the order to show them.
 [[nodiscard]] const std::vector<preset>& presets();
 
+/// Their names.
+[[nodiscard]] std::vector<std::string> preset_names();
+
 /// By name or alias; the error lists the names.
 [[nodiscard]] result<const preset*> find_preset(std::string_view name);
 

@@ -62,7 +62,7 @@ protected:
     const auto there = eventually([&] {
       auto found = 0;
       const auto text = c.err();
-      for (auto at = text.find("tokens/s)"); at != text.npos; at = text.find("tokens/s)", at + 1))
+      for (auto at = text.find(" tokens/s"); at != text.npos; at = text.find(" tokens/s", at + 1))
         ++found;
       return found == n;
     });

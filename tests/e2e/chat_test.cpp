@@ -1,31 +1,23 @@
 // Mirrors cli/laptop/chat.cpp from outside: turns of a conversation, its commands, and what a lost
-// node does to it.
+// node does to it. What a terminal adds is in chat_terminal_test.cpp.
 
-#include "tests/e2e/programs.hpp"
-#include "tests/support/paths.hpp"
+#include "tests/e2e/serve_process.hpp"
 
 namespace larql::test {
 namespace {
 
-class Chat : public testing::Test {
+class Chat : public demo_model_test {
 protected:
-  void SetUp() override {
-    const auto done =
-        run(larql({"extract", (test::source_dir() / "tests/demo_model/larql-demo.gguf").string(),
-                   "-o", vindex().string()}));
-    ASSERT_EQ(done.code, 0) << done.err;
-  }
-
-  [[nodiscard]] fs::path vindex() const { return scratch_ / "demo.vindex"; }
-
   [[nodiscard]] node_ptr start(const std::string& name, const std::string& experts,
                                const std::string& port = "0") const {
     return std::make_unique<node_process>(
-        vindex(), words{"--name", name, "--experts", experts, "--port", port});
+        fs::path{vindex()}, words{"--name", name, "--experts", experts, "--port", port});
   }
 
   [[nodiscard]] std::unique_ptr<child_process> talk(const words& options = {}) const {
-    auto command = larql({"chat", vindex().string(), "-n", "12"});
+    auto command = larql({"chat", vindex()});
+    if (std::find(options.begin(), options.end(), "-n") == options.end())
+      command.insert(command.end(), {"-n", "12"});
     command.insert(command.end(), options.begin(), options.end());
     return std::make_unique<child_process>(command, child_process::variables{}, child_input::pipe);
   }
@@ -37,14 +29,27 @@ protected:
     return n;
   }
 
-  temporary_directory scratch_;
+  /// What a whole conversation prints.
+  [[nodiscard]] finished converse(const std::string& lines, const words& options = {}) const {
+    const auto chat = talk(options);
+    chat->write(lines);
+    chat->end_input();
+    const auto ended = chat->wait();
+    return {ended ? ended->code : -1, chat->out(), chat->err()};
+  }
+  static std::string joined(std::string lines) {
+    lines.erase(std::remove(lines.begin(), lines.end(), '\n'), lines.end());
+    return lines;
+  }
+
+  temporary_directory own_;
 };
 
 TEST_F(Chat, AnswersTurnsAndRemembersThem) {
   const auto chat = talk();
   chat->write("The capital of France is\nThe capital of Italy is\n/quit\n");
   EXPECT_EQ(chat->wait(), (exit_status{0, 0})) << chat->err();
-  EXPECT_EQ(count(chat->err(), "tokens/s)"), 2) << chat->err();
+  EXPECT_EQ(count(chat->err(), " tokens/s"), 2) << chat->err();
   EXPECT_NE(chat->out().find("Paris"), std::string::npos) << chat->out();
   // The second answer is the one to the whole conversation, whatever was kept in the cache.
   const auto fresh = talk({"--chunk", "1"});
@@ -80,13 +85,168 @@ TEST_F(Chat, WhatDoesNotFitTheContextIsNotAdvisedToBeAskedAgain) {
   EXPECT_EQ(chat->err().find("/retry"), std::string::npos) << chat->err();
 }
 
-TEST_F(Chat, CommandsThatAreUnknownShowTheHelp) {
-  const auto chat = talk();
-  chat->write("/what\n/nodes\n/quit\n");
-  EXPECT_EQ(chat->wait(), (exit_status{0, 0}));
-  EXPECT_NE(chat->out().find("/retry"), std::string::npos);
-  EXPECT_NE(chat->out().find("all experts are on this machine"), std::string::npos);
+TEST_F(Chat, AnUnknownCommandIsAnErrorThatSaysWhatWasMeant) {
+  const auto done = converse("/nods\n/nodes\n/help\n");
+  EXPECT_EQ(done.code, 1);
+  EXPECT_NE(done.err.find("there is no command /nods, did you mean /nodes?"), std::string::npos)
+      << done.err;
+  EXPECT_NE(done.out.find("all experts are on this machine"), std::string::npos) << done.out;
+  EXPECT_NE(done.out.find("/retry"), std::string::npos) << done.out;
 }
+
+TEST_F(Chat, ATextThatBeginsWithASlashIsSent) {
+  const auto file = own_ / "talk.json";
+  const auto done = converse("/etc/hosts: what is this?\n\"\"\"/usr/bin\n\tand more\"\"\"\n/save " +
+                             file.string() + "\n");
+  EXPECT_EQ(done.code, 0) << done.err;
+  const auto turns = json::parse(read_file(file))["turns"];
+  ASSERT_EQ(turns.size(), 4u);
+  EXPECT_EQ(turns[0]["content"], "/etc/hosts: what is this?");
+  EXPECT_EQ(turns[2]["content"], "/usr/bin\n\tand more");
+}
+
+// ---- answers that were cut ----------------------------------------------------------------------
+
+TEST_F(Chat, AnAnswerThatWasCutSaysSoAndGoesOnAsIfItHadNotBeen) {
+  const auto whole = converse("The capital of France is\n", {"-q", "-n", "6"});
+  const auto cut = converse("The capital of France is\n/continue\n", {"-n", "3"});
+  EXPECT_EQ(cut.code, 0) << cut.err;
+  EXPECT_EQ(joined(cut.out), joined(whole.out));
+  EXPECT_NE(cut.err.find("cut after 3 tokens: /continue goes on"), std::string::npos) << cut.err;
+  EXPECT_EQ(converse("/continue\n").code, 1) << "there is nothing that could go on";
+}
+
+TEST_F(Chat, AFullContextLeavesOutTheOldestTurnsAndSaysSo) {
+  auto lines = std::string{};
+  for (auto i = 0; i < 8; ++i)
+    lines += "The capital of France is a city of many people.\n";
+  const auto done = converse(lines, {"--context", "128", "-n", "4"});
+  EXPECT_EQ(done.code, 0) << done.err;
+  EXPECT_NE(done.err.find("The context of 128 tokens is full: the oldest"), std::string::npos)
+      << done.err;
+  EXPECT_EQ(count(done.err, " tokens/s"), 8) << done.err;
+}
+
+// ---- conversations that are kept ----------------------------------------------------------------
+
+TEST_F(Chat, ASavedConversationGoesOnInAnotherProcessAndReadsOnlyWhatIsNew) {
+  const auto file = (own_ / "talk.json").string();
+  const auto first = std::string{"The capital of France is a city of many people, and\n"};
+  const auto second = std::string{"The capital of Italy is\n/stats\n"};
+  const auto here = converse(first + second);
+  const auto before = converse(first + "/save " + file + "\n");
+  ASSERT_EQ(before.code, 0) << before.err;
+  EXPECT_NE(before.err.find("Saved, with the keys and values of"), std::string::npos) << before.err;
+  const auto after = converse("/load " + file + "\n" + second);
+  ASSERT_EQ(after.code, 0) << after.err;
+  EXPECT_EQ(before.out + after.out, here.out);
+  const auto read = [](const std::string& text) {
+    const auto at = text.rfind("(prompt: ");
+    return at == std::string::npos ? std::string{"?"} : text.substr(at, text.find(',', at) - at);
+  };
+  EXPECT_EQ(read(after.err), read(here.err)) << after.err;
+
+  fs::remove(file + ".kv");
+  const auto anew = converse("/load " + file + "\n" + second);
+  EXPECT_EQ(before.out + anew.out, here.out) << "the text alone is enough";
+  EXPECT_NE(read(anew.err), read(here.err));
+}
+
+TEST_F(Chat, FilesOfOthersAreNotReplacedAndWhatIsNoConversationIsNotLoaded) {
+  const auto file = own_ / "notes.txt";
+  write_file(file, "mine");
+  const auto done = converse("Hi\n/save " + file.string() + "\n/load " + file.string() + "\n");
+  EXPECT_EQ(done.code, 1);
+  EXPECT_EQ(count(done.err, file.string()), 2) << done.err;
+  EXPECT_EQ(read_file(file), "mine");
+}
+
+TEST_F(Chat, UndoSettingsAndFilesChangeTheNextAnswer) {
+  const auto file = own_ / "letter.txt";
+  write_file(file, "A letter\n\tof two lines\r\n");
+  const auto talk = own_ / "talk.json";
+  const auto done =
+      converse("One\n/undo\n/set max-tokens 2\n/set temprature 1\n/read " + file.string() +
+               "\nThe capital of France is\n/save " + talk.string() + "\n");
+  EXPECT_NE(done.err.find("did you mean temperature?"), std::string::npos) << done.err;
+  EXPECT_NE(done.err.find("cut after 2 tokens"), std::string::npos) << done.err;
+  const auto turns = json::parse(read_file(talk))["turns"];
+  ASSERT_EQ(turns.size(), 2u);
+  EXPECT_EQ(turns[0]["content"], "A letter\n\tof two lines\n\nThe capital of France is");
+}
+
+TEST_F(Chat, AnEditorWritesTheMessage) {
+  const auto file = own_ / "talk.json";
+  auto command = larql({"chat", vindex(), "-n", "2"});
+  auto chat = child_process{
+      command, {{"VISUAL", "printf 'The capital\\n\\tof France\\n' >"}}, child_input::pipe};
+  chat.write("/edit\n/save " + file.string() + "\n/quit\n");
+  EXPECT_EQ(chat.wait(), (exit_status{0, 0})) << chat.err();
+  EXPECT_EQ(json::parse(read_file(file))["turns"][0]["content"], "The capital\n\tof France");
+}
+
+// ---- with a server ------------------------------------------------------------------------------
+
+TEST_F(Chat, RunChatAndAServersChatSayTheSame) {
+  const auto question = std::string{"The capital of France is"};
+  const auto ran = run(larql({"run", vindex(), question, "-q", "-n", "12"}));
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(converse(question + "\n", {"-q"}).out, ran.out);
+
+  const auto server = serve_process{vindex(), {}};
+  const auto lines = question + "\nThe capital of Italy is\n/nodes\n";
+  auto chat =
+      child_process{larql({"chat", "--url", server.url(), "-n", "12"}), {}, child_input::pipe};
+  chat.write(lines);
+  chat.end_input();
+  EXPECT_EQ(chat.wait(), (exit_status{0, 0})) << chat.err();
+  EXPECT_TRUE(chat.out().starts_with(ran.out)) << chat.out();
+  EXPECT_NE(chat.out().find("all experts are on the machine of"), std::string::npos) << chat.out();
+  EXPECT_EQ(count(chat.err(), " tokens/s"), 2) << chat.err();
+  const auto both = converse(question + "\nThe capital of Italy is\n", {"-q"}).out;
+  EXPECT_TRUE(chat.out().starts_with(both)) << chat.out();
+}
+
+TEST_F(Chat, AServerThatWantsAKeyGetsItAndSaysSoWithoutOne) {
+  const auto keys = own_ / "keys.txt";
+  write_file(keys, "# mine\n0123456789abcdef0123\n");
+  const auto server = serve_process{vindex(), {"--api-key-file", keys.string()}};
+  const auto ask = [&](const words& options) {
+    auto command = larql({"chat", "--url", server.url() + "/v1/", "-n", "4"});
+    command.insert(command.end(), options.begin(), options.end());
+    auto chat = child_process{command, {}, child_input::pipe};
+    chat.write("The capital of France is\n");
+    chat.end_input();
+    const auto ended = chat.wait();
+    return finished{ended ? ended->code : -1, chat.out(), chat.err()};
+  };
+  const auto without = ask({});
+  EXPECT_EQ(without.code, 2) << without.err;
+  EXPECT_NE(without.err.find("--api-key-file"), std::string::npos) << without.err;
+  const auto with = ask({"--api-key-file", keys.string()});
+  EXPECT_EQ(with.code, 0) << with.err;
+  EXPECT_NE(with.err.find("/continue"), std::string::npos) << with.err;
+}
+
+TEST_F(Chat, AServersFullContextLeavesOutTheOldestTurns) {
+  const auto server = serve_process{vindex(), {"--context", "128"}};
+  auto chat =
+      child_process{larql({"chat", "--url", server.url(), "-n", "4"}), {}, child_input::pipe};
+  for (auto i = 0; i < 8; ++i)
+    chat.write("The capital of France is a city of many people.\n");
+  chat.end_input();
+  EXPECT_EQ(chat.wait(), (exit_status{0, 0})) << chat.err();
+  EXPECT_NE(chat.err().find("The context of 128 tokens is full"), std::string::npos) << chat.err();
+}
+
+TEST_F(Chat, AServerThatIsNotThereIsAnErrorWithItsAddress) {
+  const auto done = run(larql({"chat", "--url", "http://127.0.0.1:9"}));
+  EXPECT_EQ(done.code, 1);
+  EXPECT_NE(done.err.find("127.0.0.1:9"), std::string::npos) << done.err;
+  EXPECT_EQ(run(larql({"chat", vindex(), "--url", "http://127.0.0.1:9"})).code, 2);
+}
+
+// ---- nodes --------------------------------------------------------------------------------------
 
 TEST_F(Chat, SurvivesTheLossOfItsExperts) {
   const auto alpha = start("alpha", "0-7");
@@ -94,7 +254,7 @@ TEST_F(Chat, SurvivesTheLossOfItsExperts) {
   const auto chat = talk(
       {"--failover-timeout", "0", "--moe-shards", alpha->owns("0-7") + "," + beta->owns("8-15")});
   chat->write("The capital of France is\n");
-  ASSERT_TRUE(chat->wait_for_err("tokens/s)")) << chat->err();
+  ASSERT_TRUE(chat->wait_for_err("tokens/s,")) << chat->err();
   beta->child().signal(SIGKILL);
   ASSERT_TRUE(beta->child().wait());
   chat->write("The capital of Italy is\n");
@@ -108,7 +268,7 @@ TEST_F(Chat, SurvivesTheLossOfItsExperts) {
       chat->write("/retry\n");
       ++asked;
     }
-    return count(chat->err(), "tokens/s)") == 2;
+    return count(chat->err(), "tokens/s,") == 2;
   })) << chat->err();
   chat->write("/nodes\n/quit\n");
   EXPECT_EQ(chat->wait(), (exit_status{1, 0})) << chat->err(); // a script hears of the failure

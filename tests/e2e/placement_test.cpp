@@ -36,6 +36,20 @@ protected:
   std::string local;
 };
 
+class PlacementOfMixedExperts : public Placement {
+protected:
+  // Gate and up want a row rounded differently in one layer, alike in another.
+  PlacementOfMixedExperts() {
+    model_.expert_encodings = {quant::encoding::q4_k, quant::encoding::iq3_s,
+                               quant::encoding::mxfp4};
+    model_.up_encodings = {quant::encoding::q5_0, quant::encoding::q2_k, quant::encoding::f32};
+  }
+};
+
+TEST_F(PlacementOfMixedExperts, NodesGiveTheBitsOfLocalExperts) {
+  expect_same_with_shards({"0-3", "4-7"});
+}
+
 TEST_F(Placement, OneNodeGivesTheBitsOfLocalExperts) {
   expect_same_with_shards({"0-7"});
 }

@@ -4,6 +4,8 @@
 #include "tests/e2e/programs.hpp"
 #include "tests/support/paths.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 #include <sstream>
 
@@ -151,6 +153,41 @@ TEST_F(ChatFormats, ATokenThatIsNeverToBeChosenIsNotChosen) {
   const auto other = numbers(answer({"--token-ids"}).out);
   ASSERT_FALSE(other.empty());
   EXPECT_EQ(std::count(other.begin(), other.end(), first[0]), 0);
+}
+
+// ---- options of answers -------------------------------------------------------------------------
+
+TEST_F(ChatFormats, AStopTextEndsTheAnswerAndIsNotShown) {
+  const auto whole = ask({"-q"}).out;
+  ASSERT_GT(whole.size(), 8u) << whole;
+  const auto stop = whole.substr(4, 3);
+  const auto cut = ask({"--stop", "never", "--stop", stop});
+  EXPECT_EQ(cut.out, whole.substr(0, whole.find(stop)) + "\n");
+  EXPECT_NE(cut.err.find("a stop text came"), std::string::npos) << cut.err;
+}
+
+TEST_F(ChatFormats, JsonIsOneObjectWithTheAnswerAndItsNumbers) {
+  const auto text = ask({"-q"}).out;
+  const auto done = ask({"-q", "--json"});
+  EXPECT_EQ(done.code, 0) << done.err;
+  EXPECT_EQ(done.err, "");
+  const auto all = nlohmann::json::parse(done.out);
+  EXPECT_EQ(all["text"].get<std::string>() + "\n", text);
+  EXPECT_EQ(all["finish_reason"], "stop");
+  EXPECT_GT(all["tokens"], 0);
+  EXPECT_GT(all["prompt_tokens"], 0);
+  EXPECT_EQ(all["timings"]["nodes"], 0);
+  EXPECT_EQ(ask({"--json", "--token-ids"}).code, 2);
+}
+
+TEST_F(ChatFormats, PenaltiesChangeTheAnswerAndAreChecked) {
+  const auto plain = answer({"--ignore-eos"}).out;
+  for (const auto* penalty : {"--repetition-penalty", "--presence-penalty", "--frequency-penalty"})
+    EXPECT_NE(answer({"--ignore-eos", penalty, "50"}).out, plain) << penalty;
+  EXPECT_EQ(ask({"-q", "--repetition-penalty", "1", "--presence-penalty", "0"}).out,
+            ask({"-q"}).out);
+  EXPECT_EQ(ask({"--repetition-penalty", "0"}).code, 2);
+  EXPECT_EQ(ask({"--frequency-penalty", "101"}).code, 2);
 }
 
 } // namespace

@@ -13,7 +13,9 @@ import sys
 
 # name -> (weights, bytes) of a block
 BLOCKS = {"F32": (1, 4), "F16": (1, 2), "BF16": (1, 2), "Q4_0": (32, 18), "Q8_0": (32, 34), "Q5_0": (32, 22), "Q5_1": (32, 24),
-          "IQ4_NL": (32, 18), "Q4_K": (256, 144), "Q5_K": (256, 176), "Q6_K": (256, 210)}
+          "IQ4_NL": (32, 18), "Q4_K": (256, 144), "Q5_K": (256, 176), "Q6_K": (256, 210), "Q4_1": (32, 20), "IQ4_XS": (256, 136),
+          "Q3_K": (256, 110), "Q2_K": (256, 84), "MXFP4": (32, 17), "IQ3_S": (256, 110), "IQ3_XXS": (256, 98),
+          "IQ2_S": (256, 82), "IQ2_XS": (256, 74), "IQ2_XXS": (256, 66)}
 CODES = {0: "F32", 1: "F16", 2: "BF16", 3: "Q4_0", 4: "Q4_K", 5: "Q6_K", 6: "Q8_0"}
 KNOWN_FILES = {"index.json", "weight_manifest.json", "norms.bin", "attn_weights_q4k_manifest.json", "attn_weights_q4k.bin",
                "interleaved_q4k_manifest.json", "interleaved_q4k.bin", "embeddings.bin", "lm_head_q4.bin", "tokenizer.json",

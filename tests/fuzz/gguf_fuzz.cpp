@@ -1,5 +1,5 @@
 // Fuzz target: a GGUF file from strangers, through everything that `larql extract` does with it
-// before the first byte is written.
+// before the first byte is written, and a row of each tensor taken apart.
 
 #include "runtime/import/extract_plan.hpp"
 #include "runtime/import/gguf.hpp"
@@ -52,12 +52,23 @@ void plan(const checkpoint& source) {
         }
 }
 
+// Whatever a block's bytes are, it comes apart.
+void decode(const checkpoint& source) {
+  for (const auto& [key, t] : source.tensors) {
+    if (t.rows() == 0 || t.cols() > vindex::max_width)
+      continue;
+    auto row = std::vector<float>(t.cols());
+    const auto to = target{quant::encoding::f32, static_cast<std::uint32_t>(t.cols())};
+    (void) convert_rows(t, 0, 1, to, std::as_writable_bytes(std::span{row}));
+  }
+}
+
 void run(std::span<const std::byte> bytes) {
   if (const auto head = parse_gguf(bytes, "file"))
     read_metadata(*head);
   static const auto file = memory_file{};
   if (const auto source = open_gguf(file.with(bytes)))
-    plan(*source);
+    plan(*source), decode(*source);
 }
 
 } // namespace

@@ -90,6 +90,14 @@ void gguf_seeds(const fs::path& dir) {
   tiny.expert_width = 32;
   tiny.experts = 4;
   gguf_of(tiny_model{tiny}.checkpoint()).write(dir / "other-writer");
+  tiny.layers = tiny.experts = tiny.top_k = 1;
+  tiny.hidden = 256;
+  tiny.vocab = 8;
+  for (const auto e : quant::all_encodings) {
+    auto o = all_in(e, tiny);
+    o.fused_gate_up = false;
+    gguf_of(tiny_model{o}.checkpoint()).write(dir / quant::name_of(e));
+  }
 }
 
 void wire_seeds(const fs::path& dir) {
@@ -265,6 +273,10 @@ int main(int argc, char** argv) {
   vindex_seeds(dir / "vindex", "q4k",
                tiny_vindex{k_quant_options(), larql::vindex::quant_kind::q4k});
   vindex_seeds(dir / "vindex", "mixed", tiny_vindex{mixed_options()});
+  auto apart = k_quant_options();
+  apart.fused_gate_up = false;
+  apart.up = quant::encoding::iq2_xs;
+  vindex_seeds(dir / "vindex", "apart", tiny_vindex{apart});
   checksums_seeds(dir / "checksums");
   gguf_seeds(dir / "gguf");
   safetensors_seeds(dir / "safetensors");

@@ -47,7 +47,7 @@ void check_layer(std::span<const std::byte> head, std::uint64_t file_bytes) {
   if (!parsed)
     return;
   for (const auto& e : parsed->entries) {
-    LARQL_CHECK(e.gate_up_offset <= file_bytes &&
+    LARQL_CHECK(parsed->gate_bytes <= parsed->gate_up_bytes && e.gate_up_offset <= file_bytes &&
                 parsed->gate_up_bytes <= file_bytes - e.gate_up_offset);
     LARQL_CHECK(e.down_offset <= file_bytes && parsed->down_bytes <= file_bytes - e.down_offset);
   }

@@ -15,8 +15,9 @@ enum class expert_part { gate, up, down };
   return names[static_cast<std::size_t>(p)];
 }
 
-/// Overwrites the scale in the last block of a matrix. `o` is what the vindex was made from.
-void damage_expert(const tiny_vindex& v, const tiny_options& o, std::uint32_t layer,
-                   std::uint32_t expert, expert_part part, float value);
+/// Overwrites the scale in the last block of a matrix. Of a scale that is an exponent, with the one
+/// that is none, whatever the value.
+void damage_expert(const tiny_vindex& v, std::uint32_t layer, std::uint32_t expert,
+                   expert_part part, float value);
 
 } // namespace larql::test

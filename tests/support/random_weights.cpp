@@ -2,7 +2,7 @@
 
 #include "runtime/quant/half.hpp"
 
-#include <algorithm>
+#include <cmath>
 #include <cstring>
 
 namespace larql::test {
@@ -72,14 +72,19 @@ void fix_scales(random_source& random, encoding e, std::byte* p, float deviation
     break;
   case encoding::q6_k: put_half(p + 208, d / 1300); break;
   default: {
-    // The range of the codes becomes -d to d, with the offset or the minimum at -d. A group's scale
-    // and minimum are taken for 32.
+    // The codes reach about d to both sides of the offset, or of the middle, which the minimum
+    // takes to 0. A group's scale and minimum are taken for 16.
     const auto& facts = quant::facts_of(e);
-    const auto largest = static_cast<float>(std::max(facts.offset, facts.max_code));
-    const auto has_groups = facts.weights == 256;
-    put_half(p + facts.d_at, 2 * d / largest / (has_groups ? 32.0f : 1.0f));
+    const auto reach =
+        static_cast<float>(facts.has_min ? facts.max_code : facts.max_code - facts.offset) /
+        (facts.has_min ? 2.0f : 1.0f);
+    const auto scale = facts.weights == 256 ? 16.0f : 1.0f;
+    if (facts.d_is == quant::d_kind::exponent)
+      p[facts.d_at] = static_cast<std::byte>(128 + std::ilogb(d / reach));
+    else
+      put_half(p + facts.d_at, d / reach / scale / facts.d_factor);
     if (facts.has_min)
-      put_half(p + facts.min_at, has_groups ? d / 32 : -d);
+      put_half(p + facts.min_at, facts.weights == 256 ? d / scale : -d);
     break;
   }
   }

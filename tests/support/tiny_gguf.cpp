@@ -24,19 +24,6 @@ enum value_type : std::uint32_t { u32 = 4, i32 = 5, f32 = 6, boolean = 7, string
 constexpr std::int32_t normal_token = 1, unknown_token = 2, control_token = 3, byte_token = 6;
 constexpr std::uint32_t alignment = 32;
 
-std::uint32_t ggml_type(encoding e) {
-  switch (e) {
-  case encoding::f32: return 0;
-  case encoding::q8_0: return 8;
-  case encoding::q4_k: return 12;
-  case encoding::q6_k: return 14;
-  case encoding::bf16: return 30;
-  default: break;
-  }
-  LARQL_CHECK(false && "an encoding that no test has needed yet");
-  return 0;
-}
-
 void append_string(bytes& to, std::string_view text) {
   append_u64(to, text.size());
   append_bytes(to, text.data(), text.size());
@@ -73,7 +60,7 @@ public:
     append_u32(tensors_, static_cast<std::uint32_t>(dims.size()));
     for (const auto d : dims)
       append_u64(tensors_, d);
-    append_u32(tensors_, ggml_type(e));
+    append_u32(tensors_, quant::facts_of(e).ggml_type);
     append_u64(tensors_, data_.size());
     append_bytes(data_, data.data(), data.size());
     pad(data_);
@@ -242,8 +229,14 @@ private:
            random_floats(random_, std::size_t{h} * shape_.experts, 2));
     norm("ffn_gate_inp.scale", h);
     const auto gate_up = shape_.expert_encodings[l % shape_.expert_encodings.size()];
-    matrix(prefix + "ffn_gate_up_exps.weight", {h, 2 * shape_.expert_width, shape_.experts},
-           gate_up);
+    const auto& ups = shape_.up_encodings;
+    const auto w = shape_.expert_width;
+    if (ups.empty()) {
+      matrix(prefix + "ffn_gate_up_exps.weight", {h, 2 * w, shape_.experts}, gate_up);
+    } else {
+      matrix(prefix + "ffn_gate_exps.weight", {h, w, shape_.experts}, gate_up);
+      matrix(prefix + "ffn_up_exps.weight", {h, w, shape_.experts}, ups[l % ups.size()]);
+    }
     matrix(prefix + "ffn_down_exps.weight", {shape_.expert_width, h, shape_.experts},
            gate_up == encoding::f32 ? encoding::f32 : encoding::q8_0);
     norm("ffn_down_exps.scale", shape_.experts);

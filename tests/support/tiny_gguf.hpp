@@ -33,6 +33,7 @@ struct tiny_gguf {
   /// Of gate and up, by layer modulo their number; down is Q8_0, or F32 beside F32.
   std::vector<quant::encoding> expert_encodings = {quant::encoding::q8_0, quant::encoding::q4_k,
                                                    quant::encoding::f32};
+  std::vector<quant::encoding> up_encodings = {}; ///< likewise, if up is a tensor of its own
   bool tokenizer = true;
 
   /// Writes the file.

@@ -174,7 +174,8 @@ private:
              o_.gate_up);
     } else {
       matrix(prefix_ + "experts.gate_proj", {o_.experts, o_.expert_width, o_.hidden}, o_.gate_up);
-      matrix(prefix_ + "experts.up_proj", {o_.experts, o_.expert_width, o_.hidden}, o_.gate_up);
+      matrix(prefix_ + "experts.up_proj", {o_.experts, o_.expert_width, o_.hidden},
+             o_.up.value_or(o_.gate_up));
     }
     matrix(prefix_ + "experts.down_proj", {o_.experts, o_.hidden, o_.expert_width}, o_.down);
   }

@@ -19,6 +19,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,7 @@ struct tiny_options {
   quant::encoding dense_up = quant::encoding::f32;
   quant::encoding dense_down = quant::encoding::f32;
   quant::encoding gate_up = quant::encoding::f32;
+  std::optional<quant::encoding> up = {}; ///< another one than gate's; only if not fused
   quant::encoding down = quant::encoding::f32;
   quant::encoding embeddings = quant::encoding::f32;
   quant::encoding head = quant::encoding::f32; ///< if not tied

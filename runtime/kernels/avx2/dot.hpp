@@ -20,10 +20,19 @@ consteval bool is_supported(const block_facts& f) {
   case code_layout::signed_bytes:
   case code_layout::nibbles:
   case code_layout::nibbles_fifth:
-  case code_layout::nibbles_iq4_nl: return pairs_fit;
+  case code_layout::nibbles_iq4_nl:
+  case code_layout::nibbles_mxfp4:
+  case code_layout::nibbles_iq4_xs: return pairs_fit;
   case code_layout::k_nibbles:
   case code_layout::k_nibbles_fifth:
-  case code_layout::linear_six: return pairs_fit && f.max_code <= 127;
+  case code_layout::linear_six:
+  case code_layout::k_pairs:
+  case code_layout::k_pairs_third:
+  case code_layout::lattice_2xxs:
+  case code_layout::lattice_2xs:
+  case code_layout::lattice_2s:
+  case code_layout::lattice_3xxs:
+  case code_layout::lattice_3s: return pairs_fit && f.max_code <= 127;
   }
   return false;
 }
@@ -45,6 +54,19 @@ static inline __m256i sum_eight(const __m256i* z) {
   return _mm256_set_m128i(sum_each(z[4], z[5], z[6], z[7]), sum_each(z[0], z[1], z[2], z[3]));
 }
 
+// ---- products ---------------------------------------------------------------------------------
+
+// Sums of two products of codes and inputs, sixteen bits each.
+template <encoding E>
+static inline __m256i pair_products(__m256i code, __m256i a) {
+  constexpr auto largest = has_signed_codes<E> ? 128 : block_traits<E>.max_code;
+  static_assert(2 * largest * 127 <= 32767, "maddubs adds two products in sixteen bits");
+  if constexpr (has_signed_codes<E>)
+    return _mm256_maddubs_epi16(_mm256_abs_epi8(code), _mm256_sign_epi8(a, code));
+  else
+    return _mm256_maddubs_epi16(code, a);
+}
+
 // ---- blocks of 256 ----------------------------------------------------------------------------
 
 static inline void four_scales(const std::uint32_t* bits, __m128& d, __m128& d_min) {
@@ -61,7 +83,6 @@ template <encoding E, int Inputs>
 static void dot_256(const std::uint8_t* row, const activation_view& x, std::size_t input,
                     float* out, std::size_t out_stride) {
   constexpr auto& facts = block_traits<E>;
-  static_assert(2 * facts.max_code * 127 <= 32767, "maddubs adds two products in sixteen bits");
   const std::size_t blocks = x.cols / 256;
   __m128 acc[Inputs];
   for (int n = 0; n < Inputs; ++n)
@@ -86,22 +107,25 @@ static void dot_256(const std::uint8_t* row, const activation_view& x, std::size
         const auto scale = scales.scale(sub);
         for (int n = 0; n < Inputs; ++n) {
           const auto a = _mm256_loadu_si256(as256(q + n * x.cols + 32 * sub));
-          const auto products = _mm256_maddubs_epi16(code, a);
+          const auto products = pair_products<E>(code, a);
           sum[n][b] = _mm256_add_epi32(sum[n][b], _mm256_madd_epi16(products, scale));
         }
       }
-      for (int n = 0; n < Inputs; ++n) {
-        const auto sums =
-            _mm256_loadu_si256(as256(x.sums + (input + n) * x.sum_stride + (first + b) * 16));
-        const auto offsets = _mm256_madd_epi16(sums, scales.sum_factors());
-        if constexpr (facts.has_min)
-          min_sum[n][b] = offsets;
-        else
-          sum[n][b] = _mm256_sub_epi32(sum[n][b], offsets);
-      }
+      if constexpr (!has_signed_codes<E>)
+        for (int n = 0; n < Inputs; ++n) {
+          const auto sums =
+              _mm256_loadu_si256(as256(x.sums + (input + n) * x.sum_stride + (first + b) * 16));
+          const auto offsets = _mm256_madd_epi16(sums, scales.sum_factors());
+          if constexpr (facts.has_min)
+            min_sum[n][b] = offsets;
+          else
+            sum[n][b] = _mm256_sub_epi32(sum[n][b], offsets);
+        }
     }
     __m128 d, d_min;
     four_scales(bits, d, d_min);
+    if constexpr (facts.d_factor != 1)
+      d = _mm_mul_ps(d, _mm_set1_ps(facts.d_factor));
     for (int n = 0; n < Inputs; ++n) {
       const auto scale = _mm_loadu_ps(x.scale + (input + n) * x.scale_stride + first);
       const auto total = sum_each(sum[n][0], sum[n][1], sum[n][2], sum[n][3]);
@@ -123,14 +147,7 @@ static void dot_256(const std::uint8_t* row, const activation_view& x, std::size
 // Eight 32-bit partial sums of codes times inputs.
 template <encoding E>
 static inline __m256i products32(__m256i code, __m256i a) {
-  constexpr auto largest = has_signed_codes<E> ? 128 : block_traits<E>.max_code;
-  static_assert(2 * largest * 127 <= 32767, "maddubs adds two products in sixteen bits");
-  const auto ones = _mm256_set1_epi16(1);
-  if constexpr (has_signed_codes<E>)
-    return _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_abs_epi8(code), _mm256_sign_epi8(a, code)),
-                             ones);
-  else
-    return _mm256_madd_epi16(_mm256_maddubs_epi16(code, a), ones);
+  return _mm256_madd_epi16(pair_products<E>(code, a), _mm256_set1_epi16(1));
 }
 
 // The half-precision number at byte `offset` of up to eight blocks; zeros after `count`.
@@ -139,6 +156,21 @@ static inline __m256 eight_halves(const std::uint8_t* p, std::size_t stride, std
   for (std::size_t i = 0; i < count && i < 8; ++i)
     halves[i] = load_u16(p + i * stride);
   return _mm256_cvtph_ps(_mm_load_si128(as128(halves)));
+}
+
+// d of up to eight blocks; zeros after `count`.
+template <encoding E>
+static inline __m256 eight_scales(const std::uint8_t* p, std::size_t count) {
+  constexpr auto& facts = block_traits<E>;
+  if constexpr (facts.d_is == quant::d_kind::exponent) {
+    alignas(32) float d[8] = {};
+    for (std::size_t i = 0; i < count && i < 8; ++i)
+      d[i] = exponent_to_float(p[i * facts.bytes + facts.d_at]);
+    return _mm256_load_ps(d);
+  } else {
+    static_assert(facts.d_factor == 1);
+    return eight_halves(p + facts.d_at, facts.bytes, count);
+  }
 }
 
 template <encoding E, int Inputs>
@@ -165,7 +197,7 @@ static void dot_32(const std::uint8_t* row, const activation_view& x, std::size_
         sum[n][b] = products32<E>(
             code, _mm256_loadu_si256(as256(x.q + (input + n) * x.cols + (first + b) * 32)));
     }
-    const auto d = eight_halves(p + facts.d_at, facts.bytes, count);
+    const auto d = eight_scales<E>(p, count);
     const auto min =
         facts.has_min ? eight_halves(p + facts.min_at, facts.bytes, count) : _mm256_setzero_ps();
     for (int n = 0; n < Inputs; ++n) {

@@ -122,9 +122,44 @@ static inline void spread_k_scales(const std::uint8_t* p, block256& out) {
       _mm256_set_epi16(15, 15, 14, 14, 13, 13, 12, 12, 11, 11, 10, 10, 9, 9, 8, 8))));
 }
 
-template <int OffsetShift>
-static inline void spread_byte_scales(const std::uint8_t* p, block256& out) {
-  const auto scales = _mm_loadu_si128(as128(p));
+// The scales of all groups, a signed byte each.
+template <encoding E>
+static inline __m128i scale_bytes(const std::uint8_t* block) {
+  constexpr auto& facts = block_traits<E>;
+  const auto* p = block + facts.scales_at;
+  const auto four = _mm_set1_epi8(15);
+  if constexpr (facts.scales == scale_layout::nibbles) {
+    return _mm_and_si128(_mm_loadu_si128(as128(p)), four);
+  } else if constexpr (facts.scales == scale_layout::six_bit_signed) {
+    const auto both = _mm_loadl_epi64(as128(p));
+    const auto low = _mm_and_si128(_mm_unpacklo_epi64(both, _mm_srli_epi16(both, 4)), four);
+    const auto pairs = _mm_and_si128( // dword i: bits 2i of the four bytes
+        _mm_srlv_epi32(_mm_set1_epi32(static_cast<int>(load_u32(p + 8))),
+                       _mm_setr_epi32(0, 2, 4, 6)),
+        _mm_set1_epi8(3));
+    return _mm_sub_epi8(_mm_or_si128(low, _mm_slli_epi16(pairs, 4)), _mm_set1_epi8(32));
+  } else if constexpr (facts.scales == scale_layout::split_six) {
+    const auto both = _mm_cvtsi32_si128(static_cast<int>(load_u32(p + 2)));
+    const auto low = _mm_and_si128(_mm_unpacklo_epi8(both, _mm_srli_epi16(both, 4)), four);
+    std::uint16_t high;
+    std::memcpy(&high, p, 2);
+    const auto pairs =
+        _mm_cvtepi16_epi8(_mm_and_si128(_mm_srlv_epi16(_mm_set1_epi16(static_cast<short>(high)),
+                                                       _mm_setr_epi16(0, 2, 4, 6, 8, 10, 12, 14)),
+                                        _mm_set1_epi16(3)));
+    return _mm_sub_epi8(_mm_or_si128(low, _mm_slli_epi16(pairs, 4)), _mm_set1_epi8(32));
+  } else {
+    static_assert(facts.scales == scale_layout::signed_bytes);
+    return _mm_loadu_si128(as128(p));
+  }
+}
+
+// The minima of scale_layout::nibbles.
+static inline __m128i minimum_bytes(const std::uint8_t* p) {
+  return _mm_and_si128(_mm_srli_epi16(_mm_loadu_si128(as128(p)), 4), _mm_set1_epi8(15));
+}
+
+static inline void spread_byte_scales(__m128i scales, block256& out) {
   const auto spread = [&](char base) {
     const auto index =
         _mm256_add_epi8(_mm256_set_epi8(7, 7, 7, 7, 3, 3, 3, 3, 6, 6, 6, 6, 2, 2, 2, 2, 5, 5, 5, 5,
@@ -134,7 +169,6 @@ static inline void spread_byte_scales(const std::uint8_t* p, block256& out) {
   };
   out.scale01 = spread(0);
   out.scale23 = spread(8);
-  out.min = _mm256_slli_epi16(_mm256_cvtepi8_epi16(scales), OffsetShift);
 }
 
 template <encoding E>
@@ -145,10 +179,48 @@ static inline void unpack_scales(const std::uint8_t* block, block256& out) {
     static_assert(facts.has_min && facts.offset == 0);
     spread_k_scales(p, out);
   } else {
-    static_assert(facts.scales == scale_layout::signed_bytes && !facts.has_min);
-    static_assert(128 * facts.offset <= 32767, "a scale times the offset has sixteen bits");
-    spread_byte_scales<facts.offset_shift()>(p, out);
+    const auto scales = scale_bytes<E>(block);
+    spread_byte_scales(scales, out);
+    if constexpr (facts.has_min) {
+      out.min = _mm256_cvtepu8_epi16(minimum_bytes(p));
+    } else {
+      static_assert(128 * facts.offset <= 32767, "a scale times the offset has sixteen bits");
+      out.min = _mm256_slli_epi16(_mm256_cvtepi8_epi16(scales), facts.offset_shift());
+    }
   }
+}
+
+// The same of pairs of bits: four groups share 32 bytes.
+static inline __m512i k_pairs(const std::uint8_t* p, int g) {
+  const auto bytes = _mm512_broadcast_i64x4(_mm256_loadu_si256(as256(p + 32 * (g / 2))));
+  const auto first = static_cast<short>(4 * (g % 2));
+  const auto shift = _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_set1_epi16(first)),
+                                        _mm256_set1_epi16(static_cast<short>(first + 2)), 1);
+  return _mm512_and_si512(_mm512_srlv_epi16(bytes, shift), _mm512_set1_epi8(3));
+}
+
+// Adds `value` to codes 64g to 64g + 63 whose bit is set: bit j of byte i for code 32j + i.
+static inline __m512i add_high_bits(__m512i low, const std::uint8_t* p, int g, char value) {
+  const auto high = _mm512_broadcast_i64x4(_mm256_loadu_si256(as256(p)));
+  const auto bit =
+      _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_set1_epi8(static_cast<char>(1 << (2 * g)))),
+                         _mm256_set1_epi8(static_cast<char>(2 << (2 * g))), 1);
+  return _mm512_mask_add_epi8(low, _mm512_test_epi8_mask(high, bit), low, _mm512_set1_epi8(value));
+}
+
+static inline __m512i iq4_nl_table() {
+  return _mm512_broadcast_i32x4(_mm_load_si128(as128(quant::iq4_nl_codes.data())));
+}
+
+// Two sub-blocks of sixteen bytes each: low nibbles, then high ones.
+static inline __m512i iq4_xs_codes(const std::uint8_t* p) {
+  const auto halves =
+      _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 1, 0, 1, 2, 3, 2, 3),
+                               _mm512_castsi256_si512(_mm256_loadu_si256(as256(p))));
+  const auto shift = _mm512_setr_epi64(0, 0, 0x0004000400040004, 0x0004000400040004, 0, 0,
+                                       0x0004000400040004, 0x0004000400040004);
+  return _mm512_shuffle_epi8(
+      iq4_nl_table(), _mm512_and_si512(_mm512_srlv_epi16(halves, shift), _mm512_set1_epi8(15)));
 }
 
 // 64 codes from 64 * g on, in element order.
@@ -159,12 +231,13 @@ static inline __m512i unpack_codes(const std::uint8_t* p, int g) {
   if constexpr (facts.codes == code_layout::k_nibbles) {
     return k_nibbles(codes + 32 * g);
   } else if constexpr (facts.codes == code_layout::k_nibbles_fifth) {
-    const auto fifth = _mm512_broadcast_i64x4(_mm256_loadu_si256(as256(high_bits)));
-    const auto bit = _mm512_inserti64x4(
-        _mm512_castsi256_si512(_mm256_set1_epi8(static_cast<char>(1 << (2 * g)))),
-        _mm256_set1_epi8(static_cast<char>(2 << (2 * g))), 1);
-    const auto low = k_nibbles(codes + 32 * g);
-    return _mm512_mask_add_epi8(low, _mm512_test_epi8_mask(fifth, bit), low, _mm512_set1_epi8(16));
+    return add_high_bits(k_nibbles(codes + 32 * g), high_bits, g, 16);
+  } else if constexpr (facts.codes == code_layout::k_pairs) {
+    return k_pairs(codes, g);
+  } else if constexpr (facts.codes == code_layout::k_pairs_third) {
+    return add_high_bits(k_pairs(codes, g), high_bits, g, 4);
+  } else if constexpr (facts.codes == code_layout::nibbles_iq4_xs) {
+    return iq4_xs_codes(codes + 32 * g);
   } else {
     static_assert(facts.codes == code_layout::linear_six);
     const auto low_mask = _mm512_set1_epi8(15);
@@ -212,8 +285,18 @@ static inline code_pair nibbles_and_fifth_bits(const std::uint8_t* p, std::size_
   return codes;
 }
 
-static inline __m512i iq4_nl_table() {
-  return _mm512_broadcast_i32x4(_mm_load_si128(as128(quant::iq4_nl_codes.data())));
+static inline __m512i mxfp4_table() {
+  return _mm512_broadcast_i32x4(_mm_load_si128(as128(quant::mxfp4_codes.data())));
+}
+
+// 2^(e - 128), as quant/half.hpp has it.
+static inline __m512 exponents_to_floats(__m512i e) {
+  const auto normal = _mm512_slli_epi32(_mm512_sub_epi32(e, _mm512_set1_epi32(1)), 23);
+  const auto small = _mm512_sllv_epi32(_mm512_set1_epi32(0x200000), e);
+  const auto finite =
+      _mm512_mask_mov_epi32(normal, _mm512_cmplt_epu32_mask(e, _mm512_set1_epi32(2)), small);
+  return _mm512_castsi512_ps(_mm512_mask_mov_epi32(
+      finite, _mm512_cmpeq_epi32_mask(e, _mm512_set1_epi32(255)), _mm512_set1_epi32(0x7fc00000)));
 }
 
 // Up to four blocks taken apart: a 128-bit lane of each register per block, elements 0-15 in the
@@ -232,9 +315,10 @@ static inline code_pair unpack_blocks32(const std::uint8_t* p, std::size_t count
     static_assert(facts.codes_at == facts.high_at + 4);
     return nibbles_and_fifth_bits(p + facts.high_at, facts.bytes, count);
   } else {
-    static_assert(facts.codes == code_layout::nibbles_iq4_nl);
+    static_assert(facts.codes == code_layout::nibbles_iq4_nl ||
+                  facts.codes == code_layout::nibbles_mxfp4);
     const auto index = split_nibbles(load_lanes128(codes, facts.bytes, count));
-    const auto table = iq4_nl_table();
+    const auto table = facts.codes == code_layout::nibbles_mxfp4 ? mxfp4_table() : iq4_nl_table();
     return {_mm512_shuffle_epi8(table, index.first), _mm512_shuffle_epi8(table, index.second)};
   }
 }

@@ -11,8 +11,13 @@
 
 namespace larql::kernels::avx512 {
 
-/// Whether there is a product for such blocks in these files: their layout is known, and for blocks
-/// of 256 sums of four products fit the sixteen bits to which they are packed.
+/// Whether sums of four products fit the sixteen bits to which dot_256 packs them.
+consteval bool is_for_dot256(const block_facts& f) {
+  return 4 * f.max_code * 127 <= 32767;
+}
+
+/// Whether there is a product for such blocks in these files: their layout is known. Single rows of
+/// blocks of 256 that are not for dot_256 are AVX2's.
 consteval bool is_supported(const block_facts& f) {
   switch (f.codes) {
   case code_layout::plain_f32:
@@ -21,10 +26,19 @@ consteval bool is_supported(const block_facts& f) {
   case code_layout::signed_bytes:
   case code_layout::nibbles:
   case code_layout::nibbles_fifth:
-  case code_layout::nibbles_iq4_nl: return true;
+  case code_layout::nibbles_iq4_nl:
+  case code_layout::nibbles_mxfp4:
+  case code_layout::nibbles_iq4_xs: return true;
   case code_layout::k_nibbles:
   case code_layout::k_nibbles_fifth:
-  case code_layout::linear_six: return 4 * f.max_code * 127 <= 32767;
+  case code_layout::linear_six:
+  case code_layout::k_pairs:
+  case code_layout::k_pairs_third: return is_for_dot256(f);
+  case code_layout::lattice_2xxs:
+  case code_layout::lattice_2xs:
+  case code_layout::lattice_2s:
+  case code_layout::lattice_3xxs:
+  case code_layout::lattice_3s: return false;
   }
   return false;
 }
@@ -69,7 +83,7 @@ template <encoding E, int Inputs>
 static void dot_256(const std::uint8_t* row, const activation_view& x, std::size_t input,
                     float* out, std::size_t out_stride) {
   constexpr auto& facts = block_traits<E>;
-  static_assert(4 * facts.max_code * 127 <= 32767, "sums of four products are packed to 16 bits");
+  static_assert(is_for_dot256(facts), "sums of four products are packed to 16 bits");
   const auto blocks = x.cols / 256;
   __m128 acc[Inputs];
   for (int n = 0; n < Inputs; ++n)

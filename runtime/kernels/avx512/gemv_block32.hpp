@@ -117,7 +117,16 @@ add_blocks32(const std::uint8_t* p, std::size_t count, const std::int8_t* q, std
                           : _mm_setzero_si128();
     return _mm512_cvtph_ps(_mm256_set_m128i(high, low));
   };
-  const auto d = halves.template operator()<facts.d_at>();
+  const auto d = [&] {
+    if constexpr (facts.d_is == quant::d_kind::exponent) {
+      alignas(64) std::uint32_t e[16] = {};
+      for (std::size_t b = 0; b < 16 && (Whole || b < count); ++b)
+        e[b] = p[b * facts.bytes + facts.d_at];
+      return exponents_to_floats(_mm512_load_si512(e));
+    } else {
+      return halves.template operator()<facts.d_at>();
+    }
+  }();
   auto min = _mm512_setzero_ps();
   if constexpr (facts.has_min)
     min = halves.template operator()<facts.min_at>();

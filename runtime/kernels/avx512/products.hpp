@@ -22,11 +22,20 @@ enum class product_part : std::uint8_t { floats, bytes_and_nibbles, fifth_bit, k
   case plain_bf16: return product_part::floats;
   case signed_bytes:
   case nibbles:
-  case nibbles_iq4_nl: return product_part::bytes_and_nibbles;
+  case nibbles_iq4_nl:
+  case nibbles_mxfp4: return product_part::bytes_and_nibbles;
   case nibbles_fifth: return product_part::fifth_bit;
   case k_nibbles: return product_part::k_nibbles;
   case k_nibbles_fifth:
-  case linear_six: break;
+  case linear_six:
+  case k_pairs:
+  case k_pairs_third:
+  case nibbles_iq4_xs:
+  case lattice_2xxs:
+  case lattice_2xs:
+  case lattice_2s:
+  case lattice_3xxs:
+  case lattice_3s: break;
   }
   return product_part::k_wide;
 }

@@ -48,6 +48,18 @@ transpose_halves(const std::uint8_t* base, std::size_t stride, std::size_t count
         _mm512_permutex2var_epi16(low, _mm512_add_epi16(rows, _mm512_set1_epi16(b)), high)));
 }
 
+// The bytes at the start of `count` (1 to 4) blocks of sixteen rows, which are exponents.
+template <std::size_t Bytes>
+[[gnu::always_inline]] static inline void
+transpose_exponents(const std::uint8_t* base, std::size_t stride, std::size_t count, __m512* out) {
+  for (std::size_t b = 0; b < count; ++b) {
+    alignas(64) std::uint32_t e[lane_rows];
+    for (std::size_t r = 0; r < lane_rows; ++r)
+      e[r] = base[r * stride + b * Bytes];
+    out[b] = exponents_to_floats(_mm512_load_si512(e));
+  }
+}
+
 // Sixteen bytes hold two codes each.
 static inline void transpose_nibbles(const std::uint8_t* base, std::size_t stride, __m512i* code) {
   __m512i both[4];
@@ -90,6 +102,8 @@ static inline void transpose_block32(const std::uint8_t* base, std::size_t strid
       code[k] = _mm512_xor_si512(code[k], _mm512_set1_epi8(static_cast<char>(0x80)));
     if constexpr (facts.codes == code_layout::nibbles_iq4_nl)
       code[k] = _mm512_shuffle_epi8(iq4_nl_table(), code[k]);
+    if constexpr (facts.codes == code_layout::nibbles_mxfp4)
+      code[k] = _mm512_shuffle_epi8(mxfp4_table(), code[k]);
   }
 }
 
@@ -100,7 +114,10 @@ static inline void transpose_blocks32(const std::uint8_t* base, std::size_t stri
   constexpr auto& facts = block_traits<E>;
   for (std::size_t b = 0; b < count; ++b)
     transpose_block32<E>(base + b * facts.bytes, stride, out.code[b]);
-  transpose_halves<facts.bytes>(base + facts.d_at, stride, count, out.d);
+  if constexpr (facts.d_is == quant::d_kind::exponent)
+    transpose_exponents<facts.bytes>(base + facts.d_at, stride, count, out.d);
+  else
+    transpose_halves<facts.bytes>(base + facts.d_at, stride, count, out.d);
   if constexpr (facts.has_min)
     transpose_halves<facts.bytes>(base + facts.min_at, stride, count, out.min);
 }

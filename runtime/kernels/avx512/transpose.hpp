@@ -108,21 +108,54 @@ static inline void transpose_six_bit_header(const std::uint8_t* base, std::size_
   }
 }
 
-// A scale of one byte for each group of 16.
+// Sixteen bytes of each row, from `bytes` of its block.
+template <class Bytes>
+static inline void transpose_bytes_of(const std::uint8_t* base, std::size_t stride, Bytes bytes,
+                                      __m512i* out) {
+  alignas(64) std::uint8_t rows[lane_rows][16];
+  for (std::size_t r = 0; r < lane_rows; ++r)
+    _mm_store_si128(reinterpret_cast<__m128i*>(rows[r]), bytes(base + r * stride));
+  transpose_16_bytes(rows[0], 16, out);
+}
+
+// Two numbers of 16 bits in each lane.
+static inline __m512i lane_pairs(__m512i low, __m512i high) {
+  return _mm512_mask_blend_epi16(0xaaaaaaaa, low, _mm512_slli_epi32(high, 16));
+}
+
+// A scale of one byte for each group.
 template <encoding E>
 static inline void transpose_byte_scales(const std::uint8_t* base, std::size_t stride,
                                          transposed256<E>& out) {
+  constexpr auto& facts = block_traits<E>;
   alignas(64) std::uint32_t bits[16];
   for (std::size_t r = 0; r < lane_rows; ++r)
     bits[r] = d_bits<E>(base + r * stride);
-  out.d = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_load_si512(bits)));
+  const auto d = _mm512_load_si512(bits);
+  out.d = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(d));
   __m512i four[4]; // signed bytes
-  transpose_16_bytes(base + block_traits<E>.scales_at, stride, four);
-  for (unsigned g = 0; g < 16; ++g)
-    out.scale[g] = _mm512_srai_epi32(_mm512_slli_epi32(four[g / 4], 24 - 8 * (g % 4)), 24);
-  for (int g = 0; g < 8; ++g) // the scales themselves: the offset is taken later
-    out.offset[g] = _mm512_mask_blend_epi16(0xaaaaaaaa, out.scale[2 * g],
-                                            _mm512_slli_epi32(out.scale[2 * g + 1], 16));
+  if constexpr (facts.scales == scale_layout::signed_bytes)
+    transpose_16_bytes(base + facts.scales_at, stride, four);
+  else
+    transpose_bytes_of(
+        base, stride, [](const std::uint8_t* p) { return scale_bytes<E>(p); }, four);
+  const auto byte_of = [&](unsigned g) {
+    return _mm512_srai_epi32(_mm512_slli_epi32(four[g / 4], 24 - 8 * (g % 4)), 24);
+  };
+  for (unsigned g = 0; g < facts.groups; ++g)
+    out.scale[g] = byte_of(g);
+  if constexpr (facts.has_min) {
+    out.d_min = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_srli_epi32(d, 16)));
+    const auto minima = [](const std::uint8_t* p) { return minimum_bytes(p + facts.scales_at); };
+    transpose_bytes_of(base, stride, minima, four);
+    for (unsigned g = 0; g < 8; ++g)
+      out.offset[g] = lane_pairs(byte_of(2 * g), byte_of(2 * g + 1));
+  } else {
+    for (unsigned i = 0; i < 8; ++i) { // the scales themselves: the offset is taken later
+      const auto first = facts.groups == 8 ? i : 2 * i;
+      out.offset[i] = lane_pairs(out.scale[first], out.scale[facts.groups == 8 ? i : first + 1]);
+    }
+  }
 }
 
 // 64 weights of each row.

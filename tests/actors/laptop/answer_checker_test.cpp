@@ -106,7 +106,7 @@ protected:
     const auto all = std::vector{0u, 1u, 2u, 3u, 4u, 5u, 6u, 7u};
     for (auto l = 0u; l < c.layers; ++l) {
       auto& t = (*out)[l];
-      t.gate_up = t.down = quant::encoding::q8_0;
+      t.formats = {quant::encoding::q8_0, quant::encoding::q8_0, quant::encoding::q8_0};
       for (const auto& a : answers.of(l, all)) {
         EXPECT_TRUE(succeeds(a));
         t.experts.push_back(a ? std::optional{*a} : std::nullopt);

@@ -48,8 +48,7 @@ public:
     job->layer = random.below(c.layers);
     job->hidden = c.hidden;
     job->row_count = 1 + random.below(4);
-    job->rows.reset(quant::activation_for(all_->input_format(job->layer)), job->row_count,
-                    c.hidden);
+    job->rows.reset(all_->input_format(job->layer), job->row_count, c.hidden);
     for (auto r = 0u; r < job->row_count; ++r)
       job->rows.set_row(compute().k, r, random_floats(random, c.hidden));
     for (auto e = 0u; e < c.experts; ++e)

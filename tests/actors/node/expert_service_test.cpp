@@ -205,6 +205,22 @@ INSTANTIATE_TEST_SUITE_P(AllActivationFormats, ExpertServiceBits,
                                          encoding::q4_k, encoding::q6_k),
                          [](const auto& i) { return name_of_format(i.param); });
 
+TEST(ExpertServiceOfMixedExperts, GivesTheBitsOfLocalExpertsWhereGateAndUpRoundARowDifferently) {
+  auto o = test::k_quant_options();
+  o.fused_gate_up = false;
+  o.gate_up = encoding::q4_k, o.up = encoding::q5_0;
+  const auto model = tiny_vindex{o};
+  const auto& c = model.config();
+  auto services = std::vector<std::unique_ptr<served>>{};
+  for (const auto range : {experts::index_range{0, 2}, experts::index_range{3, c.experts - 1}})
+    services.push_back(std::make_unique<served>(model, ownership{{0, c.layers - 1}, range}));
+  EXPECT_EQ(services.front()->self().formats, std::vector(c.layers, quant::activation_format::f32));
+  for (const auto rows : {1u, 5u, 40u}) {
+    const auto b = batch{c, rows, rows};
+    EXPECT_EQ(served_answer(services, b.view(1)), local_answer(model, b.view(1))) << rows;
+  }
+}
+
 // ---- refusals -----------------------------------------------------------------------------------
 
 /// A call whose parts a test may change.

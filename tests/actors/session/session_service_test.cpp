@@ -310,5 +310,68 @@ TEST_F(SessionService, PromptsOutliveTheProcessOnDisk) {
   }
 }
 
+// ---- files of sessions --------------------------------------------------------------------------
+
+class SessionFile : public SessionService {
+protected:
+  static inline const auto identity = cache_identity{"w", "t", "exact"};
+
+  /// An answer in a session, of which `keep` tokens stay.
+  heard answer_in(session_id session, const ids& tokens, std::uint32_t keep = ~0u) {
+    auto l = listener{};
+    auto r = request(tokens, {answer_of(5)});
+    r.session = session;
+    r.keep = keep;
+    const auto got = client().generate(std::move(r), l.events());
+    EXPECT_FALSE(got.refused);
+    return l.wait_for_end();
+  }
+
+  test::temporary_directory dir_;
+  std::filesystem::path file_ = dir_ / "talk.kv";
+};
+
+TEST_F(SessionFile, ASavedSessionGoesOnInAnotherServiceAndReadsOnlyWhatIsNew) {
+  const auto prompt = text(300);
+  const auto want = alone(joined(prompt, text(9, 2)), answer_of(5));
+  start();
+  const auto session = client().open("").id;
+  (void) answer_in(session, prompt);
+  const auto saved = service_->save_session(session, 300, file_, identity);
+  ASSERT_TRUE(succeeds(saved));
+  EXPECT_EQ(*saved, 300u);
+  service_.reset();
+
+  start();
+  const auto other = client().open("").id;
+  const auto loaded = service_->load_session(other, file_, identity);
+  ASSERT_TRUE(succeeds(loaded));
+  EXPECT_EQ(*loaded, prompt);
+  const auto h = answer_in(other, text(9, 2));
+  EXPECT_EQ(h.tokens.at(0), want);
+  EXPECT_EQ(h.ends.at(0).stats.prompt_tokens, 9u);
+}
+
+TEST_F(SessionFile, ASessionThatHoldsNothingMakesNoFile) {
+  start();
+  const auto saved = service_->save_session(client().open("").id, 300, file_, identity);
+  ASSERT_TRUE(succeeds(saved));
+  EXPECT_EQ(*saved, 0u);
+  EXPECT_FALSE(std::filesystem::exists(file_));
+}
+
+TEST_F(SessionFile, AnotherModelsFileIsRefusedAndTheSessionIsOfUse) {
+  const auto want = alone(text(20), answer_of(5));
+  start();
+  const auto session = client().open("").id;
+  (void) answer_in(session, text(300));
+  ASSERT_TRUE(succeeds(service_->save_session(session, 300, file_, identity)));
+  const auto other = client().open("").id;
+  const auto loaded = service_->load_session(other, file_, {"another", "t", "exact"});
+  ASSERT_FALSE(loaded);
+  EXPECT_EQ(loaded.error().code, errc::mismatch);
+  EXPECT_EQ(answer_in(other, text(20)).tokens.at(0), want);
+}
+
 } // namespace
 } // namespace larql::actors

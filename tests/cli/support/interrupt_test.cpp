@@ -52,5 +52,18 @@ TEST(InterruptDeathTest, TheHandlersOfBeforeComeBackWithTheEndOfTheScope) {
       testing::KilledBySignal(SIGTERM), "");
 }
 
+[[noreturn]] void hang_up(bool ignored) {
+  if (ignored)
+    std::signal(SIGHUP, SIG_IGN);
+  auto scope = interrupt_scope{};
+  ::raise(SIGHUP);
+  std::_Exit(scope.terminated() ? exit_code_of_signal().value_or(1) : 0);
+}
+
+TEST(InterruptDeathTest, ATerminalThatGoesEndsTheProgramUnlessItWasToldToStay) {
+  EXPECT_EXIT(hang_up(false), testing::ExitedWithCode(128 + SIGHUP), "");
+  EXPECT_EXIT(hang_up(true), testing::ExitedWithCode(0), ""); // nohup
+}
+
 } // namespace
 } // namespace larql::cli

@@ -54,8 +54,8 @@ TEST_F(AnswerTable, HoldsEveryExpertAndIsReadAsItWasWritten) {
   ASSERT_EQ(sums.layers.size(), 3u);
   for (const auto& [number, layer] : sums.layers) {
     ASSERT_TRUE(layer.answers);
-    EXPECT_EQ(layer.answers->gate_up, quant::encoding::q4_0);
-    EXPECT_EQ(layer.answers->down, quant::encoding::q4_0);
+    EXPECT_EQ(layer.answers->formats.gate, quant::encoding::q4_0);
+    EXPECT_EQ(layer.answers->formats.down, quant::encoding::q4_0);
     ASSERT_EQ(layer.answers->experts.size(), 8u);
     for (const auto& a : layer.answers->experts)
       EXPECT_TRUE(a);
@@ -146,6 +146,23 @@ TEST_F(AnswerTable, IsComparedInPartIfThatIsAskedFor) {
   const auto v = test::tiny_vindex{};
   ASSERT_TRUE(succeeds(add_known_answers(v.path(), compute(), {})));
   EXPECT_EQ(compared(v.path(), {3, 7, {}}), 9u);
+}
+
+TEST_F(AnswerTable, SaysOfAGateAndUpOfDifferentEncodingsBoth) {
+  auto o = test::all_in(quant::encoding::q4_k, test::k_quant_options());
+  o.fused_gate_up = false;
+  o.up = quant::encoding::q5_0;
+  const auto v = test::tiny_vindex{o};
+  ASSERT_TRUE(succeeds(add_known_answers(v.path(), compute(), {})));
+  const auto sums = sums_of(v.path());
+  EXPECT_EQ(sums.layers.at(0).answers->formats,
+            (vindex::expert_formats{quant::encoding::q4_k, quant::encoding::q5_0,
+                                    quant::encoding::q4_k}));
+  expect_readable(sums);
+  const auto same = compare_answers(compute(), v.path(), {});
+  ASSERT_TRUE(succeeds(same));
+  EXPECT_EQ(same->compared, 24u);
+  EXPECT_TRUE(same->wrong.empty());
 }
 
 TEST_F(AnswerTable, IsSaidToBeMissing) {

@@ -68,6 +68,8 @@ TEST(ExpertBank, EveryExpertHasTheBytesOfItsSource) {
   expect_the_sources_bytes(o, {{2, 2}, {7, 7}});
   o.fused_gate_up = false;
   expect_the_sources_bytes(o, {{0, 2}, {0, 3}});
+  o.up = encoding::q5_0; // smaller than gate
+  expect_the_sources_bytes(o, {{0, 2}, {0, 3}});
 }
 
 TEST(ExpertBank, CountsTheBytesItOwns) {
@@ -83,7 +85,26 @@ TEST(ExpertBank, TellsTheFormatThatInputsMustHave) {
   o.gate_up = encoding::q4_0;
   const auto v = tiny_vindex{o};
   EXPECT_EQ(expert_bank::open(v.path(), v.config(), {{1, 2}, {0, 0}})->input_format(2),
-            encoding::q4_0);
+            quant::activation_format::q8_32);
+}
+
+TEST(ExpertBank, InputsOfAGateAndUpThatRoundThemDifferentlyTravelAsTheyAre) {
+  const std::tuple<encoding, encoding, quant::activation_format> cases[] = {
+      {encoding::q4_k, encoding::q5_0, quant::activation_format::f32},
+      {encoding::f32, encoding::q5_0, quant::activation_format::f32},
+      {encoding::q4_k, encoding::iq2_xs, quant::activation_format::q8_256},
+      {encoding::mxfp4, encoding::q5_0, quant::activation_format::q8_32}};
+  for (const auto& [gate, up, expected] : cases) {
+    auto o = test::k_quant_options();
+    o.fused_gate_up = false;
+    o.gate_up = gate, o.up = up;
+    const auto v = tiny_vindex{o};
+    const auto bank = expert_bank::open(v.path(), v.config(), {{1, 2}, {0, 0}});
+    ASSERT_TRUE(succeeds(bank));
+    EXPECT_EQ(bank->input_format(1), expected) << quant::name_of(gate) << quant::name_of(up);
+    EXPECT_EQ(bank->get(1, 0).gate.format, gate);
+    EXPECT_EQ(bank->get(1, 0).up.format, up);
+  }
 }
 
 TEST(ExpertBank, RangesOutsideTheModelAreUsageErrorsThatNameTheModels) {
@@ -132,7 +153,7 @@ TEST_P(ExpertBankNaN, CheckNamesAnyScaleThatIsNotFinite) {
     for (const auto value :
          {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
       const auto v = tiny_vindex{o};
-      test::damage_expert(v, o, 1, 5, part, value);
+      test::damage_expert(v, 1, 5, part, value);
       const auto bank = expert_bank::open(v.path(), v.config(), every_expert(v.config()));
       ASSERT_TRUE(succeeds(bank));
       EXPECT_TRUE(succeeds(bank->check(1, 4)));

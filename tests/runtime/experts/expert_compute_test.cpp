@@ -39,7 +39,7 @@ public:
     auto random = test::random_source{seed};
     const auto x = test::random_floats(random, n * hidden);
     auto out = activation_rows{};
-    out.reset(quant::activation_for(bank.input_format(0)), static_cast<std::uint32_t>(n), hidden);
+    out.reset(bank.input_format(0), static_cast<std::uint32_t>(n), hidden);
     for (auto r = 0u; r < n; ++r)
       out.set_row(compute.k, r, std::span{x}.subspan(r * hidden, hidden));
     return out;
@@ -102,6 +102,18 @@ doubles input_of(const kernels::activation_view& x, std::size_t row) {
   return out;
 }
 
+// What a matrix sees of it: rows that came as they are, it wants rounded.
+doubles input_of(const setup& s, const kernels::activation_view& x, std::size_t row,
+                 const quant::matrix_view& w) {
+  const auto format = quant::activation_for(w.format);
+  if (x.format == format)
+    return input_of(x, row);
+  auto rounded = activation_rows{};
+  rounded.reset(format, 1, x.cols);
+  rounded.set_row(s.compute.k, 0, {x.f32 + row * x.cols, x.cols});
+  return input_of(rounded.view(), 0);
+}
+
 struct answer {
   double value = 0;
   double tolerance = 0;
@@ -113,16 +125,17 @@ double activate(quant::activation_function f, double x) {
   return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
 }
 
-// The definition: f(gate x) * (up x), rounded as `down` wants it, times down.
-std::vector<answer> reference(const expert_weights& w, const doubles& x,
+// The definition: f(gate x) * (up x), rounded as `down` wants it, times down. Gate and up have each
+// their own x.
+std::vector<answer> reference(const expert_weights& w, const doubles& x, const doubles& up_x,
                               quant::activation_function f) {
   auto hidden = doubles(w.down.cols), doubt = doubles(w.down.cols);
   for (auto r = 0u; r < w.gate.rows; ++r) {
     const auto g = row_of(w.gate, r), u = row_of(w.up, r);
     auto gate = 0.0, up = 0.0, size = 0.0;
     for (auto i = std::size_t{0}; i < x.size(); ++i) {
-      gate += g[i] * x[i], up += u[i] * x[i];
-      size += std::fabs(g[i] * x[i]) + std::fabs(u[i] * x[i]);
+      gate += g[i] * x[i], up += u[i] * up_x[i];
+      size += std::fabs(g[i] * x[i]) + std::fabs(u[i] * up_x[i]);
     }
     hidden[r] = activate(f, gate) * up;
     // Float sums of up to 256 terms in 16 lanes and a tree: 20 roundings of 2^-24 at most, times
@@ -164,7 +177,9 @@ void expect_the_definition(const test::tiny_options& o) {
   const auto sums = s.run(x, assignments);
   auto want = std::vector<answer>(3 * std::size_t{o.hidden});
   for (const auto& p : assignments) {
-    const auto y = reference(s.bank.get(0, p.expert), input_of(x.view(), p.row), o.activation);
+    const auto w = s.bank.get(0, p.expert);
+    const auto y = reference(w, input_of(s, x.view(), p.row, w.gate),
+                             input_of(s, x.view(), p.row, w.up), o.activation);
     for (auto i = 0u; i < o.hidden; ++i) {
       auto& to = want[p.row * o.hidden + i];
       to.value += double{p.weight} * y[i].value;
@@ -196,6 +211,22 @@ INSTANTIATE_TEST_SUITE_P(Encodings, ExpertPair,
                            return fmt::format("{}_{}", quant::name_of(std::get<0>(p.param)),
                                               quant::name_of(std::get<1>(p.param)));
                          });
+
+TEST(ExpertEngine, GateAndUpOfDifferentEncodingsGiveTheNumbersOfTheDefinition) {
+  // Rows that are rounded alike, differently, and not at all for one of them.
+  const std::pair<encoding, encoding> pairs[] = {{encoding::q4_0, encoding::q8_0},
+                                                 {encoding::q4_k, encoding::q5_0},
+                                                 {encoding::mxfp4, encoding::iq4_xs},
+                                                 {encoding::q3_k, encoding::f32},
+                                                 {encoding::bf16, encoding::q4_1}};
+  for (const auto& [gate, up] : pairs) {
+    auto o = one_layer(test::k_quant_options());
+    o.fused_gate_up = false;
+    o.gate_up = gate, o.up = up;
+    SCOPED_TRACE(fmt::format("{} {}", quant::name_of(gate), quant::name_of(up)));
+    expect_the_definition(o);
+  }
+}
 
 TEST(ExpertEngine, RaggedWidthsGiveTheNumbersOfTheDefinition) {
   auto o = one_layer();
@@ -387,7 +418,7 @@ TEST_P(ExpertEngineNaN, ANumberThatIsNotFiniteInAnyMatrixIsNamedWhateverTheInput
     for (const auto value : {NAN, INFINITY, -INFINITY})
       for (const auto rows : {1u, 3u, 9u}) {
         auto s = setup{o, 2, level};
-        test::damage_expert(s.vindex, o, 0, 5, part, value);
+        test::damage_expert(s.vindex, 0, 5, part, value);
         auto x = s.rows(rows);
         x.set_row(s.compute.k, rows - 1, std::vector<float>(o.hidden)); // zeros
         auto sums = std::vector<std::int64_t>(std::size_t{rows} * o.hidden);

@@ -132,19 +132,38 @@ private:
 // Among random ones are some next to nothing, and what changes there hardly shows beside the
 // others.
 void make_scales_even(quant::encoding e, std::span<std::byte> weights) {
-  constexpr auto upper_bits = std::byte{0xa0}; // bit 5 of the two numbers that share a byte
+  using quant::scale_layout;
   const auto& facts = quant::facts_of(e);
+  const auto set = [](std::span<std::byte> bytes, unsigned bits) {
+    for (auto& b : bytes)
+      b |= static_cast<std::byte>(bits);
+  };
+  // The upper two bits of six, 32 taken off, become equal: at least 16 to either side.
+  const auto spread_pairs = [](std::span<std::byte> bytes) {
+    for (auto& b : bytes)
+      b = (b & std::byte{0xaa}) | (b & std::byte{0xaa}) >> 1;
+  };
   for (auto at = std::size_t{0}; at < weights.size(); at += facts.bytes) {
     const auto scales = weights.subspan(at + facts.scales_at);
-    if (facts.scales == quant::scale_layout::six_bit)
-      for (auto& b : scales.first(8))
-        b |= upper_bits;
-    else if (facts.scales == quant::scale_layout::signed_bytes)
+    switch (facts.scales) {
+    case scale_layout::none: break;
+    case scale_layout::six_bit: set(scales.first(8), 0xa0); break; // bit 5 of two numbers
+    case scale_layout::six_bit_signed: spread_pairs(scales.subspan(8, 4)); break;
+    case scale_layout::split_six: spread_pairs(scales.first(2)); break;
+    case scale_layout::nibbles: set(scales.first(16), 0x88); break;
+    case scale_layout::odd_nibbles: set(scales.first(facts.groups / 2), 0x88); break;
+    case scale_layout::odd_top_nibbles:
+      for (auto j = 0u; j < facts.groups; ++j)
+        set(scales.subspan(j * facts.scale_step + 3, 1), 0x80);
+      break;
+    case scale_layout::signed_bytes:
       for (auto& b : scales.first(facts.groups)) {
         const auto scale = static_cast<std::int8_t>(b);
         const auto size = std::abs(scale) % 64 + 64;
         b = static_cast<std::byte>(scale < 0 ? -size : size);
       }
+      break;
+    }
   }
 }
 

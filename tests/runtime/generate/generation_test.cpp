@@ -185,6 +185,27 @@ TEST_F(Generation, WhatWasHeldBackIsShownAtTheEnd) {
   EXPECT_EQ(g.flush(), "cd");
 }
 
+TEST_F(Generation, ACharacterThatACutHasLeftUnfinishedIsNotShown) {
+  const auto tokens = text::test::small_tokenizer_file{}.parse();
+  const auto first_byte = tokens.find("<0xC3>");
+  ASSERT_TRUE(first_byte);
+  const auto text_of = [&](std::size_t max_tokens, auto reader) {
+    auto o = generation_options{};
+    o.max_tokens = max_tokens;
+    auto g = generation{o, std::move(reader)};
+    auto out = std::string{};
+    for (const auto token : {*tokens.find("c"), *first_byte})
+      if (!g.ended())
+        out += g.step(choosing(token, tokens.size()), {}, scratch).text;
+    return out + g.finish().text;
+  };
+  EXPECT_EQ(text_of(2, text::utf8_stream{tokens}), "c");
+  EXPECT_EQ(text_of(2, text::output_reader{tokens}), "c");
+  // Without a cut all that was given is shown.
+  EXPECT_EQ(text_of(9, text::utf8_stream{tokens}), "c\xef\xbf\xbd");
+  EXPECT_EQ(text_of(9, text::output_reader{tokens}), "c\xef\xbf\xbd");
+}
+
 // ---- thoughts, calls and forms ------------------------------------------------------------------
 
 // Every step offers the tokens of a text, one after the other, as the likeliest.

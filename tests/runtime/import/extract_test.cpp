@@ -110,16 +110,25 @@ TEST_F(Extract, TheSameSourceGivesTheSameBytesForAnyNumberOfThreads) {
   EXPECT_EQ(test::read_tree(dir_ / "y.vindex"), want);
 }
 
-TEST_F(Extract, LosslessRefusesAGateAndUpOfDifferentEncodings) {
+TEST_F(Extract, LosslessKeepsAGateAndUpOfDifferentEncodings) {
   auto o = tiny_options{};
   o.fused_gate_up = false;
   auto m = tiny_model{o};
   auto random = test::random_source{1};
   m.set("layers.1.experts.up_proj", encoding::q8_0, {8, 96, 256},
         test::random_matrix(random, encoding::q8_0, 8 * 96, 256));
-  EXPECT_TRUE(fails(run(m), errc::unsupported,
-                    {"layers.1.experts.gate_proj", "layers.1.experts.up_proj", "different"}));
-  EXPECT_TRUE(succeeds(run(m, as(quant_kind::q4k))));
+  ASSERT_TRUE(succeeds(run(m)));
+  const auto c = vindex::read_index(out_);
+  const auto formats_of = [&](std::uint32_t layer) {
+    return vindex::read_layer_header(*file::open(out_ / vindex::layer_file_name(layer)), *c)
+        ->formats;
+  };
+  EXPECT_EQ(formats_of(0), (vindex::expert_formats{encoding::f32, encoding::f32, encoding::f32}));
+  EXPECT_EQ(formats_of(1), (vindex::expert_formats{encoding::f32, encoding::q8_0, encoding::f32}));
+  fs::remove_all(out_);
+  ASSERT_TRUE(succeeds(run(m, as(quant_kind::q4k))));
+  EXPECT_EQ(formats_of(1),
+            (vindex::expert_formats{encoding::q4_k, encoding::q4_k, encoding::q4_k}));
 }
 
 // ---- the reference's encoding -------------------------------------------------------------------
@@ -142,8 +151,7 @@ TEST_F(Extract, Q4KWritesTheEncodingsAndFilesOfTheReference) {
   for (auto l = 0u; l < 3; ++l) {
     const auto h = vindex::read_layer_header(*file::open(out_ / vindex::layer_file_name(l)), *c);
     ASSERT_TRUE(succeeds(h));
-    EXPECT_EQ(h->gate_up_format, encoding::q4_k);
-    EXPECT_EQ(h->down_format, encoding::q4_k);
+    EXPECT_EQ(h->formats, (vindex::expert_formats{encoding::q4_k, encoding::q4_k, encoding::q4_k}));
     EXPECT_EQ(h->down_cols, 256u); // 96, padded
     EXPECT_EQ(test::read_file(out_ / vindex::layer_file_name(l)).substr(0, 8),
               std::string("LYRW\1\0\0\0", 8));

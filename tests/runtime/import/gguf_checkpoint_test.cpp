@@ -355,9 +355,13 @@ TEST_F(GgufCheckpoint, ListsPerLayerHaveOneEntryEach) {
 
 TEST(Gguf, TensorTypesNeverChange) {
   const std::pair<encoding, std::uint32_t> types[] = {
-      {encoding::f32, 0},   {encoding::f16, 1},     {encoding::q4_0, 2},  {encoding::q5_0, 6},
-      {encoding::q5_1, 7},  {encoding::q8_0, 8},    {encoding::q4_k, 12}, {encoding::q5_k, 13},
-      {encoding::q6_k, 14}, {encoding::iq4_nl, 20}, {encoding::bf16, 30}};
+      {encoding::f32, 0},     {encoding::f16, 1},      {encoding::q4_0, 2},
+      {encoding::q5_0, 6},    {encoding::q5_1, 7},     {encoding::q8_0, 8},
+      {encoding::q4_k, 12},   {encoding::q5_k, 13},    {encoding::q6_k, 14},
+      {encoding::iq4_nl, 20}, {encoding::bf16, 30},    {encoding::q4_1, 3},
+      {encoding::q2_k, 10},   {encoding::q3_k, 11},    {encoding::iq2_xxs, 16},
+      {encoding::iq2_xs, 17}, {encoding::iq3_xxs, 18}, {encoding::iq3_s, 21},
+      {encoding::iq2_s, 22},  {encoding::iq4_xs, 23},  {encoding::mxfp4, 39}};
   ASSERT_EQ(std::size(types), quant::encoding_count);
   for (const auto& [e, type] : types)
     EXPECT_EQ(quant::facts_of(e).ggml_type, type) << quant::name_of(e);
@@ -373,6 +377,28 @@ TEST_F(GgufCheckpoint, TensorTypesThatAreNotSupportedAreNamed) {
                  .erase_tensor("blk.0.attn_q.weight")
                  .tensor("blk.0.attn_q.weight", {256, 128}, type, std::string(100, 'x'))),
         errc::unsupported, {path_.string(), "blk.0.attn_q.weight", std::to_string(type), "Q4_K"}));
+}
+
+TEST_F(GgufCheckpoint, TypesThatAreNotReadHaveTheirNameInTheError) {
+  const std::pair<std::uint32_t, const char*> types[] = {
+      {19, "IQ1_S"}, {29, "IQ1_M"}, {34, "TQ1_0"}, {35, "TQ2_0"}, {40, "NVFP4"}, {42, "Q2_0"}};
+  for (const auto& [type, name] : types)
+    EXPECT_TRUE(
+        fails(open(good()
+                       .erase_tensor("blk.0.attn_q.weight")
+                       .tensor("blk.0.attn_q.weight", {256, 128}, type, std::string(100, 'x'))),
+              errc::unsupported,
+              {path_.string(), "blk.0.attn_q.weight", name, "IQ4_XS", "llama-quantize"}));
+}
+
+TEST_F(GgufCheckpoint, ExpertsThatArePaddedToWholeBlocksAreWiderExperts) {
+  // As `--tensor-pad` makes them: gate, up and down of 704 are 768 wide, and the key says so.
+  auto o = test::all_in(encoding::q3_k, test::k_quant_options());
+  o.expert_width = 768;
+  const auto c = open(good(o).u32("gemma4.expert_feed_forward_length", 768));
+  ASSERT_TRUE(succeeds(c));
+  EXPECT_EQ(c->config.expert_width, 768u);
+  EXPECT_EQ(c->tensors.at("layers.0.experts.down_proj").format, encoding::q3_k);
 }
 
 TEST_F(GgufCheckpoint, RowsAreWholeBlocks) {

@@ -84,8 +84,13 @@ TEST_F(Located, GivesTheBitsOfTheExtractedVindex) {
   apart.fused_gate_up = false;
   auto own_head = with_q6k();
   own_head.tied = false;
-  for (const auto& o : {tiny_options{}, test::mixed_options(), with_q6k(), own_head, apart,
-                        test::all_in(encoding::q8_0), test::all_in(encoding::bf16)}) {
+  auto uneven = with_q6k(); // Q6_K of gate is rewritten, up is mapped
+  uneven.fused_gate_up = false;
+  uneven.up = encoding::q5_0;
+  for (const auto& o :
+       {tiny_options{}, test::mixed_options(), with_q6k(), own_head, apart, uneven,
+        test::all_in(encoding::q8_0), test::all_in(encoding::bf16), test::all_in(encoding::mxfp4),
+        test::all_in(encoding::iq3_xxs, test::k_quant_options())}) {
     write(o);
     const auto dir = locate_all();
     ASSERT_TRUE(succeeds(dir));

@@ -69,7 +69,7 @@ TEST_P(LayerDamage, MagicsOfOtherFilesAreRefused) {
 }
 
 TEST_P(LayerDamage, OtherVersionsAreUnsupported) {
-  for (const auto version : {0u, 3u, ~0u}) {
+  for (const auto version : {0u, 4u, ~0u}) {
     auto s = good();
     s.put_u32(4, version);
     EXPECT_TRUE(fails(s.parse(), errc::unsupported, {"L: ", "version", std::to_string(version)}));

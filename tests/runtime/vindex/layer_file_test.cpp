@@ -1,4 +1,4 @@
-// Mirrors runtime/vindex/layer_file.hpp: the two versions of layer files as they are written and
+// Mirrors runtime/vindex/layer_file.hpp: the versions of layer files as they are written and
 // read. Damage is in layer_file_damage_test.cpp.
 
 #include "runtime/vindex/layer_file.hpp"
@@ -59,8 +59,7 @@ model_config config_26b() {
 TEST(LayerFile, TheReferencesFileOf26BIsRead) {
   const auto h = parse_layer_header(reference_header(128), 441'192'472, "layer_00.weights");
   ASSERT_TRUE(succeeds(h));
-  EXPECT_EQ(h->gate_up_format, encoding::q4_k);
-  EXPECT_EQ(h->down_format, encoding::q4_k);
+  EXPECT_EQ(h->formats, (expert_formats{encoding::q4_k, encoding::q4_k, encoding::q4_k}));
   EXPECT_EQ(h->width, 704u);
   EXPECT_EQ(h->hidden, 2816u);
   EXPECT_EQ(h->down_cols, 768u);
@@ -121,8 +120,7 @@ TEST_P(LayerFormats, WhatIsWrittenIsReadBack) {
                              planned.down_cols == (width + 255) / 256 * 256);
     const auto h = parse_layer_header(bytes, size, "layer");
     ASSERT_TRUE(succeeds(h));
-    EXPECT_EQ(h->gate_up_format, gate_up);
-    EXPECT_EQ(h->down_format, down);
+    EXPECT_EQ(h->formats, (expert_formats{gate_up, gate_up, down}));
     EXPECT_EQ(h->width, width);
     EXPECT_EQ(h->hidden, 512u);
     EXPECT_EQ(h->down_cols, planned.down_cols);
@@ -146,11 +144,44 @@ INSTANTIATE_TEST_SUITE_P(Pairs, LayerFormats,
                                               quant::name_of(std::get<1>(p.param)));
                          });
 
+TEST(LayerFile, Version3HasAFormatForGateUpAndDown) {
+  // The bytes of the documentation: two experts, Q4_K gate, Q5_0 up, Q8_0 down.
+  const std::uint32_t head[] = {layer_magic, 3, 4, 2, 704, 2816, 6, 704, 64};
+  const auto planned = plan_layer({encoding::q4_k, encoding::q5_0, encoding::q8_0}, 2, 704, 2816);
+  const auto bytes = write_layer_header(planned);
+  ASSERT_EQ(bytes.size(), layer_table_bytes(layer_version_3, 2));
+  for (auto i = std::size_t{0}; i < std::size(head); ++i)
+    EXPECT_EQ(load_u32(bytes, 4 * i), head[i]) << i;
+  const auto h = parse_layer_header(bytes, bytes.size() + 2 * planned.expert_bytes(), "layer");
+  ASSERT_TRUE(succeeds(h));
+  EXPECT_EQ(h->formats, planned.formats);
+  EXPECT_EQ(h->gate_bytes, 704u * 11 * 144);
+  EXPECT_EQ(h->gate_up_bytes, 704u * 11 * 144 + 704u * 88 * 22);
+  EXPECT_EQ(h->down_bytes, 2816u * 22 * 34);
+  // Every cut of the header is one.
+  for (const auto size : {24u, 32u, 35u, 36u, 99u})
+    EXPECT_TRUE(fails(parse_layer_header(std::span{bytes}.first(size), size, "layer"),
+                      errc::corrupt, {"layer", "truncated"}))
+        << size;
+  auto unknown = bytes;
+  unknown[32] = std::byte{7};
+  EXPECT_TRUE(fails(parse_layer_header(unknown, 1 << 30, "layer"), errc::unsupported,
+                    {"layer", "up_format", "7"}));
+  auto later = bytes;
+  later[4] = std::byte{4};
+  EXPECT_TRUE(fails(parse_layer_header(later, 1 << 30, "layer"), errc::unsupported,
+                    {"layer", "version", "4"}));
+}
+
 TEST(LayerFile, FormatCodesNeverChange) {
   const std::pair<encoding, std::uint32_t> codes[] = {
-      {encoding::f32, 0},   {encoding::f16, 1},     {encoding::bf16, 2}, {encoding::q4_0, 3},
-      {encoding::q4_k, 4},  {encoding::q6_k, 5},    {encoding::q8_0, 6}, {encoding::q5_0, 64},
-      {encoding::q5_1, 65}, {encoding::iq4_nl, 66}, {encoding::q5_k, 67}};
+      {encoding::f32, 0},     {encoding::f16, 1},     {encoding::bf16, 2},
+      {encoding::q4_0, 3},    {encoding::q4_k, 4},    {encoding::q6_k, 5},
+      {encoding::q8_0, 6},    {encoding::q5_0, 64},   {encoding::q5_1, 65},
+      {encoding::iq4_nl, 66}, {encoding::q5_k, 67},   {encoding::q4_1, 68},
+      {encoding::iq4_xs, 69}, {encoding::q3_k, 70},   {encoding::q2_k, 71},
+      {encoding::mxfp4, 72},  {encoding::iq3_s, 73},  {encoding::iq3_xxs, 74},
+      {encoding::iq2_s, 75},  {encoding::iq2_xs, 76}, {encoding::iq2_xxs, 77}};
   ASSERT_EQ(std::size(codes), quant::encoding_count);
   for (const auto& [e, code] : codes) {
     EXPECT_EQ(layer_code(e), code);

@@ -122,7 +122,7 @@ TEST(MatrixManifest, ShapesOutOfRangeAreRefused) {
 }
 
 TEST(MatrixManifest, UnknownFormatsAreUnsupported) {
-  for (const auto* format : {"Q3_K", "q4_k", "", "Q4_KF"}) {
+  for (const auto* format : {"IQ1_S", "q4_k", "", "Q4_KF"}) {
     auto entry = reference_entry();
     entry["format"] = format;
     EXPECT_TRUE(fails(parse(entry), errc::unsupported, {"format", format}));

@@ -48,6 +48,10 @@ void spoil(tiny_model& m, const std::string& key, float value) {
     std::memcpy(block, &value, 4);
     return;
   }
+  if (quant::facts_of(e).d_is == quant::d_kind::exponent) {
+    block[quant::facts_of(e).d_at] = std::byte{255};
+    return;
+  }
   const auto h = e == encoding::bf16 ? quant::float_to_bf16(value) : quant::float_to_half(value);
   std::memcpy(block + quant::facts_of(e).d_at, &h, 2);
 }

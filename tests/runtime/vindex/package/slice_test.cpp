@@ -14,6 +14,8 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <cstring>
+
 namespace larql::vindex {
 namespace {
 
@@ -160,6 +162,29 @@ TEST_F(Slice, ASourceWithoutChecksumsGetsThemForWhatIsCopied) {
   EXPECT_TRUE(layer.experts[2] && layer.experts[3]);
   EXPECT_FALSE(layer.experts[0] || layer.experts[5]);
   EXPECT_EQ(weights_digest(sums(out_)), "");
+}
+
+TEST_F(Slice, ExpertsWhoseGateAndUpDifferKeepTheirNumbers) {
+  auto o = test::k_quant_options();
+  o.fused_gate_up = false;
+  o.gate_up = quant::encoding::iq4_xs, o.up = quant::encoding::mxfp4;
+  o.down = quant::encoding::iq2_xxs;
+  source_ = test::tiny_vindex{o};
+  ASSERT_TRUE(succeeds(cut(by_preset("moe-experts", first_last{2, 3}))));
+  expect_checksums_hold();
+  const auto owned = experts::ownership{{0, 2}, {2, 3}};
+  const auto here = experts::expert_bank::open(out_, source_.config(), owned);
+  const auto there = experts::expert_bank::open(source_.path(), source_.config(), owned);
+  ASSERT_TRUE(here && there);
+  const auto same = [](const quant::matrix_view& a, const quant::matrix_view& b) {
+    return a.format == b.format && std::memcmp(a.data, b.data, a.size_bytes()) == 0;
+  };
+  for (auto l = 0u; l < 3; ++l)
+    for (const auto e : {2u, 3u}) {
+      const auto a = here->get(l, e), b = there->get(l, e);
+      EXPECT_TRUE(same(a.gate, b.gate) && same(a.up, b.up) && same(a.down, b.down))
+          << l << " " << e;
+    }
 }
 
 TEST_F(Slice, ADamagedSourceIsNoticedWhileCopying) {

@@ -1,0 +1,137 @@
+#include "cli/support/answer_screen.hpp"
+
+#include "cli/support/environment.hpp"
+
+#include <unistd.h>
+
+namespace larql::cli {
+
+namespace {
+
+constexpr std::string_view dim = "\x1b[2m";
+constexpr std::string_view plain = "\x1b[0m";
+constexpr std::string_view clear_line = "\r\x1b[K";
+
+} // namespace
+
+screen_kind screen_kind::of_process() {
+  const auto is_dumb = process_environment("TERM").value_or("dumb") == "dumb";
+  auto out = screen_kind{};
+  out.text_on_terminal = ::isatty(STDOUT_FILENO) == 1;
+  out.status_on_terminal = ::isatty(STDERR_FILENO) == 1 && !is_dumb;
+  out.color = out.status_on_terminal && !process_environment("NO_COLOR");
+  return out;
+}
+
+// ---- the line below -----------------------------------------------------------------------------
+
+std::string status_line::draw(std::string_view text, const terminal_column& above) {
+  // One column stays free: a full line makes some terminals begin the next.
+  auto line = cut_to_columns(text, above.columns() - 1);
+  if (drawn_ && line == shown_)
+    return {};
+  auto out = std::string{};
+  if (!drawn_) {
+    // Behind a full line the next character begins another, and so does the line end.
+    behind_ = above.at() == above.columns() ? 0 : above.at();
+    out = above.at() == 0 ? "" : "\n";
+  }
+  drawn_ = true;
+  shown_ = std::move(line);
+  return out.append(clear_line).append(shown_);
+}
+
+std::string status_line::erase() {
+  if (!drawn_)
+    return {};
+  drawn_ = false;
+  shown_.clear();
+  auto out = std::string{clear_line};
+  if (behind_ != 0)
+    out += fmt::format("\x1b[A\x1b[{}G", behind_ + 1);
+  return out;
+}
+
+// ---- screen -------------------------------------------------------------------------------------
+
+answer_screen::answer_screen(screen_kind kind)
+    : kind_(kind), column_(terminal_columns(STDERR_FILENO)) {
+  if (kind_.text_on_terminal && kind_.status_on_terminal)
+    held_.emplace();
+}
+
+answer_screen::~answer_screen() {
+  clear_status();
+  end_thought();
+}
+
+void answer_screen::clear_status() {
+  if (!status_.is_drawn())
+    return;
+  draw_text(status_.erase());
+  if (column_.at() == column_.columns())
+    column_.add("\n"); // the cursor went on to the next line
+}
+
+void answer_screen::end_thought() {
+  if (std::exchange(in_thought_, false)) {
+    draw_text(thought_filter_.flush());
+    if (kind_.color)
+      draw_text(plain);
+  }
+}
+
+void answer_screen::text(std::string_view piece) {
+  if (piece.empty())
+    return;
+  clear_status();
+  if (in_thought_) {
+    end_thought();
+    if (line_open_)
+      draw_text("\n");
+    draw_text("\n");
+    column_.add("\n");
+  }
+  const auto shown = kind_.text_on_terminal ? text_filter_.append(piece) : std::string{piece};
+  print_text(shown);
+  if (shown.empty())
+    return;
+  line_open_ = !shown.ends_with('\n');
+  if (kind_.text_on_terminal)
+    column_.add(shown);
+}
+
+void answer_screen::thought(std::string_view piece) {
+  const auto shown = thought_filter_.append(piece);
+  if (shown.empty())
+    return;
+  clear_status();
+  if (!std::exchange(in_thought_, true) && kind_.color)
+    draw_text(dim);
+  draw_text(shown);
+  column_.add(shown);
+  line_open_ = !shown.ends_with('\n');
+}
+
+void answer_screen::status(std::string_view line) {
+  if (!kind_.status_on_terminal)
+    return;
+  column_.resize(terminal_columns(STDERR_FILENO));
+  if (line.empty())
+    return clear_status();
+  draw_text(status_.draw(line, column_));
+}
+
+void answer_screen::end_line() {
+  clear_status();
+  const auto was_thought = in_thought_;
+  end_thought();
+  if (was_thought && std::exchange(line_open_, false))
+    draw_text("\n");
+  // Who reads from a pipe finds the end of each answer by the end of its line.
+  const auto ends = std::exchange(line_open_, false) || !kind_.text_on_terminal;
+  print_text(text_filter_.flush() + (ends ? "\n" : ""));
+  column_.add("\n");
+}
+
+} // namespace larql::cli

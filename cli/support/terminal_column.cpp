@@ -1,0 +1,98 @@
+#include "cli/support/terminal_column.hpp"
+
+#include "runtime/text/utf8.hpp"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+namespace larql::cli {
+
+namespace {
+
+constexpr std::size_t usual_columns = 80;
+constexpr std::size_t tab_width = 8;
+
+struct range {
+  char32_t first, last;
+};
+
+// Unicode's East_Asian_Width W and F, and emoji that terminals show as wide, by blocks.
+constexpr range wide[] = {{0x1100, 0x115f},   {0x2e80, 0x303e},   {0x3041, 0xa4cf},
+                          {0xa960, 0xa97c},   {0xac00, 0xd7a3},   {0xf900, 0xfaff},
+                          {0xfe30, 0xfe6f},   {0xff00, 0xff60},   {0xffe0, 0xffe6},
+                          {0x1f300, 0x1f64f}, {0x1f680, 0x1f6ff}, {0x1f900, 0x1f9ff},
+                          {0x1fa70, 0x1faff}, {0x20000, 0x3fffd}};
+// Marks, joiners and selectors that belong to the character before.
+constexpr range empty[] = {{0x300, 0x36f},   {0x200b, 0x200f}, {0x202a, 0x202e},  {0x2060, 0x2069},
+                           {0x20d0, 0x20ff}, {0xfe00, 0xfe0f}, {0x1f3fb, 0x1f3ff}};
+
+template <std::size_t N>
+bool is_in(const range (&ranges)[N], char32_t c) noexcept {
+  for (const auto& r : ranges)
+    if (c >= r.first && c <= r.last)
+      return true;
+  return false;
+}
+
+} // namespace
+
+std::size_t columns_of(char32_t c) noexcept {
+  if (c < 0x300)
+    return c < 0x20 || (c >= 0x7f && c < 0xa0) ? 0 : 1;
+  return is_in(empty, c) ? 0 : is_in(wide, c) ? 2 : 1;
+}
+
+std::size_t columns_of(std::string_view text) noexcept {
+  auto out = std::size_t{0};
+  while (!text.empty()) {
+    const auto unit = text::next_utf8(text);
+    out += unit.what == text::utf8_unit::kind::scalar ? columns_of(unit.scalar) : 1;
+    text.remove_prefix(unit.length);
+  }
+  return out;
+}
+
+std::string cut_to_columns(std::string_view text, std::size_t columns) {
+  auto used = std::size_t{0}, bytes = std::size_t{0};
+  while (bytes < text.size()) {
+    const auto unit = text::next_utf8(text.substr(bytes));
+    const auto width = unit.what == text::utf8_unit::kind::scalar ? columns_of(unit.scalar) : 1;
+    if (used + width > columns)
+      break;
+    used += width;
+    bytes += unit.length;
+  }
+  return std::string{text.substr(0, bytes)};
+}
+
+void terminal_column::add(std::string_view text) noexcept {
+  while (!text.empty()) {
+    const auto unit = text::next_utf8(text);
+    text.remove_prefix(unit.length);
+    if (unit.what == text::utf8_unit::kind::scalar &&
+        (unit.scalar == '\n' || unit.scalar == '\r')) {
+      at_ = 0;
+      continue;
+    }
+    if (unit.what == text::utf8_unit::kind::scalar && unit.scalar == '\t') {
+      const auto next = (at_ / tab_width + 1) * tab_width; // it never begins a line of its own
+      at_ = at_ == columns_ ? at_ : next < columns_ ? next : columns_ - 1;
+      continue;
+    }
+    const auto width = unit.what == text::utf8_unit::kind::scalar ? columns_of(unit.scalar) : 1;
+    at_ = at_ + width > columns_ ? width : at_ + width;
+  }
+}
+
+void terminal_column::resize(std::size_t columns) noexcept {
+  columns_ = columns == 0 ? 1 : columns;
+  if (at_ > columns_)
+    at_ %= columns_;
+}
+
+std::size_t terminal_columns(int fd) noexcept {
+  auto size = winsize{};
+  return ::ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col != 0 ? size.ws_col : usual_columns;
+}
+
+} // namespace larql::cli

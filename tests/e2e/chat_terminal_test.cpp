@@ -1,0 +1,205 @@
+// Mirrors cli/laptop/chat as a person sees it, on a terminal of tmux(1): typing, pasting, stopping,
+// the foreground and the background, narrow and wide.
+
+#include "tests/e2e/programs.hpp"
+#include "tests/support/tmux_terminal.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace larql::test {
+namespace {
+
+constexpr auto ready = "/help shows the commands";
+constexpr auto timing = "tokens/s";
+
+class ChatTerminal : public testing::Test {
+protected:
+  void SetUp() override {
+    if (!tmux_terminal::is_there())
+      GTEST_SKIP() << "tmux(1) is missing (Debian: tmux): nothing of chat on a terminal is tested";
+    const auto done =
+        run(larql({"extract", (source_dir() / "tests/demo_model/larql-demo.gguf").string(), "-o",
+                   vindex().string()}));
+    ASSERT_EQ(done.code, 0) << done.err;
+  }
+  [[nodiscard]] fs::path vindex() const { return scratch_ / "demo.vindex"; }
+
+  /// Answers end by no token that the model chooses.
+  void make_answers_endless() const {
+    write_file(vindex() / "generation_config.json",
+               R"({"eos_token_id": 1, "suppress_tokens": [1, 106]})");
+  }
+  static words endless() { return {"-n", "1000000", "--context", "1000100"}; }
+
+  void start(const tmux_terminal& t, const words& options = {}) const {
+    auto command = larql({"chat", vindex().string(), "--no-history", "-t", "2"});
+    command.insert(command.end(), options.begin(), options.end());
+    t.enter(shell_line(command));
+    ASSERT_TRUE(t.wait_for(ready)) << t.screen();
+    ASSERT_TRUE(t.wait_for("\n>")) << t.screen();
+  }
+  [[nodiscard]] nlohmann::json saved(const tmux_terminal& t, const std::string& name) const {
+    const auto file = scratch_ / name;
+    const auto before = count_of(t.screen(), "\nSaved");
+    t.enter("/save " + file.string());
+    EXPECT_TRUE(t.wait_for("\nSaved", before + 1)) << t.screen();
+    return nlohmann::json::parse(read_file(file));
+  }
+  /// The program has ended and the shell is there again.
+  static void expect_end(const tmux_terminal& t) {
+    // What is typed before the program has ended is the program's.
+    EXPECT_TRUE(eventually([&] {
+      const auto text = t.screen();
+      return text.substr(0, text.find_last_not_of(" \n") + 1).ends_with("\nsh:");
+    })) << t.screen();
+    t.enter("echo ended with $?");
+    EXPECT_TRUE(t.wait_for("\nended with 0")) << t.screen();
+  }
+
+  temporary_directory scratch_;
+};
+
+TEST_F(ChatTerminal, HoldsAConversationInNarrowAndWideWindows) {
+  auto texts = std::vector<std::string>{};
+  for (const auto columns : {40u, 200u}) {
+    const auto t = tmux_terminal{columns, 50};
+    start(t, {"-n", "12"});
+    t.enter("The capital of France is");
+    ASSERT_TRUE(t.wait_for(timing)) << t.screen();
+    t.enter("Answer once more, please: the capital of Italy is");
+    ASSERT_TRUE(t.wait_for(timing, 2)) << t.screen();
+    const auto turns = saved(t, fmt::format("talk-{}.json", columns))["turns"];
+    EXPECT_EQ(turns.size(), 4u);
+    texts.push_back(turns.dump());
+    EXPECT_NE(t.screen().find("Paris"), std::string::npos) << t.screen();
+    t.enter("/quit");
+    expect_end(t);
+  }
+  EXPECT_EQ(texts[0], texts[1]);
+}
+
+TEST_F(ChatTerminal, APasteOfThreeLinesIsOneMessageAndKeepsItsTabs) {
+  const auto t = tmux_terminal{80, 40};
+  start(t, {"-n", "12"});
+  t.paste("What is\n\tthe capital\nof Italy?\n");
+  ASSERT_TRUE(t.wait_for("of Italy?")) << t.screen();
+  EXPECT_EQ(count_of(t.screen(), timing), 0u) << "nothing is sent before Enter";
+  t.press("Enter");
+  ASSERT_TRUE(t.wait_for(timing)) << t.screen();
+  const auto turns = saved(t, "talk.json")["turns"];
+  ASSERT_EQ(turns.size(), 2u);
+  EXPECT_EQ(turns[0]["content"], "What is\n\tthe capital\nof Italy?");
+}
+
+TEST_F(ChatTerminal, ALongPasteStandsAsOneMarkAndIsSentWhole) {
+  const auto t = tmux_terminal{80, 40};
+  start(t, {"-n", "2"});
+  auto text = std::string{};
+  for (auto i = 0; i < 40; ++i)
+    text += fmt::format("line {}\n", i);
+  t.paste(text);
+  ASSERT_TRUE(t.wait_for("[pasted text 1: 40 lines]")) << t.screen();
+  t.press("Enter");
+  ASSERT_TRUE(t.wait_for("/continue")) << t.screen();
+  text.pop_back();
+  EXPECT_EQ(saved(t, "talk.json")["turns"][0]["content"], text);
+}
+
+TEST_F(ChatTerminal, CtrlCEndsTheAnswerAndUndoGivesTheQuestionBack) {
+  make_answers_endless();
+  const auto t = tmux_terminal{100, 40};
+  start(t, endless());
+  t.enter("The capital of France is");
+  ASSERT_TRUE(t.wait_for("Paris")) << t.screen();
+  t.press("C-c");
+  ASSERT_TRUE(t.wait_for("stopped: /continue goes on")) << t.screen();
+  t.enter("/undo");
+  ASSERT_TRUE(t.wait_for("> The capital of France is", 2)) << t.screen();
+  t.type(" not");
+  ASSERT_TRUE(t.wait_for("> The capital of France is not")) << t.screen();
+  t.press("C-u");
+  EXPECT_TRUE(saved(t, "talk.json")["turns"].empty());
+  t.press("C-d");
+  expect_end(t);
+}
+
+TEST_F(ChatTerminal, CtrlZStopsItAndFgBringsItBackWhileTypingAndAnswering) {
+  make_answers_endless();
+  const auto t = tmux_terminal{100, 40};
+  start(t, endless());
+  t.type("The capital");
+  ASSERT_TRUE(t.wait_for("> The capital")) << t.screen();
+  t.press("C-z");
+  ASSERT_TRUE(t.wait_for("Stopped")) << t.screen();
+  t.enter("stty -a | grep -o ' icanon'"); // the shell has its own terminal again
+  ASSERT_TRUE(t.wait_for("\n icanon")) << t.screen();
+  t.enter("fg");
+  ASSERT_TRUE(t.wait_for("> The capital", 2)) << t.screen();
+  t.enter(" of France is");
+  ASSERT_TRUE(t.wait_for("Paris")) << t.screen();
+  t.press("C-z");
+  ASSERT_TRUE(t.wait_for("Stopped", 2)) << t.screen();
+  t.enter("fg");
+  t.press("C-c");
+  ASSERT_TRUE(t.wait_for("stopped: /continue goes on")) << t.screen();
+  t.enter("/quit");
+  expect_end(t);
+}
+
+TEST_F(ChatTerminal, AnotherSizeLeavesTheLineThatIsTyped) {
+  const auto t = tmux_terminal{100, 30};
+  start(t, {"-n", "2"});
+  t.type("The capital of");
+  ASSERT_TRUE(t.wait_for("> The capital of")) << t.screen();
+  t.resize(50, 30);
+  t.type(" France is");
+  ASSERT_TRUE(t.wait_for("> The capital of France is")) << t.screen();
+  t.press("Enter");
+  ASSERT_TRUE(t.wait_for("/continue")) << t.screen();
+  EXPECT_EQ(saved(t, "talk.json")["turns"][0]["content"], "The capital of France is");
+}
+
+TEST_F(ChatTerminal, ANodeThatIsKilledInTheMiddleIsNamedAndItsReturnGoesOn) {
+  make_answers_endless();
+  const auto node = [&](const std::string& name, const std::string& experts,
+                        const std::string& port) {
+    return std::make_unique<node_process>(
+        vindex(), words{"--name", name, "--experts", experts, "--port", port});
+  };
+  const auto alpha = node("alpha", "0-7", "0");
+  auto beta = node("beta", "8-15", "0");
+  const auto t = tmux_terminal{100, 40};
+  auto options = endless();
+  options.insert(options.end(), {"--moe-shards", alpha->owns("0-7") + "," + beta->owns("8-15")});
+  start(t, options);
+  t.enter("The capital of France is");
+  ASSERT_TRUE(t.wait_for("Paris")) << t.screen();
+  beta->child().signal(SIGKILL);
+  ASSERT_TRUE(beta->child().wait());
+  ASSERT_TRUE(t.wait_for("\nwaiting for experts 8-15 of node beta")) << t.screen();
+  EXPECT_EQ(count_of(t.screen(), "larql: cluster:"), 0u)
+      << "no message in the middle: " << t.screen();
+  beta = node("beta", "8-15", std::to_string(beta->port()));
+  ASSERT_TRUE(eventually([&] { return count_of(t.screen(), "waiting for experts") == 0; }))
+      << t.screen();
+  t.press("C-c");
+  ASSERT_TRUE(t.wait_for("stopped: /continue goes on")) << t.screen();
+  EXPECT_TRUE(t.wait_for("larql: cluster: node beta")) << t.screen();
+  EXPECT_TRUE(t.wait_for("2 nodes")) << t.screen();
+}
+
+TEST_F(ChatTerminal, ATerminalThatGoesAwayEndsIt) {
+  auto t = std::make_unique<tmux_terminal>(80, 24);
+  const auto file = scratch_ / "pid";
+  t->enter(fmt::format("{} & echo $! > {}; fg",
+                       shell_line(larql({"chat", vindex().string(), "--no-history"})),
+                       file.string()));
+  ASSERT_TRUE(t->wait_for(ready)) << t->screen();
+  const auto pid = static_cast<pid_t>(std::stoi(read_file(file)));
+  t.reset();
+  // Nobody may be there to reap it.
+  EXPECT_TRUE(eventually([&] { return ::kill(pid, 0) != 0 || process_state(pid) == 'Z'; }));
+}
+
+} // namespace
+} // namespace larql::test
