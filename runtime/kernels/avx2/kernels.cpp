@@ -1,6 +1,6 @@
 // ref/kernels.cpp with AVX2, FMA and F16C. Same bits.
 
-#include "runtime/kernels/avx2/dot.hpp"
+#include "runtime/kernels/avx2/row_lanes.hpp"
 #include "runtime/kernels/avx2/simd16.hpp"
 #include "runtime/kernels/kernel_table.hpp"
 #include "runtime/kernels/matmul_tiles.hpp"
@@ -11,19 +11,11 @@ namespace larql::kernels {
 
 namespace {
 
-struct isa {
-  template <quant::encoding E, int Inputs>
-  static void dot(const std::uint8_t* row, const activation_view& x, std::size_t input, float* out,
-                  std::size_t out_stride) {
-    avx2::dot<E, Inputs>(row, x, input, out, out_stride);
-  }
-};
-
 struct products {
   template <quant::encoding E>
   static consteval kernel_set::matmul_fn matmul() {
-    if constexpr (avx2::is_supported(quant::block_traits<E>))
-      return matmul_tiles<isa, E>;
+    if constexpr (has_tiles(quant::block_traits<E>))
+      return matmul_by_tiles<row_lanes_avx2, E>;
     else
       return matmul_of<kernels_ref, E>;
   }
