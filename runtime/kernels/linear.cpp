@@ -14,7 +14,7 @@ constexpr std::size_t bytes_per_task = 128 << 10;
 
 std::size_t row_grain(const quant::matrix_view& w) noexcept {
   const auto rows = bytes_per_task / std::max<std::uint64_t>(w.stride_bytes(), 1);
-  return std::clamp<std::size_t>(rows / 32 * 32, 32, 256); // whole tiles, tile_blocks.hpp
+  return std::clamp<std::size_t>(rows / 32 * 32, 32, 256); // whole tiles, tile_block256.hpp
 }
 
 void quantized_inputs::bind(const float* x, std::uint32_t rows, std::uint32_t cols,

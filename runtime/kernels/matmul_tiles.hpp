@@ -44,6 +44,10 @@ static void float_tiles(const std::uint8_t* base, std::size_t stride, std::size_
   }
 }
 
+/// With 256-bit registers, from so many inputs on tiles are faster than rows where the weights come
+/// from memory: a tile reads sixteen rows at a time, which one core's memory takes badly.
+inline constexpr std::size_t least_tile_inputs = 4;
+
 /// kernel_set::matmul_fn, by tiles of rows whatever the number of inputs. V: tile_transpose.hpp.
 template <class V, quant::encoding E>
 void matmul_by_tiles(const quant::matrix_view& w, std::size_t row_begin, std::size_t row_end,

@@ -10,11 +10,23 @@ namespace larql::kernels {
 
 namespace {
 
+using quant::encoding;
+
+template <encoding E>
+void multiply(const quant::matrix_view& w, std::size_t row_begin, std::size_t row_end,
+              const activation_view& x, std::size_t input_begin, std::size_t input_end, float* out,
+              std::size_t out_stride) noexcept {
+  const auto few =
+      quant::block_traits<E>.weights > 1 && input_end - input_begin < least_tile_inputs;
+  const auto f = few ? matmul_of<kernels_avx2, E> : matmul_by_tiles<row_lanes_avxvnni, E>;
+  f(w, row_begin, row_end, x, input_begin, input_end, out, out_stride);
+}
+
 struct products {
-  template <quant::encoding E>
+  template <encoding E>
   static consteval kernel_set::matmul_fn matmul() {
     if constexpr (has_tiles(quant::block_traits<E>))
-      return matmul_by_tiles<row_lanes_avxvnni, E>;
+      return multiply<E>;
     else
       return matmul_of<kernels_avx2, E>;
   }
