@@ -26,6 +26,12 @@ bool has_avx2() noexcept {
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
 }
 
+// Bit 4 of EAX; clang 14's __builtin_cpu_supports does not know the name.
+bool has_avxvnni() noexcept {
+  auto a = 0u, b = 0u, c = 0u, d = 0u;
+  return has_avx2() && __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & 1u << 4) != 0;
+}
+
 // The AVX-512 kernels call those for AVX2 where they have none of their own.
 bool has_avx512() noexcept {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
@@ -46,6 +52,7 @@ struct candidate {
 constexpr candidate candidates[] = {
 #if defined(__x86_64__)
     {simd_level::avx512, "avx512", &kernels_avx512, has_avx512},
+    {simd_level::avxvnni, "avxvnni", &kernels_avxvnni, has_avxvnni},
     {simd_level::avx2, "avx2", &kernels_avx2, has_avx2},
 #endif
     {simd_level::scalar, "scalar", &kernels_ref, always},
@@ -89,7 +96,8 @@ result<const kernel_set*> kernels_by_name(std::string_view wanted) {
   for (const auto& c : candidates)
     if (wanted == c.name)
       return kernels_for(c.level);
-  return fail(errc::usage, "LARQL_SIMD is \"{}\", expected scalar, avx2 or avx512", wanted);
+  return fail(errc::usage, "LARQL_SIMD is \"{}\", expected scalar, avx2, avxvnni or avx512",
+              wanted);
 }
 
 } // namespace larql::kernels

@@ -15,6 +15,7 @@ namespace larql::kernels {
 extern const kernel_set kernels_ref;
 #if defined(__x86_64__)
 extern const kernel_set kernels_avx2;
+extern const kernel_set kernels_avxvnni;
 extern const kernel_set kernels_avx512;
 #endif
 

@@ -27,7 +27,7 @@ protected:
 
   static std::vector<std::string> levels() {
     auto out = std::vector<std::string>{};
-    for (const auto* name : {"scalar", "avx2", "avx512"})
+    for (const auto* name : {"scalar", "avx2", "avxvnni", "avx512"})
       if (kernels::kernels_by_name(name))
         out.emplace_back(name);
     return out;

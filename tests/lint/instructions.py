@@ -15,7 +15,7 @@ import subprocess
 import sys
 
 # Folder of the objects meant for it -> what the name of a weak function in them must contain.
-MEANT_FOR = {"runtime/kernels/avx2": "avx2", "runtime/kernels/avx512": "avx512"}
+MEANT_FOR = {f"runtime/kernels/{name}": name for name in ("avx2", "avxvnni", "avx512")}
 # Registers and encodings that SSE2 does not have: VEX and EVEX mnemonics begin with v; the rest is BMI.
 BEYOND = re.compile(r"%[yz]mm|^v(?!err|erw|mcall|mlaunch|mread|mwrite)[a-z]|"
                     r"^(andn|bextr|bls[ir]|blsmsk|bzhi|mulx|pdep|pext|rorx|sarx|shlx|shrx|lzcnt)[lqw]?\b")

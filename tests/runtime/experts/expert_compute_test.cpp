@@ -443,6 +443,7 @@ INSTANTIATE_TEST_SUITE_P(Encodings, ExpertEngineNaN,
                          testing::Combine(testing::ValuesIn(quant::all_encodings),
                                           testing::Values(kernels::simd_level::scalar,
                                                           kernels::simd_level::avx2,
+                                                          kernels::simd_level::avxvnni,
                                                           kernels::simd_level::avx512)),
                          [](const auto& p) {
                            return fmt::format("{}_{}", quant::name_of(std::get<0>(p.param)),
