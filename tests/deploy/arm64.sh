@@ -44,16 +44,15 @@ file -b "$root/srv/larql/build/arm64/bin/larql" | grep -q aarch64 || fail "the p
 inside 'python3 -B tests/lint/instructions.py build/arm64'
 step "built; instructions that not every processor has are in the kernels only"
 
-# Tests of what a processor or a kernel does that the emulator does not: see tests/deploy/emulation.sh.
 inside "ctest --preset arm64 -L 'unit|golden' -E '$not_emulated'"
 step "unit and golden tests"
-kernels='EveryEncoding|RowOps|SameBits|Kernel|Attention|Quantize|Oracle'
+kernels='EveryEncoding|RowOps|SameBits|Kernel|NotFinite|Half|Quantiser|Oracle'
 # Dot products without matrix multiplication, and neither of the two.
 for processor in neoverse-n1 cortex-a72; do
   inside "QEMU_CPU=$processor ctest --preset arm64 -R '$kernels' -E '$not_emulated'"
   step "the kernels on a $processor"
 done
-inside "QEMU_PAGESIZE=65536 ctest --preset arm64 -R 'Mapped|Reserved|KvCache|ExpertBank|Vindex|Tokenizer|DiskStore' -E '$not_emulated'"
+inside "QEMU_PAGESIZE=65536 ctest --preset arm64 -R 'Mapped|Kv|ExpertBank|Located|Tokenizer|DenseWeights|SourceBytes|Vindex' -E '$not_emulated'"
 step "pages of 64 KiB"
 
 here_larql() { "$build/bin/larql" "$@"; }
