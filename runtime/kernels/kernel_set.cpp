@@ -2,8 +2,13 @@
 
 #include "runtime/kernels/kernel_table.hpp"
 
+#include <fmt/format.h>
+
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
 #endif
 
 namespace larql::kernels {
@@ -40,6 +45,18 @@ bool has_avx512() noexcept {
 }
 #endif
 
+#if defined(__aarch64__)
+// The dot product, and what else the compiler may use for ARM 8.2. NEON itself is in every one.
+bool has_neon() noexcept {
+  constexpr auto wanted = HWCAP_ASIMDDP | HWCAP_ASIMDRDM | HWCAP_ATOMICS | HWCAP_CRC32;
+  return (::getauxval(AT_HWCAP) & wanted) == wanted;
+}
+
+bool has_i8mm() noexcept {
+  return has_neon() && (::getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0;
+}
+#endif
+
 // One set of kernels of this build, and whether this processor has the instructions it needs.
 struct candidate {
   simd_level level;
@@ -54,6 +71,10 @@ constexpr candidate candidates[] = {
     {simd_level::avx512, "avx512", &kernels_avx512, has_avx512},
     {simd_level::avxvnni, "avxvnni", &kernels_avxvnni, has_avxvnni},
     {simd_level::avx2, "avx2", &kernels_avx2, has_avx2},
+#endif
+#if defined(__aarch64__)
+    {simd_level::i8mm, "i8mm", &kernels_i8mm, has_i8mm},
+    {simd_level::neon, "neon", &kernels_neon, has_neon},
 #endif
     {simd_level::scalar, "scalar", &kernels_ref, always},
 };
@@ -96,8 +117,10 @@ result<const kernel_set*> kernels_by_name(std::string_view wanted) {
   for (const auto& c : candidates)
     if (wanted == c.name)
       return kernels_for(c.level);
-  return fail(errc::usage, "LARQL_SIMD is \"{}\", expected scalar, avx2, avxvnni or avx512",
-              wanted);
+  auto names = std::string{};
+  for (const auto& c : candidates)
+    names = names.empty() ? std::string{c.name} : fmt::format("{}, {}", c.name, names);
+  return fail(errc::usage, "LARQL_SIMD is \"{}\", expected one of {}", wanted, names);
 }
 
 } // namespace larql::kernels

@@ -16,6 +16,7 @@ ALLOWED = {
     "runtime/kernels/avx2": ["runtime/base", "runtime/quant", "runtime/kernels"],
     "runtime/kernels/avxvnni": ["runtime/base", "runtime/quant", "runtime/kernels", "runtime/kernels/avx2"],
     "runtime/kernels/avx512": ["runtime/base", "runtime/quant", "runtime/kernels"],
+    "runtime/kernels/neon": ["runtime/base", "runtime/quant", "runtime/kernels"],
     "runtime/text": ["runtime/base"],
     "runtime/grammar": ["runtime/base", "runtime/text"],
     "runtime/vindex": ["runtime/base", "runtime/quant"],
