@@ -239,7 +239,7 @@ static void tile_256(const std::uint8_t* base, std::size_t stride, std::size_t r
           V::order_inputs(x.q + (input + n) * x.cols + b * 256 + i, ordered[n] + i);
     // Of the rows behind these, as many bytes as this block has here, in the order of memory.
     constexpr auto bytes = tile_rows<V> * facts.bytes;
-    constexpr auto lines = (bytes + 63) / 64, pairs = facts.groups / 2;
+    constexpr std::size_t lines = (bytes + 63) / 64, pairs = facts.groups / 2;
     const auto first = reinterpret_cast<std::uintptr_t>(base) + tile_rows<V> * stride + b * bytes;
     for (std::size_t n = 0; n < inputs; n += V::inputs) {
       const auto i = input + n;
