@@ -10,6 +10,7 @@
 #include "runtime/kernels/tile_transpose.hpp"
 
 #include <cstring>
+#include <type_traits>
 
 namespace larql::kernels {
 
@@ -41,8 +42,9 @@ template <quant::encoding E>
 inline constexpr std::size_t tile_inputs = quant::block_traits<E>.weights == 32 ? 32 : 64;
 
 // Adds scale times the products of Dwords dwords of codes to each total. `code` gives dword k of
-// tile s; sums of products are kept in V's narrow form as long as they fit.
-template <class V, int Inputs, int Dwords, int MaxCode, class Code, class Finish>
+// tile s; sums of products are kept in V's narrow form as long as they fit. Rolled: a loop over
+// dwords, where GCC 12 would spill the sums of straight code.
+template <class V, int Inputs, int Dwords, int MaxCode, bool Rolled, class Code, class Finish>
 [[gnu::always_inline]] static inline void add_products(const std::int8_t* q, std::size_t cols,
                                                        const Code& code, const Finish& finish) {
   constexpr int together = std::min(Dwords, V::dwords_in_sum(MaxCode));
@@ -50,19 +52,28 @@ template <class V, int Inputs, int Dwords, int MaxCode, class Code, class Finish
   LARQL_UNROLL
   for (int first = 0; first < Dwords; first += together) {
     typename V::ints sum[Inputs][V::tiles];
-    LARQL_UNROLL
-    for (int k = 0; k < together; ++k) {
+    const auto add = [&](int k, auto is_first) __attribute__((always_inline)) {
       typename V::ints c[V::tiles];
       LARQL_UNROLL
       for (int s = 0; s < V::tiles; ++s)
-        c[s] = code(s, first + k);
+        c[s] = code(s, k);
       LARQL_UNROLL
       for (int n = 0; n < Inputs; ++n) {
-        const auto a = V::splat_dword(q + n * cols + 4 * (first + k));
+        const auto a = V::splat_dword(q + n * cols + 4 * k);
         LARQL_UNROLL
         for (int s = 0; s < V::tiles; ++s)
-          sum[n][s] = k == 0 ? V::products(c[s], a) : V::add_products(sum[n][s], c[s], a);
+          sum[n][s] = is_first ? V::products(c[s], a) : V::add_products(sum[n][s], c[s], a);
       }
+    };
+    add(first, std::true_type{});
+    if constexpr (Rolled) {
+#pragma GCC unroll 1
+      for (int k = first + 1; k < first + together; ++k)
+        add(k, std::false_type{});
+    } else {
+      LARQL_UNROLL
+      for (int k = first + 1; k < first + together; ++k)
+        add(k, std::false_type{});
     }
     LARQL_UNROLL
     for (int n = 0; n < Inputs; ++n) {
@@ -90,7 +101,7 @@ template <class V, quant::encoding E, int Inputs>
     next.step();
     LARQL_UNROLL
     for (int half = 0; half < 2; ++half, q += 4 * block::dwords)
-      add_products<V, Inputs, block::dwords, facts.max_code>(
+      add_products<V, Inputs, block::dwords, facts.max_code, false>(
           q, cols, [&](int s, int k) { return code_of(w[s], p, half, k); },
           [&](int n, int s, typename V::ints sum) {
             total[n][s] = V::add_scaled(total[n][s], sum, w[s].scale[2 * p + half]);
@@ -146,7 +157,7 @@ template <class V, quant::encoding E, int Inputs>
     }
 #pragma GCC unroll 1
     for (int plane = 0; plane < block::planes; ++plane)
-      add_products<V, Inputs, 8, block::max_code>(
+      add_products<V, Inputs, 8, block::max_code, (block::planes > 1)>(
           q, cols, [&](int s, int k) { return w[s].code[b][plane][k]; },
           [&](int n, int s, typename V::ints sum) {
             total[n][s] = V::add_plane(total[n][s], sum, plane);
