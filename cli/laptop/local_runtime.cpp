@@ -43,7 +43,8 @@ result<void> complete(runtime_options& options) {
   if (options.vindex.empty() && options.nodes)
     options.vindex = options.nodes->model;
   if (options.vindex.empty())
-    return fail(errc::usage, "no model: give a vindex, or a topology that names one");
+    return fail(errc::usage,
+                "no model: give a GGUF file, a vindex or hf://…, or a topology that names one");
   options.named = options.vindex.string();
   auto needs = options.nodes ? laptop_needs() : hub::pull_request{};
   needs.to_run = true; // what cannot run is not worth its download
