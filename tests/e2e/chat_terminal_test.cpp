@@ -1,7 +1,7 @@
 // Mirrors cli/laptop/chat as a person sees it, on a terminal of tmux(1): typing, pasting, stopping,
 // the foreground and the background, narrow and wide.
 
-#include "tests/e2e/programs.hpp"
+#include "tests/e2e/serve_process.hpp"
 #include "tests/support/tmux_terminal.hpp"
 
 #include <nlohmann/json.hpp>
@@ -186,6 +186,21 @@ TEST_F(ChatTerminal, ANodeThatIsKilledInTheMiddleIsNamedAndItsReturnGoesOn) {
   ASSERT_TRUE(t.wait_for("stopped: /continue goes on")) << t.screen();
   EXPECT_TRUE(t.wait_for("larql: cluster: node beta")) << t.screen();
   EXPECT_TRUE(t.wait_for("2 nodes")) << t.screen();
+}
+
+TEST_F(ChatTerminal, AServerThatIsSilentIsSaidToBeWaitedFor) {
+  auto server = serve_process{vindex(), {}};
+  const auto t = tmux_terminal{100, 40};
+  t.enter(shell_line(larql({"chat", "--url", server.url(), "--no-history"})));
+  ASSERT_TRUE(t.wait_for(ready)) << t.screen();
+  ASSERT_TRUE(t.wait_for("\n>")) << t.screen();
+  server.child().signal(SIGSTOP);
+  t.enter("The capital of France is");
+  EXPECT_TRUE(t.wait_for("\nwaiting for the next token")) << t.screen();
+  server.child().signal(SIGCONT);
+  EXPECT_TRUE(t.wait_for("Paris")) << t.screen();
+  EXPECT_TRUE(t.wait_for(timing)) << t.screen();
+  EXPECT_EQ(count_of(t.screen(), "waiting"), 0u) << t.screen();
 }
 
 TEST_F(ChatTerminal, ATerminalThatGoesAwayEndsIt) {
