@@ -216,5 +216,19 @@ TEST_F(ChatTerminal, ATerminalThatGoesAwayEndsIt) {
   EXPECT_TRUE(eventually([&] { return ::kill(pid, 0) != 0 || process_state(pid) == 'Z'; }));
 }
 
+TEST_F(ChatTerminal, ATerminalThatGoesAwayEndsRunEvenIfTheHangupIsIgnored) {
+  make_answers_endless();
+  auto t = std::make_unique<tmux_terminal>(80, 24);
+  const auto file = scratch_ / "pid";
+  auto command = larql({"run", vindex().string(), "The capital of France is", "--raw"});
+  for (auto& word : endless())
+    command.push_back(std::move(word));
+  t->enter(fmt::format("trap '' HUP; {} & echo $! > {}; fg", shell_line(command), file.string()));
+  ASSERT_TRUE(t->wait_for("Paris")) << t->screen();
+  const auto pid = static_cast<pid_t>(std::stoi(read_file(file)));
+  t.reset();
+  EXPECT_TRUE(eventually([&] { return ::kill(pid, 0) != 0 || process_state(pid) == 'Z'; }));
+}
+
 } // namespace
 } // namespace larql::test
