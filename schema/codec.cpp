@@ -112,13 +112,20 @@ result<message> decode(std::span<const char> payload) {
   // Every pointer is followed once, so a message cannot make us walk more than itself.
   auto options = capnp::ReaderOptions{};
   options.traversalLimitInWords = words.size() + 64;
-  options.nestingLimit = 5; // a list's entries have descriptions
+  options.nestingLimit = 10; // the tools of the rules of a session's answer
   try {
     auto reader = capnp::FlatArrayMessageReader{words, options};
     return read(reader.getRoot<wire::Message>());
   } catch (const kj::Exception& e) {
     return bad_message("payload", fmt::format("is not valid: {}", e.getDescription().cStr()));
   }
+}
+
+std::size_t frame_bytes(std::span<const char> frames) {
+  if (frames.size() < frame_header_bytes)
+    return frames.size();
+  const auto length = decode_header(frames.first(frame_header_bytes), max_frame_bytes);
+  return length ? std::min(frames.size(), frame_header_bytes + *length) : frames.size();
 }
 
 result<std::uint32_t> decode_header(std::span<const char> header, std::uint32_t limit) {

@@ -23,6 +23,9 @@ void encode(const message& m, std::vector<char>& out);
 /// Reads a payload.
 [[nodiscard]] result<message> decode(std::span<const char> payload);
 
+/// Bytes of the first of one or more frames that encode() made; all, if there is none.
+[[nodiscard]] std::size_t frame_bytes(std::span<const char> frames);
+
 /// Checks the header of a frame and returns the payload's length.
 /// `limit` is the longest payload accepted now.
 [[nodiscard]] result<std::uint32_t> decode_header(std::span<const char> header,

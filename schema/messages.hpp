@@ -7,6 +7,7 @@
 #include "runtime/experts/ownership.hpp"
 #include "runtime/quant/activation_function.hpp"
 #include "runtime/quant/encoding.hpp"
+#include "schema/session_messages.hpp"
 
 #include <array>
 #include <cstdint>
@@ -28,6 +29,10 @@ inline constexpr std::size_t frame_header_bytes = 8;
 /// Longest payload before the handshake, and ever. A longer frame closes the connection.
 inline constexpr std::uint32_t max_hello_bytes = 4096;
 inline constexpr std::uint32_t max_frame_bytes = 64 << 20;
+
+/// What a laptop asks nodes to send at once of an answer, so that others can overtake it: 5 ms at
+/// 100 Mbit/s.
+inline constexpr std::uint32_t answer_piece_bytes = 64 * 1024;
 
 /// Most rows in one call.
 inline constexpr std::uint32_t max_call_rows = 4096;
@@ -82,6 +87,7 @@ struct node_description {
   node_state state = node_state::serving;
   /// Of the weights of the experts that the node owns; none: not known there yet.
   std::optional<fingerprint> owned_digest = {};
+  std::uint32_t sessions = 0; ///< of laptops, that the node holds at the same time
   /// Not on the wire: what the node owns, if a laptop uses less of it and `owned` says so.
   std::optional<experts::ownership> narrowed_from = {};
 
@@ -103,6 +109,7 @@ struct expert_call {
   std::span<const std::byte> pick_rows;    ///< u32 each
   std::span<const std::byte> pick_experts; ///< u16 each
   std::span<const std::byte> pick_weights; ///< f32 each
+  std::uint32_t piece_bytes = 0;           ///< the answer may come in such pieces; 0: whole
 };
 
 struct expert_result {
@@ -113,6 +120,11 @@ struct expert_result {
   std::span<const std::byte> sums;
   std::uint64_t compute_ns = 0;
   std::uint64_t queue_ns = 0;
+  // Of a piece.
+  std::uint32_t first_row = 0;
+  std::uint32_t call_rows = 0; ///< of the whole answer; 0: this is the whole
+
+  [[nodiscard]] bool is_piece() const noexcept { return call_rows != 0; }
 };
 
 /// Why a call, or a request of an operator, was not answered: who has to act.
@@ -230,8 +242,8 @@ struct node_list {
   std::vector<entry> nodes;
 };
 
-using message =
-    std::variant<hello, node_description, refused, expert_call, expert_result, call_failed, ping,
-                 pong, ask_status, node_status, control, controlled, announce, accepted, node_list>;
+using message = std::variant<hello, node_description, refused, expert_call, expert_result,
+                             call_failed, ping, pong, ask_status, node_status, control, controlled,
+                             announce, accepted, node_list, session_message>;
 
 } // namespace larql::schema

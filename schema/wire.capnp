@@ -31,6 +31,7 @@ struct Message {
     announce @12 :Announce;     # node → laptop, first frame of a connection that the node dialled
     accepted @13 :Accepted;     # laptop → node, answers announce; refused is the other answer
     nodes @14 :NodeList;        # laptop → operator, answers a hello where nodes announce themselves
+    session @15 :Session;       # both ways: a session that a node holds for a laptop
   }
 }
 
@@ -105,6 +106,9 @@ struct Welcome {
   ownedDigest @18 :Data;
   # 32 bytes: the digest of the experts that the node owns (docs/vindex-format.md, "checksums.json"),
   # which it can know without the others. Empty: not known yet.
+
+  sessions @19 :UInt32;
+  # Sessions of laptops that the node holds at the same time; 0: it takes none.
 }
 
 enum Activation {
@@ -149,6 +153,10 @@ struct Call {
   pickRows @6 :Data;      # u32[picks], index of the row in this call
   pickExperts @7 :Data;   # u16[picks], ascending; all owned by the node
   pickWeights @8 :Data;   # f32[picks], finite
+
+  pieceBytes @9 :UInt32;
+  # The laptop takes the answer in pieces: several results of at most so many bytes, or of one row.
+  # 0, or a node that does not know it: one result.
 }
 
 struct Result {
@@ -168,6 +176,12 @@ struct Result {
 
   queueNanos @6 :UInt64;
   # Time between arrival of the call and start of the kernels.
+
+  firstRow @7 :UInt32;
+  callRows @8 :UInt32;
+  # A piece of an answer: rows [firstRow, firstRow + rows) of the call's callRows. Pieces of a call
+  # come in ascending order, other messages between them; the last one completes the answer. Only
+  # where the call allows it; 0: the answer is whole.
 }
 
 struct Failed {
@@ -294,5 +308,184 @@ struct NodeList {
   struct Entry {
     description @0 :Welcome;  # with the state as the laptop knows it
     address @1 :Text;         # where the connection comes from
+  }
+}
+
+# ---- sessions at a node ------------------------------------------------------------------------
+# A laptop hands a node token ids and gets ids and pieces of text. Orders of the laptop and events of
+# the node are numbered from 1 in a session; each side keeps what the other has not acknowledged and
+# sends it again on the next connection, so both outlive a connection. Lists of token ids are
+# u32[count].
+
+struct Session {
+  id @0 :Data;
+  # 16 bytes that the node drew at random; empty in `open`, and in a `closed` that answers it.
+
+  union {
+    open @1 :Open;           # laptop → node; `opened` or `closed` is the answer
+    resume @2 :Resume;       # laptop → node, first on another connection; the same answers
+    opened @3 :Opened;       # node → laptop
+    closed @4 :Closed;       # either: the session is over, or was never opened
+    order @5 :Order;         # laptop → node
+    event @6 :Event;         # node → laptop
+    acknowledge @7 :UInt64;  # laptop → node: events up to this number have come
+  }
+
+  struct Open {
+    version @0 :UInt32;
+    # Of what a session computes: the same version, files and options give the same ids.
+
+    dense @1 :Data;      # 32 bytes each: SHA-256 of what the laptop computes with: attention and dense
+    head @2 :Data;       # branch; embeddings and head; tokenizer and generation config; template
+    tokenizer @3 :Data;
+    template @4 :Data;
+    kv @5 :KvFormat;     # of keys and values
+  }
+
+  enum KvFormat {
+    f16 @0;
+    f32 @1;
+  }
+
+  struct Resume {
+    received @0 :UInt64;  # events up to this number have come
+  }
+
+  struct Opened {
+    received @0 :UInt64;   # orders up to this number have come
+    context @1 :UInt32;    # tokens of a prompt and its answer
+    sequences @2 :UInt32;  # answers at the same time
+    kvBytes @3 :UInt64;    # of keys and values of answers that are computed
+    keptMillis @4 :UInt32; # the session lives so long without a connection
+  }
+
+  struct Closed {
+    code @0 :Code;
+    text @1 :Text;
+
+    enum Code {
+      done @0;        # the laptop wanted no more
+      differs @1;     # the two sides would not compute the same: `text` names what
+      notAllowed @2;  # this peer may open none, or the node takes none
+      full @3;        # as many as there may be
+      unknown @4;     # closed before, never opened, or another peer's
+      leaving @5;     # the node drains
+      broken @6;      # an order or event that makes no sense, or too much that nobody took
+      idle @7;        # nothing was asked for a long time
+      failed @8;      # the node cannot compute
+    }
+  }
+
+  struct Order {
+    number @0 :UInt64;
+    union {
+      request @1 :Request;
+      cancel @2 :UInt64;   # a request's id
+    }
+  }
+
+  struct Request {
+    id @0 :UInt64;         # the laptop's, above those before
+    tokens @1 :Data;       # of the whole prompt, and of the answer as far as it was given elsewhere
+    client @2 :Text;       # whose prompt it is, on the laptop: cached prefixes are not shared
+    systemEnd @3 :UInt32;  # where later prompts may part from this one; 0: unknown
+    turnEnds @4 :Data;     # u32[turns], ascending
+    answers @5 :List(Answer);
+  }
+
+  struct Answer {
+    temperature @0 :Float32;
+    topK @1 :UInt32;
+    topP @2 :Float32;
+    minP @3 :Float32;
+    seed @4 :UInt64;
+    repetitionPenalty @5 :Float32;
+    presencePenalty @6 :Float32;
+    frequencyPenalty @7 :Float32;
+    biasTokens @8 :Data;
+    biasValues @9 :Data;   # f32[as many]
+    maxTokens @10 :UInt64;
+    firstIndex @11 :UInt64;
+    stopTokens @12 :Data;
+    stopTexts @13 :List(Text);
+    logprobs @14 :UInt32;  # 0: none; n + 1: with the n most likely tokens
+    reader @15 :Reading;
+    inThought @16 :Bool;   # the prompt has opened a thought
+    rules @17 :Rules;      # absent: none
+    given @18 :Data;       # the answer as far as it was given elsewhere; tokens end with it
+
+    enum Reading {
+      none @0;         # ids alone
+      text @1;         # text without control tokens
+      allText @2;      # text with them
+      output @3;       # thoughts, content and calls are told apart
+    }
+  }
+
+  struct Rules {
+    form @0 :UInt8;    # 0: text, 1: a JSON object
+    schema @1 :Text;
+    tools @2 :List(Tool);
+    choice @3 :UInt8;  # 0: the model decides, 1: no call, 2: a call is required
+    onlyTool @4 :Text;
+    parallelCalls @5 :Bool;
+    thinking @6 :Bool;
+    inThought @7 :Bool;
+    thoughtBudget @8 :UInt64;  # 0: none; n + 1: n tokens
+  }
+
+  struct Tool {
+    name @0 :Text;
+    description @1 :Text;
+    parameters @2 :Text;
+    strict @3 :Bool;
+  }
+
+  struct Event {
+    number @0 :UInt64;
+    request @1 :UInt64;
+    received @2 :UInt64;   # orders up to this number have come
+    union {
+      admitted @3 :Void;
+      refused @4 :Refusal;
+      progress @5 :Progress;
+      step @6 :Step;
+      end @7 :End;
+    }
+  }
+
+  struct Refusal {
+    kind @0 :UInt8;        # actors/session/limits.hpp
+    text @1 :Text;
+    found @2 :UInt64;
+    limit @3 :UInt64;
+    retrySeconds @4 :UInt32;
+  }
+
+  struct Progress {
+    tokens @0 :UInt32;     # of the prompt that are read
+    cached @1 :UInt32;     # of these, that were known
+    total @2 :UInt32;
+  }
+
+  struct Step {
+    choice @0 :UInt32;
+    tokens @1 :Data;
+    text @2 :Data;         # UTF-8 that is certain with these tokens
+    logprobs @3 :Data;     # per token, if they were asked for: u32 id, f32, u32 count, count × (u32, f32)
+  }
+
+  struct End {
+    choice @0 :UInt32;
+    reason @1 :UInt8;      # 0: failed, or a prompt alone; 1: stop token, 2: stop text, 3: token limit,
+                           # 4: context full, 5: cancelled
+    failed @2 :Bool;
+    code @3 :UInt8;        # of the failure (runtime/base/result.hpp)
+    text @4 :Text;         # of the failure
+    promptTokens @5 :UInt32;
+    cachedTokens @6 :UInt32;
+    queuedNanos @7 :UInt64;
+    prefillNanos @8 :UInt64;
+    readTokens @9 :UInt32;
   }
 }

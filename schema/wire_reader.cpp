@@ -1,5 +1,7 @@
 #include "schema/wire_reader.hpp"
 
+#include "schema/session_reader.hpp"
+
 #include <cstring>
 
 namespace larql::schema {
@@ -108,6 +110,7 @@ result<node_description> get_description(wire::Welcome::Reader r, bool may_be_em
   out.state = state_of(r.getState());
   LARQL_TRY(out.owned_digest,
             get_digest_or_none(span_of(r.getOwnedDigest()), "welcome.ownedDigest"));
+  out.sessions = r.getSessions();
   return out;
 }
 
@@ -137,6 +140,7 @@ result<message> get(wire::Call::Reader r) {
   out.pick_rows = span_of(r.getPickRows());
   out.pick_experts = span_of(r.getPickExperts());
   out.pick_weights = span_of(r.getPickWeights());
+  out.piece_bytes = r.getPieceBytes();
   return message{out};
 }
 
@@ -149,6 +153,12 @@ result<message> get(wire::Result::Reader r) {
   out.sums = span_of(r.getSums());
   out.compute_ns = r.getComputeNanos();
   out.queue_ns = r.getQueueNanos();
+  out.first_row = r.getFirstRow();
+  out.call_rows = r.getCallRows();
+  if (out.is_piece() &&
+      (out.rows == 0 || out.first_row > out.call_rows || out.rows > out.call_rows - out.first_row))
+    return bad_message("result.firstRow", fmt::format("is {} with {} of {} rows", out.first_row,
+                                                      out.rows, out.call_rows));
   return message{out};
 }
 
@@ -260,6 +270,7 @@ result<message> read(wire::Message::Reader r) {
   case wire::Message::ANNOUNCE: return get(r.getAnnounce());
   case wire::Message::ACCEPTED: return get(r.getAccepted());
   case wire::Message::NODES: return get(r.getNodes());
+  case wire::Message::SESSION: return read_session(r.getSession());
   }
   return bad_message("kind",
                      fmt::format("is {}, which is not known", static_cast<unsigned>(r.which())));

@@ -1,5 +1,7 @@
 #include "schema/wire_writer.hpp"
 
+#include "schema/session_writer.hpp"
+
 namespace larql::schema {
 
 namespace {
@@ -41,6 +43,7 @@ void put_description(wire::Welcome::Builder out, const node_description& x) {
   out.setState(wire_of(x.state));
   if (x.owned_digest)
     out.setOwnedDigest(bytes_of(*x.owned_digest));
+  out.setSessions(x.sessions);
 }
 
 void put(wire::Message::Builder m, const hello& x) {
@@ -70,6 +73,7 @@ void put(wire::Message::Builder m, const expert_call& x) {
   out.setPickRows(bytes_of(x.pick_rows));
   out.setPickExperts(bytes_of(x.pick_experts));
   out.setPickWeights(bytes_of(x.pick_weights));
+  out.setPieceBytes(x.piece_bytes);
 }
 
 void put(wire::Message::Builder m, const expert_result& x) {
@@ -81,6 +85,8 @@ void put(wire::Message::Builder m, const expert_result& x) {
   out.setSums(bytes_of(x.sums));
   out.setComputeNanos(x.compute_ns);
   out.setQueueNanos(x.queue_ns);
+  out.setFirstRow(x.first_row);
+  out.setCallRows(x.call_rows);
 }
 
 void put(wire::Message::Builder m, const call_failed& x) {
@@ -177,6 +183,10 @@ void put(wire::Message::Builder m, const node_list& x) {
     put_description(out[i].initDescription(), x.nodes[i].node);
     out[i].setAddress(x.nodes[i].address);
   }
+}
+
+void put(wire::Message::Builder m, const session_message& x) {
+  write_session(m.initSession(), x);
 }
 
 } // namespace

@@ -34,6 +34,17 @@ using session_call_ptr = std::shared_ptr<session_call>;
 using session_reply_ptr = std::shared_ptr<const session_reply>;
 using session_status_ptr = std::shared_ptr<const session_status>;
 
+struct placed_message; // node/session_desk.hpp
+struct placed_event;   // node/session_desk.hpp
+struct session_host;   // node/session_desk.hpp
+struct place_event;    // laptop/remote_session.hpp
+struct own_service;    // laptop/remote_session.hpp
+using placed_message_ptr = std::shared_ptr<placed_message>;
+using placed_event_ptr = std::shared_ptr<placed_event>;
+using session_host_ptr = std::shared_ptr<const session_host>;
+using place_event_ptr = std::shared_ptr<place_event>;
+using own_service_ptr = std::shared_ptr<const own_service>;
+
 /// Two nodes answered a call of these experts differently.
 struct dispute {
   std::uint32_t layer = 0;
@@ -76,6 +87,9 @@ using pause_atom = caf::atom_constant<caf::atom("pause")>;
 using resume_atom = caf::atom_constant<caf::atom("resume")>;
 using close_atom = caf::atom_constant<caf::atom("close")>;
 using ended_atom = caf::atom_constant<caf::atom("ended")>;
+using event_atom = caf::atom_constant<caf::atom("event")>;
+using forget_atom = caf::atom_constant<caf::atom("forget")>;
+using session_atom = caf::atom_constant<caf::atom("session")>;
 
 /// EXPERT SHARD: computes the experts that a node owns.
 using expert_shard_actor = caf::typed_actor<
@@ -164,8 +178,12 @@ using admin_proxy_actor = caf::typed_actor<
 using client_actor = caf::typed_actor<
     // From the node: the shard to ask from now on, and what the node is now.
     caf::reacts_to<shard_atom, expert_shard_actor>, caf::reacts_to<notice_atom, schema::node_state>,
+    // From the session desk: a frame for the laptop.
+    caf::reacts_to<session_atom, encoded_frame>,
     // To itself: a call may have waited too long.
-    caf::reacts_to<tick_atom>>::extend_with<caf::io::connection_handler>;
+    caf::reacts_to<tick_atom>,
+    // From its connection: there is room for the next piece of a long answer.
+    caf::reacts_to<caf::io::data_transferred_msg>>::extend_with<caf::io::connection_handler>;
 
 /// NODE: one per daemon. Keeps the shard and the connections of laptops.
 using node_actor = caf::typed_actor<
@@ -185,6 +203,20 @@ using node_actor = caf::typed_actor<
     // To itself: start the shard again; give memory back.
     caf::reacts_to<shard_atom>, caf::reacts_to<tick_atom>>;
 
+/// SESSION DESK: the sessions that a node holds for laptops.
+using session_desk_actor = caf::typed_actor<
+    // From a laptop's connection: what the laptop says of its session. False: the connection is to
+    // be closed.
+    caf::replies_to<session_atom, placed_message_ptr>::with<bool>,
+    // From the pass thread: an event of a request.
+    caf::reacts_to<event_atom, placed_event_ptr>,
+    // The service that computes has been started, or could not be.
+    caf::reacts_to<start_atom, session_host_ptr>,
+    // From the node: what it is now.
+    caf::reacts_to<notice_atom, schema::node_state>,
+    // To itself: a session may have been without a connection, or without a request, for too long.
+    caf::reacts_to<tick_atom>>;
+
 /// SESSION SERVICE: answers prompts. Owns executor, sequences and prefix cache; its pass thread
 /// computes, the actor never does. Front ends use session/session_client.hpp.
 using session_actor = caf::typed_actor<
@@ -200,6 +232,8 @@ using session_actor = caf::typed_actor<
     caf::reacts_to<pause_atom, std::uint64_t>, caf::reacts_to<resume_atom, std::uint64_t>,
     // Forgets a session and cancels what runs in it.
     caf::reacts_to<close_atom, std::uint64_t>,
+    // Drops what is cached of clients whose names begin so.
+    caf::reacts_to<forget_atom, std::string>,
     // Numbers for people and monitoring. Never fails.
     caf::replies_to<status_atom>::with<session_status_ptr>,
     // Admits nothing more; answers once nothing runs, at the latest after so many milliseconds,
@@ -210,8 +244,23 @@ using session_actor = caf::typed_actor<
     // To itself: a pause or a drain may have lasted too long.
     caf::reacts_to<tick_atom>>;
 
+/// REMOTE SESSION: a session service whose passes are computed at a node. Its clients cannot tell.
+using remote_session_actor = session_actor::extend<
+    // What became of dialling a place.
+    caf::reacts_to<dialled_atom, std::uint64_t, connect_result_ptr>,
+    // Whether a place takes sessions, and the context that it has; a refusal says why none does.
+    caf::replies_to<start_atom>::with<session_reply_ptr>,
+    // This process's own service, where answers go on when no node is left, and its events.
+    caf::reacts_to<start_atom, own_service_ptr>,
+    caf::reacts_to<event_atom, place_event_ptr>>::extend_with<caf::io::connection_handler>;
+
 } // namespace larql::actors
 
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(larql::actors::placed_message_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(larql::actors::placed_event_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(larql::actors::session_host_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(larql::actors::place_event_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(larql::actors::own_service_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(larql::actors::session_call_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(larql::actors::session_reply_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(larql::actors::session_status_ptr)

@@ -71,6 +71,7 @@ void call_builder::build(std::uint64_t id, const layer_job& job,
   call.pick_rows = std::as_bytes(std::span{pick_rows_});
   call.pick_experts = std::as_bytes(std::span{pick_experts_});
   call.pick_weights = std::as_bytes(std::span{pick_weights_});
+  call.piece_bytes = schema::answer_piece_bytes;
   frame.clear();
   schema::encode(call, frame);
 }

@@ -26,8 +26,16 @@ constexpr auto notice_time = std::chrono::milliseconds{1000};
 // How often one that waits for nodes looks at the time.
 constexpr auto look_interval = std::chrono::milliseconds{250};
 
-bool is_complete(const cluster_view& view, const schema::model_identity& model) {
-  auto parts = std::vector<topology::coverage_part>{};
+// What this process has itself counts as well.
+std::vector<topology::coverage_part> own_part(const cluster_options& o) {
+  if (!o.own)
+    return {};
+  return {{"this one", *o.own}};
+}
+
+bool is_complete(const cluster_view& view, const cluster_options& o) {
+  const auto& model = o.model;
+  auto parts = own_part(o);
   for (const auto& m : view.members)
     if (m.is_usable())
       parts.push_back({m.description->node, m.description->owned});
@@ -83,14 +91,15 @@ std::string ways_to_find(const topology::discovery& find) {
   return out;
 }
 
-failure incomplete(const cluster_status& s, const topology::cluster& c,
-                   const schema::model_identity& model) {
+failure incomplete(const cluster_status& s, const cluster_options& o) {
+  const auto& c = o.topology;
+  const auto& model = o.model;
   auto reasons = reasons_of(s);
   const auto first = std::find_if(s.targets.begin(), s.targets.end(), [](const target_status& t) {
     return !t.connected && !t.last_error.empty();
   });
   const auto code = first == s.targets.end() ? errc::unavailable : first->last_code;
-  auto parts = std::vector<topology::coverage_part>{};
+  auto parts = own_part(o);
   for (const auto& m : s.view->members)
     parts.push_back({m.description->node, m.description->owned});
   const auto covered = topology::check_complete(parts, model.layers, model.experts);
@@ -151,7 +160,7 @@ private:
 result<std::unique_ptr<cluster>> cluster::connect(caf::actor_system& sys,
                                                   const cluster_options& options) {
   const auto& m = options.model;
-  LARQL_TRY_VOID(topology::check_against(options.topology, m.layers, m.experts));
+  LARQL_TRY_VOID(topology::check_against(options.topology, m.layers, m.experts, options.own));
   auto out = std::unique_ptr<cluster>{new cluster};
   LARQL_TRY_VOID(out->start(sys, options));
   LARQL_TRY_VOID(out->wait_until_complete(options));
@@ -316,7 +325,7 @@ accept_admin_fn cluster::accept_admins(caf::actor_system& sys) const {
 result<void> cluster::wait_until_complete(const cluster_options& options) {
   const auto& c = options.topology;
   const auto is_decided = [&](const cluster_status& s) {
-    return is_complete(*s.view, options.model) || is_hopeless(s, c);
+    return is_complete(*s.view, options) || is_hopeless(s, c);
   };
   const auto begin = steady::now();
   watcher_->wait_until(begin + notice_time, options.stop, is_decided);
@@ -335,8 +344,8 @@ result<void> cluster::wait_until_complete(const cluster_options& options) {
   const auto last = watcher_->get();
   if (options.stop.stop_requested())
     return fail(errc::cancelled, "stopped while connecting to the nodes");
-  if (!is_complete(*last->view, options.model))
-    return incomplete(*last, c, options.model);
+  if (!is_complete(*last->view, options))
+    return incomplete(*last, options);
   if (c.source.empty()) { // the short form has no replicas; nodes may share experts by layer
     auto parts = std::vector<topology::coverage_part>{};
     for (const auto& m : last->view->members)

@@ -34,6 +34,7 @@ struct cluster_options {
   bool sample_answers = false; ///< ask nodes for known answers, at first and now and then
   std::shared_ptr<const answer_tables> known = {}; ///< the model's, if it has a table
   own_sums_fn own_sums = {};                       ///< as in router_options
+  std::optional<experts::ownership> own = {};      ///< experts that no node need have
   owned_digest_fn owned_digest = {};               ///< as in supervisor_options
 };
 

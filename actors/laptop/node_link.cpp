@@ -79,7 +79,7 @@ caf::result<received_result> node_link_state::on_run(const outgoing_call& call) 
     return make_error(failure_code::bad_call,
                       fmt::format("call id {} is in flight already", call.id));
   auto promise = self_->make_response_promise<received_result>();
-  waiting_.push_back({call.id, promise});
+  waiting_.push_back({call.id, promise, nullptr});
   status_.waiting = static_cast<std::uint32_t>(waiting_.size());
   hand_over(*call.frame, self_->wr_buf(connection_.handle()));
   self_->flush(connection_.handle());
@@ -125,14 +125,7 @@ void node_link_state::on_frame(shared_buffer body) {
   if (!m)
     return lose(m.error().text);
   if (const auto* done = std::get_if<schema::expert_result>(&*m)) {
-    const auto it = find(done->id);
-    if (it == waiting_.end() || done->incarnation != peer_->incarnation)
-      return; // late, or of a node that is no more
-    auto promise = std::move(it->promise);
-    waiting_.erase(it);
-    ++status_.served;
-    status_.waiting = static_cast<std::uint32_t>(waiting_.size());
-    deliver(self_, answers_, promise, received_result{std::move(body), *done});
+    on_result(*done, std::move(body));
   } else if (const auto* failed = std::get_if<schema::call_failed>(&*m)) {
     if (failed->incarnation == peer_->incarnation)
       fail_call(failed->id, failed->code, failed->text);
@@ -143,6 +136,27 @@ void node_link_state::on_frame(shared_buffer body) {
   } else {
     lose("the node sent a message that a laptop does not expect");
   }
+}
+
+void node_link_state::on_result(const schema::expert_result& r, shared_buffer body) {
+  const auto it = find(r.id);
+  if (it == waiting_.end() || r.incarnation != peer_->incarnation)
+    return; // late, or of a node that is no more
+  if (r.is_piece() || it->pieces) {
+    if (!it->pieces)
+      it->pieces = std::make_unique<partial_result>();
+    const auto whole = it->pieces->add(r);
+    if (!whole)
+      return lose(whole.error().text);
+    if (!*whole)
+      return;
+  }
+  const auto pieces = std::move(it->pieces);
+  auto promise = std::move(it->promise);
+  waiting_.erase(it);
+  ++status_.served;
+  status_.waiting = static_cast<std::uint32_t>(waiting_.size());
+  deliver(self_, answers_, promise, pieces ? pieces->take() : received_result{std::move(body), r});
 }
 
 std::vector<node_link_state::waiting_call>::iterator node_link_state::find(std::uint64_t id) {

@@ -6,8 +6,8 @@
 // Failure   When the connection is lost, every call in flight fails at once with link_lost. A node
 //           that gives no sign of life for several heartbeats counts as lost; one missed answer
 //           does not, and neither does time in which this process was stopped itself. A frame that
-//           is no message of a node closes the connection. Answers that nobody waits for, or of
-//           another incarnation, are dropped.
+//           is no message of a node, or a piece of an answer out of order, closes the connection.
+//           Answers that nobody waits for, or of another incarnation, are dropped.
 
 #pragma once
 
@@ -15,12 +15,14 @@
 #include "actors/core/interfaces.hpp"
 #include "actors/core/pooled_message.hpp"
 #include "actors/core/state_actor.hpp"
+#include "actors/laptop/partial_result.hpp"
 #include "actors/net/caf_connection.hpp"
 #include "actors/net/frame_reader.hpp"
 #include "actors/net/model_match.hpp"
 #include "actors/policy/call_timing.hpp"
 
 #include <map>
+#include <memory>
 #include <vector>
 
 namespace larql::actors {
@@ -52,6 +54,7 @@ private:
   caf::result<admin_message_ptr> on_admin_request(const admin_message_ptr& request);
   void on_data(caf::io::new_data_msg& m);
   void on_frame(shared_buffer body);
+  void on_result(const schema::expert_result& r, shared_buffer body);
   void on_closed();
   void lose(const std::string& why);
   void fail_all(const std::string& why);
@@ -65,6 +68,7 @@ private:
   struct waiting_call {
     std::uint64_t id;
     caf::typed_response_promise<received_result> promise;
+    std::unique_ptr<partial_result> pieces; // that have come; null: none
   };
   std::vector<waiting_call>::iterator find(std::uint64_t id);
 

@@ -14,6 +14,8 @@ constexpr auto suspect_time = std::chrono::seconds{30};
 constexpr auto idle_time = std::chrono::seconds{10};
 // A tick that comes later than this was kept from coming: the process was stopped, or starved.
 constexpr auto longest_late = std::chrono::milliseconds{20};
+// Of a sum in an answer: nearly all of them.
+constexpr std::size_t usual_sum_bytes = 5;
 // Memory that is kept for the next jobs: of calls with the assignments of some decoded rows.
 constexpr std::size_t most_spare_calls = 64;
 constexpr std::size_t most_spare_assignments = 4096;
@@ -244,17 +246,21 @@ void router_state::send(const job_ptr& job, node_call& p, std::size_t member) {
   a.member_index = member;
   a.sent = now;
   a.asked = self_->clock().now();
-  a.expected_us = node.timing.expected_us(units);
-  a.allowed = node.timing.deadline(units, options_.limits);
-  a.deadline = now + a.allowed;
-  if (options_.hedge.enabled && p.attempts.empty())
-    if (const auto slow = node.timing.slow_after(units, options_.hedge.quantile); slow.count() > 0)
-      a.hedge_at = now + slow;
-  node.busy_us += a.expected_us;
-  node.asked = now;
   auto frame = frames_.take();
   builder_.build(a.id, *job->job, p.assignments, p.rows, *frame);
   frames_.let_go_if_large(frame);
+  a.bytes = frame->size() + p.rows.size() * job->job->hidden * usual_sum_bytes;
+  a.bytes_ahead = node.bytes_in_flight + a.bytes;
+  a.expected_us = node.timing.expected_us(units, a.bytes_ahead);
+  a.allowed = node.timing.deadline(units, options_.limits, a.bytes_ahead);
+  a.deadline = now + a.allowed;
+  if (options_.hedge.enabled && p.attempts.empty())
+    if (const auto slow = node.timing.slow_after(units, options_.hedge.quantile, a.bytes_ahead);
+        slow.count() > 0)
+      a.hedge_at = now + slow;
+  node.busy_us += a.expected_us;
+  node.bytes_in_flight += a.bytes;
+  node.asked = now;
   job->job->stats.bytes_sent += frame->size();
   ++job->job->stats.calls;
   wake_at(a.hedge_at ? std::min(*a.hedge_at, *a.deadline) : *a.deadline);
@@ -271,8 +277,9 @@ void router_state::send(const job_ptr& job, node_call& p, std::size_t member) {
 }
 
 void router_state::release(const attempt& a) {
-  auto& busy = record_of(a.member()).busy_us;
-  busy = std::max(busy - a.expected_us, 0.0f);
+  auto& node = record_of(a.member());
+  node.busy_us = std::max(node.busy_us - a.expected_us, 0.0f);
+  node.bytes_in_flight -= std::min(node.bytes_in_flight, a.bytes);
 }
 
 void router_state::park(const job_ptr& job, std::span<const experts::assignment> assignments) {

@@ -82,6 +82,7 @@ private:
   struct node_record {
     call_timing timing;
     float busy_us = 0;                 // expected time of the calls in flight
+    std::uint64_t bytes_in_flight = 0; // of these calls and their answers
     std::optional<time> suspect_since; // a call missed its deadline and no answer came since
     std::optional<time> asked;         // the last call
   };

@@ -52,12 +52,13 @@ void router_state::on_answer(const received_result& answer) {
   auto& node = record_of(a.member());
   const auto round_trip = now() - a.sent;
   node.timing.add({units_of(p.assignments), round_trip, compute,
-                   std::chrono::nanoseconds{result.queue_ns}, a.expected_us});
+                   std::chrono::nanoseconds{result.queue_ns}, a.expected_us, a.bytes_ahead});
   auto& stats = job->job->stats;
   stats.bytes_received += answer.buffer->size();
   if (round_trip >= stats.slowest) {
     stats.slowest = round_trip;
     stats.slowest_compute = compute;
+    stats.slowest_queue = std::min(std::chrono::nanoseconds{result.queue_ns}, round_trip);
   }
   for (const auto& other : p.attempts)
     release(other);

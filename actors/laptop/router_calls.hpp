@@ -20,6 +20,8 @@ struct router_state::attempt {
   std::optional<time> deadline; // none once it has passed
   std::optional<time> hedge_at;
   float expected_us = 0;
+  std::uint64_t bytes = 0;       // of the call and its answer, as far as that can be known
+  std::uint64_t bytes_ahead = 0; // these, and those of the calls in flight when it was sent
 
   [[nodiscard]] const cluster_member& member() const { return view->members[member_index]; }
 };

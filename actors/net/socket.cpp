@@ -52,15 +52,9 @@ result<addresses> resolve(const endpoint& e, int flags) {
   return addresses{found};
 }
 
-// One that a name stands for.
-struct address {
-  sockaddr_storage bytes{};
-  socklen_t size = 0;
-};
-
 // As the system orders them, but families by turns (RFC 8305): a machine whose IPv6 leads nowhere
 // then tries an IPv4 address second.
-void append(const addrinfo* found, std::vector<address>& out) {
+void append(const addrinfo* found, std::vector<numeric_address>& out) {
   auto all = std::vector<const addrinfo*>{};
   for (; found != nullptr; found = found->ai_next)
     all.push_back(found);
@@ -77,6 +71,8 @@ void append(const addrinfo* found, std::vector<address>& out) {
   }
 }
 
+constexpr int most_unsent_bytes = 128 * 1024;
+
 // How long an address may keep the next one waiting (RFC 8305).
 constexpr auto head_start = std::chrono::milliseconds{250};
 
@@ -88,7 +84,7 @@ public:
       : name_(std::move(name)),
         last_(fail(errc::unavailable, "{}: resolves to no address", name_)) {}
 
-  result<socket> run(std::span<const address> waiting, time_limit until) {
+  result<socket> run(std::span<const numeric_address> waiting, time_limit until) {
     auto next_at = time_limit{};
     for (;;) {
       const auto now = std::chrono::steady_clock::now();
@@ -109,7 +105,7 @@ public:
   }
 
 private:
-  void begin(const address& a) {
+  void begin(const numeric_address& a) {
     auto s = socket{::socket(a.bytes.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
     if (!s)
       last_ = fail(errc::io, "{}: socket: {}", name_, errno_text(errno));
@@ -238,9 +234,20 @@ result<void> prepare(socket& s) {
   const auto on = 1;
   // A decode row is one small message each way: Nagle's algorithm would add 40 ms to each.
   if (::setsockopt(s.fd(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 ||
-      ::setsockopt(s.fd(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on) != 0)
+      ::setsockopt(s.fd(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on) != 0 ||
+      // What the system holds unsent, nothing overtakes: 10 ms at 100 Mbit/s.
+      ::setsockopt(s.fd(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most_unsent_bytes,
+                   sizeof most_unsent_bytes) != 0)
     return fail(errc::io, "{}: setsockopt: {}", s.peer(), errno_text(errno));
   return {};
+}
+
+result<numeric_address> numeric(const endpoint& e) {
+  LARQL_TRY(const auto found, resolve(e, AI_NUMERICHOST));
+  auto out = numeric_address{};
+  out.size = found->ai_addrlen;
+  std::memcpy(&out.bytes, found->ai_addr, out.size);
+  return out;
 }
 
 void hang_up(int fd) noexcept {
@@ -249,13 +256,13 @@ void hang_up(int fd) noexcept {
 
 result<socket> dial(const endpoint& to, time_limit until) {
   LARQL_TRY(const auto found, resolve(to, 0));
-  auto addresses = std::vector<address>{};
+  auto addresses = std::vector<numeric_address>{};
   append(found.get(), addresses);
   return connection_race{to_string(to)}.run(addresses, until);
 }
 
 result<socket> dial_any(std::span<const endpoint> numeric, time_limit until) {
-  auto addresses = std::vector<address>{};
+  auto addresses = std::vector<numeric_address>{};
   auto name = std::string{};
   for (const auto& e : numeric) {
     LARQL_TRY(const auto found, resolve(e, AI_NUMERICHOST));

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <sys/socket.h>
 #include <vector>
 
 namespace larql::actors {
@@ -55,6 +56,14 @@ struct endpoint {
 };
 [[nodiscard]] std::string to_string(const endpoint& e);
 
+/// An address as the system takes it.
+struct numeric_address {
+  sockaddr_storage bytes{};
+  socklen_t size = 0;
+};
+/// Of a host that is given as a number.
+[[nodiscard]] result<numeric_address> numeric(const endpoint& e);
+
 /// Connects to whichever address of the name answers first: each is tried a quarter of a second
 /// after the one before it, or when that has failed (RFC 8305). The result does not block and has
 /// TCP_NODELAY set.
@@ -76,8 +85,8 @@ struct endpoint {
 /// Ends both directions at once. For the owner of the descriptor, or while it is kept from closing.
 void hang_up(int fd) noexcept;
 
-/// Makes a connected descriptor non-blocking, remembers its peer, and sets TCP_NODELAY and
-/// keep-alive.
+/// Makes a connected descriptor non-blocking, remembers its peer, and sets TCP_NODELAY, keep-alive
+/// and the most bytes that the system takes before it can send them.
 [[nodiscard]] result<void> prepare(socket& s);
 
 } // namespace larql::actors

@@ -1,10 +1,13 @@
 #include "actors/node/client_connection.hpp"
 
 #include "actors/core/errc.hpp"
+#include "actors/node/session_desk.hpp"
 #include "runtime/base/log.hpp"
+#include "runtime/base/wipe.hpp"
 #include "schema/codec.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace larql::actors {
 
@@ -20,6 +23,11 @@ failure_code code_for(const caf::error& err) {
     return *code;
   // The shard ended while the call waited for it, or it is gone: another one is on its way.
   return failure_code::restarting;
+}
+
+// Whether an answer has more frames than the first.
+bool is_in_pieces(const std::vector<char>& frames) {
+  return schema::frame_bytes(frames) < frames.size();
 }
 
 } // namespace
@@ -48,9 +56,14 @@ client_connection_state::handle::behavior_type client_connection_state::make_beh
   self_->configure_read(connection_.handle(), caf::io::receive_policy::exactly(reader_.wanted()));
   return {
       [this](shard_atom, const expert_shard_actor& shard) { node_.shard = shard; },
-      [this](notice_atom, schema::node_state state) { node_.state = state; },
+      [this](notice_atom, schema::node_state state) { on_state(state); },
+      [this](session_atom, const encoded_frame& frame) { send(*frame.bytes); },
       [this](tick_atom) { on_tick(); },
       [this](caf::io::new_data_msg& m) { on_data(m); },
+      [this](const caf::io::data_transferred_msg&) {
+        send_pieces();
+        after_writing();
+      },
       [this](const caf::io::connection_closed_msg&) {
         connection_.hang_up(); // the peer may have closed one direction only
         self_->quit();
@@ -74,7 +87,7 @@ void client_connection_state::on_data(caf::io::new_data_msg& m) {
 
 void client_connection_state::on_frame(shared_buffer body) {
   node_.counters->bytes_in.fetch_add(schema::frame_header_bytes + body->size());
-  const auto m = schema::decode(*body);
+  auto m = schema::decode(*body);
   if (!m)
     return drop(m.error().text);
   if (const auto* call = std::get_if<schema::expert_call>(&*m))
@@ -86,7 +99,11 @@ void client_connection_state::on_frame(shared_buffer body) {
     on_ask_status(ask->nonce);
   else if (const auto* control = std::get_if<schema::control>(&*m))
     on_control(*control);
-  else
+  else if (auto* session = std::get_if<schema::session_message>(&*m)) {
+    const auto bytes = body->size();
+    wipe(*body); // the message has what it holds
+    on_session(std::move(*session), bytes);
+  } else
     drop("the message is none that a node answers");
 }
 
@@ -133,8 +150,18 @@ void client_connection_state::on_answer(const encoded_frame& answer) {
     return;
   if (auto* times = node_.counters->times_of(call->layer))
     times->answered.add(std::chrono::steady_clock::now() - call->arrived);
-  if (hold_answer(answer.bytes->size()))
-    return write(*answer.bytes);
+  if (hold_answer(answer.bytes->size())) {
+    if (!is_in_pieces(*answer.bytes) || node_.state == schema::node_state::draining)
+      return write(*answer.bytes);
+    if (const auto before = unsent(); before + answer.bytes->size() > max_unsent_bytes)
+      return drop(fmt::format("does not read its answers, {} bytes wait", before));
+    if (long_answers_.empty())
+      self_->ack_writes(connection_.handle(), true); // says when there is room for the next piece
+    long_answers_.push_back({answer.bytes});
+    long_bytes_ += answer.bytes->size();
+    send_pieces();
+    return after_writing();
+  }
   const auto now = self_->clock().now();
   (void) reading_.look(connection_, now);
   if (reading_.is_stuck_for(patience, now)) // it may be what fills the memory
@@ -179,7 +206,7 @@ void client_connection_state::wake_by(caf::actor_clock::time_point t) {
 }
 
 std::size_t client_connection_state::unsent() {
-  return std::max(connection_.unsent(), self_->wr_buf(connection_.handle()).size());
+  return long_bytes_ + std::max(connection_.unsent(), self_->wr_buf(connection_.handle()).size());
 }
 
 bool client_connection_state::hold(std::size_t more) {
@@ -276,44 +303,33 @@ void client_connection_state::on_control(const schema::control& c) {
           failed);
 }
 
-void client_connection_state::send_message(const schema::message& m) {
-  const auto frame = own_frames_.take();
-  frame->clear();
-  schema::encode(m, *frame);
-  send(*frame);
-}
-
-void client_connection_state::send(std::vector<char>& frame) {
-  if (!hold(frame.size()))
-    return drop(
-        fmt::format("does not read its answers, {} bytes wait, and {}", unsent(), what_is_held()));
-  write(frame);
-}
-
-void client_connection_state::write(std::vector<char>& frame) {
-  const auto before = unsent();
-  if (before + frame.size() > max_unsent_bytes)
-    return drop(fmt::format("does not read its answers, {} bytes wait", before));
-  node_.counters->bytes_out.fetch_add(frame.size());
-  hand_over(frame, self_->wr_buf(connection_.handle()));
-  self_->flush(connection_.handle());
-  (void) hold();
-  const auto now = self_->clock().now();
-  (void) reading_.look(connection_, now); // begins to count, if something waits
-  if (const auto look = reading_.next_look(connection_, now))
-    wake_by(*look);
-}
-
-void client_connection_state::send_failure(std::uint64_t id, failure_code code,
-                                           const std::string& text) {
-  send_message(schema::call_failed{id, node_.description->incarnation, code, text});
-}
-
-void client_connection_state::drop(const std::string& why) {
-  log_warning("connection", "{}: closed: {}", client_->peer, why);
-  connection_.hang_up();
-  self_->close(connection_.handle());
-  self_->quit();
+// The desk answers every message, so a peer that sends faster than it reads is known here.
+void client_connection_state::on_session(schema::session_message m, std::size_t bytes) {
+  if (!client_->hello.model || !node_.sessions)
+    return send_message(schema::session_message{
+        m.id, schema::session_closed{schema::session_end::not_allowed,
+                                     node_.sessions ? "the connection was opened for status only"
+                                                    : "the node takes no sessions"}});
+  if (bytes > schema::max_session_bytes || session_messages_ >= most_session_messages ||
+      waiting_bytes_ + bytes > max_waiting_bytes || !hold(bytes))
+    return drop("more of its sessions waits than may");
+  ++session_messages_;
+  waiting_bytes_ += bytes;
+  const auto seen = [this, bytes] {
+    --session_messages_;
+    waiting_bytes_ -= bytes;
+    (void) hold(); // less
+  };
+  auto message = std::make_shared<placed_message>(
+      placed_message{self_, client_->identity, client_->peer, std::move(m)});
+  self_->request(node_.sessions, caf::infinite, session_atom::value, std::move(message))
+      .then(
+          [this, seen](bool goes_on) {
+            seen();
+            if (!goes_on)
+              drop("a message of a session makes no sense");
+          },
+          [this](const caf::error& err) { drop(text_of(err)); });
 }
 
 } // namespace larql::actors

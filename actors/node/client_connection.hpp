@@ -3,6 +3,8 @@
 //
 // Owner     The node, which spawns one per connection; it ends with the connection.
 // Blocking  Never: runs on the network thread.
+// Order     Answers in the order in which they are computed, but pieces of long ones let others
+//           pass.
 // Failure   A frame that is no message for a node closes this connection and nothing else. Calls
 //           beyond the window are answered with `overloaded`. When the peer goes away, its answers
 //           and the calls that were not begun are dropped. What waits is counted in the budget of
@@ -24,6 +26,7 @@
 #include "actors/node/node_counters.hpp"
 
 #include <chrono>
+#include <deque>
 #include <optional>
 #include <vector>
 
@@ -53,6 +56,8 @@ public:
 
   /// Calls of one connection that may wait at the same time.
   static constexpr std::uint32_t window = 64;
+  /// Messages of sessions that the desk may not have seen yet.
+  static constexpr std::uint32_t most_session_messages = 64;
   /// Requests for status and orders that may wait at the same time.
   static constexpr std::uint32_t most_requests = 16;
   /// Bytes of calls that may wait, and of answers that the peer has not taken. A laptop has a call
@@ -67,7 +72,8 @@ public:
   /// What the connection knows of its node.
   struct context {
     node_actor node;
-    expert_shard_actor shard; ///< null while it restarts
+    expert_shard_actor shard;         ///< null while it restarts
+    session_desk_actor sessions = {}; ///< null: the node takes none
     description_ptr description;
     schema::node_state state = schema::node_state::serving;
     std::function<void()> restart_node; ///< asks the process to start anew
@@ -91,7 +97,10 @@ private:
   void refuse_call(std::uint64_t id, failure_code code, const std::string& text);
   void on_ask_status(std::uint64_t nonce);
   void on_control(const schema::control& c);
+  void on_session(schema::session_message m, std::size_t bytes);
   void on_answer(const encoded_frame& answer);
+  void on_state(schema::node_state state);
+  void send_pieces();
   void on_error(const caf::error& err);
   void on_tick();
   void wake_by(caf::actor_clock::time_point t);
@@ -104,6 +113,7 @@ private:
   void send_message(const schema::message& m);
   void send(std::vector<char>& frame);
   void write(std::vector<char>& frame);
+  void after_writing();
   void send_failure(std::uint64_t id, failure_code code, const std::string& text);
   void drop(const std::string& why);
 
@@ -114,7 +124,8 @@ private:
   frame_reader reader_;
   buffer_pool own_frames_;
   std::uint32_t waiting_ = 0;
-  std::uint32_t requests_ = 0; // to the node, without an answer
+  std::uint32_t requests_ = 0;         // to the node, without an answer
+  std::uint32_t session_messages_ = 0; // to the desk, without an answer
   std::size_t waiting_bytes_ = 0;
   std::uint64_t served_ = 0;
 
@@ -131,6 +142,15 @@ private:
   std::vector<pending_call> calls_;
   /// None if the call has been answered already.
   [[nodiscard]] std::optional<pending_call> finish_call(caf::message_id reply);
+
+  // Answers in pieces, of which one at a time is given to the connection: whatever else is to be
+  // said goes before the next one.
+  struct long_answer {
+    shared_buffer frames;
+    std::size_t begun = 0; // bytes given to the connection
+  };
+  std::deque<long_answer> long_answers_;
+  std::size_t long_bytes_ = 0; // that are still here
 
   std::optional<caf::actor_clock::time_point> next_tick_;
   budget_share held_;

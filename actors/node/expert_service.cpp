@@ -2,6 +2,7 @@
 
 #include "actors/net/model_match.hpp"
 #include "runtime/vindex/format.hpp"
+#include "schema/answer_pieces.hpp"
 #include "schema/codec.hpp"
 #include "schema/sums.hpp"
 
@@ -66,7 +67,7 @@ expert_service::answer expert_service::run(const schema::expert_call& call,
   out.compute_ns = nanoseconds(std::chrono::steady_clock::now() - started);
   auto done = work_of(call);
   done.compute_time = std::chrono::nanoseconds{out.compute_ns};
-  schema::encode(out, into);
+  schema::encode_in_pieces(out, self_.model.hidden, call.piece_bytes, into);
   return {std::move(into), true, done};
 }
 

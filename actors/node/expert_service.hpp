@@ -34,8 +34,8 @@ public:
     std::chrono::nanoseconds compute_time{0};
   };
 
-  /// Answers one call with a whole frame: a result or a failure. `arrived` is when the call came
-  /// in. `ok` says which it was. The frame is made in the memory of `into`.
+  /// Answers one call: a failure, a result, or its pieces one behind the other, each a whole frame.
+  /// `arrived` is when the call came in. The frames are made in the memory of `into`.
   struct answer {
     std::vector<char> frame;
     bool ok = false;

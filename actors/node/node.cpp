@@ -41,6 +41,8 @@ node_supervisor_state::~node_supervisor_state() {
     caf::anon_send_exit(c, caf::exit_reason::user_shutdown);
   if (shard_)
     caf::anon_send_exit(shard_, caf::exit_reason::user_shutdown);
+  if (options_.sessions)
+    caf::anon_send_exit(options_.sessions, caf::exit_reason::user_shutdown);
 }
 
 node_supervisor_state::handle::behavior_type node_supervisor_state::make_behavior() {
@@ -75,9 +77,9 @@ void node_supervisor_state::on_connect(const accepted_client_ptr& client) {
   options_.counters->connections.fetch_add(1); // before it can have answered anything
   const auto connection = spawn_broker<client_connection_state>(
       self_->system(), client,
-      client_connection_state::context{caf::actor_cast<node_actor>(self_), shard_,
-                                       options_.description, state_, options_.restart_node,
-                                       options_.counters, options_.read_limit});
+      client_connection_state::context{
+          caf::actor_cast<node_actor>(self_), shard_, options_.sessions, options_.description,
+          state_, options_.restart_node, options_.counters, options_.read_limit});
   self_->monitor(connection);
   connections_.add(connection, std::move(place));
 }
@@ -114,6 +116,8 @@ void node_supervisor_state::set_state(node_state state) {
   options_.counters->state = state;
   for (const auto& [c, place] : connections_.all())
     self_->send(c, notice_atom::value, state_);
+  if (options_.sessions)
+    self_->send(options_.sessions, notice_atom::value, state_);
 }
 
 // One line that programs can read, for every state there ever is.

@@ -24,6 +24,7 @@ struct node_options {
   /// Starts a shard.
   std::function<expert_shard_actor(caf::actor_system&)> start_shard;
   description_ptr description;
+  session_desk_actor sessions = {};                       ///< null: the node takes none
   schema::node_state state = schema::node_state::serving; ///< loading: until a notice says serving
   /// Adds what the process knows: memory, load.
   std::function<void(schema::node_status&)> measure = [](schema::node_status&) {};

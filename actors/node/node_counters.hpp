@@ -51,6 +51,10 @@ struct node_counters {
   std::atomic<std::uint64_t> tls_failures{0};
   std::atomic<std::uint64_t> handshake_failures{0}; ///< after TLS: no laptop, or another model's
 
+  std::atomic<std::uint32_t> sessions{0}; ///< of laptops, now
+  std::atomic<std::uint64_t> sessions_opened{0};
+  std::atomic<std::uint64_t> session_tokens{0}; ///< that sessions were given
+
   /// Of what waits in all connections.
   std::shared_ptr<memory_budget> buffers = std::make_shared<memory_budget>();
 

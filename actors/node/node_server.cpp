@@ -113,6 +113,11 @@ node_server::node_server(caf::actor_system& sys, node_server_options options)
   o.read_limit = options.read_limit;
   o.counters = counters_;
   o.uniform = jitter_source();
+  if (options.sessions) {
+    options.sessions->counters = counters_;
+    sessions_ = spawn_state<session_desk_state, caf::detached>(sys, *std::move(options.sessions));
+    o.sessions = sessions_;
+  }
   node_ = spawn_state<node_supervisor_state>(sys, std::move(o));
   if (!options.listening)
     return;
@@ -125,7 +130,7 @@ node_server::node_server(caf::actor_system& sys, node_server_options options)
       std::move(options.listening), std::move(options.tls), std::move(listen),
       [node = node_, description = description_, counters = counters_,
        connections = connections_](secure_stream s, time_limit until) -> result<void> {
-        if (s.identity().role == peer_role::node) {
+        if (!s.identity().may_call()) {
           (void) read_message(s, schema::max_hello_bytes, until); // or the answer would be lost
           return refuse(s, "your certificate is one of a node, expected a laptop or an operator",
                         until);
@@ -154,6 +159,12 @@ node_server::node_server(caf::actor_system& sys, node_server_options options)
 node_server::~node_server() {
   listener_.reset();
   caf::anon_send_exit(node_, caf::exit_reason::user_shutdown);
+  if (sessions_) { // it uses what its owner takes down next
+    caf::anon_send_exit(sessions_, caf::exit_reason::user_shutdown);
+    caf::scoped_actor {
+      sys_
+      } -> wait_for(sessions_);
+  }
   connections_->close_within(last_answers_);
 }
 

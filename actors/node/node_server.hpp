@@ -9,6 +9,7 @@
 #include "actors/net/listener.hpp"
 #include "actors/node/client_connection.hpp"
 #include "actors/node/node.hpp"
+#include "actors/node/session_desk.hpp"
 #include "runtime/experts/expert_bank.hpp"
 #include "runtime/kernels/linear.hpp"
 
@@ -26,6 +27,8 @@ struct node_server_options {
   socket listening;                     ///< none: only connections that the node dials itself
   tls_context_ptr tls;
   listener_options listen;
+  /// Sessions that the node holds for laptops; none: it takes none.
+  std::optional<session_desk_options> sessions = {};
   std::function<void()> restart_node = [] {}; ///< from the network thread, after a drain
   /// How long peers may take to read their last answers when the node ends.
   std::chrono::milliseconds last_answers{5000};
@@ -95,6 +98,7 @@ private:
   std::shared_ptr<node_counters> counters_;
   std::shared_ptr<open_connections> connections_ = std::make_shared<open_connections>();
   node_actor node_;
+  session_desk_actor sessions_; // null: the node takes none
   std::unique_ptr<listener> listener_;
 };
 

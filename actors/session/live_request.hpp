@@ -28,6 +28,7 @@ struct live_request {
   std::vector<std::uint32_t> prompt; ///< the whole one: behind the session's tokens
   std::uint32_t answers_left = 0;    ///< that have not ended
   bool tried_disk = false;           ///< the prompt was looked for there
+  bool forgets = false;              ///< nothing of it is kept
 };
 using live_request_ptr = std::shared_ptr<live_request>;
 

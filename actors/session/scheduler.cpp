@@ -7,8 +7,8 @@ namespace larql::actors {
 namespace {
 
 result<void> check(const session_options& o) {
-  if (o.groups == 0 || o.groups > 4)
-    return fail(errc::usage, "groups of sequences are {}, expected 1 to 4", o.groups);
+  if (o.groups == 0 || o.groups > 16)
+    return fail(errc::usage, "groups of sequences are {}, expected 1 to 16", o.groups);
   if (!(o.latency_factor >= 1 && o.latency_factor <= 1000))
     return fail(errc::usage, "latency factor is {}, expected 1 to 1000", o.latency_factor);
   if (o.limits.running == 0)
@@ -25,7 +25,7 @@ scheduler::scheduler(const parts& p, const session_options& options,
       makers_(p.experts.makers()),
       disk_(p.disk),
       options_(options),
-      pool_(gemma4::kv_pool::create(options.limits.kv_bytes)),
+      pool_(gemma4::kv_pool::create(options.limits.kv_bytes, options.wipes)),
       run_(std::move(run)),
       cache_({options.limits.cache_bytes, options.share_prefix}, makers_) {
   for (auto i = 0u; i < options.groups; ++i)
@@ -82,6 +82,16 @@ void scheduler::close(session_id id) {
   publish();
 }
 
+void scheduler::forget(const std::string& clients) {
+  cache_.forget(clients);
+  for (const auto& r : waiting_)
+    r->forgets = r->forgets || r->call.request.client.starts_with(clients);
+  for (const auto& a : running_)
+    a->request->forgets =
+        a->request->forgets || a->request->call.request.client.starts_with(clients);
+  publish();
+}
+
 // ---- what is done -------------------------------------------------------------------------------
 
 bool scheduler::step() {
@@ -100,7 +110,9 @@ bool scheduler::step() {
   auto* const l = next_lane();
   if (l == nullptr)
     return changed_;
+  const auto costs_were_known = run_->costs().is_known();
   auto done = run_->is_done(l->pass) ? result<void>{} : run_->advance(l->pass);
+  refill_ = run_->costs().is_known() != costs_were_known; // more can be in flight
   if (!done) {
     settle(*l, done);
   } else if (run_->is_done(l->pass)) {

@@ -6,9 +6,10 @@
 // read before, or what a condemned node had a part in. When nothing is lacking, the next token is
 // chosen.
 //
-// Each lane has one pass under way. Where experts are on nodes there are two lanes, whose passes
-// take turns: one computes while the rows of the other are away. A prompt that is alone has a chunk
-// in each.
+// Each lane has one pass under way. Where experts are on nodes there are several lanes, whose
+// passes take turns: one computes while the rows of the others are away. A prompt that is alone has
+// chunks in several. How many lanes are in use, and of how many tokens chunks are, follows from
+// what passes have cost (generate/flight_plan.hpp).
 //
 // Failure   A pass that fails is taken apart: its answers run alone, one pass each, and those that
 //           fail again end with the error. Memory for keys and values comes from cached sequences,
@@ -54,6 +55,8 @@ public:
   void open(session_id session, std::string client);
   /// Forgets a session; a request in it goes on.
   void close(session_id session);
+  /// Drops what is cached of clients whose names begin so, and keeps nothing of what they ask now.
+  void forget(const std::string& clients);
   /// Something outside has changed: a stop, the end of a pause.
   void look_again() noexcept { changed_ = true; }
 
@@ -134,6 +137,7 @@ private:
   void end_unbegun(live_request& r, const std::optional<failure>& failed);
   void end(live_answer& a, std::optional<failure> failed = std::nullopt);
   void tell_end(live_request& r, answer_end e);
+  void wipe_request(live_request& r) const;
   void keep(live_answer& a);
   void tell_progress(const live_answer& a) const;
 
@@ -144,6 +148,7 @@ private:
   [[nodiscard]] std::vector<live_answer*> candidates(const lane& l);
   [[nodiscard]] std::vector<live_answer*> part_of(std::vector<live_answer*> free,
                                                   const lane& l) const;
+  [[nodiscard]] generate::flight chunks_of(const live_answer& a) const;
   [[nodiscard]] std::vector<member> share(std::span<live_answer* const> among) const;
   [[nodiscard]] result<void> start(lane& l, std::span<const member> members);
   void settle(lane& l, const result<void>& outcome);

@@ -57,7 +57,7 @@ std::vector<live_answer*> scheduler::candidates(const lane& l) {
     if (a->ended || a->failed || a->is_stopped() || a->is_paused())
       continue;
     if (a->passes != 0) {
-      if (a->reading && !a->alone && a->passes == 1 && a->unread() != 0)
+      if (a->reading && !a->alone && a->unread() != 0 && a->passes < chunks_of(*a).passes)
         behind.push_back(a.get());
       continue;
     }
@@ -74,8 +74,22 @@ std::vector<live_answer*> scheduler::candidates(const lane& l) {
   return part_of(std::move(free), l);
 }
 
-// Half of all, so that the other lane has as much to do. A prompt slows down those that decode
-// beside it: its chunks go to the lanes in turn.
+// The chunks of what is to be read of an answer, those under way included. Tokens that are decoded
+// in other lanes meanwhile wait for them on this machine, on the way and at the nodes.
+generate::flight scheduler::chunks_of(const live_answer& a) const {
+  const auto others_decode = std::any_of(running_.begin(), running_.end(), [](const auto& o) {
+    return !o->ended && !o->reading && !o->is_paused();
+  });
+  const auto most =
+      others_decode && lanes_.size() > 1
+          ? generate::rows_beside_one(run_->costs(), options_.latency_factor, options_.chunk)
+          : options_.chunk;
+  return generate::choose_flight(run_->costs(), std::max(a.unread() + a.in_passes, 1u), most,
+                                 static_cast<std::uint32_t>(lanes_.size()));
+}
+
+// As many as there are groups have a part of all each, so that every lane has as much to do. A
+// prompt slows down those that decode beside it: its chunks go to the lanes in turn.
 std::vector<live_answer*> scheduler::part_of(std::vector<live_answer*> free, const lane& l) const {
   auto others = std::size_t{0};
   for (const auto& o : lanes_)
@@ -90,8 +104,10 @@ std::vector<live_answer*> scheduler::part_of(std::vector<live_answer*> free, con
   }
   // Whoever is left for the other lane decodes there; a prompt could be left each time.
   std::stable_partition(free.begin(), free.end(), [](const auto* a) { return a->reading; });
-  const auto part = (free.size() + others + lanes_.size() - 1) / lanes_.size();
-  free.resize(std::min(free.size(), part));
+  const auto all = static_cast<std::uint32_t>(free.size() + others);
+  const auto groups =
+      generate::choose_flight(run_->costs(), all, all, static_cast<std::uint32_t>(lanes_.size()));
+  free.resize(std::min<std::size_t>(free.size(), (all + groups.passes - 1) / groups.passes));
   return free;
 }
 
@@ -100,7 +116,7 @@ std::vector<scheduler::member> scheduler::share(std::span<live_answer* const> am
   auto decoding = std::map<std::uint32_t, std::uint32_t>{}; // by client
   for (const auto* a : among) {
     if (a->reading) {
-      load.reading += std::min(a->unread(), options_.chunk);
+      load.reading += std::min(a->unread(), chunks_of(*a).rows);
     } else {
       ++load.decoding;
       ++decoding[a->client];
@@ -115,7 +131,7 @@ std::vector<scheduler::member> scheduler::share(std::span<live_answer* const> am
   for (const auto* a : among) {
     auto wanted = row_demand{a->client, 1, a->reading, a->stats.tokens};
     if (a->reading) {
-      wanted.rows = budget.reads ? std::min(a->unread(), options_.chunk) : 0;
+      wanted.rows = budget.reads ? std::min(a->unread(), chunks_of(*a).rows) : 0;
       wanted.order = a->order;
     }
     demands.push_back(wanted);

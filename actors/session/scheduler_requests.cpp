@@ -2,6 +2,7 @@
 
 #include "actors/session/scheduler.hpp"
 
+#include "runtime/base/wipe.hpp"
 #include "runtime/models/gemma4/kv_size.hpp"
 
 #include <algorithm>
@@ -255,11 +256,18 @@ void scheduler::tell_end(live_request& r, answer_end e) {
   publish(); // who hears of the end finds it counted
   // Who hears of the end may ask again at once: it has ended for all others before.
   const auto is_last = --r.answers_left == 0;
+  if (is_last && options_.wipes)
+    wipe_request(r);
   const auto tell = is_last ? std::exchange(r.call.on_event, {}) : r.call.on_event;
   if (is_last)
     on_ended(r.id);
   if (tell)
     tell(std::move(e));
+}
+
+void scheduler::wipe_request(live_request& r) const {
+  wipe(r.prompt);
+  wipe(r.call.request.tokens);
 }
 
 void scheduler::end_unbegun(live_request& r, const std::optional<failure>& failed) {
@@ -323,7 +331,9 @@ void scheduler::keep(live_answer& a) {
     s->second.sequence = std::move(a.sequence);
     return;
   }
-  if (a.sequence == nullptr)
+  if (options_.wipes)
+    wipe(a.tokens);
+  if (a.sequence == nullptr || a.request->forgets)
     return;
   if (const auto end = asked.hints.system_end;
       disk_ != nullptr && end >= least_from_disk && a.sequence->reach(end) == end)

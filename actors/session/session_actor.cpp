@@ -28,6 +28,9 @@ session_actor_state::handle::behavior_type session_actor_state::make_behavior() 
       [this](pause_atom, std::uint64_t id) { on_pause(id); },
       [this](resume_atom, std::uint64_t id) { on_resume(id); },
       [this](close_atom, std::uint64_t id) { on_close(id); },
+      [this](forget_atom, const std::string& clients) {
+        passes_->post([clients](scheduler& s) { s.forget(clients); });
+      },
       [this](status_atom) { return on_status(); },
       [this](drain_atom, std::uint64_t ms) { return on_drain(std::chrono::milliseconds{ms}); },
       [this](ended_atom, std::uint64_t id) { on_ended(id); },

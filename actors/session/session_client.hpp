@@ -82,6 +82,9 @@ public:
   /// Cancels what runs in the session and forgets it.
   void close(session_id session) const;
 
+  /// For actors, which ask it themselves.
+  [[nodiscard]] const session_actor& service() const noexcept { return service_; }
+
   /// Null if the service has ended.
   [[nodiscard]] std::shared_ptr<const session_status> status() const;
 

@@ -14,7 +14,7 @@
 #pragma once
 
 #include "actors/session/limits.hpp"
-#include "actors/session/session_client.hpp"
+#include "actors/session/session_provider.hpp"
 #include "runtime/experts/expert_port.hpp"
 #include "runtime/models/gemma4/model.hpp"
 
@@ -43,37 +43,32 @@ struct session_options {
   session_limits limits;
   gemma4::kv_format kv = gemma4::kv_format::f16;
   std::uint32_t chunk = 256; ///< most prompt tokens of a pass
-  std::uint32_t groups = 1;  ///< of sequences that take turns; 2 where experts are on nodes
+  std::uint32_t groups = 1;  ///< most of sequences that take turns; more where experts are on nodes
   bool share_prefix = false; ///< clients see each other's cached prefixes
   double latency_factor = 3; ///< how much longer tokens may take while prompts are read
   cache_identity identity;   ///< needed for `disk`
   disk_cache_options disk;
+  /// Tokens, keys and values are overwritten before their memory is given back.
+  bool wipes = false;
 };
 
-class session_service {
+class session_service final : public session_provider {
 public:
   /// Fails with `usage` if the options make no sense.
   [[nodiscard]] static result<std::unique_ptr<session_service>>
   start(caf::actor_system& sys, const gemma4::model& model, kernels::compute compute,
         experts::expert_port& experts, const session_options& options);
-  ~session_service();
-  session_service(const session_service&) = delete;
-  session_service& operator=(const session_service&) = delete;
+  ~session_service() override;
 
-  [[nodiscard]] session_client client() const;
-  [[nodiscard]] const session_options& options() const noexcept;
+  [[nodiscard]] session_client client() const override;
+  [[nodiscard]] const session_options& options() const noexcept override;
 
-  /// Keeps the first `tokens` tokens of a session, or as many fewer as one can go on from, in a
-  /// file that its owner alone may read (generate/prompt_file.hpp). How many they are; none: there
-  /// is no file. Blocking. @pre nothing runs in the session
   [[nodiscard]] result<std::uint32_t> save_session(session_id session, std::uint32_t tokens,
                                                    const std::filesystem::path& file,
-                                                   const cache_identity& identity) const;
-  /// A session that was just opened goes on from such a file: the tokens that it holds. Blocking.
-  /// errc::mismatch: the file is another model's.
+                                                   const cache_identity& identity) const override;
   [[nodiscard]] result<std::vector<std::uint32_t>>
   load_session(session_id session, const std::filesystem::path& file,
-               const cache_identity& identity) const;
+               const cache_identity& identity) const override;
 
 private:
   struct parts;

@@ -3,6 +3,7 @@
 // Prompts are random token ids, so the vindex needs no tokenizer; weights decide nothing about the
 // speed but which experts are read.
 
+#include "cli/laptop/bench_link.hpp"
 #include "cli/laptop/bench_report.hpp"
 #include "cli/laptop/local_runtime.hpp"
 #include "cli/support/command.hpp"
@@ -12,6 +13,8 @@
 #include "runtime/generate/sampler.hpp"
 
 #include <algorithm>
+#include <deque>
+#include <utility>
 
 namespace larql::cli {
 
@@ -19,11 +22,16 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
+// Passes that take turns.
+constexpr std::uint32_t most_groups = 16;
+
 struct options {
   runtime_options runtime;
+  link_options link;
   std::vector<std::uint32_t> prompt_tokens = {32, 128, 512};
   std::uint32_t gen_tokens = 32;
   std::vector<std::uint32_t> sessions = {1};
+  std::uint32_t groups = 0; // 0: chosen
   std::uint32_t depth = 0;
   std::uint32_t repeat = 3;
   bool json = false;
@@ -58,58 +66,151 @@ bench_wire wire_of(local_runtime& e) {
 
 result<bench_prefill> prefill(local_runtime& e, const options& o, std::uint32_t tokens,
                               const std::stop_token& stop) {
-  auto out = bench_prefill{tokens, {}, {}};
+  auto out = bench_prefill{};
+  out.tokens = tokens;
   auto source = token_source{e.model().config.vocab};
   for (auto i = 0u; i < o.repeat; ++i) {
     LARQL_TRY(const auto sequence, e.new_sequence(std::max(tokens, 16u)));
     const auto prompt = source.next(tokens);
     const auto before = e.executor().stats().times;
+    const auto layers_before = e.executor().layer_times().added();
+    out.wire_before = wire_of(e);
     const auto begin = clock::now();
-    LARQL_TRY_VOID(e.executor().append(*sequence, prompt, stop));
+    auto chunks = std::vector<std::uint32_t>{}; // where they end
+    LARQL_TRY_VOID(e.executor().append(*sequence, prompt, stop,
+                                       [&](std::uint32_t size) { chunks.push_back(size); }));
     LARQL_TRY_VOID(e.executor().last_logits(*sequence));
     out.seconds.push_back(std::chrono::duration<double>(clock::now() - begin).count());
     out.phases = e.executor().stats().times - before;
+    out.wire_after = wire_of(e);
+    out.node_seconds = 0;
+    for (const auto& t : e.executor().layer_times().since(layers_before))
+      out.node_seconds += static_cast<double>(t.compute_us) * 1e-6;
+    out.chunks = static_cast<std::uint32_t>(chunks.size());
   }
   return out;
 }
 
-// One pass per token over all sequences, as a server would do it.
+/// Sessions that decode together, in groups whose passes take turns, as a server would do it. Each
+/// group begins its next pass when its last one has ended.
+class decoding {
+public:
+  decoding(local_runtime& e, token_source& source) : run_(e.executor()), source_(source) {}
+
+  result<void> add_session(local_runtime& e, const options& o, const std::stop_token& stop) {
+    LARQL_TRY(auto s, e.new_sequence(o.depth + o.gen_tokens + 2));
+    LARQL_TRY_VOID(run_.append(*s, source_.next(o.depth + 1), stop));
+    sessions_.push_back(std::move(s));
+    return {};
+  }
+
+  /// Shares the sessions between groups.
+  void divide(const local_runtime& e, std::uint32_t groups) {
+    groups_.clear();
+    for (auto g = 0u; g < groups; ++g)
+      groups_.emplace_back(e.model().config);
+    for (auto i = std::size_t{0}; i < sessions_.size(); ++i)
+      groups_[i % groups].members.push_back(sessions_[i].get());
+  }
+
+  /// So many tokens for each session; the seconds of each round, which ends when the last group has
+  /// ended it.
+  result<std::vector<double>> rounds(std::uint32_t count, const std::stop_token& stop) {
+    auto out = std::vector<double>(count);
+    auto last = clock::now();
+    auto left = std::vector<std::size_t>(count, groups_.size());
+    for (auto& g : groups_) {
+      g.rounds = 0;
+      LARQL_TRY_VOID(begin(g));
+    }
+    for (auto ended = 0u; ended < count;) {
+      auto& g = next();
+      if (!run_.is_done(g.pass)) {
+        LARQL_TRY_VOID(run_.advance(g.pass, stop));
+        continue;
+      }
+      LARQL_TRY_VOID(end(g));
+      --left[g.rounds++];
+      if (g.rounds < count)
+        LARQL_TRY_VOID(begin(g));
+      for (; ended < count && left[ended] == 0; ++ended) {
+        const auto now = clock::now();
+        out[ended] = std::chrono::duration<double>(now - std::exchange(last, now)).count();
+      }
+    }
+    return out;
+  }
+
+private:
+  struct group {
+    explicit group(const vindex::model_config& config) : pass(config) {}
+    generate::running_pass pass;
+    std::vector<generate::sequence*> members;
+    std::uint32_t rounds = 0; // that it has ended
+  };
+
+  result<void> begin(group& g) {
+    const auto tokens = source_.next(g.members.size());
+    auto parts = std::vector<generate::executor::part>{};
+    for (auto i = std::size_t{0}; i < tokens.size(); ++i)
+      parts.push_back({g.members[i], {&tokens[i], 1}});
+    return run_.begin(g.pass, parts);
+  }
+
+  result<void> end(group& g) {
+    run_.finish(g.pass);
+    auto rows = std::vector<generate::executor::row>{};
+    for (const auto* s : g.members)
+      rows.push_back({s, s->size() - 1});
+    LARQL_TRY(const auto logits, run_.logits(rows));
+    const auto vocab = logits.size() / rows.size();
+    for (auto i = std::size_t{0}; i < rows.size(); ++i)
+      (void) generate::argmax(logits.subspan(i * vocab, vocab));
+    return {};
+  }
+
+  // One whose pass need not wait; else the one that is behind.
+  group& next() {
+    group* behind = nullptr;
+    for (auto& g : groups_) {
+      if (!g.pass.is_active())
+        continue;
+      if (run_.is_done(g.pass) || !run_.would_wait(g.pass))
+        return g;
+      if (behind == nullptr || g.rounds < behind->rounds)
+        behind = &g;
+    }
+    return *behind;
+  }
+
+  generate::executor& run_;
+  token_source& source_;
+  std::vector<std::unique_ptr<generate::sequence>> sessions_;
+  std::deque<group> groups_;
+};
+
 result<bench_decode> decode(local_runtime& e, const options& o, std::uint32_t count,
                             const std::stop_token& stop) {
   auto out = bench_decode{};
   out.sessions = count;
   out.depth = o.depth;
   auto source = token_source{e.model().config.vocab};
-  auto sequences = std::vector<std::unique_ptr<generate::sequence>>{};
-  for (auto i = 0u; i < count; ++i) {
-    LARQL_TRY(auto s, e.new_sequence(o.depth + o.gen_tokens + 2));
-    LARQL_TRY_VOID(e.executor().append(*s, source.next(o.depth + 1), stop));
-    sequences.push_back(std::move(s));
+  auto all = decoding{e, source};
+  for (auto i = 0u; i < count; ++i)
+    LARQL_TRY_VOID(all.add_session(e, o, stop));
+  all.divide(e, 1);
+  LARQL_TRY_VOID(all.rounds(1, stop)); // buffers get their size, and the costs are known
+  if (e.nodes() != nullptr) {
+    const auto most = o.groups != 0 ? o.groups : most_groups;
+    out.groups = o.groups != 0
+                     ? std::min(o.groups, count)
+                     : generate::choose_flight(e.executor().costs(), count, count, most).passes;
+    all.divide(e, out.groups);
   }
-  auto parts = std::vector<generate::executor::part>(count);
-  auto rows = std::vector<generate::executor::row>(count);
-  const auto pass = [&]() -> result<void> {
-    const auto tokens = source.next(count);
-    for (auto i = 0u; i < count; ++i) {
-      parts[i] = {sequences[i].get(), {&tokens[i], 1}};
-      rows[i] = {sequences[i].get(), sequences[i]->size()};
-    }
-    LARQL_TRY_VOID(e.executor().run(parts, stop));
-    LARQL_TRY(const auto logits, e.executor().logits(rows));
-    const auto vocab = logits.size() / count;
-    for (auto i = 0u; i < count; ++i)
-      (void) generate::argmax(logits.subspan(i * vocab, vocab));
-    return {};
-  };
-  LARQL_TRY_VOID(pass()); // buffers get their size
   const auto before = e.executor().stats().times;
   out.wire_before = wire_of(e);
   const auto layers_before = e.executor().layer_times().added();
-  for (auto i = 0u; i < o.gen_tokens; ++i) {
-    const auto begin = clock::now();
-    LARQL_TRY_VOID(pass());
-    out.seconds.push_back(std::chrono::duration<double>(clock::now() - begin).count());
-  }
+  LARQL_TRY(out.seconds, all.rounds(o.gen_tokens, stop));
   out.phases = e.executor().stats().times - before;
   out.wire_after = wire_of(e);
   for (const auto& t : e.executor().layer_times().since(layers_before)) {
@@ -119,8 +220,33 @@ result<bench_decode> decode(local_runtime& e, const options& o, std::uint32_t co
   return out;
 }
 
-result<bench_results> measure(const options& o, const std::stop_token& stop) {
+bench_link_facts facts_of(const bench_link& link, std::size_t nodes) {
+  const auto seconds = [](std::chrono::nanoseconds t) {
+    return std::chrono::duration<double>(t).count();
+  };
+  const auto& p = link.profile;
+  // The measured round trips had this jitter, whose mean the bound adds for itself.
+  const auto jitter = actors::expected_jitter(p.jitter, 1);
+  return {link.name,
+          seconds(link.facts.round_trip - std::min(jitter, link.facts.round_trip)),
+          link.facts.up_bytes_per_second,
+          link.facts.down_bytes_per_second,
+          seconds(p.jitter),
+          seconds(p.stall_every),
+          seconds(p.stall_length),
+          p.first_window_bytes != 0,
+          nodes};
+}
+
+result<bench_results> measure(options& o, const std::stop_token& stop) {
   auto out = bench_results{};
+  auto link = std::optional<bench_link>{};
+  if (!o.link.name.empty()) {
+    if (!o.runtime.nodes)
+      return fail(errc::usage, "--wan stands before nodes: give --topology or --moe-shards");
+    LARQL_TRY(link, start_link(o.link, *o.runtime.nodes, stop));
+    out.link = facts_of(*link, o.runtime.nodes->nodes.size());
+  }
   const auto begin = clock::now();
   LARQL_TRY(const auto e, local_runtime::start(o.runtime, stop));
   out.open_seconds = std::chrono::duration<double>(clock::now() - begin).count();
@@ -176,13 +302,26 @@ void add_bench(command_parser& app, action& chosen) {
       .delimiter(',')
       .check(whole_number(1, 256))
       .show_default();
+  command
+      .add_option("--groups", o->groups,
+                  "Groups of sessions whose passes take turns; 0: as is fastest")
+      .check(whole_number(0, most_groups))
+      .group("Computing")
+      .show_default();
+  command
+      .add_option("--chunks-in-flight", o->runtime.chunks_in_flight,
+                  "Chunks of a prompt at a time, with experts on nodes; 0: as is fastest")
+      .check(whole_number(0, most_groups))
+      .group("Computing")
+      .show_default();
   command.add_option("--repeat", o->repeat, "Times each prompt is measured")
       .check(whole_number(1, 100))
       .show_default();
+  add_link_options(command, o->link);
   command.add_flag("--json", o->json, "Print everything as JSON");
   command.add_flag("--no-probe", o->no_probe, "Leave out the measurement of memory bandwidth");
   command.footer("larql bench gemma4.vindex\n"
-                 "larql bench gemma4.vindex --topology cluster.toml --sessions 1,8 --json");
+                 "larql bench gemma4.vindex --topology cluster.toml --sessions 1,8 --wan home");
   command.callback([o, &chosen] {
     chosen = [o] {
       const auto signals = interrupt_scope{};

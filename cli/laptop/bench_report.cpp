@@ -1,5 +1,6 @@
 #include "cli/laptop/bench_report.hpp"
 
+#include "cli/laptop/bench_bounds.hpp"
 #include "cli/laptop/report.hpp"
 #include "cli/support/progress.hpp"
 #include "runtime/base/json.hpp"
@@ -68,6 +69,47 @@ std::string phases_text(const gemma4::phase_times& t, double passes) {
   return out;
 }
 
+std::string link_text(const bench_link_facts& l) {
+  const auto mbit = [](double bytes_per_second) { return bytes_per_second * 8e-6; };
+  auto out = fmt::format("link {}: round trip {:.2f} ms, {:.0f} Mbit/s down, {:.0f} Mbit/s up, "
+                         "{}",
+                         l.name, l.round_trip * 1e3, mbit(l.down_bytes_per_second),
+                         mbit(l.up_bytes_per_second),
+                         l.slow_start ? "TCP begins slowly" : "TCP's window left out");
+  if (l.jitter > 0)
+    out += fmt::format(", up to {:.1f} ms of jitter", l.jitter * 1e3);
+  if (l.stall_every > 0)
+    out += fmt::format(", stalls of {:.0f} ms about every {:.1f} s", l.stall_length * 1e3,
+                       l.stall_every);
+  return out + '\n';
+}
+
+std::string bound_text(double tokens_per_second, double bound) {
+  return fmt::format("         bound of this link {:14.2f} tokens/s: {:.2f} of it\n", bound,
+                     tokens_per_second / bound);
+}
+
+json link_json(const bench_link_facts& l) {
+  return {{"name", l.name},
+          {"round_trip_ms", l.round_trip * 1e3},
+          {"up_bytes_per_second", l.up_bytes_per_second},
+          {"down_bytes_per_second", l.down_bytes_per_second},
+          {"jitter_ms", l.jitter * 1e3},
+          {"stall_every_seconds", l.stall_every},
+          {"stall_ms", l.stall_length * 1e3},
+          {"slow_start", l.slow_start},
+          {"nodes", l.nodes}};
+}
+
+json bound_json(double tokens_per_second, double bound, const row_costs& c) {
+  return {{"tokens_per_second", bound},
+          {"share", tokens_per_second / bound},
+          {"bytes_up", c.bytes_up},
+          {"bytes_down", c.bytes_down},
+          {"laptop_ms", (c.before + c.meanwhile) * 1e3},
+          {"nodes_ms", c.nodes * 1e3}};
+}
+
 std::string decode_text(const bench_results& r, const bench_decode& d) {
   const auto passes = static_cast<double>(d.seconds.size());
   const auto seconds = total(d.seconds);
@@ -76,7 +118,10 @@ std::string decode_text(const bench_results& r, const bench_decode& d) {
                          d.sessions, d.sessions == 1 ? " " : "s",
                          per_second(passes * d.sessions, seconds), share_of(d.seconds, 0.5) * 1e3,
                          share_of(d.seconds, 0.95) * 1e3, share_of(d.seconds, 0.99) * 1e3);
-  out += fmt::format("         ms per pass: {}\n", phases_text(d.phases, passes));
+  if (r.link)
+    out += bound_text(per_second(d.sessions, share_of(d.seconds, 0.5)), bound_of(d, *r.link));
+  out += fmt::format("         ms per {}: {}\n", d.groups == 1 ? "pass" : "round",
+                     phases_text(d.phases, passes));
   if (const auto bytes = bytes_per_pass(r, d); bytes > 0) {
     const auto rate = bytes / share_of(d.seconds, 0.5);
     out += fmt::format("         weights read here: {} per token, {:.1f} GB/s",
@@ -105,6 +150,7 @@ json decode_json(const bench_results& r, const bench_decode& d) {
   const auto passes = static_cast<double>(d.seconds.size());
   const auto median = share_of(d.seconds, 0.5);
   auto out = json{{"sessions", d.sessions},
+                  {"groups", d.groups},
                   {"depth", d.depth},
                   {"passes", d.seconds.size()},
                   {"tokens_per_second", per_second(passes * d.sessions, total(d.seconds))},
@@ -114,6 +160,8 @@ json decode_json(const bench_results& r, const bench_decode& d) {
                     {"p95", share_of(d.seconds, 0.95) * 1e3},
                     {"p99", share_of(d.seconds, 0.99) * 1e3}}},
                   {"phases_ms", phases_json(d.phases, passes)}};
+  if (r.link)
+    out["bound"] = bound_json(per_second(d.sessions, median), bound_of(d, *r.link), costs_of(d));
   if (const auto bytes = bytes_per_pass(r, d); bytes > 0) {
     out["weight_bytes_per_token"] = bytes;
     out["weight_bytes_per_second"] = bytes / median;
@@ -145,10 +193,14 @@ std::string text_of(const bench_results& r) {
   if (r.read_bytes_per_second > 0)
     out +=
         fmt::format("memory gives {:.1f} GB/s to these threads\n", r.read_bytes_per_second * 1e-9);
+  if (r.link)
+    out += link_text(*r.link);
   for (const auto& p : r.prefill) {
     const auto median = share_of(p.seconds, 0.5);
     out += fmt::format("prefill  {:5} tokens  {:8.2f} tokens/s   ms: {}\n", p.tokens,
                        per_second(p.tokens, median), phases_text(p.phases, 1));
+    if (r.link)
+      out += bound_text(per_second(p.tokens, median), bound_of(p, *r.link));
   }
   for (const auto& d : r.decode)
     out += decode_text(r, d);
@@ -166,12 +218,19 @@ std::string json_of(const bench_results& r) {
                   {"read_bytes_per_second", r.read_bytes_per_second},
                   {"prefill", json::array()},
                   {"decode", json::array()}};
-  for (const auto& p : r.prefill)
-    out["prefill"].push_back(
-        {{"tokens", p.tokens},
-         {"seconds", p.seconds},
-         {"median_tokens_per_second", per_second(p.tokens, share_of(p.seconds, 0.5))},
-         {"phases_ms", phases_json(p.phases, 1)}});
+  if (r.link)
+    out["link"] = link_json(*r.link);
+  for (const auto& p : r.prefill) {
+    const auto speed = per_second(p.tokens, share_of(p.seconds, 0.5));
+    auto one = json{{"tokens", p.tokens},
+                    {"chunks", p.chunks},
+                    {"seconds", p.seconds},
+                    {"median_tokens_per_second", speed},
+                    {"phases_ms", phases_json(p.phases, 1)}};
+    if (r.link)
+      one["bound"] = bound_json(speed, bound_of(p, *r.link), costs_of(p));
+    out["prefill"].push_back(std::move(one));
+  }
   for (const auto& d : r.decode)
     out["decode"].push_back(decode_json(r, d));
   return out.dump(2, ' ', true, json::error_handler_t::replace) + "\n";

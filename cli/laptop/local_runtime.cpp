@@ -18,6 +18,13 @@
 
 namespace larql::cli {
 
+namespace {
+
+// Passes with experts on nodes. A pass of 256 tokens holds 15 MB of a model of width 2,816.
+constexpr std::uint32_t most_in_flight = 8;
+
+} // namespace
+
 void add_runtime_options(command_parser& command, runtime_options& o) {
   command.add_option("model", o.vindex,
                      "Vindex, GGUF, checkpoint, hf:// (default: by --topology)\n"
@@ -38,14 +45,40 @@ void add_runtime_options(command_parser& command, runtime_options& o) {
 local_runtime::local_runtime(const runtime_options& options, const kernels::kernel_set& k)
     : options_(options), kernels_(&k), pool_(choose_threads(options.threads)) {}
 
+namespace {
+
+// Where the session is to be, as the flag says, else the cluster file.
+result<std::vector<std::string>> places_of(const runtime_options& o) {
+  if (o.places.empty())
+    return o.nodes ? o.nodes->sessions_at : std::vector<std::string>{};
+  if (o.places == "here")
+    return std::vector<std::string>{};
+  auto out = std::vector<std::string>{};
+  for (auto rest = std::string_view{o.places};;) {
+    const auto comma = rest.find(',');
+    if (rest.substr(0, comma).empty())
+      return fail(errc::usage, "--session-at \"{}\": a name or HOST:PORT is missing", o.places);
+    out.emplace_back(rest.substr(0, comma));
+    if (comma == std::string_view::npos)
+      return out;
+    rest = rest.substr(comma + 1);
+  }
+}
+
+} // namespace
+
 result<void> complete(runtime_options& options) {
   LARQL_TRY(options.nodes, read_cluster(options.cluster));
   if (options.vindex.empty() && options.nodes)
     options.vindex = options.nodes->model;
   if (options.vindex.empty())
-    return fail(errc::usage, "no model: give a vindex, or a topology that names one");
+    return fail(errc::usage,
+                "no model: give a GGUF file, a vindex or hf://…, or a topology that names one");
+  if (options.may_place) {
+    LARQL_TRY(options.session_at, places_of(options));
+  }
   options.named = options.vindex.string();
-  auto needs = options.nodes ? laptop_needs() : hub::pull_request{};
+  auto needs = options.nodes || !options.session_at.empty() ? laptop_needs() : hub::pull_request{};
   needs.to_run = true; // what cannot run is not worth its download
   LARQL_TRY(options.vindex, resolve_model(options.named, needs));
   // A slice that cannot run says so before the first file that it lacks is missed.
@@ -61,12 +94,26 @@ result<std::unique_ptr<local_runtime>> local_runtime::start(const runtime_option
                                                             const std::stop_token& stop) {
   LARQL_TRY(const auto* k, choose_kernels());
   auto out = std::unique_ptr<local_runtime>{new local_runtime{options, *k}};
-  LARQL_TRY(out->model_, gemma4::model::load(options.vindex));
-  LARQL_TRY_VOID(options.nodes ? out->connect_nodes(*options.nodes, stop)
-                               : out->open_local_experts());
-  LARQL_TRY(out->executor_,
-            generate::executor::create(out->model_, out->compute(), out->port(), {options.chunk}));
+  out->stop_ = stop;
+  if (out->is_placed()) {
+    out->model_.dir = options.vindex;
+    LARQL_TRY(out->model_.config, vindex::read_index(options.vindex));
+  } else {
+    LARQL_TRY_VOID(out->open(stop));
+  }
   return out;
+}
+
+result<void> local_runtime::open(const std::stop_token& stop) {
+  LARQL_TRY(model_, gemma4::model::load(options_.vindex));
+  LARQL_TRY_VOID(options_.nodes ? connect_nodes(*options_.nodes, stop) : open_local_experts());
+  auto flight = generate::executor_options{options_.chunk};
+  if (options_.nodes) {
+    flight.adapts = options_.chunks_in_flight == 0;
+    flight.chunks_in_flight = flight.adapts ? most_in_flight : options_.chunks_in_flight;
+  }
+  LARQL_TRY(executor_, generate::executor::create(model_, compute(), port(), flight));
+  return {};
 }
 
 result<void> local_runtime::open_local_experts() {
@@ -182,7 +229,8 @@ void local_runtime::set_context() {
           options_.context, trained);
     context_ = {options_.context, trained, context_reason::asked};
   } else {
-    context_ = choose_context(model_.config, kv_format(), available_memory());
+    context_ =
+        choose_context(model_.config, kv_format(), is_placed() ? std::nullopt : available_memory());
     if (context_.reason == context_reason::memory)
       say("context: {} (--context)", context_.text());
   }
@@ -193,15 +241,24 @@ result<std::unique_ptr<generate::sequence>> local_runtime::new_conversation() {
   return new_sequence(context_.tokens);
 }
 
-result<std::unique_ptr<actors::session_service>>
+result<std::unique_ptr<actors::session_provider>>
 local_runtime::start_sessions(actors::session_options o) {
-  LARQL_TRY(auto* const system, actor_system());
   if (context_.tokens == 0)
     set_context();
   o.limits.context = context_.tokens;
   o.kv = kv_format();
   o.chunk = options_.chunk;
-  o.groups = cluster_ ? 2 : 1;
+  if (is_placed())
+    return place_sessions(std::move(o));
+  LARQL_TRY(auto service, start_own_sessions(o));
+  return std::unique_ptr<actors::session_provider>{std::move(service)};
+}
+
+result<std::unique_ptr<actors::session_service>>
+local_runtime::start_own_sessions(const actors::session_options& wanted) {
+  LARQL_TRY(auto* const system, actor_system());
+  auto o = wanted;
+  o.groups = cluster_ ? most_in_flight : 1;
   return actors::session_service::start(*system, model_, compute(), port(), o);
 }
 
@@ -216,9 +273,9 @@ experts::expert_heat& local_runtime::count_experts() {
   // Enough for the pattern of a text to show, and little enough to change with it.
   constexpr auto window_tokens = 256u;
   const auto& c = model_.config;
-  auto& counted_port = port();
   heat_ = std::make_unique<experts::expert_heat>(c.layers, c.experts, c.top_k, window_tokens);
-  counted_ = std::make_unique<experts::counted_experts>(counted_port, *heat_);
+  if (!is_placed())
+    counted_ = std::make_unique<experts::counted_experts>(port(), *heat_);
   return *heat_;
 }
 

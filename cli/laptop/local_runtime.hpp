@@ -6,6 +6,7 @@
 #include "actors/core/system.hpp"
 #include "actors/laptop/cluster.hpp"
 #include "actors/laptop/remote_experts.hpp"
+#include "actors/laptop/remote_sessions.hpp"
 #include "actors/session/session_service.hpp"
 #include "cli/laptop/context_choice.hpp"
 #include "cli/support/cluster_flags.hpp"
@@ -34,9 +35,15 @@ struct runtime_options {
   std::string kv = "f16";
   std::uint32_t context = 0; ///< 0: chosen
   std::uint32_t chunk = 256;
+  std::uint32_t chunks_in_flight = 0; ///< of a prompt, with experts on nodes; 0: chosen
+  std::string places; ///< --session-at: names or addresses with commas between; "here": none
+  std::vector<std::string> session_at; ///< nodes where the session is, best first; see complete()
+  bool may_place = false;              ///< the command's session may be at a node
 };
 
 void add_runtime_options(command_parser& command, runtime_options& options);
+/// --session-at, for commands that answer prompts.
+void add_session_at(command_parser& command, runtime_options& options);
 
 /// Reads the cluster file or shard map, takes the model from it if none was given, and makes of the
 /// model the directory of a vindex.
@@ -44,7 +51,8 @@ void add_runtime_options(command_parser& command, runtime_options& options);
 
 class local_runtime {
 public:
-  /// Opens the vindex and connects to the nodes, until `stop`. @pre complete(options)
+  /// Opens the vindex and connects to the nodes, until `stop`. If the session is to be at a node,
+  /// that waits until it is needed. @pre complete(options)
   [[nodiscard]] static result<std::unique_ptr<local_runtime>> start(const runtime_options& options,
                                                                     const std::stop_token& stop);
 
@@ -63,8 +71,10 @@ public:
   /// A session service over this model, for commands of one user; `o` says its limits. The context
   /// is chosen as by new_conversation(); the format of keys and values, the chunk and the groups
   /// are the command's. Nothing else may compute while the service lives.
-  [[nodiscard]] result<std::unique_ptr<actors::session_service>>
+  [[nodiscard]] result<std::unique_ptr<actors::session_provider>>
   start_sessions(actors::session_options o);
+  /// The session is at a node: nothing is computed here, unless no node is left.
+  [[nodiscard]] bool is_placed() const noexcept { return !options_.session_at.empty(); }
   /// Chooses the context, and tells surprises on stderr, before start_sessions() does.
   void set_context();
 
@@ -86,11 +96,21 @@ public:
 
 private:
   local_runtime(const runtime_options& options, const kernels::kernel_set& k);
+  [[nodiscard]] result<void> open(const std::stop_token& stop);
+  [[nodiscard]] result<std::unique_ptr<actors::session_service>>
+  start_own_sessions(const actors::session_options& o);
+  // At a node: placed_runtime.cpp
+  [[nodiscard]] result<std::unique_ptr<actors::session_provider>>
+  place_sessions(actors::session_options o);
+  [[nodiscard]] result<std::vector<topology::shard_url>> places() const;
+  [[nodiscard]] topology::security protection() const;
+  [[nodiscard]] bool can_compute() const;
   [[nodiscard]] result<void> open_local_experts();
   [[nodiscard]] actors::own_sums_fn own_sums() const;
   [[nodiscard]] result<void> connect_nodes(const topology::cluster& c, const std::stop_token& stop);
 
   runtime_options options_;
+  std::stop_token stop_;
   context_choice context_;
   const kernels::kernel_set* kernels_;
   compute_pool pool_;
@@ -115,5 +135,6 @@ private:
 
   std::unique_ptr<generate::executor> executor_;
   std::shared_ptr<gemma4::kv_pool> kv_ = gemma4::kv_pool::create();
+  std::unique_ptr<actors::session_service> own_sessions_; ///< when no node was left
 };
 } // namespace larql::cli

@@ -104,7 +104,7 @@ run_answer whole_answer(const local_runtime& e, const answer_view& view,
 }
 
 // The answer as it comes; with --json as a whole, and with --token-ids its tokens.
-session_outcome show_answer(const options& o, const actors::session_service& service,
+session_outcome show_answer(const options& o, const actors::session_provider& service,
                             const local_runtime& e, actors::session_request request,
                             const interrupt_scope& signals) {
   auto view = answer_view{{o.answer.quiet, false, !o.token_ids && !o.json}};
@@ -177,6 +177,7 @@ void add_run(command_parser& app, action& chosen) {
   auto command = app.add_command("run", "Answer a prompt");
   auto o = std::make_shared<options>();
   add_runtime_options(command, o->runtime);
+  add_session_at(command, o->runtime);
   command.add_option("prompt", o->prompt, "What to say to the model; -: standard input");
   command.add_option("-f,--file", o->file, "File with the prompt; -: standard input");
   add_answer_options(command, o->answer);

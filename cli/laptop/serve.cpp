@@ -83,6 +83,11 @@ result<actors::session_options> session_options_of(const options& o, local_runti
   out.limits.waiting = o.queue;
   out.limits.longest_pause = o.server.limits.longest_pause;
   e.set_context();
+  if (e.is_placed()) { // keys and values are at the node
+    if (!o.prompt_cache.empty())
+      return fail(errc::usage, "--prompt-cache: prompts are read at a node (--session-at)");
+    return out;
+  }
   const auto& context = e.context();
   const auto one =
       gemma4::kv_bytes(e.model().config, e.kv_format(), context.tokens, o.runtime.chunk);
@@ -123,7 +128,7 @@ std::string cluster_text(const local_runtime& e, const serve::model_facts& facts
   out.now = std::chrono::steady_clock::now();
   out.started = started;
   out.model = facts;
-  if (e.nodes() == nullptr)
+  if (e.nodes() == nullptr && !e.is_placed())
     out.own = experts::ownership{{0, facts.layers - 1}, {0, facts.experts - 1}};
   auto seen = nodes.look();
   out.nodes = std::move(seen.nodes);
@@ -150,7 +155,6 @@ result<void> serve_model(const options& o, const chat_model& model,
   auto& e = *model.compute;
   LARQL_TRY(auto facts, facts_of(model, o.name));
   LARQL_TRY(auto limits, session_options_of(o, e));
-  facts.context = e.context().tokens;
   facts.parallel = limits.limits.running;
   facts.thinking = o.thinking;
   if (!limits.disk.dir.empty()) {
@@ -159,6 +163,7 @@ result<void> serve_model(const options& o, const chat_model& model,
   const auto started = std::chrono::steady_clock::now();
   const auto& heat = e.count_experts();
   LARQL_TRY(const auto sessions, e.start_sessions(std::move(limits)));
+  facts.context = e.context().tokens;
   LARQL_TRY(auto* const system, e.actor_system());
   auto nodes = node_watch{*system, e.nodes()};
   auto backend = serve::session_backend{{sessions->client(), model.text.tokens, model.text.defaults,
@@ -283,6 +288,7 @@ void add_serve(command_parser& app, action& chosen) {
   auto command = app.add_command("serve", "Answer programs over HTTP (OpenAI, Anthropic, Ollama)");
   auto o = std::make_shared<options>();
   add_runtime_options(command, o->runtime);
+  add_session_at(command, o->runtime);
   add_server_options(command, *o);
   add_session_options(command, *o);
   command.footer("larql serve gemma4.vindex\n"

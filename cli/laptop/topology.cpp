@@ -159,6 +159,7 @@ experts = "0-63"                  # default: all
 # threads = 8                     # default: one per core
 # warmup = false                  # read all owned experts before taking calls
 # mlock = false                   # keep them in memory
+# sessions = 4                    # of laptops that it computes as a whole; it sees their text
 # http = "127.0.0.1:8080"         # /healthz, /readyz and /metrics; default: none
 # certificate = "certs/alpha.pem" # with [security]: the node's own ...
 # key = "certs/alpha.key"         # ... and its key
@@ -175,8 +176,8 @@ experts = "64-127"
 
 # [security]                      # either certificates (`larql certs init`, `larql certs issue`) ...
 # ca = "certs/ca.pem"
-# certificate = "certs/laptop.pem"
-# key = "certs/laptop.key"
+# certificate = "certs/me.pem"
+# key = "certs/me.key"
 # secret_file = "cluster.secret"  # ... or one secret for all members (`larql certs secret`)
 
 # [deadlines]
@@ -196,6 +197,9 @@ experts = "64-127"
 
 # [wire]
 # rows = "auto"                   # what goes up: 8 bits a number where that is exact, or always "f32"
+
+# [session]
+# at = ["alpha", "beta"]          # nodes that compute the laptop's sessions, best first; they see prompt and text
 )";
 
 result<void> init(const fs::path& out, bool force) {

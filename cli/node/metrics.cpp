@@ -71,6 +71,9 @@ void add_counters(families& out, const actors::node_counters& c) {
           c.tls_failures);
   counter(out, "larql_handshake_failures_total",
           "Connections that failed after TLS, before their first call", c.handshake_failures);
+  counter(out, "larql_sessions_total", "Sessions of laptops that were opened", c.sessions_opened);
+  counter(out, "larql_session_tokens_total", "Tokens that sessions were given", c.session_tokens);
+  gauge(out, "larql_sessions", "Sessions that are held for laptops now", c.sessions);
   gauge(out, "larql_calls_waiting", "Calls accepted and not answered yet", c.waiting);
   gauge(out, "larql_buffered_bytes", "Calls that wait and answers that peers have not read",
         static_cast<double>(c.buffers->used()));

@@ -6,7 +6,8 @@ namespace larql::cli {
 
 hub::pull_request node_needs(const node_settings& s) {
   auto out = hub::pull_request{};
-  out.preset = "moe-experts";
+  // A node that holds sessions computes with the laptop's part as well.
+  out.preset = s.allow_sessions.value_or(0) != 0 ? "all" : "moe-experts";
   out.experts = s.experts;
   out.layers = s.layers;
   out.heads = s.available_ram && !s.experts; // the coordinator says later which experts

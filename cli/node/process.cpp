@@ -10,6 +10,7 @@
 #include "cli/node/model_source.hpp"
 #include "cli/node/prepare_pages.hpp"
 #include "cli/node/protection.hpp"
+#include "cli/node/session_place.hpp"
 #include "cli/node/watchers.hpp"
 #include "cli/support/command.hpp"
 #include "cli/support/compute_choice.hpp"
@@ -358,6 +359,8 @@ result<node_end> serve_node(const node_settings& settings) {
   auto description = actors::describe(model, bank, weights, s.name, new_incarnation());
   LARQL_TRY(const auto identity, weights_identity::open(s.vindex, model));
   description.owned_digest = identity->digest_of(owned);
+  LARQL_TRY(const auto sessions, sessions_of(s, model, owned));
+  description.sessions = sessions;
   if (s.warmup || s.mlock)
     description.state = schema::node_state::loading;
 
@@ -368,6 +371,12 @@ result<node_end> serve_node(const node_settings& settings) {
   auto options =
       actors::node_server_options{{*k, pool}, bank, description, std::move(listening), tls, {}};
   options.buffer_bytes = s.buffer_bytes;
+  auto place = std::unique_ptr<session_place>{};
+  if (sessions != 0) {
+    place = std::make_unique<session_place>(s, model, kernels::compute{*k, pool}, bank, owned,
+                                            sessions, sys);
+    options.sessions = place->desk();
+  }
   options.restart_node = [] { ::kill(::getpid(), process_signals::restart); };
   auto signal = 0;
   try {

@@ -17,7 +17,8 @@ namespace larql::cli {
 
 namespace {
 
-constexpr auto max_threads = 255u; // as in the cluster file
+constexpr auto max_threads = 255u;  // as in the cluster file
+constexpr auto max_sessions = 256u; // as there
 constexpr auto min_buffer_bytes = std::uint64_t{16'000'000};
 
 result<bool> parse_switch(std::string_view text, std::string_view what) {
@@ -40,6 +41,22 @@ result<std::uint16_t> parse_port(std::string_view text, std::string_view what) {
   if (!port)
     return fail(errc::usage, "{} is \"{}\", expected 0 to 65535", what, text);
   return *port;
+}
+
+result<std::uint32_t> parse_sessions(std::string_view text, std::string_view what) {
+  const auto n = parse_number<std::uint32_t>(text);
+  if (!n || *n > max_sessions)
+    return fail(errc::usage, "{} is \"{}\", expected 0 to {}", what, text, max_sessions);
+  return *n;
+}
+
+// The other nodes, for the experts of sessions: dialled with this node's own protection.
+void take_others(topology::cluster c, node_settings& out) {
+  std::erase_if(c.nodes, [&](const auto& n) { return n.name == out.name; });
+  c.find.join.reset(); // where nodes announce themselves is the laptop's
+  c.protect = out.protect;
+  if (!c.nodes.empty() || c.find.enabled())
+    out.others = std::move(c);
 }
 
 // What the cluster file says of this node.
@@ -88,6 +105,8 @@ result<void> take_topology(const node_flags& flags, node_settings& out) {
     out.protect.files.certificate = node->certificate;
     out.protect.files.key = node->key;
   }
+  out.allow_sessions = node->sessions;
+  take_others(c, out);
   return {};
 }
 
@@ -160,6 +179,16 @@ result<void> take_environment(const environment_fn& environment, node_settings& 
         LARQL_TRY(out.buffer_bytes, parse_bytes(v, name));
         return {};
       }));
+  LARQL_TRY_VOID(
+      env.with("ALLOW_SESSIONS", [&](const std::string& v, const char* name) -> result<void> {
+        LARQL_TRY(out.allow_sessions, parse_sessions(v, name));
+        return {};
+      }));
+  LARQL_TRY_VOID(
+      env.with("SESSION_MEMORY", [&](const std::string& v, const char* name) -> result<void> {
+        LARQL_TRY(out.session_bytes, parse_bytes(v, name));
+        return {};
+      }));
   LARQL_TRY_VOID(env.with("ACTOR_PORT", port(out.port)));
   LARQL_TRY_VOID(env.with("ACTOR_BIND", text(out.bind)));
   LARQL_TRY_VOID(env.with("PORT", port(out.http_port)));
@@ -206,6 +235,11 @@ result<void> take_flags(const node_flags& f, node_settings& out) {
   path(f.secret_file, out.protect.secret_file);
   if (!f.buffer_memory.empty()) {
     LARQL_TRY(out.buffer_bytes, parse_bytes(f.buffer_memory, "--buffer-memory"));
+  }
+  if (f.allow_sessions)
+    out.allow_sessions = f.allow_sessions;
+  if (!f.session_memory.empty()) {
+    LARQL_TRY(out.session_bytes, parse_bytes(f.session_memory, "--session-memory"));
   }
   if (!f.join.empty()) {
     LARQL_TRY(out.join, topology::parse_host_port(f.join, "--join"));
@@ -269,7 +303,9 @@ void add_node_options(command_parser& app, node_flags& f) {
   app.add_option("-t,--threads", f.threads,
                  "Threads for computing (default: one per core; env THREADS)")
       .group("Machine");
-  app.add_option("--topology", f.topology, "Cluster file; with --node it says all of the above");
+  app.add_option(
+      "--topology", f.topology,
+      "Cluster file; with --node it says all of the above (env TOPOLOGY, and NODE_NAME)");
   app.add_option("--node", f.node, "Which [[node]] of the cluster file this is");
   app.add_option("--tls-ca", f.tls.ca, "CA certificate of the cluster (env TLS_CA)")
       .group("Protection");
@@ -307,6 +343,15 @@ void add_node_options(command_parser& app, node_flags& f) {
                  "Read all owned experts at first (env WARMUP=1)");
   app.add_switch("--mlock,!--no-mlock", f.mlock, "Keep owned experts in memory (env MLOCK=1)")
       .group("Machine");
+  app.add_option("--allow-sessions", f.allow_sessions,
+                 "Sessions of laptops that this node computes at the same time (default: 4 for "
+                 "laptops whose certificates allow sessions, else 0; env ALLOW_SESSIONS)")
+      .check(whole_number(0, max_sessions))
+      .group("Sessions");
+  app.add_option("--session-memory", f.session_memory,
+                 "Memory for their keys and values (default: half of what is free; env "
+                 "SESSION_MEMORY)")
+      .group("Sessions");
   app.add_option("--buffer-memory", f.buffer_memory,
                  "Memory for calls that wait and answers that are not read, of all laptops "
                  "together (default: 256MB; env BUFFER_MEMORY)")
@@ -315,9 +360,20 @@ void add_node_options(command_parser& app, node_flags& f) {
 
 result<node_settings> merge_settings(const node_flags& flags, const environment_fn& environment) {
   auto out = node_settings{};
-  LARQL_TRY_VOID(take_topology(flags, out));
+  auto of_file = flags;
+  if (of_file.topology.empty()) {
+    of_file.topology = environment("TOPOLOGY").value_or("");
+    if (!of_file.topology.empty() && of_file.node.empty())
+      of_file.node = environment("NODE_NAME").value_or("");
+  }
+  LARQL_TRY_VOID(take_topology(of_file, out));
   LARQL_TRY_VOID(take_environment(environment, out));
   LARQL_TRY_VOID(take_flags(flags, out));
+  if (out.others) { // flags or the environment may have said how they are protected
+    out.others->protect = out.protect;
+    for (auto& n : out.others->nodes)
+      n.address.tls = out.protect.enabled();
+  }
   if (out.vindex.empty())
     out.vindex = default_vindex;
   LARQL_TRY_VOID(check(out));

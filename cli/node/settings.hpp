@@ -41,6 +41,8 @@ struct node_flags {
   std::string hub_repo;
   std::optional<bool> warmup;
   std::optional<bool> mlock;
+  std::optional<std::uint32_t> allow_sessions;
+  std::string session_memory;
 };
 
 struct node_settings {
@@ -58,7 +60,10 @@ struct node_settings {
   std::optional<std::uint64_t> available_ram; ///< bytes offered for experts; with join only
   bool warmup = false;
   bool mlock = false;
-  std::uint64_t buffer_bytes = 256'000'000; ///< calls that wait and answers that are not read
+  std::uint64_t buffer_bytes = 256'000'000;    ///< calls that wait and answers that are not read
+  std::optional<std::uint32_t> allow_sessions; ///< absent: by certificates, or none
+  std::optional<std::uint64_t> session_bytes;  ///< for their keys and values
+  std::optional<topology::cluster> others;     ///< the other nodes of the cluster file
   std::string http_bind = "127.0.0.1";
   std::optional<std::uint16_t> http_port; ///< absent: no HTTP
 };

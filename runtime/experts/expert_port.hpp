@@ -48,6 +48,7 @@ struct call_stats {
   std::uint64_t bytes_received = 0;
   std::chrono::nanoseconds slowest{0};         ///< round trip of the slowest call
   std::chrono::nanoseconds slowest_compute{0}; ///< kernels of that call
+  std::chrono::nanoseconds slowest_queue{0};   ///< its wait at the node before them
   maker_set makers = 0;                        ///< nodes that had a part in the answer
 };
 

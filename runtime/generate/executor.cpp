@@ -164,6 +164,7 @@ result<void> executor::advance(running_pass& r, const std::stop_token& given) {
   auto done = result<void>{};
   if (r.pass_.is_waiting()) {
     done = forward_.finish_layer(r.pass_, stop);
+    learn(r.pass_);
   } else {
     LARQL_CHECK(!is_behind(r));
     leave_out_stopped(r);
@@ -191,6 +192,7 @@ void executor::finish(running_pass& r) {
     else
       p.to->commit_drafts(p.tokens, p.parents, own, from);
   }
+  costs_.add(r.rows(), r.stats());
   retire(r);
 }
 
@@ -227,8 +229,11 @@ result<void> executor::append(sequence& to, std::span<const std::uint32_t> token
   auto first = to.size(); // of the next chunk
   while (!tokens.empty() || !chunks_.empty()) {
     auto step = result<void>{};
-    while (step && !tokens.empty() && chunks_.size() < options_.chunks_in_flight) {
-      const auto next = tokens.first(std::min<std::size_t>(tokens.size(), options_.chunk));
+    while (step && !tokens.empty()) {
+      const auto plan = next_chunks(tokens.size());
+      if (chunks_.size() >= plan.passes)
+        break;
+      const auto next = tokens.first(std::min<std::size_t>(tokens.size(), plan.rows));
       step = begin_chunk(to, first, next);
       first += static_cast<std::uint32_t>(next.size());
       tokens = tokens.subspan(next.size());
@@ -243,6 +248,7 @@ result<void> executor::append(sequence& to, std::span<const std::uint32_t> token
       auto done = std::move(chunks_.front());
       chunks_.pop_front();
       stats_.add(done.pass->stats());
+      costs_.add(done.pass->rows(), done.pass->stats());
       to.commit(done.tokens, done.pass->hidden_rows(), {done.pass->makers(), done.condemned});
       spare_passes_.push_back(std::move(done.pass));
       if (on_chunk)
@@ -250,6 +256,16 @@ result<void> executor::append(sequence& to, std::span<const std::uint32_t> token
     }
   }
   return {};
+}
+
+// For the tokens that no chunk has yet, and those of the chunks in flight.
+flight executor::next_chunks(std::size_t tokens) const {
+  if (!options_.adapts)
+    return {options_.chunks_in_flight, options_.chunk};
+  for (const auto& c : chunks_)
+    tokens += c.tokens.size();
+  return choose_flight(costs_, static_cast<std::uint32_t>(tokens), options_.chunk,
+                       options_.chunks_in_flight);
 }
 
 result<void> executor::begin_chunk(sequence& to, std::uint32_t first,
@@ -275,13 +291,23 @@ result<void> executor::advance_chunks(const std::stop_token& stop) {
     if (pass.is_waiting()) {
       if (!pass.is_ready())
         continue;
-      return forward_.finish_layer(pass, stop);
+      auto done = forward_.finish_layer(pass, stop);
+      learn(pass);
+      return done;
     }
     if (i == 0 || pass.layers_started() < chunks_[i - 1].pass->layers_started() ||
         forward_.is_done(*chunks_[i - 1].pass))
       return forward_.start_layer(pass, stop);
   }
-  return forward_.finish_layer(*chunks_.front().pass, stop);
+  auto done = forward_.finish_layer(*chunks_.front().pass, stop);
+  learn(*chunks_.front().pass);
+  return done;
+}
+
+// The first layer of all says enough to have more in flight.
+void executor::learn(const gemma4::forward::pass& p) {
+  if (!costs_.is_known())
+    costs_.add(p.rows(), p.stats());
 }
 
 void executor::drop_chunks() {

@@ -3,7 +3,7 @@
 //
 // A prompt is read in chunks. With experts on other machines several chunks of a prompt may be in
 // flight: while nodes compute the experts of one chunk, this machine computes an earlier layer of
-// the next one.
+// the next one. How many there are, and of how many tokens, follows from what passes have cost.
 //
 // Numerics  The results of a sequence do not depend on the other sequences of a pass or on chunks.
 // Owner     Borrows model, compute, port and, during a call, the sequences.
@@ -14,6 +14,7 @@
 #pragma once
 
 #include "runtime/experts/layer_times.hpp"
+#include "runtime/generate/flight_plan.hpp"
 #include "runtime/generate/running_pass.hpp"
 #include "runtime/generate/sequence.hpp"
 #include "runtime/models/gemma4/forward.hpp"
@@ -29,8 +30,9 @@
 namespace larql::generate {
 
 struct executor_options {
-  std::uint32_t chunk = 256;          ///< prompt tokens per pass
-  std::uint32_t chunks_in_flight = 1; ///< of one prompt
+  std::uint32_t chunk = 256;          ///< most prompt tokens per pass
+  std::uint32_t chunks_in_flight = 1; ///< of one prompt, at most
+  bool adapts = false; ///< chunks become smaller, and fewer in flight, where that is faster
 };
 
 class executor {
@@ -105,6 +107,8 @@ public:
 
   /// What all passes so far have cost.
   [[nodiscard]] gemma4::pass_stats stats() const;
+  /// What passes of one or several sequences have cost, by their rows.
+  [[nodiscard]] const flight_costs& costs() const noexcept { return costs_; }
   /// Times of the last layers whose experts were on nodes.
   [[nodiscard]] const experts::layer_times& layer_times() const noexcept { return layer_times_; }
 
@@ -127,6 +131,8 @@ private:
   [[nodiscard]] result<void> begin_chunk(sequence& to, std::uint32_t first,
                                          std::span<const std::uint32_t> tokens);
   [[nodiscard]] result<void> advance_chunks(const std::stop_token& stop);
+  [[nodiscard]] flight next_chunks(std::size_t tokens) const;
+  void learn(const gemma4::forward::pass& p);
   void drop_chunks();
   [[nodiscard]] std::uint64_t condemned_makers() const noexcept {
     return makers_ != nullptr ? makers_->condemnations() : 0;
@@ -143,6 +149,7 @@ private:
   std::vector<std::unique_ptr<gemma4::forward::pass>> spare_passes_;
   std::vector<float> rows_; // gathered for logits()
   gemma4::pass_stats stats_;
+  flight_costs costs_;
   experts::layer_times layer_times_;
 };
 

@@ -54,21 +54,37 @@ generation::step_result generation::step(std::span<const float> logits,
       reason_ = end_reason::stop_token;
       break;
     }
-    sampler_.add(token);
-    constraint_.accept(token);
-    out.tokens.push_back(token);
-    ++count_;
     if (options_.logprobs)
       out.logprobs.push_back(
           logprobs_of(row, token, *options_.logprobs, *scratch.kernels, scratch.terms));
-    read(token, out);
-    if (matcher_.matched())
-      reason_ = end_reason::stop_text;
-    check_limits();
+    add(token, out);
     if (j < drafts.size() && drafts[j] != token)
       break;
   }
   return out;
+}
+
+void generation::add(std::uint32_t token, step_result& out) {
+  sampler_.add(token);
+  constraint_.accept(token);
+  out.tokens.push_back(token);
+  ++count_;
+  read(token, out);
+  if (matcher_.matched())
+    reason_ = end_reason::stop_text;
+  check_limits();
+}
+
+generation::step_result generation::take(std::uint32_t token) {
+  LARQL_CHECK(!ended());
+  auto out = step_result{};
+  add(token, out);
+  return out;
+}
+
+void generation::end(end_reason reason) noexcept {
+  if (!ended())
+    reason_ = reason;
 }
 
 void generation::stop() noexcept {

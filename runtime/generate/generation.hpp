@@ -81,6 +81,12 @@ public:
   [[nodiscard]] step_result step(std::span<const float> logits,
                                  std::span<const std::uint32_t> drafts, sampling_scratch& scratch);
 
+  /// A token that was chosen elsewhere by the same options: all of step() but the choice. A token
+  /// that its constraint does not allow ends the constraint. @pre not ended()
+  [[nodiscard]] step_result take(std::uint32_t token);
+  /// The answer has ended elsewhere, for this reason; none: it failed. Without effect after an end.
+  void end(end_reason reason) noexcept;
+
   /// At most `tokens` more fit the context: the last of them is not read again.
   void set_room(std::size_t tokens);
   /// The answer ends here, because of the caller.
@@ -93,6 +99,10 @@ public:
   /// The reader, for its counts; null without an output_reader.
   [[nodiscard]] const text::output_reader* reader() const noexcept {
     return reader_ ? &*reader_ : nullptr;
+  }
+  /// What makes the text; null without one.
+  [[nodiscard]] const text::utf8_stream* stream() const noexcept {
+    return stream_ ? &*stream_ : nullptr;
   }
   /// Which of `stop_texts` has ended the answer; null: none.
   [[nodiscard]] const std::string* stop_text() const noexcept { return matcher_.found(); }
@@ -112,6 +122,7 @@ public:
 private:
   void check_limits() noexcept;
   [[nodiscard]] bool is_stop_token(std::uint32_t token) const noexcept;
+  void add(std::uint32_t token, step_result& out);
   void read(std::uint32_t token, step_result& out);
   void give(std::vector<text::output_event> events, step_result& out);
   void give_content(std::string text, step_result& out) const;

@@ -105,6 +105,15 @@ void prefix_cache::insert(std::string_view owner, std::unique_ptr<sequence> s,
   }
 }
 
+void prefix_cache::forget(std::string_view owners) {
+  for (auto e = entries_.begin(); e != entries_.end();) {
+    const auto next = std::next(e);
+    if (std::string_view{e->owner}.starts_with(owners))
+      erase(e);
+    e = next;
+  }
+}
+
 bool prefix_cache::drop_oldest() {
   if (entries_.empty())
     return false;

@@ -59,6 +59,9 @@ public:
   /// forgotten.
   void insert(std::string_view owner, std::unique_ptr<sequence> s, prefix_parent parent = {});
 
+  /// Forgets the sequences of all owners whose names begin so.
+  void forget(std::string_view owners);
+
   /// Forgets the least recently used sequence. False if there is none.
   bool drop_oldest();
 

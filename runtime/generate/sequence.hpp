@@ -9,6 +9,7 @@
 
 #pragma once
 
+#include "runtime/base/wipe.hpp"
 #include "runtime/experts/maker_ledger.hpp"
 #include "runtime/models/gemma4/kv_cache.hpp"
 #include "runtime/models/gemma4/model.hpp"
@@ -48,6 +49,8 @@ public:
   [[nodiscard]] static result<std::unique_ptr<sequence>>
   create(const gemma4::model& model, std::shared_ptr<gemma4::kv_pool> pool,
          const sequence_options& options);
+
+  ~sequence() { wipe(tokens_); }
 
   /// Tokens whose keys and values are in the cache.
   [[nodiscard]] std::span<const std::uint32_t> tokens() const noexcept { return tokens_; }

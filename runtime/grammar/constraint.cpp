@@ -47,6 +47,10 @@ constraint::constraint(std::shared_ptr<const compiled_rules> rules)
     place_ = rules_->content->start();
 }
 
+const output_rules* constraint::rules() const noexcept {
+  return rules_ == nullptr ? nullptr : &rules_->rules;
+}
+
 bool constraint::may_think() const noexcept {
   return rules_->rules.thinking && !thought_is_over_ && rules_->core->control.channel_begin;
 }

@@ -51,6 +51,8 @@ public:
   /// The output could end here.
   [[nodiscard]] bool may_end() const;
   [[nodiscard]] bool is_active() const noexcept { return rules_ != nullptr; }
+  /// What it was compiled from; null if it never allowed less than everything.
+  [[nodiscard]] const output_rules* rules() const noexcept;
 
   /// The same rules and the same place in them.
   friend bool operator==(const constraint&, const constraint&) = default;

@@ -25,6 +25,8 @@ public:
   /// Ends the text: what was held back shows as U+FFFD. Afterwards a new text may begin.
   [[nodiscard]] std::string flush();
 
+  [[nodiscard]] special_tokens special() const noexcept { return special_; }
+
   friend bool operator==(const utf8_stream&, const utf8_stream&) = default;
 
 private:

@@ -64,7 +64,7 @@ result<std::string> node_name(const toml_table& t) {
 
 result<node_entry> read_node(const toml_table& t, const fs::path& base) {
   LARQL_TRY_VOID(t.only({"name", "address", "experts", "layers", "vindex", "listen", "http",
-                         "threads", "warmup", "mlock", "certificate", "key"}));
+                         "threads", "warmup", "mlock", "sessions", "certificate", "key"}));
   auto out = node_entry{};
   out.where = t.where("name");
   LARQL_TRY(out.name, node_name(t));
@@ -85,6 +85,10 @@ result<node_entry> read_node(const toml_table& t, const fs::path& base) {
   out.threads = static_cast<unsigned>(threads);
   LARQL_TRY(out.warmup, t.boolean_or("warmup", false));
   LARQL_TRY(out.mlock, t.boolean_or("mlock", false));
+  if (t.has("sessions")) {
+    LARQL_TRY(const auto sessions, t.integer_or("sessions", 0, 256, 0));
+    out.sessions = static_cast<std::uint32_t>(sessions);
+  }
   // Not opened: the key of a node is on that node only.
   LARQL_TRY(const auto certificate, t.string_or("certificate", {}));
   LARQL_TRY(const auto key, t.string_or("key", {}));
@@ -171,6 +175,16 @@ result<row_encoding> read_wire(const toml_table& t) {
   return t.wrong("rows", fmt::format("is \"{}\", expected \"auto\" or \"f32\"", rows));
 }
 
+// Nodes of this file, which must have been read.
+result<std::vector<std::string>> read_session(const toml_table& t, const cluster& c) {
+  LARQL_TRY_VOID(t.only({"at"}));
+  LARQL_TRY(auto at, t.strings("at"));
+  for (const auto& name : at)
+    if (c.find_node(name) == nullptr)
+      return t.wrong("at", fmt::format("\"{}\" is no [[node]] of this file", name));
+  return at;
+}
+
 result<void> check_unique(const cluster& c) {
   auto names = std::map<std::string, std::string>{};
   auto addresses = std::map<std::string, std::string>{};
@@ -196,8 +210,8 @@ const node_entry* cluster::find_node(std::string_view name) const {
 result<cluster> parse_cluster(std::string_view text, std::string name, const fs::path& base,
                               reader who) {
   LARQL_TRY(const auto root, toml_table::parse(text, name));
-  LARQL_TRY_VOID(root.only(
-      {"model", "node", "discovery", "security", "deadlines", "hedging", "wire", "spot_check"}));
+  LARQL_TRY_VOID(root.only({"model", "node", "discovery", "security", "deadlines", "hedging",
+                            "wire", "session", "spot_check"}));
   auto out = cluster{};
   out.source = std::move(name);
   LARQL_TRY(const auto model, root.string("model"));
@@ -219,6 +233,8 @@ result<cluster> parse_cluster(std::string_view text, std::string name, const fs:
   LARQL_TRY(out.hedge, read_hedging(hedge));
   LARQL_TRY(const auto wire, root.table("wire"));
   LARQL_TRY(out.rows, read_wire(wire));
+  LARQL_TRY(const auto session, root.table("session"));
+  LARQL_TRY(out.sessions_at, read_session(session, out));
   if (out.nodes.empty() && !out.find.enabled())
     return fail(errc::usage, "{}: has no [[node]] and no [discovery]: nobody would own an expert",
                 out.source);
@@ -256,18 +272,22 @@ std::vector<coverage_part> parts_of(const cluster& c, std::uint32_t layers, std:
   return out;
 }
 
-result<void> check_against(const cluster& c, std::uint32_t layers, std::uint32_t experts) {
+result<void> check_against(const cluster& c, std::uint32_t layers, std::uint32_t expert_count,
+                           const std::optional<experts::ownership>& own) {
   for (const auto& n : c.nodes) {
-    if (n.experts && n.experts->last >= experts)
+    if (n.experts && n.experts->last >= expert_count)
       return fail(errc::usage, "{}: experts {}: the model has experts 0-{}", n.where,
-                  to_string(*n.experts), experts - 1);
+                  to_string(*n.experts), expert_count - 1);
     if (n.layers && n.layers->last >= layers)
       return fail(errc::usage, "{}: layers {}: the model has layers 0-{}", n.where,
                   to_string(*n.layers), layers - 1);
   }
   if (c.find.enabled())
     return {};
-  auto complete = check_complete(parts_of(c, layers, experts), layers, experts);
+  auto parts = parts_of(c, layers, expert_count);
+  if (own)
+    parts.push_back({"this one", *own});
+  auto complete = check_complete(parts, layers, expert_count);
   if (!complete && !c.source.empty())
     return std::move(complete).error().in(c.source);
   return complete;

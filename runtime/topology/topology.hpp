@@ -62,6 +62,7 @@ struct node_entry {
   unsigned threads = 0; ///< 0: one per core
   bool warmup = false;
   bool mlock = false;
+  std::optional<std::uint32_t> sessions; ///< of laptops that it holds; absent: its own choice
   std::filesystem::path certificate, key;
 
   std::string where; ///< "file:line" for messages
@@ -108,8 +109,9 @@ struct cluster {
   deadlines limits;
   hedging hedge;
   row_encoding rows = row_encoding::automatic;
-  unsigned spot_check = 1000; ///< one call in so many goes to two owners; 0: none
-  std::string source;         ///< the file's name; empty in the short form
+  std::vector<std::string> sessions_at; ///< nodes where the laptop has its sessions, best first
+  unsigned spot_check = 1000;           ///< one call in so many goes to two owners; 0: none
+  std::string source;                   ///< the file's name; empty in the short form
 
   [[nodiscard]] const node_entry* find_node(std::string_view name) const;
 };
@@ -135,8 +137,9 @@ enum class reader : std::uint8_t { laptop, node };
                                                   std::uint32_t experts);
 
 /// Checks the static nodes against a model: ranges inside it, and no gap unless discovery may fill
-/// it. Names file and line.
+/// it. Names file and line. `own`: experts that whoever asks has itself.
 [[nodiscard]] result<void> check_against(const cluster& c, std::uint32_t layers,
-                                         std::uint32_t experts);
+                                         std::uint32_t expert_count,
+                                         const std::optional<experts::ownership>& own = {});
 
 } // namespace larql::topology

@@ -147,6 +147,19 @@ TEST_F(TopologyExamples, FlyGivesThemWithASecretOnBothSides) {
   expect_complete_status();
 }
 
+TEST_F(TopologyExamples, FlySessionHasTheSessionAtANodeThatAsksTheOther) {
+  make_secret();
+  take("fly-session.toml");
+  start_by_name({"b", "a"});
+  expect_the_bits_of_a_local_run();
+  const auto vindex = (scratch_ / "gemma4.vindex").string();
+  const auto placed = run(larql({"run", "--topology", file().string(), "abc", "-n", "20"}));
+  EXPECT_EQ(placed.code, 0) << placed.err;
+  EXPECT_NE(placed.err.find("prompt and text are processed at a ("), std::string::npos)
+      << placed.err;
+  EXPECT_EQ(difference(placed.out, run(larql({"run", vindex, "abc", "-n", "20"})).out), "");
+}
+
 TEST_F(TopologyExamples, FlyPrivateFindsItsNodesByName) {
   make_secret();
   take("fly-private.toml");
@@ -165,8 +178,8 @@ TEST_F(TopologyExamples, EveryExampleHasItsTest) {
   for (const auto& entry : fs::directory_iterator{test::source_dir() / "deploy/topologies"})
     names.push_back(entry.path().filename().string());
   std::sort(names.begin(), names.end());
-  EXPECT_EQ(names, (words{"fly-private.toml", "fly.toml", "replicated.toml", "tls.toml",
-                          "two-nodes.toml"}));
+  EXPECT_EQ(names, (words{"fly-private.toml", "fly-session.toml", "fly.toml", "replicated.toml",
+                          "tls.toml", "two-nodes.toml"}));
 }
 
 } // namespace

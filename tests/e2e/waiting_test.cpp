@@ -82,7 +82,7 @@ TEST_F(Waiting, ALaptopThatWasStoppedDoesNotBlameANodeThatWasThereAllTheTime) {
 TEST_F(Waiting, StatusJudgesASlowNodeByItsOwnRoundTrip) {
   const auto node = start_node({"--name", "alpha"});
   for (const auto round_trip : {260ms, 400ms}) {
-    const auto link = wan_link{node->port(), {.round_trip = round_trip}};
+    const auto link = link_to(node->port(), {.round_trip = round_trip});
     const auto map = fmt::format("0-7=caf://127.0.0.1:{}", link.port());
     const auto seen = run(larql({"status", "--moe-shards", map}));
     EXPECT_EQ(seen.code, 0) << seen.out << seen.err;

@@ -100,6 +100,20 @@ void gguf_seeds(const fs::path& dir) {
   }
 }
 
+// Each side's messages as the other sends them: a byte that says who reads, then frames.
+void session_seeds(const fs::path& dir) {
+  auto all = std::vector<char>{};
+  for (const auto& [name, message] : schema::wire_v1::session_samples()) {
+    auto frame = std::vector<char>{};
+    schema::encode(message, frame);
+    write_seed(dir, name,
+               std::string{name == "session_ask" ? '\0' : '\1'} +
+                   std::string{frame.data(), frame.size()});
+    all.insert(all.end(), frame.begin(), frame.end());
+  }
+  write_seed(dir, "all", "\1" + std::string{all.data(), all.size()});
+}
+
 void wire_seeds(const fs::path& dir) {
   for (const auto& s : schema::wire_v1::samples()) {
     auto frame = std::vector<char>{};
@@ -281,6 +295,7 @@ int main(int argc, char** argv) {
   gguf_seeds(dir / "gguf");
   safetensors_seeds(dir / "safetensors");
   wire_seeds(dir / "wire");
+  session_seeds(dir / "session");
   tokenizer_seeds(dir / "tokenizer");
   hub_seeds(dir / "hub");
   topology_seeds(dir / "topology");

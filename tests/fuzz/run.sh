@@ -8,7 +8,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 seconds=${1:-60}
 [ $# -gt 0 ] && shift
-targets=${*:-vindex checksums gguf safetensors tokenizer wire hub topology grammar output prompt api}
+targets=${*:-vindex checksums gguf safetensors tokenizer wire session hub topology grammar output prompt api}
 corpus=$PWD/build/fuzz-corpus
 
 cmake --preset fuzz >/dev/null

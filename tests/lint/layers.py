@@ -14,7 +14,9 @@ ALLOWED = {
     "runtime/kernels": ["runtime/base", "runtime/quant"],
     "runtime/kernels/ref": ["runtime/base", "runtime/quant", "runtime/kernels"],
     "runtime/kernels/avx2": ["runtime/base", "runtime/quant", "runtime/kernels"],
+    "runtime/kernels/avxvnni": ["runtime/base", "runtime/quant", "runtime/kernels", "runtime/kernels/avx2"],
     "runtime/kernels/avx512": ["runtime/base", "runtime/quant", "runtime/kernels"],
+    "runtime/kernels/neon": ["runtime/base", "runtime/quant", "runtime/kernels"],
     "runtime/text": ["runtime/base"],
     "runtime/grammar": ["runtime/base", "runtime/text"],
     "runtime/vindex": ["runtime/base", "runtime/quant"],
@@ -31,8 +33,9 @@ ALLOWED = {
     "actors/core": ["schema", "runtime"],
     "actors/policy": ["schema", "runtime"],
     "actors/net": ["actors/core", "schema", "runtime"],
-    "actors/laptop": ["actors/core", "actors/net", "actors/policy", "schema", "runtime"],
-    "actors/node": ["actors/core", "actors/net", "actors/policy", "schema", "runtime"],
+    # Where a session's passes run is a choice: laptop and node both know its service.
+    "actors/laptop": ["actors/core", "actors/net", "actors/policy", "actors/session", "schema", "runtime"],
+    "actors/node": ["actors/core", "actors/net", "actors/policy", "actors/session", "schema", "runtime"],
     "actors/session": ["actors/core", "actors/policy", "schema", "runtime"],
     "actors/admin": ["actors/core", "actors/net", "actors/policy", "schema", "runtime"],
     "cli/support": ["actors/core", "actors/net", "schema", "runtime"],
@@ -46,7 +49,9 @@ ALLOWED = {
     "cli/serve/page": ["cli/serve/api", "cli/serve/openai", "actors/net", "runtime"],
     "cli/serve/server": ["cli/serve/api", "cli/serve/openai", "cli/serve/anthropic", "cli/serve/ollama", "cli/serve/page", "cli/support",
                          "actors/core", "actors/net", "actors/session", "schema", "runtime"],
-    "cli/node": ["cli/support", "actors/core", "actors/net", "actors/policy", "actors/node", "schema", "runtime"],
+    # A node that holds sessions asks other nodes for experts as a laptop does.
+    "cli/node": ["cli/support", "actors/core", "actors/net", "actors/policy", "actors/node", "actors/session",
+                 "actors/laptop", "schema", "runtime"],
     "tests": ["cli", "actors", "schema", "runtime"],
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')

@@ -119,6 +119,18 @@ TEST(HostileMessages, SegmentsThatAreNotThereAreAnError) {
     }
 }
 
+TEST(HostileMessages, PiecesBeyondTheirAnswerAreErrors) {
+  const auto wrong = std::vector<std::array<std::uint32_t, 3>>{
+      {0, 0, 4}, {4, 1, 4}, {3, 2, 4}, {~0u, 1, 4}, {1, ~0u, 4}};
+  for (const auto& [first, rows, of] : wrong) {
+    auto piece = expert_result{};
+    piece.first_row = first;
+    piece.rows = rows;
+    piece.call_rows = of;
+    EXPECT_FALSE(survives(body_of(piece))) << first << " " << rows;
+  }
+}
+
 TEST(HostileMessages, ManyPointersToTheSameBytesDoNotMultiplyThem) {
   // All five Data fields of a call point at one large blob: reading each once would make five times
   // the message's size, which the traversal limit forbids.

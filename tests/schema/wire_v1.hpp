@@ -4,6 +4,7 @@
 #pragma once
 
 #include "schema/messages.hpp"
+#include "tests/schema/wire_v1_sessions.hpp"
 
 #include <array>
 #include <string>
@@ -61,6 +62,11 @@ inline std::vector<sample> samples() {
   result.queue_ns = 987654321;
 
   // Fields that came later, in files of their own.
+  auto call_in_pieces = call;
+  call_in_pieces.piece_bytes = 65'536;
+  auto piece = result;
+  piece.first_row = 7;
+  piece.call_rows = 256;
   auto informed = welcome.model;
   informed.weights_digest.emplace(); // 32 zeros, as recorded
   auto informed_welcome = welcome;
@@ -80,7 +86,10 @@ inline std::vector<sample> samples() {
   auto list = node_list{{{welcome, "10.0.0.7:43210"}, {informed_welcome, "[::1]:9"}}};
   list.nodes[1].node.state = node_state::draining;
 
-  return {
+  auto session_welcome = welcome;
+  session_welcome.sessions = 4;
+
+  auto out = std::vector<sample>{
       {"hello", hello{1, "laptop of Ada", {}}},
       {"welcome", welcome},
       {"refused", refused{"protocol version is 9, this node speaks 1"}},
@@ -104,8 +113,14 @@ inline std::vector<sample> samples() {
       {"nodes", list},
       {"ping_node", ping{5, 0x1122334455667788}},
       {"ask_status_node", ask_status{6, 0x2233445566778899}},
+      {"call_pieces", call_in_pieces},
+      {"result_piece", piece},
       {"control_node", control{7, control_action::drain, 0x33445566778899aa}},
+      {"welcome_sessions", session_welcome},
   };
+  for (auto& [name, message] : session_samples())
+    out.push_back({name, std::move(message)});
+  return out;
 }
 
 } // namespace larql::schema::wire_v1

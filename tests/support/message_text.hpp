@@ -4,6 +4,7 @@
 #pragma once
 
 #include "schema/messages.hpp"
+#include "tests/support/session_text.hpp"
 
 #include <fmt/format.h>
 
@@ -35,9 +36,10 @@ inline std::string text_of(const schema::node_description& m) {
   for (const auto f : m.formats)
     formats += fmt::format("{} ", static_cast<int>(f));
   return fmt::format("welcome protocol={} node={} incarnation={} {} owned={}/{} formats={} rows={} "
-                     "state={}",
+                     "state={}{}",
                      m.protocol, m.node, m.incarnation, text_of(m.model), to_string(m.owned.layers),
-                     to_string(m.owned.experts), formats, m.max_rows, static_cast<int>(m.state));
+                     to_string(m.owned.experts), formats, m.max_rows, static_cast<int>(m.state),
+                     m.sessions != 0 ? fmt::format(" sessions={}", m.sessions) : "");
 }
 inline std::string text_of(const schema::refused& m) {
   return fmt::format("refused reason={}", m.reason);
@@ -46,12 +48,14 @@ inline std::string text_of(const schema::expert_call& m) {
   return fmt::format("call id={} layer={} rows={} format={} activations={} scales={} pick_rows={} "
                      "pick_experts={} pick_weights={}",
                      m.id, m.layer, m.rows, static_cast<int>(m.format), hex(m.activations),
-                     hex(m.scales), hex(m.pick_rows), hex(m.pick_experts), hex(m.pick_weights));
+                     hex(m.scales), hex(m.pick_rows), hex(m.pick_experts), hex(m.pick_weights)) +
+         (m.piece_bytes != 0 ? fmt::format(" pieces={}", m.piece_bytes) : "");
 }
 inline std::string text_of(const schema::expert_result& m) {
   return fmt::format("result id={} incarnation={} rows={} widths={} sums={} compute={} queue={}",
                      m.id, m.incarnation, m.rows, hex(m.widths), hex(m.sums), m.compute_ns,
-                     m.queue_ns);
+                     m.queue_ns) +
+         (m.is_piece() ? fmt::format(" piece={}/{}", m.first_row, m.call_rows) : "");
 }
 inline std::string text_of(const schema::call_failed& m) {
   return fmt::format("failed id={} incarnation={} code={} text={}", m.id, m.incarnation,

@@ -80,7 +80,7 @@ private:
 } // namespace
 
 result<std::unique_ptr<local_answers>> local_answers::open(const chat_model& model,
-                                                           const actors::session_service& service,
+                                                           const actors::session_provider& service,
                                                            const text::chat_template& format) {
   auto out = std::unique_ptr<local_answers>{new local_answers{model, service, format}};
   LARQL_TRY_VOID(out->open_session());
@@ -227,6 +227,8 @@ std::uint32_t local_answers::nodes_count() const {
 }
 
 std::string local_answers::nodes_text() {
+  if (model_.compute->is_placed())
+    return "the session is at a node, which asks the others\n";
   const auto* nodes = model_.compute->nodes();
   if (nodes == nullptr)
     return "all experts are on this machine\n";
@@ -273,7 +275,7 @@ result<std::optional<std::size_t>> local_answers::load(const std::filesystem::pa
   LARQL_TRY(const auto identity,
             prompt_identity(model_.compute->vindex(), model_.compute->model().config));
   LARQL_TRY(held_, service_.load_session(session_, file, identity));
-  return std::optional<std::size_t>{held_.size()};
+  return held_.empty() ? std::nullopt : std::optional<std::size_t>{held_.size()};
 }
 
 } // namespace larql::cli

@@ -15,7 +15,7 @@ class local_answers final : public chat_answers {
 public:
   /// errc::usage if the service takes no session.
   [[nodiscard]] static result<std::unique_ptr<local_answers>>
-  open(const chat_model& model, const actors::session_service& service,
+  open(const chat_model& model, const actors::session_provider& service,
        const text::chat_template& format);
 
   [[nodiscard]] turn_end answer(const chat_turn& turn, const answer_flags& flags,
@@ -46,7 +46,7 @@ private:
     std::uint64_t first_index = 0;
   };
 
-  local_answers(const chat_model& model, const actors::session_service& service,
+  local_answers(const chat_model& model, const actors::session_provider& service,
                 const text::chat_template& format)
       : model_(model), service_(service), format_(format) {}
   [[nodiscard]] result<void> open_session();
@@ -57,7 +57,7 @@ private:
   [[nodiscard]] std::uint32_t nodes_count() const;
 
   const chat_model& model_;
-  const actors::session_service& service_;
+  const actors::session_provider& service_;
   text::chat_template format_;
   actors::session_id session_ = 0;
   std::vector<std::uint32_t> held_; ///< tokens that the session has

@@ -5,6 +5,8 @@
 #pragma once
 
 #include "runtime/kernels/activations.hpp"
+#include "runtime/kernels/avx512/decode_lattice.hpp"
+#include "runtime/kernels/tile_transpose.hpp"
 #include "runtime/quant/block_traits.hpp"
 
 #include <cstring>
@@ -17,9 +19,6 @@ using quant::block_traits;
 using quant::code_layout;
 using quant::encoding;
 using quant::scale_layout;
-
-/// All of a short loop, as straight code: its arrays are registers.
-#define LARQL_UNROLL _Pragma("GCC unroll 8")
 
 /// How far ahead of the weights in use the next ones are asked for: what one core reads in about
 /// the time that memory takes to answer.
@@ -80,14 +79,21 @@ static inline code_pair split_nibbles(__m512i both) {
 
 // ---- blocks of 256 ----------------------------------------------------------------------------
 
+/// Whether sums of four products fit sixteen bits, to which they are then packed. Otherwise they
+/// are multiplied with their scales in 32.
+consteval bool packs_sums(const block_facts& f) {
+  return 4 * f.max_code * 127 <= 32767;
+}
+
 // One block taken apart. Codes are in element order, 64 to a register; unpack_codes(p, g) gives
 // register g. The scale vectors repeat the group scales in the order that packing pairs of
-// dot-product registers gives.
+// dot-product registers gives; wide ones stand beside the sums of their register.
 struct block256 {
   __m512i code[4];
   __m512i scale01;
   __m512i scale23;
-  __m256i min; // sixteen group minima, or offset times scale where codes have an offset
+  __m512i wide_scale[4]; // instead of these, where sums are not packed
+  __m256i min;           // sixteen group minima, or offset times scale where codes have an offset
 };
 
 static inline __m512i k_nibbles(const std::uint8_t* p) {
@@ -122,6 +128,11 @@ static inline void spread_k_scales(const std::uint8_t* p, block256& out) {
       _mm256_set_epi16(15, 15, 14, 14, 13, 13, 12, 12, 11, 11, 10, 10, 9, 9, 8, 8))));
 }
 
+// 2n + 1 of nibbles n.
+static inline __m128i odd_numbers(__m128i nibbles) {
+  return _mm_or_si128(_mm_slli_epi16(nibbles, 1), _mm_set1_epi8(1));
+}
+
 // The scales of all groups, a signed byte each.
 template <encoding E>
 static inline __m128i scale_bytes(const std::uint8_t* block) {
@@ -148,6 +159,15 @@ static inline __m128i scale_bytes(const std::uint8_t* block) {
                                                        _mm_setr_epi16(0, 2, 4, 6, 8, 10, 12, 14)),
                                         _mm_set1_epi16(3)));
     return _mm_sub_epi8(_mm_or_si128(low, _mm_slli_epi16(pairs, 4)), _mm_set1_epi8(32));
+  } else if constexpr (facts.scales == scale_layout::odd_nibbles) {
+    const auto both = facts.groups == 16 ? _mm_loadl_epi64(as128(p))
+                                         : _mm_cvtsi32_si128(static_cast<int>(load_u32(p)));
+    return odd_numbers(_mm_and_si128(_mm_unpacklo_epi8(both, _mm_srli_epi16(both, 4)), four));
+  } else if constexpr (facts.scales == scale_layout::odd_top_nibbles) {
+    alignas(16) std::uint8_t nibbles[16] = {};
+    for (std::uint32_t j = 0; j < facts.groups; ++j)
+      nibbles[j] = static_cast<std::uint8_t>(p[j * facts.scale_step + 3] >> 4);
+    return odd_numbers(_mm_load_si128(as128(nibbles)));
   } else {
     static_assert(facts.scales == scale_layout::signed_bytes);
     return _mm_loadu_si128(as128(p));
@@ -171,6 +191,18 @@ static inline void spread_byte_scales(__m128i scales, block256& out) {
   out.scale23 = spread(8);
 }
 
+// The scales of groups beside the sums of their codes: half a register, or a quarter.
+template <int Groups>
+static inline void spread_wide_scales(__m128i scales, block256& out) {
+  constexpr int each = Groups / 4; // in a register
+  const auto all = _mm512_cvtepi8_epi32(scales);
+  const auto lanes = each == 2 ? _mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1)
+                               : _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
+  for (int g = 0; g < 4; ++g)
+    out.wide_scale[g] =
+        _mm512_permutexvar_epi32(_mm512_add_epi32(lanes, _mm512_set1_epi32(each * g)), all);
+}
+
 template <encoding E>
 static inline void unpack_scales(const std::uint8_t* block, block256& out) {
   constexpr auto& facts = block_traits<E>;
@@ -179,8 +211,15 @@ static inline void unpack_scales(const std::uint8_t* block, block256& out) {
     static_assert(facts.has_min && facts.offset == 0);
     spread_k_scales(p, out);
   } else {
-    const auto scales = scale_bytes<E>(block);
-    spread_byte_scales(scales, out);
+    auto scales = scale_bytes<E>(block);
+    if constexpr (packs_sums(facts)) {
+      static_assert(facts.groups == 16);
+      spread_byte_scales(scales, out);
+    } else {
+      spread_wide_scales<facts.groups>(scales, out);
+      if constexpr (facts.groups == 8) // one for each sum of sixteen inputs
+        scales = _mm_unpacklo_epi8(scales, scales);
+    }
     if constexpr (facts.has_min) {
       out.min = _mm256_cvtepu8_epi16(minimum_bytes(p));
     } else {
@@ -238,8 +277,9 @@ static inline __m512i unpack_codes(const std::uint8_t* p, int g) {
     return add_high_bits(k_pairs(codes, g), high_bits, g, 4);
   } else if constexpr (facts.codes == code_layout::nibbles_iq4_xs) {
     return iq4_xs_codes(codes + 32 * g);
+  } else if constexpr (facts.codes != code_layout::linear_six) {
+    return lattice_codes<E>(p, g);
   } else {
-    static_assert(facts.codes == code_layout::linear_six);
     const auto low_mask = _mm512_set1_epi8(15);
     const auto high_mask = _mm512_set1_epi8(0x30);
     // Byte j of a dword takes the bits 2j.. of that dword, placed at bits 4 and 5.

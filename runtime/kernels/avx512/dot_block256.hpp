@@ -11,13 +11,7 @@
 
 namespace larql::kernels::avx512 {
 
-/// Whether sums of four products fit the sixteen bits to which dot_256 packs them.
-consteval bool is_for_dot256(const block_facts& f) {
-  return 4 * f.max_code * 127 <= 32767;
-}
-
-/// Whether there is a product for such blocks in these files: their layout is known. Single rows of
-/// blocks of 256 that are not for dot_256 are AVX2's.
+/// Whether there is a product for such blocks in these files: their layout is known.
 consteval bool is_supported(const block_facts& f) {
   switch (f.codes) {
   case code_layout::plain_f32:
@@ -28,17 +22,17 @@ consteval bool is_supported(const block_facts& f) {
   case code_layout::nibbles_fifth:
   case code_layout::nibbles_iq4_nl:
   case code_layout::nibbles_mxfp4:
-  case code_layout::nibbles_iq4_xs: return true;
-  case code_layout::k_nibbles:
-  case code_layout::k_nibbles_fifth:
-  case code_layout::linear_six:
-  case code_layout::k_pairs:
-  case code_layout::k_pairs_third: return is_for_dot256(f);
+  case code_layout::nibbles_iq4_xs:
   case code_layout::lattice_2xxs:
   case code_layout::lattice_2xs:
   case code_layout::lattice_2s:
   case code_layout::lattice_3xxs:
-  case code_layout::lattice_3s: return false;
+  case code_layout::lattice_3s: return true;
+  case code_layout::k_nibbles:
+  case code_layout::k_nibbles_fifth:
+  case code_layout::linear_six:
+  case code_layout::k_pairs:
+  case code_layout::k_pairs_third: return packs_sums(f);
   }
   return false;
 }
@@ -79,11 +73,26 @@ static inline void four_scales(const std::uint32_t* bits, __m128& d, __m128& d_m
   d_min = _mm_shuffle_ps(low, high, 0xdd);
 }
 
+// Sum over groups of scale * (codes · inputs), still spread over sixteen lanes.
+template <encoding E>
+static inline __m512i scaled_products(const block256& w, const std::int8_t* q) {
+  __m512i dot[4];
+  for (int g = 0; g < 4; ++g)
+    dot[g] = _mm512_dpbusd_epi32(_mm512_setzero_si512(), w.code[g], _mm512_loadu_si512(q + 64 * g));
+  if constexpr (packs_sums(block_traits<E>)) {
+    const auto z = _mm512_madd_epi16(_mm512_packs_epi32(dot[0], dot[1]), w.scale01);
+    return _mm512_dpwssd_epi32(z, _mm512_packs_epi32(dot[2], dot[3]), w.scale23);
+  } else {
+    for (int g = 0; g < 4; ++g)
+      dot[g] = _mm512_mullo_epi32(dot[g], w.wide_scale[g]);
+    return _mm512_add_epi32(_mm512_add_epi32(dot[0], dot[1]), _mm512_add_epi32(dot[2], dot[3]));
+  }
+}
+
 template <encoding E, int Inputs>
 static void dot_256(const std::uint8_t* row, const activation_view& x, std::size_t input,
                     float* out, std::size_t out_stride) {
   constexpr auto& facts = block_traits<E>;
-  static_assert(is_for_dot256(facts), "sums of four products are packed to 16 bits");
   const auto blocks = x.cols / 256;
   __m128 acc[Inputs];
   for (int n = 0; n < Inputs; ++n)
@@ -110,12 +119,7 @@ static void dot_256(const std::uint8_t* row, const activation_view& x, std::size
       bits[b] = d_bits<E>(p);
       for (int n = 0; n < Inputs; ++n) {
         const auto* q = x.q + (input + n) * x.cols + (first + b) * 256;
-        __m512i dot[4];
-        for (int g = 0; g < 4; ++g)
-          dot[g] = _mm512_dpbusd_epi32(_mm512_setzero_si512(), w.code[g],
-                                       _mm512_loadu_si512(q + 64 * g));
-        auto z = _mm512_madd_epi16(_mm512_packs_epi32(dot[0], dot[1]), w.scale01);
-        z = _mm512_dpwssd_epi32(z, _mm512_packs_epi32(dot[2], dot[3]), w.scale23);
+        auto z = scaled_products<E>(w, q);
         const auto sums =
             _mm256_loadu_si256(as256(x.sums + (input + n) * x.sum_stride + (first + b) * 16));
         const auto offsets = _mm256_madd_epi16(sums, w.min);
@@ -128,6 +132,8 @@ static void dot_256(const std::uint8_t* row, const activation_view& x, std::size
     }
     __m128 d, d_min;
     four_scales(bits, d, d_min);
+    if constexpr (facts.d_factor != 1)
+      d = _mm_mul_ps(d, _mm_set1_ps(facts.d_factor));
     for (int n = 0; n < Inputs; ++n) {
       const auto scale = _mm_loadu_ps(x.scale + (input + n) * x.scale_stride + first);
       const auto total = sum_each(sum[n][0], sum[n][1], sum[n][2], sum[n][3]);

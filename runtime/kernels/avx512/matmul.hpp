@@ -72,9 +72,7 @@ void matmul(const quant::matrix_view& w, std::size_t row_begin, std::size_t row_
   }
   if (row_begin == row_end)
     return;
-  if constexpr (quant::block_traits<E>.weights == 256 && !is_for_dot256(quant::block_traits<E>))
-    matmul_of<kernels_avx2, E>(w, row_begin, row_end, x, input_begin, input_end, out, out_stride);
-  else if constexpr (quant::block_traits<E>.weights != 32)
+  if constexpr (quant::block_traits<E>.weights != 32)
     matmul_tiles<isa, E>(w, row_begin, row_end, x, input_begin, input_end, out, out_stride);
   else if (gemv32_width(x.cols) <= gemv32_bytes)
     gemv_block32<E>(base + row_begin * stride, stride, row_end - row_begin, x, input_begin, inputs,

@@ -133,6 +133,8 @@ static inline void transpose_byte_scales(const std::uint8_t* base, std::size_t s
     bits[r] = d_bits<E>(base + r * stride);
   const auto d = _mm512_load_si512(bits);
   out.d = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(d));
+  if constexpr (facts.d_factor != 1)
+    out.d = _mm512_mul_ps(out.d, _mm512_set1_ps(facts.d_factor));
   __m512i four[4]; // signed bytes
   if constexpr (facts.scales == scale_layout::signed_bytes)
     transpose_16_bytes(base + facts.scales_at, stride, four);

@@ -1,6 +1,7 @@
 #include "runtime/models/gemma4/kv_block.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace larql::gemma4 {
 
@@ -23,11 +24,11 @@ kv_block::~kv_block() {
   home_->give_back(from_, data_);
 }
 
-std::shared_ptr<kv_pool> kv_pool::create(std::uint64_t max_bytes) {
-  return std::shared_ptr<kv_pool>{new kv_pool{max_bytes}};
+std::shared_ptr<kv_pool> kv_pool::create(std::uint64_t max_bytes, bool wipes) {
+  return std::shared_ptr<kv_pool>{new kv_pool{max_bytes, wipes}};
 }
 
-kv_pool::kv_pool(std::uint64_t max_bytes) : max_bytes_(max_bytes) {}
+kv_pool::kv_pool(std::uint64_t max_bytes, bool wipes) : max_bytes_(max_bytes), wipes_(wipes) {}
 kv_pool::~kv_pool() = default;
 
 result<kv_block::slab*> kv_pool::slab_with_room(std::size_t bytes) {
@@ -60,6 +61,8 @@ result<kv_block_ptr> kv_pool::take(std::size_t bytes) {
 }
 
 void kv_pool::give_back(kv_block::slab& from, std::byte* data) noexcept {
+  if (wipes_)
+    ::explicit_bzero(data, from.block_bytes);
   const auto lock = std::scoped_lock{mutex_};
   used_bytes_ -= from.block_bytes;
   from.free.push_back(data);

@@ -50,8 +50,10 @@ using kv_block_ptr = std::shared_ptr<kv_block>;
 
 class kv_pool : public std::enable_shared_from_this<kv_pool> {
 public:
-  /// `max_bytes` bounds the blocks in use; 0: the machine's memory does.
-  [[nodiscard]] static std::shared_ptr<kv_pool> create(std::uint64_t max_bytes = 0);
+  /// `max_bytes` bounds the blocks in use; 0: the machine's memory does. `wipes`: a block is
+  /// overwritten when it comes back.
+  [[nodiscard]] static std::shared_ptr<kv_pool> create(std::uint64_t max_bytes = 0,
+                                                       bool wipes = false);
   ~kv_pool();
   kv_pool(const kv_pool&) = delete;
   kv_pool& operator=(const kv_pool&) = delete;
@@ -66,12 +68,13 @@ public:
 private:
   friend class kv_block; // gives its memory back
 
-  explicit kv_pool(std::uint64_t max_bytes);
+  kv_pool(std::uint64_t max_bytes, bool wipes);
   void give_back(kv_block::slab& from, std::byte* data) noexcept;
   [[nodiscard]] result<kv_block::slab*> slab_with_room(std::size_t bytes);
 
   mutable std::mutex mutex_;
   std::uint64_t max_bytes_;
+  bool wipes_;
   std::uint64_t used_bytes_ = 0;
   std::vector<std::unique_ptr<kv_block::slab>> slabs_;
 };

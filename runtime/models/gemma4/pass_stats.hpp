@@ -28,19 +28,29 @@ struct phase_times {
           a.experts + b.experts,     a.combine + b.combine, a.head + b.head};
 }
 
+/// Of the slowest call of each layer.
+struct away_times {
+  std::chrono::nanoseconds round_trips{0};
+  std::chrono::nanoseconds kernels{0}; ///< of that, at the node
+  std::chrono::nanoseconds queue{0};   ///< likewise, before them
+};
+
 /// Sums over the layers of passes.
 struct pass_stats {
   phase_times times;
+  away_times away;
   std::uint64_t layers = 0;
   experts::call_stats calls; ///< slowest and its kernels: of the slowest call of all
 
   void add_layer(const experts::call_stats& c) {
     ++layers;
+    add(away_times{c.slowest, c.slowest_compute, c.slowest_queue});
     add(c);
   }
   void add(const pass_stats& s) {
     times = times + s.times;
     layers += s.layers;
+    add(s.away);
     add(s.calls);
   }
 
@@ -48,6 +58,9 @@ struct pass_stats {
   [[nodiscard]] pass_stats since(const pass_stats& before) const {
     auto out = *this;
     out.times = times - before.times;
+    out.away.round_trips -= before.away.round_trips;
+    out.away.kernels -= before.away.kernels;
+    out.away.queue -= before.away.queue;
     out.layers -= before.layers;
     out.calls.calls -= before.calls.calls;
     out.calls.retries -= before.calls.retries;
@@ -58,6 +71,11 @@ struct pass_stats {
   }
 
 private:
+  void add(const away_times& a) {
+    away.round_trips += a.round_trips;
+    away.kernels += a.kernels;
+    away.queue += a.queue;
+  }
   void add(const experts::call_stats& c) {
     calls.calls += c.calls;
     calls.retries += c.retries;

@@ -7,6 +7,8 @@
 #include "tests/support/message_text.hpp"
 #include "tests/support/wire_frame.hpp"
 
+#include <array>
+
 namespace larql::actors {
 namespace {
 
@@ -115,6 +117,90 @@ TEST_F(NodeLink, TakesAnswersLargerThanAReceivePiece) {
   ASSERT_TRUE(a->value);
   const auto got = a->value->message.sums;
   EXPECT_TRUE(std::equal(got.begin(), got.end(), bytes.begin(), bytes.end()));
+}
+
+constexpr auto numbers =
+    std::array{std::byte{4}, std::byte{5}, std::byte{6}, std::byte{7}, std::byte{8}};
+
+/// Rows [first, first + rows) of five, each of whose sums are two bytes.
+schema::expert_result piece(std::uint64_t id, std::uint32_t first, std::uint32_t rows) {
+  static constexpr auto sums = std::array<std::byte, 10>{};
+  auto out = result(id);
+  out.first_row = first;
+  out.call_rows = 5;
+  out.rows = rows;
+  out.widths = std::span{numbers}.subspan(first, rows);
+  out.sums = std::span{sums}.first(2 * std::size_t{rows});
+  out.compute_ns = 77;
+  return out;
+}
+
+TEST_F(NodeLink, PutsThePiecesOfAnAnswerTogether) {
+  const auto a = call(1), b = call(2);
+  receive(fd, frame_of(piece(1, 0, 2)));
+  receive(fd, frame_of(piece(1, 2, 1)));
+  EXPECT_TRUE(a->pending());
+  receive(fd, frame_of(result(2)));
+  EXPECT_TRUE(b->value) << "an answer between the pieces of another one";
+  receive(fd, frame_of(piece(1, 3, 2)));
+  ASSERT_TRUE(a->value);
+  auto whole = result(1);
+  whole.rows = 5;
+  whole.widths = numbers;
+  const auto zeros = std::vector<std::byte>(10);
+  whole.sums = zeros;
+  whole.compute_ns = 77;
+  EXPECT_EQ(test::text_of(a->value->message), test::text_of(whole));
+  EXPECT_EQ(status().served, 2u);
+  EXPECT_EQ(status().waiting, 0u);
+}
+
+TEST_F(NodeLink, PiecesOfTwoAnswersMayBeMixed) {
+  const auto a = call(1), b = call(2);
+  receive(fd, frame_of(piece(1, 0, 4)));
+  receive(fd, frame_of(piece(2, 0, 3)));
+  receive(fd, frame_of(piece(2, 3, 2)));
+  receive(fd, frame_of(piece(1, 4, 1)));
+  ASSERT_TRUE(a->value && b->value);
+  EXPECT_EQ(a->value->message.rows, 5u);
+  EXPECT_EQ(b->value->message.rows, 5u);
+}
+
+TEST_F(NodeLink, ALostConnectionBetweenPiecesFailsTheCall) {
+  const auto a = call(1);
+  receive(fd, frame_of(piece(1, 0, 4)));
+  lose(fd);
+  expect_failed(a, failure_code::link_lost,
+                "node alpha (10.0.0.1:9470): the connection was closed");
+}
+
+TEST_F(NodeLink, AFailureAfterSomePiecesFailsTheCall) {
+  const auto a = call(1);
+  receive(fd, frame_of(piece(1, 0, 4)));
+  receive(fd, frame_of(schema::call_failed{1, incarnation, failure_code::restarting, "gone"}));
+  expect_failed(a, failure_code::restarting, "node alpha (10.0.0.1:9470): gone");
+  receive(fd, frame_of(piece(1, 4, 1))); // of nobody
+  EXPECT_FALSE(has_ended());
+}
+
+TEST_F(NodeLink, PiecesThatDoNotFollowEachOtherEndTheConnection) {
+  auto more_rows = piece(1, 2, 3);
+  more_rows.call_rows = 6;
+  auto no_widths = piece(1, 2, 3);
+  no_widths.widths = {};
+  auto whole = result(1);
+  whole.rows = 5;
+  for (const auto& second : {piece(1, 1, 4), piece(1, 3, 2), more_rows, no_widths, whole}) {
+    SCOPED_TRACE(test::text_of(second));
+    lose(fd);
+    ++fd;
+    start({std::chrono::milliseconds{0}, 0, {}});
+    const auto a = call(1);
+    receive(fd, frame_of(piece(1, 0, 2)));
+    receive(fd, frame_of(second));
+    EXPECT_TRUE(a->error);
+    EXPECT_TRUE(has_ended());
+  }
 }
 
 TEST_F(NodeLink, TurnsARefusalIntoAnErrorThatNamesNodeAndAddress) {

@@ -326,7 +326,7 @@ TEST_F(RemoteTickets, ChunksInFlightOverNodesGiveTheSameBits) {
 // ----------------------------------------------------------------------
 
 TEST_F(RemoteTickets, AreAllUnderWayBeforeTheFirstAnswerOfAFarNode) {
-  auto link = test::wan_link{alpha->port(), {.round_trip = 5ms}};
+  auto link = test::link_to(alpha->port(), {.round_trip = 5ms});
   port = connect({{link.port(), {0, 3}}, {beta->port(), {4, 7}}});
   ASSERT_TRUE(port);
   link.pause();
@@ -355,8 +355,8 @@ TEST_F(RemoteTickets, GiveTheSameBitsOverLinksWithJitterStallsAndLowRates) {
                                            .stall_every = 50ms,
                                            .stall_length = 20ms,
                                            .seed = seed};
-    auto first = test::wan_link{alpha->port(), profile};
-    auto second = test::wan_link{beta->port(), profile};
+    auto first = test::link_to(alpha->port(), profile);
+    auto second = test::link_to(beta->port(), profile);
     port = connect({{first.port(), {0, 3}}, {second.port(), {4, 7}}});
     ASSERT_TRUE(port);
     const auto run = *generate::executor::create(laptop->model(), laptop->compute(), *port, {3, 4});
@@ -373,8 +373,8 @@ TEST_F(RemoteExperts, AReplicaBehindASlowLinkIsAskedLessThanTheNearOne) {
   const auto layers = experts::index_range{0, model.config().layers - 1};
   const auto alpha = live_node{model, {layers, {0, 7}}, "alpha"};
   const auto beta = live_node{model, {layers, {0, 7}}, "beta"};
-  auto near = test::wan_link{alpha.port(), {}};
-  auto far = test::wan_link{beta.port(), {.round_trip = 30ms}};
+  auto near = test::link_to(alpha.port(), {});
+  auto far = test::link_to(beta.port(), {.round_trip = 30ms});
   const auto port = connect({{near.port(), {0, 7}}, {far.port(), {0, 7}}});
   ASSERT_TRUE(port);
   const auto run = laptop->new_executor(*port);

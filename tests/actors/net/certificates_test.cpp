@@ -2,6 +2,7 @@
 
 #include "actors/net/certificates.hpp"
 
+#include "actors/net/tls_context.hpp"
 #include "tests/support/failures.hpp"
 #include "tests/support/files.hpp"
 #include "tests/support/temporary_directory.hpp"
@@ -146,6 +147,38 @@ TEST_F(Certificates, WithoutAnAuthorityNothingIsIssued) {
   ASSERT_TRUE(succeeds(create_authority(other, "c", authority_days, false)));
   fs::copy_file(other / "ca.key", dir / "ca.key", fs::copy_options::overwrite_existing);
   EXPECT_TRUE(fails(issue("alpha"), errc::mismatch, {"ca.key is not the key of ca.pem"}));
+}
+
+TEST_F(Certificates, CapabilitiesStandBehindTheRole) {
+  ASSERT_TRUE(succeeds(create_authority(dir, "c", authority_days, false)));
+  auto ann = member_request{"ann", peer_role::laptop, {}, member_days};
+  ann.also.sessions = true;
+  ASSERT_TRUE(succeeds(issue(ann)));
+  auto alpha = member_request{"alpha", peer_role::node, {}, member_days};
+  alpha.also.calls_nodes = true;
+  ASSERT_TRUE(succeeds(issue(alpha)));
+  ASSERT_TRUE(succeeds(issue({"old", peer_role::laptop, {}, member_days})));
+  const auto identity = [&](const std::string& name) {
+    return (*tls_context::from_files(
+                {dir / "ca.pem", dir / (name + ".pem"), dir / (name + ".key")}))
+        ->self();
+  };
+  EXPECT_EQ(identity("ann").role, peer_role::laptop);
+  EXPECT_TRUE(identity("ann").may_open_sessions());
+  EXPECT_TRUE(identity("alpha").may_call());
+  EXPECT_FALSE(identity("alpha").may_open_sessions());
+  EXPECT_FALSE(identity("old").may_open_sessions()) << "a certificate without capabilities";
+  EXPECT_TRUE(identity("old").may_call());
+}
+
+TEST_F(Certificates, CapabilitiesThatDoNotSuitTheRoleAreRefused) {
+  ASSERT_TRUE(succeeds(create_authority(dir, "c", authority_days, false)));
+  auto node = member_request{"alpha", peer_role::node, {}, member_days};
+  node.also.sessions = true;
+  EXPECT_TRUE(fails(issue(node), errc::usage, {"alpha"}));
+  auto laptop = member_request{"ann", peer_role::laptop, {}, member_days};
+  laptop.also.calls_nodes = true;
+  EXPECT_TRUE(fails(issue(laptop), errc::usage, {"calls-nodes"}));
 }
 
 } // namespace

@@ -232,6 +232,103 @@ TEST_F(ClientConnection, ALateAnswerIsNotSentAfterTheFailure) {
   EXPECT_EQ(messages().size(), 1u);
 }
 
+/// An answer in pieces, which failures with texts stand for.
+encoded_frame in_pieces(std::uint64_t id, std::uint32_t count) {
+  auto frames = std::vector<char>{};
+  for (auto i = 0u; i < count; ++i)
+    schema::encode(schema::call_failed{id, incarnation, {}, fmt::format("piece {}", i)}, frames);
+  return as_answer(std::move(frames));
+}
+
+class AnswersInPieces : public ClientConnection {
+protected:
+  /// What was sent since, and the connection says that it has sent it.
+  std::vector<std::string> take() {
+    auto out = std::vector<std::string>{};
+    for (const auto& m : messages())
+      out.push_back(m.substr(m.find("id=")));
+    const auto written =
+        caf::io::data_transferred_msg{caf::io::connection_handle::from_int(fd), 1, 0};
+    caf::anon_send(connection, written);
+    settle();
+    return out;
+  }
+  static std::string piece(std::uint64_t id, int i) {
+    return fmt::format("id={} incarnation={} code=0 text=piece {}", id, incarnation, i);
+  }
+};
+
+TEST_F(AnswersInPieces, AreSentAPieceAtATime) {
+  receive_call(1);
+  shard.answer(0, in_pieces(1, 3));
+  settle();
+  for (auto i = 0; i < 3; ++i)
+    EXPECT_EQ(take(), texts{piece(1, i)});
+  EXPECT_EQ(take(), texts{});
+}
+
+TEST_F(AnswersInPieces, LetOthersPassBetweenTheirPieces) {
+  receive_call(1);
+  receive_call(2);
+  shard.answer(0, in_pieces(1, 3));
+  settle();
+  shard.answer(1, in_pieces(2, 1)); // whole
+  settle();
+  receive(fd, frame_of(schema::ping{9}));
+  const auto first = messages();
+  ASSERT_EQ(first.size(), 3u);
+  EXPECT_NE(first[0].find(piece(1, 0)), std::string::npos);
+  EXPECT_NE(first[1].find(piece(2, 0)), std::string::npos) << "before the second piece";
+  EXPECT_TRUE(first[2].starts_with("pong nonce=9")) << first[2];
+  EXPECT_EQ(take(), texts{});
+  EXPECT_EQ(take(), texts{piece(1, 1)});
+  EXPECT_EQ(take(), texts{piece(1, 2)});
+}
+
+TEST_F(AnswersInPieces, FollowEachOther) {
+  receive_call(1);
+  receive_call(2);
+  shard.answer(0, in_pieces(1, 2));
+  shard.answer(1, in_pieces(2, 2));
+  settle();
+  for (const auto& expected : {piece(1, 0), piece(1, 1), piece(2, 0), piece(2, 1)})
+    EXPECT_EQ(take(), texts{expected});
+}
+
+TEST_F(AnswersInPieces, WaitWhileTheConnectionHasSomethingToSend) {
+  receive_call(1);
+  receive_call(2);
+  shard.answer(0, in_pieces(1, 1));
+  shard.answer(1, in_pieces(2, 2));
+  settle();
+  EXPECT_EQ(take(), texts{piece(1, 0)});
+  EXPECT_EQ(take(), texts{piece(2, 0)});
+  EXPECT_EQ(take(), texts{piece(2, 1)});
+}
+
+TEST_F(AnswersInPieces, AreNotHeldBackWhenTheNodeIsAboutToLeave) {
+  receive_call(1);
+  receive_call(2);
+  shard.answer(0, in_pieces(1, 3));
+  settle();
+  caf::anon_send(connection, notice_atom::value, schema::node_state::draining);
+  settle();
+  shard.answer(1, in_pieces(2, 2));
+  settle();
+  EXPECT_EQ(take(), (texts{piece(1, 0), piece(1, 1), piece(1, 2), piece(2, 0), piece(2, 1)}));
+  EXPECT_EQ(take(), texts{});
+}
+
+TEST_F(AnswersInPieces, EndWithTheConnection) {
+  receive_call(1);
+  shard.answer(0, in_pieces(1, 3));
+  settle();
+  EXPECT_EQ(take(), texts{piece(1, 0)});
+  lose(fd);
+  settle();
+  EXPECT_EQ(counters->buffers->used(), 0u) << "the pieces that were not sent are gone";
+}
+
 TEST_F(ClientConnection, ClosesOnGarbage) {
   receive(fd, std::vector<char>(8, 'x'));
   EXPECT_TRUE(is_closed(fd));

@@ -75,6 +75,37 @@ TEST(CallTiming, ANodeThatClaimsToHaveQueuedForLongerThanTheCallTookIsNotBelieve
   EXPECT_LE(t.queue_us(), 400);
 }
 
+/// A node 45 ms away behind 12.5 MB/s: small calls, then some of a megabyte each.
+call_timing far_timing() {
+  auto t = timing_of(100, 4, 46ms, 1ms);
+  for (auto i = 0; i < 50; ++i)
+    t.add({4, 46ms + 80ms, 1ms, 0ns, t.expected_us(4, 1'000'000), 1'000'000});
+  return t;
+}
+
+TEST(CallTiming, BytesTakeAsLongAsWasMeasuredAndAreNotTakenForOverhead) {
+  const auto t = far_timing();
+  EXPECT_NEAR(t.overhead_us(), 45'000, 50);
+  EXPECT_NEAR(t.expected_us(4), 46'000, 100);
+  EXPECT_NEAR(t.expected_us(4, 1'000'000), 126'000, 500);
+  EXPECT_NEAR(t.expected_us(4, 3'000'000), 286'000, 1500) << "two calls are under way before it";
+}
+
+TEST(CallTiming, DeadlinesAndHedgesAllowForTheBytesThatAreUnderWay) {
+  const auto t = far_timing();
+  EXPECT_GT(t.deadline(4, limits(), 3'000'000), 2 * t.deadline(4, limits(), 1'000'000));
+  EXPECT_GT(t.slow_after(4, 0.95, 3'000'000), t.slow_after(4, 0.95, 1'000'000) + 100ms);
+  EXPECT_GT(t.deadline(4, limits(), 1'000'000'000), 85s) << "beyond the ceiling";
+  EXPECT_LT(2 * t.deadline(4, limits()), t.deadline(4, limits(), 1'000'000));
+}
+
+TEST(CallTiming, AfterALargeFirstCallTheFirstSmallOneSaysWhatTheOverheadIs) {
+  auto t = call_timing{};
+  t.add({4, 500ms, 1ms, 0ns, t.expected_us(4, 1'000'000), 1'000'000});
+  t.add({4, 46ms, 1ms, 0ns, t.expected_us(4)});
+  EXPECT_NEAR(t.overhead_us(), 45'000, 1);
+}
+
 TEST(CallTiming, ANodeThatWasNeverAskedGetsTheCeiling) {
   EXPECT_TRUE(call_timing{}.is_cold());
   EXPECT_EQ(call_timing{}.deadline(5, limits()), 10s);

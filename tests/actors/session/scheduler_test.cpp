@@ -3,6 +3,7 @@
 
 #include "tests/actors/session/session_fixture.hpp"
 
+#include "tests/support/far_experts.hpp"
 #include "tests/support/late_experts.hpp"
 #include "tests/support/random_weights.hpp"
 
@@ -259,6 +260,28 @@ TEST_F(Scheduler, APromptThatIsAloneHasAChunkInEachLane) {
   settle();
   expect_whole(a);
   EXPECT_EQ(port.most_under_way(), 2u);
+  work_.reset();
+}
+
+TEST_F(Scheduler, FarNodesHaveMoreGroupsAndChunksInFlightOnceTheirCostsAreKnown) {
+  options_.groups = 8;
+  options_.chunk = 16;
+  auto late = test::late_experts{model_->port(), 3};
+  auto port = test::far_experts{late};
+  start(port);
+  const auto first = ask(text(150), answer_of(4));
+  for (auto step = 0u; step < 3; ++step)
+    work_->step();
+  EXPECT_LE(late.most_under_way(), 2u) << "nothing is known yet";
+  settle();
+  expect_whole(first);
+  EXPECT_GT(late.most_under_way(), 3u);
+  auto all = std::vector<asked>{};
+  for (auto i = 0u; i < 6; ++i)
+    all.push_back(ask(text(20 + i, i), answer_of(6, 1, i)));
+  settle();
+  for (const auto& a : all)
+    expect_whole(a);
   work_.reset();
 }
 

@@ -62,5 +62,42 @@ TEST(BenchReport, SeveralSessionsHaveNoBytesPerToken) {
   EXPECT_FALSE(d.contains("weight_bytes_per_second")); // depends on the routing
 }
 
+bench_results results_over_a_link() {
+  auto r = some_results();
+  r.link = bench_link_facts{"home", 0.045, 5e6, 12.5e6, 0, 0, 0, true, 2};
+  r.prefill[0].wire_before = {10, 20, 1000, 2000};
+  r.prefill[0].wire_after = {12, 24, 1000, 2'502'000}; // 2.5 MB: 0.2 s
+  r.prefill[0].phases.attention = 100ms;
+  return r;
+}
+
+TEST(BenchReport, EveryResultOverALinkStandsBesideItsBound) {
+  const auto j = test::parse_json_text(json_of(results_over_a_link()));
+  EXPECT_EQ(j["link"]["name"], "home");
+  EXPECT_DOUBLE_EQ(j["link"]["round_trip_ms"], 45);
+  EXPECT_EQ(j["link"]["nodes"], 2);
+  // 0.2 s of bytes and two round trips, for 32 tokens; 0.4 s were measured.
+  EXPECT_NEAR(j["prefill"][0]["bound"]["tokens_per_second"], 32 / 0.29, 1e-6);
+  EXPECT_NEAR(j["prefill"][0]["bound"]["share"], 0.29 / 0.4, 1e-6);
+  // Four passes took two layers, so a pass half of one: 22.5 ms, 3 kB up, 12 kB down, 10 ms of
+  // attention here and 30 us at the nodes.
+  const auto seconds = 0.0225 + 0.0006 + 0.00096 + 0.010 + 0.00003;
+  EXPECT_NEAR(j["decode"][0]["bound"]["tokens_per_second"], 1 / seconds, 1e-3);
+  const auto text = text_of(results_over_a_link());
+  for (const auto* part : {"link home: round trip 45.00 ms, 100 Mbit/s down, 40 Mbit/s up",
+                           "TCP begins slowly", "bound of this link", "0.72 of it"})
+    EXPECT_NE(text.find(part), std::string::npos) << part << " is not in\n" << text;
+  EXPECT_FALSE(test::parse_json_text(json_of(some_results())).contains("link"));
+}
+
+TEST(BenchReport, JitterRaisesTheBoundsTimeByTheMeanOfTheLatestNode) {
+  auto r = results_over_a_link();
+  r.link->jitter = 0.010;
+  const auto j = test::parse_json_text(json_of(r));
+  EXPECT_NEAR(j["prefill"][0]["bound"]["tokens_per_second"],
+              32 / (0.29 + 2 * 0.010 * (1 + 7.0 / 30)), 1e-3);
+  EXPECT_NE(text_of(r).find("up to 10.0 ms of jitter"), std::string::npos);
+}
+
 } // namespace
 } // namespace larql::cli

@@ -34,6 +34,9 @@ TEST(NodeMetrics, EveryCounterIsShown) {
   c.tls_failures = 3;
   c.handshake_failures = 6;
   c.waiting = 5;
+  c.sessions = 2;
+  c.sessions_opened = 13;
+  c.session_tokens = 700;
   const auto mailboxes = std::make_shared<actors::mailbox_gauge>();
   mailboxes->add(12);
   c.mailboxes = mailboxes;
@@ -48,6 +51,9 @@ TEST(NodeMetrics, EveryCounterIsShown) {
   const auto m = prometheus_text{text};
   EXPECT_EQ(
       m[R"(larql_certificate_expiry_timestamp_seconds{file="a.pem",name="alpha",role="node"})"], 9);
+  EXPECT_EQ(m["larql_sessions"], 2);
+  EXPECT_EQ(m["larql_sessions_total"], 13);
+  EXPECT_EQ(m["larql_session_tokens_total"], 700);
   EXPECT_EQ(m["larql_buffered_bytes"], 0);
   EXPECT_EQ(m["larql_buffer_limit_bytes"], 256e6);
   EXPECT_EQ(m["larql_calls_total"], 7);

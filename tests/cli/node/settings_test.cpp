@@ -148,5 +148,39 @@ TEST_F(NodeSettings, OnePortCannotServeLaptopsAndHttp) {
   EXPECT_TRUE(test::succeeds(merged({"--port", "0", "--http-port", "0"})));
 }
 
+TEST_F(NodeSettings, SessionsAreTakenWhereTheyAreAllowed) {
+  EXPECT_FALSE(merged({})->allow_sessions);
+  const auto of_environment = merged({}, {{"ALLOW_SESSIONS", "3"}, {"SESSION_MEMORY", "2GB"}});
+  ASSERT_TRUE(test::succeeds(of_environment));
+  EXPECT_EQ(of_environment->allow_sessions, 3u);
+  EXPECT_EQ(of_environment->session_bytes, 2'000'000'000u);
+  EXPECT_EQ(merged({"--allow-sessions", "5"}, {{"ALLOW_SESSIONS", "3"}})->allow_sessions, 5u);
+  EXPECT_TRUE(fails(merged({}, {{"ALLOW_SESSIONS", "257"}}), errc::usage, {"ALLOW_SESSIONS"}));
+}
+
+TEST_F(NodeSettings, TheOtherNodesOfTheClusterFileAreKnown) {
+  EXPECT_FALSE(merged(with_file())->others) << "there are none";
+  auto arguments = with_file();
+  test::write_file(scratch / "c.toml", R"(model = "m.vindex"
+[[node]]
+name = "alpha"
+address = "127.0.0.1:9000"
+sessions = 2
+[[node]]
+name = "beta"
+address = "127.0.0.1:9001"
+)");
+  const auto s = merged(arguments);
+  ASSERT_TRUE(test::succeeds(s));
+  EXPECT_EQ(s->allow_sessions, 2u);
+  ASSERT_TRUE(s->others);
+  ASSERT_EQ(s->others->nodes.size(), 1u);
+  EXPECT_EQ(s->others->nodes[0].name, "beta");
+  const auto by_environment =
+      merged({}, {{"TOPOLOGY", (scratch / "c.toml").string()}, {"NODE_NAME", "beta"}});
+  ASSERT_TRUE(test::succeeds(by_environment));
+  EXPECT_EQ(by_environment->port, 9001);
+}
+
 } // namespace
 } // namespace larql::cli

@@ -5,6 +5,7 @@
 
 #include "tests/support/failures.hpp"
 #include "tests/support/fake_experts.hpp"
+#include "tests/support/far_experts.hpp"
 #include "tests/support/late_experts.hpp"
 #include "tests/support/run_model.hpp"
 #include "tests/support/tiny_model.hpp"
@@ -325,6 +326,49 @@ TEST_F(Executor, AFailedChunkEndsTheLaterOnesAndKeepsTheEarlierOnes) {
       ASSERT_TRUE(succeeds(e->append(*s, std::span{all}.subspan(s->size()))));
       EXPECT_EQ(last(*e, *s), expected);
     }
+}
+
+TEST_F(Executor, ChunksInFlightKeepTheWindowOfThoseBefore) {
+  auto options = test::run_options{};
+  options.context = 300;
+  const auto model = *test::running_model::open(vindex_->path(), options);
+  const auto window = model->model().config.window;
+  const auto all = prompt(270); // every sliding layer has forgotten its first keys
+  ASSERT_LT(window + 2 * gemma4::kv_cache::slack_positions, all.size());
+  const auto alone = *executor::create(model->model(), model->compute(), model->port(), {7, 1});
+  const auto reference = model->new_sequence();
+  ASSERT_TRUE(succeeds(alone->append(*reference, all)));
+  const auto expected = last(*alone, *reference);
+  for (const auto chunk : {1u, 5u, window, 3 * window})
+    for (const auto in_flight : {2u, 7u, 16u}) {
+      SCOPED_TRACE(fmt::format("{} chunks of {}", in_flight, chunk));
+      auto port = test::late_experts{model->port(), chunk + in_flight};
+      const auto e = *executor::create(model->model(), model->compute(), port, {chunk, in_flight});
+      const auto s = model->new_sequence();
+      ASSERT_TRUE(succeeds(e->append(*s, all)));
+      EXPECT_EQ(last(*e, *s), expected);
+    }
+}
+
+TEST_F(Executor, ChunksOfFarNodesAreAsManyAsTheirCostsSayAndGiveTheSameBits) {
+  const auto all = prompt(39);
+  const auto expected = want(all);
+  auto late = test::late_experts{model_->port(), 1};
+  auto far = test::far_experts{late};
+  const auto e = *executor::create(model_->model(), model_->compute(), far, {8, 16, true});
+  for (auto round = 0; round < 2; ++round) {
+    const auto s = model_->new_sequence();
+    auto ends = std::vector<std::uint32_t>{};
+    ASSERT_TRUE(
+        succeeds(e->append(*s, all, {}, [&](std::uint32_t size) { ends.push_back(size); })));
+    EXPECT_EQ(last(*e, *s), expected);
+    if (round == 0) {
+      EXPECT_EQ(ends.front(), 8u) << "nothing was known";
+      continue;
+    }
+    EXPECT_LT(ends.front(), 8u) << "smaller chunks keep more of them in flight";
+    EXPECT_GT(late.most_under_way(), 4u);
+  }
 }
 
 } // namespace

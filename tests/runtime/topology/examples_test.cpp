@@ -46,8 +46,8 @@ TEST_F(Topologies, EveryExampleIsValidAndCoversTheModel) {
       EXPECT_TRUE(c->find.enabled() || !c->nodes.empty());
     }
   }
-  EXPECT_EQ(seen, (std::set<std::string>{"fly-private.toml", "fly.toml", "replicated.toml",
-                                         "tls.toml", "two-nodes.toml"}));
+  EXPECT_EQ(seen, (std::set<std::string>{"fly-private.toml", "fly-session.toml", "fly.toml",
+                                         "replicated.toml", "tls.toml", "two-nodes.toml"}));
 }
 
 TEST_F(Topologies, TheReplicatedExampleSurvivesTheLossOfAnyNode) {
@@ -62,7 +62,7 @@ TEST_F(Topologies, TheReplicatedExampleSurvivesTheLossOfAnyNode) {
 }
 
 TEST_F(Topologies, WhatLeavesTheMachineIsEncrypted) {
-  for (const auto* name : {"tls.toml", "fly.toml", "fly-private.toml"}) {
+  for (const auto* name : {"tls.toml", "fly.toml", "fly-private.toml", "fly-session.toml"}) {
     const auto c = load(test::source_dir() / "deploy/topologies" / name, reader::laptop);
     ASSERT_TRUE(test::succeeds(c));
     EXPECT_TRUE(c->protect.enabled()) << name;

@@ -67,6 +67,7 @@ listen = "0.0.0.0:2"
 threads = 4
 warmup = true
 mlock = true
+sessions = 3
 certificate = "a.pem"
 key = "a.key"
 [discovery]
@@ -92,9 +93,13 @@ enabled = true
 quantile = 0.9
 [wire]
 rows = "f32"
+[session]
+at = "a"
 )",
                                "c.toml", dir.path());
   ASSERT_TRUE(succeeds(c));
+  EXPECT_EQ(c->sessions_at, std::vector<std::string>{"a"});
+  EXPECT_EQ(c->nodes.at(0).sessions, 3u);
   EXPECT_EQ(c->model, "hf://a/b");
   const auto& n = c->nodes.at(0);
   EXPECT_EQ(n.vindex, (dir.path() / "v").string());
@@ -166,6 +171,8 @@ TEST(Topology, IsCheckedAgainstTheModel) {
   EXPECT_TRUE(fails(check_against(c, 4, 6), errc::usage, {"c.toml:7", "experts 4-7", "0-5"}));
   EXPECT_TRUE(fails(check_against(c, 2, 8), errc::usage, {"c.toml:7", "layers 0-3", "0-1"}));
   EXPECT_TRUE(fails(check_against(c, 5, 8), errc::usage, {"c.toml", "layer 4", "experts 4-7"}));
+  EXPECT_TRUE(succeeds(check_against(c, 5, 8, experts::ownership{{4, 4}, {4, 7}})))
+      << "whoever asks has them";
 }
 
 TEST(Topology, DiscoveryMayFillGaps) {

@@ -160,7 +160,7 @@ TEST(WanLink, ARoundTripTakesWhatTheProfileSays) {
   const auto direct = client{server.port()};
   for (const auto wanted : {std::chrono::nanoseconds{1ms}, std::chrono::nanoseconds{10ms},
                             std::chrono::nanoseconds{45ms}}) {
-    auto link = wan_link{server.port(), {.round_trip = wanted}};
+    auto link = link_to(server.port(), {.round_trip = wanted});
     const auto far = client{link.port()};
     far.round_trip(); // the first one takes longer: it pays for the handshake
     const auto allowed = std::max(wanted * 3 / 100, std::chrono::nanoseconds{100us});
@@ -177,7 +177,7 @@ TEST(WanLink, ARoundTripTakesWhatTheProfileSays) {
 TEST(WanLink, BytesPassAtTheRateOfTheirDirection) {
   auto server = tcp_server{&swallow};
   expect_within([&] {
-    auto link = wan_link{server.port(), {.up_bytes_per_second = 20e6}};
+    auto link = link_to(server.port(), {.up_bytes_per_second = 20e6});
     const auto c = client{link.port()};
     const auto bytes = std::size_t{4'000'000};
     const auto start = clock_type::now();
@@ -196,7 +196,7 @@ TEST(WanLink, ConnectionsShareTheRateOrHaveOneEach) {
   auto server = tcp_server{&swallow};
   for (const auto shared : {true, false})
     expect_within([&] {
-      auto link = wan_link{server.port(), {.up_bytes_per_second = 20e6, .shared = shared}};
+      auto link = link_to(server.port(), {.up_bytes_per_second = 20e6, .shared = shared});
       const auto bytes = std::size_t{1'000'000};
       const auto start = clock_type::now();
       auto threads = std::vector<std::thread>{};
@@ -218,15 +218,14 @@ TEST(WanLink, ConnectionsShareTheRateOrHaveOneEach) {
 
 TEST(WanLink, BytesKeepTheirOrderUnderJitterAndStalls) {
   auto server = tcp_server{&echo};
-  auto link = wan_link{server.port(),
-                       {.round_trip = 2ms,
-                        .jitter = 5ms,
-                        .up_bytes_per_second = 5e6,
-                        .down_bytes_per_second = 5e6,
-                        .queue_bytes = 4096,
-                        .stall_every = 10ms,
-                        .stall_length = 5ms,
-                        .seed = 7}};
+  auto link = link_to(server.port(), {.round_trip = 2ms,
+                                      .jitter = 5ms,
+                                      .up_bytes_per_second = 5e6,
+                                      .down_bytes_per_second = 5e6,
+                                      .queue_bytes = 4096,
+                                      .stall_every = 10ms,
+                                      .stall_length = 5ms,
+                                      .seed = 7});
   const auto c = client{link.port()};
   auto sent = std::string{};
   for (auto i = 0; sent.size() < 400'000; ++i)
@@ -239,7 +238,7 @@ TEST(WanLink, BytesKeepTheirOrderUnderJitterAndStalls) {
 
 TEST(WanLink, NothingArrivesWhileItIsPaused) {
   auto server = tcp_server{&echo};
-  auto link = wan_link{server.port(), {}};
+  auto link = link_to(server.port(), {});
   const auto c = client{link.port()};
   c.round_trip();
   link.pause();
@@ -255,7 +254,7 @@ TEST(WanLink, NothingArrivesWhileItIsPaused) {
 
 TEST(WanLink, ACutEndsAllConnectionsAndNewOnesAreTaken) {
   auto server = tcp_server{&echo};
-  auto link = wan_link{server.port(), {}};
+  auto link = link_to(server.port(), {});
   const auto c = client{link.port()};
   c.round_trip();
   link.cut();
@@ -267,16 +266,35 @@ TEST(WanLink, ACutEndsAllConnectionsAndNewOnesAreTaken) {
 TEST(WanLink, ATargetThatIsNotThereEndsTheConnection) {
   auto port = std::uint16_t{};
   { port = tcp_server{&echo}.port(); }
-  auto link = wan_link{port, {}};
+  auto link = link_to(port, {});
   const auto c = client{link.port()};
   EXPECT_EQ(c.read(1), "");
+}
+
+TEST(WanLink, AFreshConnectionSendsItsFirstWindowAndWaitsForTheAnswers) {
+  // 100 kB are in the windows of the first three round trips (14.6 + 29.2 + 58.4), so the last of
+  // them leave two round trips after the first.
+  auto server = tcp_server{&swallow};
+  const auto seconds = [&](std::size_t first_window) {
+    auto link = link_to(server.port(), {.round_trip = 40ms, .first_window_bytes = first_window});
+    const auto c = client{link.port()};
+    const auto start = clock_type::now();
+    EXPECT_TRUE(c.send(std::string(100'000, 'x')));
+    c.end_sending();
+    EXPECT_EQ(c.read(sizeof(std::uint64_t)).size(), sizeof(std::uint64_t));
+    return std::chrono::duration<double>(clock_type::now() - start).count();
+  };
+  expect_within([&] {
+    const auto slower = seconds(larql::actors::tcp_first_window_bytes) - seconds(0);
+    return slower > 0.075 && slower < 0.100 ? verdict::within : verdict::machine_was_busy;
+  });
 }
 
 TEST(WanLink, TheSameSeedGivesTheSameJitter) {
   // The order of bytes is kept, so of one byte at a time only its delay can differ.
   auto server = tcp_server{&echo};
   auto delays = [&](std::uint64_t seed) {
-    auto link = wan_link{server.port(), {.jitter = 20ms, .seed = seed}};
+    auto link = link_to(server.port(), {.jitter = 20ms, .seed = seed});
     const auto c = client{link.port()};
     auto out = std::vector<std::int64_t>{};
     for (auto i = 0; i < 8; ++i)
