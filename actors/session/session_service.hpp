@@ -17,6 +17,7 @@
 #include "actors/session/session_client.hpp"
 #include "runtime/experts/expert_port.hpp"
 #include "runtime/models/gemma4/model.hpp"
+#include "runtime/speculation/speculator.hpp"
 
 #include <filesystem>
 #include <memory>
@@ -45,7 +46,8 @@ struct session_options {
   std::uint32_t groups = 1;  ///< of sequences that take turns; 2 where experts are on nodes
   bool share_prefix = false; ///< clients see each other's cached prefixes
   double latency_factor = 3; ///< how much longer tokens may take while prompts are read
-  cache_identity identity;   ///< needed for `disk`
+  speculation::options speculation;
+  cache_identity identity; ///< needed for `disk`
   disk_cache_options disk;
 };
 

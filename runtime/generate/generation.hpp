@@ -1,8 +1,8 @@
 // Generates one answer, step by step: logits in, tokens and text out, until the answer ends.
 //
 // A step takes the logits of one row, or of several when drafts were tried: row 0 belongs to the
-// next token, row j to the one after drafts 0 to j - 1. It returns the tokens that plain decoding
-// would give, as far as the drafts agree with them.
+// next token, row i + 1 to the one behind draft i. It returns the tokens that plain decoding would
+// give, as far as a branch of the drafts agrees with them.
 //
 // Numerics  The i-th token of a request draws the i-th random number of its seed, however many
 //           tokens a step returned; a request that goes on elsewhere begins with the index it has
@@ -13,6 +13,7 @@
 
 #pragma once
 
+#include "runtime/generate/draft_tree.hpp"
 #include "runtime/generate/logprobs.hpp"
 #include "runtime/generate/sampler.hpp"
 #include "runtime/grammar/constraint.hpp"
@@ -70,10 +71,15 @@ public:
     std::vector<text::output_part> parts{};
     /// If they were asked for: of each of `tokens`.
     std::vector<token_logprobs> logprobs{};
+    /// Drafts that the first of `tokens` were, each the parent of the next.
+    std::vector<std::uint32_t> accepted{};
   };
   /// @pre not ended(); logits are [drafts.size() + 1][vocab]
-  [[nodiscard]] step_result step(std::span<const float> logits,
-                                 std::span<const std::uint32_t> drafts, sampling_scratch& scratch);
+  [[nodiscard]] step_result step(std::span<const float> logits, const draft_tree& drafts,
+                                 sampling_scratch& scratch);
+  /// Leaves out of a tree what cannot be of use here: tokens that may not come, what ends the
+  /// answer, and what lies behind its last token. Whatever comes behind these goes with them.
+  void prune(draft_tree& drafts) const;
 
   /// At most `tokens` more fit the context: the last of them is not read again.
   void set_room(std::size_t tokens);
@@ -105,6 +111,7 @@ public:
 private:
   void check_limits() noexcept;
   [[nodiscard]] bool is_stop_token(std::uint32_t token) const noexcept;
+  [[nodiscard]] bool never_comes(std::uint32_t token) const noexcept;
   void read(std::uint32_t token, step_result& out);
   void give(std::vector<text::output_event> events, step_result& out);
   void give_content(std::string text, step_result& out) const;
