@@ -287,6 +287,7 @@ void add_chat(command_parser& app, action& chosen) {
   auto o = std::make_shared<options>();
   o->answer.max_tokens = 1024;
   add_runtime_options(command, o->runtime);
+  add_speculation_options(command, o->runtime.speculation);
   add_answer_options(command, o->answer);
   command.add_flag("--no-history", o->no_history, "Do not remember what was typed");
   command.footer("larql chat gemma4.vindex\n"

@@ -201,6 +201,8 @@ local_runtime::start_sessions(actors::session_options o) {
   o.kv = kv_format();
   o.chunk = options_.chunk;
   o.groups = cluster_ ? 2 : 1;
+  if (o.speculation.sources.empty())
+    o.speculation = speculation_of(options_.speculation, model_.config);
   return actors::session_service::start(*system, model_, compute(), port(), o);
 }
 

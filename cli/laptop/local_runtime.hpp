@@ -8,6 +8,7 @@
 #include "actors/laptop/remote_experts.hpp"
 #include "actors/session/session_service.hpp"
 #include "cli/laptop/context_choice.hpp"
+#include "cli/laptop/speculation_flags.hpp"
 #include "cli/support/cluster_flags.hpp"
 #include "cli/support/command.hpp"
 #include "cli/support/compute_choice.hpp"
@@ -34,6 +35,7 @@ struct runtime_options {
   std::string kv = "f16";
   std::uint32_t context = 0; ///< 0: chosen
   std::uint32_t chunk = 256;
+  speculation_flags speculation; ///< of commands that declare them; else off
 };
 
 void add_runtime_options(command_parser& command, runtime_options& options);
@@ -61,8 +63,9 @@ public:
   [[nodiscard]] result<std::unique_ptr<generate::sequence>> new_sequence(std::uint32_t context);
 
   /// A session service over this model, for commands of one user; `o` says its limits. The context
-  /// is chosen as by new_conversation(); the format of keys and values, the chunk and the groups
-  /// are the command's. Nothing else may compute while the service lives.
+  /// is chosen as by new_conversation(); the format of keys and values, the chunk, the groups and,
+  /// unless `o` has drafters, speculation are the command's. Nothing else may compute while the
+  /// service lives.
   [[nodiscard]] result<std::unique_ptr<actors::session_service>>
   start_sessions(actors::session_options o);
   /// Chooses the context, and tells surprises on stderr, before start_sessions() does.

@@ -49,7 +49,9 @@ generation::step_result generation::step(std::span<const float> logits, const dr
   for (auto draft = std::int32_t{-1}; !ended();) {
     const auto row = logits.subspan(static_cast<std::size_t>(draft + 1) * vocab, vocab);
     const auto mask = constraint_.mask();
-    const auto token = sampler_.choose(row, index(), scratch, mask.get());
+    const auto token = count_ < options_.script.size()
+                           ? options_.script[count_]
+                           : sampler_.choose(row, index(), scratch, mask.get());
     if (is_stop_token(token)) {
       reason_ = end_reason::stop_token;
       break;

@@ -47,6 +47,8 @@ struct generation_options {
   std::uint64_t first_index = 0; ///< of the first token; not 0 for a request that was resumed
   /// Which tokens may come; by default all.
   grammar::constraint constraint{};
+  /// Tokens that are chosen whatever the logits say, as far as they go: for measurements.
+  std::vector<std::uint32_t> script{};
   /// Whether steps tell logarithms of probabilities, and of how many likely tokens.
   std::optional<std::uint32_t> logprobs{};
 
