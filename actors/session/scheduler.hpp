@@ -100,6 +100,7 @@ private:
     generate::running_pass pass;
     std::vector<member> members;
     session_clock::time_point begun;
+    double drafting = 0; ///< seconds that its drafts took
   };
   /// A pass that only decoded, until its tokens are chosen.
   struct decoded_pass {
@@ -159,7 +160,7 @@ private:
   void count_step(live_answer& a, std::size_t tokens);
 
   // Drafts: scheduler_drafts.cpp
-  void plan_drafts(std::span<member> members, std::span<live_answer* const> among);
+  [[nodiscard]] double plan_drafts(std::span<member> members, std::span<live_answer* const> among);
   [[nodiscard]] generate::executor::part part_of(const member& m);
   void note_decoded(const lane& l, session_clock::time_point now);
   void list_rows(due& d, std::vector<generate::executor::row>& rows) const;

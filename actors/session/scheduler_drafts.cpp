@@ -37,14 +37,14 @@ double compute_share(const gemma4::pass_stats& s) {
 //
 // A pass that prompts wait for is to show what decoding takes without drafts, and one that reads
 // them is long enough.
-void scheduler::plan_drafts(std::span<member> members, std::span<live_answer* const> among) {
+double scheduler::plan_drafts(std::span<member> members, std::span<live_answer* const> among) {
   if (!speculator_.is_on())
-    return;
+    return 0;
   for (const auto& m : members)
     if (m.answer->sequence->drafts() != 0)
       (void) m.answer->sequence->accept({});
   if (std::any_of(among.begin(), among.end(), [](const auto* a) { return a->reading; }))
-    return;
+    return 0;
   auto wishes = std::vector<speculation::speculator::wish>{};
   auto rows = 0u;
   for (const auto& [a, own, has_drafts] : members) {
@@ -55,9 +55,10 @@ void scheduler::plan_drafts(std::span<member> members, std::span<live_answer* co
       a->drafts = speculator_.begin(a->request->call.request.client);
     wishes.push_back({&a->drafts, a->tokens, &*a->generation});
   }
-  speculator_.plan(wishes, rows);
+  const auto took = speculator_.plan(wishes, rows);
   for (auto& m : members)
     m.has_drafts = !m.answer->alone && !m.answer->drafts.tree.empty();
+  return took;
 }
 
 generate::executor::part scheduler::part_of(const member& m) {
@@ -80,6 +81,7 @@ void scheduler::note_decoded(const lane& l, session_clock::time_point now) {
     return;
   auto pass = decoded_pass{};
   pass.what.seconds = seconds(now - l.begun);
+  pass.what.drafting = l.drafting;
   for (auto i = std::size_t{0}; i < l.members.size(); ++i) {
     const auto& [a, rows, has_drafts] = l.members[i];
     if (a->reading || l.pass.is_left_out(i))

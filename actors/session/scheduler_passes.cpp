@@ -154,7 +154,7 @@ void scheduler::fill_lane(lane& l) {
   if (among.empty())
     return;
   auto all = share(among);
-  plan_drafts(all, among);
+  l.drafting = plan_drafts(all, among);
   auto members = std::span<const member>{all};
   while (!members.empty()) {
     const auto started = start(l, members);

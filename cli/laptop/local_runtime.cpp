@@ -201,8 +201,11 @@ local_runtime::start_sessions(actors::session_options o) {
   o.kv = kv_format();
   o.chunk = options_.chunk;
   o.groups = cluster_ ? 2 : 1;
-  if (o.speculation.sources.empty())
+  if (o.speculation.sources.empty() && options_.speculation.speculate != "off") {
     o.speculation = speculation_of(options_.speculation, model_.config);
+    LARQL_TRY(o.speculation.sources,
+              drafters_of(options_.speculation, {model_, compute(), kv_format(), context_.tokens}));
+  }
   return actors::session_service::start(*system, model_, compute(), port(), o);
 }
 

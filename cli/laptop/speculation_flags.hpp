@@ -6,20 +6,34 @@
 #include "runtime/models/gemma4/model.hpp"
 #include "runtime/speculation/speculator.hpp"
 
+#include <memory>
 #include <string>
+#include <vector>
 
 namespace larql::cli {
 
 struct speculation_flags {
   std::string speculate = "off"; ///< auto, off, or a number of drafts
-  std::string draft = "suffix";
+  std::vector<std::string> draft = {"suffix"};
 };
 
 /// Declares both. The default is auto.
 void add_speculation_options(command_parser& command, speculation_flags& flags);
 
-/// What they say, for a model. @pre they were checked by the parser, or have their defaults
+/// What draft models have to fit, and what they use.
+struct drafting_place {
+  const gemma4::model& model;
+  kernels::compute compute;
+  gemma4::kv_format kv;
+  std::uint32_t context; ///< tokens
+};
+
+/// How many drafts there are to be. @pre the flags were checked by the parser, or have their
+/// defaults
 [[nodiscard]] speculation::options speculation_of(const speculation_flags& flags,
                                                   const vindex::model_config& model);
+/// Who makes them. Fails if a draft model cannot be opened, or has another vocabulary.
+[[nodiscard]] result<std::vector<std::shared_ptr<speculation::drafter_source>>>
+drafters_of(const speculation_flags& flags, const drafting_place& where);
 
 } // namespace larql::cli

@@ -10,15 +10,24 @@ namespace {
 constexpr std::size_t probe = 3;
 /// A pass that takes so much longer than expected does so for another reason: a stall of the link.
 constexpr double stall = 1.5;
+/// Of the gain that slow drafters had in one pass.
+constexpr double weight_of_last = 0.2;
 
 } // namespace
 
 // If none of the drafts is right.
-bool controller::may_lose(std::uint32_t rows, std::size_t drafts, double plain,
-                          double seconds_each) const {
-  const auto n = static_cast<std::uint32_t>(drafts);
-  const auto at_worst = *cost_.at_most(rows + n) + seconds_each * n;
+bool controller::may_lose(std::uint32_t rows, std::size_t drafts, double plain) const {
+  const auto at_worst = *cost_.at_most(rows + static_cast<std::uint32_t>(drafts));
   return (at_worst - plain) / plain <= credit_;
+}
+
+// What they cost is gone when it is known what they give: it is judged by the last times.
+bool controller::may_ask() {
+  if ((asking_gains_ >= 0 && credit_ > 0) || ++asked_ >= explore_every) {
+    asked_ = 0;
+    return true;
+  }
+  return false;
 }
 
 std::size_t controller::explore(std::size_t best, std::size_t offered) {
@@ -32,7 +41,7 @@ std::size_t controller::explore(std::size_t best, std::size_t offered) {
 }
 
 std::size_t controller::choose(std::span<const float> worth, std::uint32_t rows,
-                               std::uint32_t answers, double seconds_each) {
+                               std::uint32_t answers) {
   if (worth.empty() || cost_.seen(rows) < first_plain)
     return 0; // a plain pass shows what it takes
   ++passes_;
@@ -43,14 +52,14 @@ std::size_t controller::choose(std::span<const float> worth, std::uint32_t rows,
   for (auto n = std::size_t{1}; n <= worth.size(); ++n) {
     tokens += worth[n - 1];
     const auto count = static_cast<std::uint32_t>(n);
-    const auto speed = tokens / (*cost_.seconds(rows + count) + seconds_each * count);
-    if (speed > most && may_lose(rows, n, plain, seconds_each)) {
+    const auto speed = tokens / *cost_.seconds(rows + count);
+    if (speed > most && may_lose(rows, n, plain)) {
       best = n;
       most = speed;
     }
   }
   const auto n = explore(best, worth.size());
-  return n != 0 && !may_lose(rows, n, plain, seconds_each) ? best : n;
+  return n != 0 && !may_lose(rows, n, plain) ? best : n;
 }
 
 void controller::add(const outcome& pass) {
@@ -62,11 +71,13 @@ void controller::add(const outcome& pass) {
   if (pass.answers == 0 || !plain)
     return;
   const auto passes = static_cast<double>(pass.tokens) / pass.answers; // as many plain ones
-  auto gained = share * passes;
+  auto gained = -pass.drafting / *plain;
   if (pass.drafts != 0)
     gained +=
         passes - (expected ? std::min(pass.seconds, stall * *expected) : pass.seconds) / *plain;
-  credit_ = std::min(lent, credit_ + gained);
+  if (pass.drafting != 0)
+    asking_gains_ += weight_of_last * (gained - asking_gains_);
+  credit_ = std::min(lent, credit_ + gained + share * passes);
 }
 
 } // namespace larql::speculation

@@ -34,10 +34,12 @@ public:
   [[nodiscard]] pass_cost& cost() noexcept { return cost_; }
 
   /// Drafts for a pass of `rows` other rows that gives `answers` tokens without drafts. `worth`:
-  /// what each draft on offer adds to the expected tokens, falling; `seconds_each`: what making
-  /// one takes.
+  /// what each draft on offer adds to the expected tokens, falling.
   [[nodiscard]] std::size_t choose(std::span<const float> worth, std::uint32_t rows,
-                                   std::uint32_t answers, double seconds_each = 0);
+                                   std::uint32_t answers);
+
+  /// Whether drafters that take time are asked for the next pass.
+  [[nodiscard]] bool may_ask();
 
   /// A pass has ended: `rows` without the drafts, `tokens` that it gave, for `answers`.
   struct outcome {
@@ -46,6 +48,7 @@ public:
     std::uint32_t answers = 0;
     std::uint64_t tokens = 0;
     double seconds = 0;
+    double drafting = 0; ///< seconds that drafters took before it; 0: none was asked that does
   };
   void add(const outcome& pass);
 
@@ -53,8 +56,7 @@ public:
   [[nodiscard]] double credit() const noexcept { return credit_; }
 
 private:
-  [[nodiscard]] bool may_lose(std::uint32_t rows, std::size_t drafts, double plain,
-                              double seconds_each) const;
+  [[nodiscard]] bool may_lose(std::uint32_t rows, std::size_t drafts, double plain) const;
   [[nodiscard]] std::size_t explore(std::size_t best, std::size_t offered);
 
   pass_cost cost_;
@@ -62,6 +64,8 @@ private:
   std::uint64_t passes_ = 0;   ///< with drafts on offer
   std::uint64_t explored_ = 0; ///< the last one
   bool longer_ = true;         ///< what is explored next: more drafts, or none
+  double asking_gains_ = 1;    ///< plain passes that asking slow drafters has gained lately
+  std::uint64_t asked_ = 0;    ///< passes since they were asked
 };
 
 } // namespace larql::speculation

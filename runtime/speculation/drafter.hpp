@@ -1,8 +1,8 @@
 // Who guesses how a text goes on. What a drafter says decides about time alone: every guess is
 // verified, and an answer is the same with any drafter and with none.
 //
-// Owner     A source belongs to a session service, a drafter to one answer.
-// Threads   One: the thread that runs passes.
+// Owner     A source belongs to a session service, a drafter to one answer; the source lives
+// longer. Threads   One: the thread that runs passes.
 
 #pragma once
 
@@ -33,6 +33,8 @@ public:
 
   /// What reports call it; it lives as long as the process.
   [[nodiscard]] virtual std::string_view name() const noexcept = 0;
+  /// Its guesses take so long that it is only asked for them while that pays.
+  [[nodiscard]] virtual bool takes_time() const noexcept { return false; }
   /// For one answer. `client` is whose it is: nothing of other clients' texts may show.
   [[nodiscard]] virtual std::unique_ptr<drafter> begin(std::string_view client) = 0;
   /// An answer of this client has ended.

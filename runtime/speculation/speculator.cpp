@@ -1,6 +1,7 @@
 #include "runtime/speculation/speculator.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <numeric>
 #include <utility>
 
@@ -10,6 +11,13 @@ namespace {
 
 /// Of all answers of a pass together.
 constexpr std::size_t most_drafts = 128;
+/// Tokens that quick drafters expect to be right, so that slow ones need not be asked.
+constexpr auto sure_enough = 2.0f;
+
+// Of one answer. A tree and the token before it share the slots of drafts.
+std::size_t most_drafts_of(const options& o) {
+  return o.how == mode::fixed ? o.drafts : generate::draft_tree::max_rows - 1;
+}
 
 } // namespace
 
@@ -27,13 +35,21 @@ answer_drafts speculator::begin(std::string_view client) {
   return out;
 }
 
-// The tree that is worth most. A tree and the token before it share the slots of drafts.
-void speculator::propose(const wish& w) {
+// The tree that is worth most.
+double speculator::propose(const wish& w, bool ask_slow) {
+  using clock = std::chrono::steady_clock;
   auto& to = *w.to;
   auto most = 0.0f;
+  auto took = std::chrono::duration<double>{0};
   to.tree = {};
   for (auto s = std::size_t{0}; s < to.drafters.size(); ++s) {
-    to.drafters[s]->propose(w.text, generate::draft_tree::max_rows - 1, proposed_);
+    const auto slow = options_.sources[s]->takes_time();
+    if (slow && (!ask_slow || most >= sure_enough))
+      continue;
+    const auto begin = clock::now();
+    to.drafters[s]->propose(w.text, most_drafts_of(options_), proposed_);
+    if (slow)
+      took += clock::now() - begin;
     w.state->prune(proposed_);
     seen_[s].worth_of(proposed_, worth_);
     const auto sum = std::accumulate(worth_.begin(), worth_.end(), 0.0f);
@@ -44,12 +60,17 @@ void speculator::propose(const wish& w) {
     std::swap(to.tree, proposed_);
     std::swap(best_worth_, worth_);
   }
+  return took.count();
 }
 
-void speculator::plan(std::span<const wish> wishes, std::uint32_t rows) {
+double speculator::plan(std::span<const wish> wishes, std::uint32_t rows) {
   offers_.clear();
+  auto took = 0.0;
+  const auto any_slow = std::any_of(options_.sources.begin(), options_.sources.end(),
+                                    [](const auto& s) { return s->takes_time(); });
+  const auto ask_slow = any_slow && (options_.how == mode::fixed || control_.may_ask());
   for (auto i = std::size_t{0}; i < wishes.size(); ++i) {
-    propose(wishes[i]);
+    took += propose(wishes[i], ask_slow);
     for (auto d = std::size_t{0}; d < wishes[i].to->tree.size(); ++d)
       offers_.push_back({i, d, best_worth_[d]});
   }
@@ -57,6 +78,7 @@ void speculator::plan(std::span<const wish> wishes, std::uint32_t rows) {
   std::stable_sort(offers_.begin(), offers_.end(),
                    [](const offer& a, const offer& b) { return a.worth > b.worth; });
   take_best(wishes, rows);
+  return took;
 }
 
 void speculator::take_best(std::span<const wish> wishes, std::uint32_t rows) {

@@ -52,8 +52,9 @@ public:
     std::span<const std::uint32_t> text; ///< with the token that the pass reads
     const generate::generation* state = nullptr;
   };
-  /// Puts drafts for a pass of `rows` other rows into the answers, or none.
-  void plan(std::span<const wish> wishes, std::uint32_t rows);
+  /// Puts drafts for a pass of `rows` other rows into the answers, or none. Returns the seconds
+  /// that slow drafters took for it.
+  double plan(std::span<const wish> wishes, std::uint32_t rows);
 
   /// The answer's tree was verified; `branch`: what a step accepted of it.
   void verified(const answer_drafts& of, std::span<const std::uint32_t> branch);
@@ -72,7 +73,7 @@ private:
     float worth = 0;
   };
 
-  void propose(const wish& w);
+  [[nodiscard]] double propose(const wish& w, bool ask_slow);
   void take_best(std::span<const wish> wishes, std::uint32_t rows);
 
   options options_;

@@ -62,9 +62,9 @@ TEST_F(SchedulerDrafts, AnswersAreThoseOfPlainDecoding) {
     draft_for(all, 1 + seed % 31, seed);
     options_.groups = 1 + static_cast<std::uint32_t>(seed % 2);
     start();
-    const auto asked = ask_all(all);
+    const auto answers = ask_all(all);
     settle();
-    expect_all_whole(asked);
+    expect_all_whole(answers);
     const auto s = work_->status().speculation;
     EXPECT_GT(s.passes, 0u);
     EXPECT_GT(s.accepted, 0u);
@@ -77,12 +77,12 @@ TEST_F(SchedulerDrafts, DraftsThatAreRightSavePasses) {
   const auto all = std::vector<wanted>{{text(30), answer_of(60)}};
   draft_for(all, 31, 1);
   start();
-  const auto asked = ask_all(all);
+  const auto answers = ask_all(all);
   settle();
-  expect_all_whole(asked);
+  expect_all_whole(answers);
   const auto s = work_->status();
   EXPECT_LT(s.passes, 45u);
-  const auto& own = asked[0].got->ends.at(0).stats;
+  const auto& own = answers[0].got->ends.at(0).stats;
   EXPECT_EQ(own.speculation.steps + own.speculation.accepted + 1, 60u)
       << "each step gives one token, and those that were accepted";
   EXPECT_EQ(own.token_times.size(), 59u);
@@ -100,7 +100,7 @@ TEST_F(SchedulerDrafts, AnAnswerEndsWhereItsContextAndItsLimitEnd) {
     options_.speculation.how = speculation::mode::fixed;
     options_.speculation.drafts = 31;
     options_.speculation.sources = {
-        std::make_shared<test::noisy_source>(std::vector{joined(prompt, longer)}, 128, 3)};
+        std::make_shared<test::noisy_source>(std::vector<ids>{joined(prompt, longer)}, 128, 3)};
     start();
     const auto a = ask(prompt, how);
     settle();
@@ -116,18 +116,18 @@ TEST_F(SchedulerDrafts, AreTriedWhileOthersComePauseAndGo) {
   const auto all = some_answers(5, 50);
   draft_for(all, 12, 5);
   start();
-  auto asked = ask_all(all);
+  auto answers = ask_all(all);
   for (auto step = 0; work_->step(); ++step) {
     if (step % 7 == 0)
-      pause(asked[static_cast<std::size_t>(step / 7) % 4], step % 14 == 0);
+      pause(answers[static_cast<std::size_t>(step / 7) % 4], step % 14 == 0);
     if (step == 60)
-      asked.push_back(ask(text(90, 77), answer_of(20)));
+      answers.push_back(ask(text(90, 77), answer_of(20)));
     ASSERT_LT(step, 1'000'000);
   }
   for (auto i = std::size_t{0}; i < 4; ++i)
-    pause(asked[i], false);
+    pause(answers[i], false);
   settle();
-  expect_all_whole(asked);
+  expect_all_whole(answers);
 }
 
 TEST_F(SchedulerDrafts, APassThatFailsWithDraftsIsTriedWithoutThem) {
@@ -139,10 +139,10 @@ TEST_F(SchedulerDrafts, APassThatFailsWithDraftsIsTriedWithoutThem) {
     auto port = test::failing_experts{late};
     port.fail_wait(call);
     start(port);
-    const auto asked = ask_all(all);
+    const auto answers = ask_all(all);
     settle();
-    if (!asked[0].got->ends.at(0).failed) // plain passes fail as ever
-      expect_all_whole(asked);
+    if (!answers[0].got->ends.at(0).failed) // plain passes fail as ever
+      expect_all_whole(answers);
     work_.reset();
   }
 }
@@ -155,9 +155,9 @@ TEST_F(SchedulerDrafts, WithLittleMemoryAcceptedDraftsAreReadAgain) {
   options_.limits.kv_bytes = one->kv_bytes() * 2;
   one.reset();
   start();
-  const auto asked = ask_all(all);
+  const auto answers = ask_all(all);
   settle();
-  expect_all_whole(asked);
+  expect_all_whole(answers);
 }
 
 TEST_F(SchedulerDrafts, WithTheSuffixTreeAndTheControllerAnswersAreThePlainOnes) {

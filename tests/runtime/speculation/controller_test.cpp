@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 
@@ -173,10 +174,32 @@ TEST(SpeculationController, HasNoDraftsWithoutAnyOnOfferOrBeforePlainPasses) {
   EXPECT_EQ(c.choose({}, 1, 1), 0u);
   EXPECT_EQ(c.choose(worth, 1, 1), 2u);
   EXPECT_EQ(c.choose(worth, 2, 2), 0u) << "two answers were never seen without drafts";
-  c = controller{};
-  c.add({1, 0, 1, 1, 0.5});
-  c.add({1, 0, 1, 1, 0.5});
-  EXPECT_EQ(c.choose(worth, 1, 1, 10.0), 0u) << "making drafts takes longer than passes";
+}
+
+TEST(SpeculationController, AsksSlowDraftersOnlyWhileThatPays) {
+  const auto worth = std::vector<float>{0.9f, 0.8f, 0.7f};
+  for (const auto right : {0u, 3u}) {
+    auto c = controller{};
+    auto seconds = 0.0;
+    auto tokens = 0u, asked = 0u, passes = 0u;
+    for (; tokens < 1000; ++passes) {
+      const auto asks = c.may_ask();
+      asked += asks ? 1 : 0;
+      const auto n = asks ? static_cast<std::uint32_t>(c.choose(worth, 1, 1)) : 0;
+      const auto gave = 1 + std::min(n, right);
+      const auto drafting = asks ? 0.2 : 0.0;
+      c.add({1, n, 1, gave, 1.0 + 0.01 * n, drafting});
+      seconds += 1.0 + 0.01 * n + drafting;
+      tokens += gave;
+    }
+    if (right == 0) {
+      EXPECT_LE(seconds, 1.03 * tokens + 1);
+      EXPECT_LT(asked, passes / 20);
+    } else {
+      EXPECT_LT(seconds, 0.4 * tokens);
+      EXPECT_GT(asked, passes * 9 / 10);
+    }
+  }
 }
 
 // ---- what passes cost ---------------------------------------------------------------------------
