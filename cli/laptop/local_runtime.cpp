@@ -1,6 +1,7 @@
 #include "cli/laptop/local_runtime.hpp"
 
 #include "actors/net/model_match.hpp"
+#include "cli/support/cache.hpp"
 #include "cli/support/last_resort.hpp"
 #include "cli/support/limit_check.hpp"
 #include "cli/support/model_path.hpp"
@@ -205,6 +206,10 @@ local_runtime::start_sessions(actors::session_options o) {
     o.speculation = speculation_of(options_.speculation, model_.config);
     LARQL_TRY(o.speculation.sources,
               drafters_of(options_.speculation, {model_, compute(), kv_format(), context_.tokens}));
+    if (auto cache = cache_directory(process_environment)) {
+      o.speculation.memory = *std::move(cache) / "speculation.json";
+      o.speculation.place = cluster_ ? "nodes" : "local";
+    }
   }
   return actors::session_service::start(*system, model_, compute(), port(), o);
 }

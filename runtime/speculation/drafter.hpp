@@ -1,8 +1,9 @@
 // Who guesses how a text goes on. What a drafter says decides about time alone: every guess is
 // verified, and an answer is the same with any drafter and with none.
 //
-// Owner     A source belongs to a session service, a drafter to one answer; the source lives
-// longer. Threads   One: the thread that runs passes.
+// Owner     A source belongs to a session service, a drafter to one answer; the source outlives
+//           its drafters.
+// Threads   One: the thread that runs passes.
 
 #pragma once
 

@@ -1,5 +1,9 @@
 #include "runtime/speculation/speculator.hpp"
 
+#include "runtime/speculation/remembered.hpp"
+
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <numeric>
@@ -11,6 +15,8 @@ namespace {
 
 /// Of all answers of a pass together.
 constexpr std::size_t most_drafts = 128;
+/// Trees before there is anything to remember.
+constexpr std::uint64_t least_learnt = 20;
 /// Tokens that quick drafters expect to be right, so that slow ones need not be asked.
 constexpr auto sure_enough = 2.0f;
 
@@ -22,7 +28,24 @@ std::size_t most_drafts_of(const options& o) {
 } // namespace
 
 speculator::speculator(options o)
-    : options_(std::move(o)), seen_(options_.sources.size()), control_(options_.shape) {}
+    : options_(std::move(o)), seen_(options_.sources.size()), control_(options_.shape) {
+  if (options_.memory.empty())
+    return;
+  for (auto s = std::size_t{0}; s < seen_.size(); ++s)
+    if (const auto cells = read_seen(options_.memory, name_of(s)); !cells.empty())
+      seen_[s].restore(cells);
+}
+
+speculator::~speculator() {
+  if (options_.memory.empty() || verified_ < least_learnt)
+    return;
+  for (auto s = std::size_t{0}; s < seen_.size(); ++s)
+    (void) write_seen(options_.memory, name_of(s), seen_[s].cells()); // else it is learnt again
+}
+
+std::string speculator::name_of(std::size_t source) const {
+  return fmt::format("{}/{}", options_.place, options_.sources[source]->name());
+}
 
 bool speculator::is_on() const noexcept {
   return options_.how != mode::off && !options_.sources.empty();
@@ -104,6 +127,7 @@ void speculator::take_best(std::span<const wish> wishes, std::uint32_t rows) {
 
 void speculator::verified(const answer_drafts& of, std::span<const std::uint32_t> branch) {
   seen_[of.source].add(of.tree, branch);
+  ++verified_;
 }
 
 void speculator::learn(std::string_view client, std::span<const std::uint32_t> answer) {

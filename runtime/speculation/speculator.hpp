@@ -11,8 +11,10 @@
 #include "runtime/speculation/controller.hpp"
 #include "runtime/speculation/drafter.hpp"
 
+#include <filesystem>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -29,6 +31,9 @@ struct options {
   std::size_t drafts = 0; ///< of `fixed`; 1 to draft_tree::max_rows - 1
   std::vector<std::shared_ptr<drafter_source>> sources;
   expert_shape shape; ///< of the model
+  /// Where what was learnt of drafters is kept (remembered.hpp); empty: nowhere.
+  std::filesystem::path memory;
+  std::string place; ///< the kind of link that it is learnt on
 };
 
 /// What one answer has to do with speculation.
@@ -40,7 +45,12 @@ struct answer_drafts {
 
 class speculator {
 public:
+  /// Begins with what was remembered.
   explicit speculator(options o);
+  /// Writes what was learnt, as far as it can.
+  ~speculator();
+  speculator(const speculator&) = delete;
+  speculator& operator=(const speculator&) = delete;
 
   [[nodiscard]] bool is_on() const noexcept;
 
@@ -74,10 +84,12 @@ private:
   };
 
   [[nodiscard]] double propose(const wish& w, bool ask_slow);
+  [[nodiscard]] std::string name_of(std::size_t source) const;
   void take_best(std::span<const wish> wishes, std::uint32_t rows);
 
   options options_;
   std::vector<acceptance> seen_; // by source
+  std::uint64_t verified_ = 0;   // trees
   controller control_;
 
   // Scratch of plan().
