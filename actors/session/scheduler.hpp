@@ -161,7 +161,7 @@ private:
 
   // Drafts: scheduler_drafts.cpp
   [[nodiscard]] double plan_drafts(std::span<member> members, std::span<live_answer* const> among);
-  [[nodiscard]] generate::executor::part part_of(const member& m);
+  [[nodiscard]] generate::executor::part rows_of(const member& m);
   void note_decoded(const lane& l, session_clock::time_point now);
   void list_rows(due& d, std::vector<generate::executor::row>& rows) const;
   void accept_drafts(due& d);

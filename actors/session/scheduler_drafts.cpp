@@ -61,7 +61,7 @@ double scheduler::plan_drafts(std::span<member> members, std::span<live_answer* 
   return took;
 }
 
-generate::executor::part scheduler::part_of(const member& m) {
+generate::executor::part scheduler::rows_of(const member& m) {
   auto& a = *m.answer;
   const auto unread = std::span{a.tokens}.subspan(a.sequence->size() + a.in_passes, m.rows);
   if (!m.has_drafts)

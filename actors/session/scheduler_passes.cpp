@@ -137,7 +137,7 @@ result<void> scheduler::start(lane& l, std::span<const member> members) {
   auto wanted = std::vector<generate::executor::part>{};
   planned_.clear();
   for (const auto& m : members)
-    wanted.push_back(part_of(m));
+    wanted.push_back(rows_of(m));
   LARQL_TRY_VOID(run_->begin(l.pass, wanted));
   l.members.assign(members.begin(), members.end());
   l.begun = session_clock::now();
