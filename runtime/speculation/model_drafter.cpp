@@ -36,8 +36,8 @@ bool model_source::own_drafter::read(std::span<const std::uint32_t> text) {
       std::mismatch(text.begin(), text.end(), have.begin(), have.end()).first - text.begin());
   sequence_->truncate(static_cast<std::uint32_t>(std::min(common, text.size() - 1)));
   const auto left = text.subspan(sequence_->size());
-  return from_.run_->append(*sequence_, left.first(std::min(left.size(), read_at_once)))
-      .has_value();
+  const auto done = from_.run_->append(*sequence_, left.first(std::min(left.size(), read_at_once)));
+  return static_cast<bool>(done);
 }
 
 bool model_source::own_drafter::try_to(std::span<const std::uint32_t> text, std::size_t most,
