@@ -64,8 +64,9 @@ TEST_P(SuffixTree, FindsTheLongestRepeatedSuffixAndWhatFollowsIt) {
       const auto expected = longest_suffix(text, text, 2);
       const auto m = tree.repeated_suffix();
       ASSERT_EQ(m.length, expected.size()) << "seed " << seed << ", " << text.size() << " tokens";
-      if (m.length != 0)
+      if (m.length != 0) {
         ASSERT_EQ(next_of(tree, m), next_by_search(text, expected));
+      }
     }
     EXPECT_EQ(tree.size(), all.size());
   }
@@ -85,8 +86,9 @@ TEST_P(SuffixTree, FindsTheLongestSuffixOfAnotherTextAcrossNoSeparator) {
       const auto expected = longest_suffix(text, other, 1);
       const auto m = tree.find_suffix(other);
       ASSERT_EQ(m.length, expected.size());
-      if (m.length != 0)
+      if (m.length != 0) {
         ASSERT_EQ(next_of(tree, m), next_by_search(text, expected));
+      }
     }
   }
 }
