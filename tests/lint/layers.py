@@ -25,6 +25,7 @@ ALLOWED = {
     "runtime/models/gemma4": ["runtime/base", "runtime/quant", "runtime/kernels", "runtime/vindex", "runtime/experts"],
     "runtime/generate": ["runtime/base", "runtime/kernels", "runtime/experts", "runtime/models", "runtime/text",
                          "runtime/grammar"],
+    "runtime/speculation": ["runtime/base", "runtime/kernels", "runtime/experts", "runtime/models", "runtime/generate"],
     "runtime/hub": ["runtime/base", "runtime/vindex", "runtime/vindex/package", "runtime/experts", "runtime/import"],
     "schema": ["runtime"],
     # Rooms by the process that runs them: laptop, node and admin do not see each other.
