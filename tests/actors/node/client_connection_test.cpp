@@ -273,6 +273,7 @@ TEST_F(AnswersInPieces, LetOthersPassBetweenTheirPieces) {
   shard.answer(0, in_pieces(1, 3));
   settle();
   shard.answer(1, in_pieces(2, 1)); // whole
+  settle();
   receive(fd, frame_of(schema::ping{9}));
   const auto first = messages();
   ASSERT_EQ(first.size(), 3u);

@@ -8,6 +8,7 @@
 #include "actors/core/interfaces.hpp"
 #include "actors/core/state_actor.hpp"
 #include "actors/session/session_call.hpp"
+#include "actors/session/status.hpp"
 
 #include <map>
 #include <memory>

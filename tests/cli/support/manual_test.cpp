@@ -59,7 +59,7 @@ TEST_F(Manual, ThePageNamesEveryCommandAndOptionAndNoRequestSlipsIn) {
   EXPECT_TRUE(page.starts_with(".TH PROG 1 \"\" \"larql 1.2\"")) << page;
   EXPECT_TRUE(has(page, ".SS prog go\nGoes somewhere. It's \\equick\n")) << page;
   EXPECT_TRUE(has(page, "\\fB\\-s\\fR, \\fB\\-\\-speed\\fR \\fIVALUE\\fR\nMetres")) << page;
-  EXPECT_TRUE(has(page, "\\fB\\-\\-how\\fR walk|run\n")) << page;
+  EXPECT_TRUE(has(page, "\\fB\\-\\-how\\fR walk|\\:run\n")) << page;
   EXPECT_TRUE(has(page, "\n\\&.hidden start\n")) << page;
   EXPECT_TRUE(has(page, ".SS prog deep down\n")) << page;
   EXPECT_FALSE(has(page, "secret")) << page;
