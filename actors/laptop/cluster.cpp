@@ -1,10 +1,10 @@
 #include "actors/laptop/cluster.hpp"
 
+#include "actors/calls/node_link.hpp"
+#include "actors/calls/supervisor.hpp"
 #include "actors/core/errc.hpp"
 #include "actors/laptop/admin_proxy.hpp"
 #include "actors/laptop/laptop_guard.hpp"
-#include "actors/laptop/node_link.hpp"
-#include "actors/laptop/supervisor.hpp"
 #include "actors/net/message_io.hpp"
 #include "actors/policy/stall_tolerant_deadline.hpp"
 #include "runtime/base/jitter.hpp"

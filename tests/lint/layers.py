@@ -27,12 +27,14 @@ ALLOWED = {
                          "runtime/grammar"],
     "runtime/hub": ["runtime/base", "runtime/vindex", "runtime/vindex/package", "runtime/experts", "runtime/import"],
     "schema": ["runtime"],
-    # Rooms by the process that runs them: laptop, node and admin do not see each other.
+    # Rooms by the process that runs them: laptop, node and admin do not see each other. What calls nodes is
+    # shared by those that do.
     "actors/core": ["schema", "runtime"],
     "actors/policy": ["schema", "runtime"],
     "actors/net": ["actors/core", "schema", "runtime"],
-    "actors/laptop": ["actors/core", "actors/net", "actors/policy", "schema", "runtime"],
-    "actors/node": ["actors/core", "actors/net", "actors/policy", "schema", "runtime"],
+    "actors/calls": ["actors/core", "actors/net", "actors/policy", "schema", "runtime"],
+    "actors/laptop": ["actors/core", "actors/net", "actors/policy", "actors/calls", "schema", "runtime"],
+    "actors/node": ["actors/core", "actors/net", "actors/policy", "actors/calls", "schema", "runtime"],
     "actors/session": ["actors/core", "actors/policy", "schema", "runtime"],
     "actors/admin": ["actors/core", "actors/net", "actors/policy", "schema", "runtime"],
     "cli/support": ["actors/core", "actors/net", "schema", "runtime"],

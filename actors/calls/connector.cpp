@@ -1,4 +1,4 @@
-#include "actors/laptop/connector.hpp"
+#include "actors/calls/connector.hpp"
 
 #include "actors/net/dial.hpp"
 #include "runtime/base/log.hpp"

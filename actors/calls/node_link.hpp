@@ -1,5 +1,5 @@
-// The connection to an expert node, on the laptop. Turns calls into frames and frames into answers,
-// asks for signs of life, and forwards operators' requests to the node.
+// The connection to an expert node, at the side that calls. Turns calls into frames and frames into
+// answers, asks for signs of life, and forwards operators' requests to the node.
 //
 // Owner     The supervisor. Ends when the connection ends.
 // Blocking  Never: runs on the network thread.
@@ -29,7 +29,7 @@ struct link_options {
   std::chrono::milliseconds heartbeat{1000}; ///< zero: none
   unsigned misses = 5;
   supervisor_actor supervisor; ///< is told when the node's state changes; may be null
-  /// The laptop's digests of experts, to compare with those that the node gets to know while it
+  /// The own digests of experts, to compare with those that the node gets to know while it
   /// serves; may be null.
   owned_digest_fn owned_digest = {};
 };

@@ -1,4 +1,4 @@
-#include "actors/laptop/node_link.hpp"
+#include "actors/calls/node_link.hpp"
 
 #include "schema/codec.hpp"
 

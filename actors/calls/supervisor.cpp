@@ -1,4 +1,4 @@
-#include "actors/laptop/supervisor.hpp"
+#include "actors/calls/supervisor.hpp"
 
 #include "actors/core/errc.hpp"
 #include "actors/net/model_match.hpp"

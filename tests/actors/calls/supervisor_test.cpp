@@ -1,7 +1,7 @@
-// Mirrors actors/laptop/supervisor.hpp. No threads, no sockets: what dialling and resolving find is
+// Mirrors actors/calls/supervisor.hpp. No threads, no sockets: what dialling and resolving find is
 // what the test says, and time moves when the test says so.
 
-#include "tests/actors/laptop/supervisor_fixture.hpp"
+#include "tests/actors/calls/supervisor_fixture.hpp"
 
 namespace larql::actors {
 namespace {

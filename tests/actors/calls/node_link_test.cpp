@@ -1,6 +1,6 @@
-// Mirrors actors/laptop/node_link.hpp. No threads, no sockets: the network is virtual.
+// Mirrors actors/calls/node_link.hpp. No threads, no sockets: the network is virtual.
 
-#include "actors/laptop/node_link.hpp"
+#include "actors/calls/node_link.hpp"
 
 #include "schema/codec.hpp"
 #include "tests/support/deterministic_system.hpp"
