@@ -25,6 +25,19 @@ void put_model(Builder out, const model_identity& m) {
     out.setWeightsDigest(bytes_of(*m.weights_digest));
 }
 
+void put_reach(wire::Reach::Builder out, const reach& x) {
+  out.setCredits(x.credits);
+  auto parts = out.initParts(static_cast<unsigned>(x.parts.size()));
+  for (auto i = 0u; i < parts.size(); ++i) {
+    const auto& owned = x.parts[i].owned;
+    parts[i].setIncarnation(x.parts[i].incarnation);
+    parts[i].setFirstLayer(owned.layers.first);
+    parts[i].setLastLayer(owned.layers.last);
+    parts[i].setFirstExpert(owned.experts.first);
+    parts[i].setLastExpert(owned.experts.last);
+  }
+}
+
 void put_description(wire::Welcome::Builder out, const node_description& x) {
   out.setProtocol(x.protocol);
   out.setNode(x.node);
@@ -41,6 +54,8 @@ void put_description(wire::Welcome::Builder out, const node_description& x) {
   out.setState(wire_of(x.state));
   if (x.owned_digest)
     out.setOwnedDigest(bytes_of(*x.owned_digest));
+  if (!x.reached.parts.empty())
+    put_reach(out.initReach(), x.reached);
 }
 
 void put(wire::Message::Builder m, const hello& x) {
@@ -70,6 +85,10 @@ void put(wire::Message::Builder m, const expert_call& x) {
   out.setPickRows(bytes_of(x.pick_rows));
   out.setPickExperts(bytes_of(x.pick_experts));
   out.setPickWeights(bytes_of(x.pick_weights));
+  out.setDirect(x.direct);
+  out.setRemainingMicros(x.remaining_us);
+  if (!x.whole_rows.empty())
+    out.setWholeRows(bytes_of(x.whole_rows));
 }
 
 void put(wire::Message::Builder m, const expert_result& x) {
@@ -81,6 +100,9 @@ void put(wire::Message::Builder m, const expert_result& x) {
   out.setSums(bytes_of(x.sums));
   out.setComputeNanos(x.compute_ns);
   out.setQueueNanos(x.queue_ns);
+  if (!x.makers.empty())
+    out.setMakers(bytes_of(x.makers));
+  out.setForwardNanos(x.forward_ns);
 }
 
 void put(wire::Message::Builder m, const call_failed& x) {
@@ -89,6 +111,8 @@ void put(wire::Message::Builder m, const call_failed& x) {
   out.setIncarnation(x.incarnation);
   out.setCode(static_cast<wire::Failed::Code>(x.code));
   out.setText(x.text.substr(0, max_text_bytes));
+  out.setFirstExpert(x.missing.first);
+  out.setLastExpert(x.missing.last);
 }
 
 void put(wire::Message::Builder m, const ping& x) {
@@ -107,6 +131,8 @@ void put(wire::Message::Builder m, const pong& x) {
   out.setState(wire_of(x.state));
   if (x.owned_digest)
     out.setOwnedDigest(bytes_of(*x.owned_digest));
+  if (!x.reached.parts.empty())
+    put_reach(out.initReach(), x.reached);
 }
 
 void put(wire::Message::Builder m, const ask_status& x) {
@@ -135,6 +161,12 @@ void put(wire::Message::Builder m, const node_status& x) {
     out.setOwnAnswers(bytes_of(*x.own_answers));
   if (x.owned_digest)
     out.setOwnedDigest(bytes_of(*x.owned_digest));
+  out.setRows(x.rows);
+  out.setComputeNanos(x.compute_ns);
+  out.setReachedNodes(x.reached_nodes);
+  out.setForwardedCalls(x.forwarded_calls);
+  out.setForwardedRows(x.forwarded_rows);
+  out.setForwardNanos(x.forward_ns);
 }
 
 void put(wire::Message::Builder m, const control& x) {
