@@ -83,8 +83,8 @@ bool add_extension(X509* to, X509* issuer, int nid, const std::string& value) {
 }
 
 // A certificate with a random serial number, subject and validity; not signed yet.
-result<x509_ptr> new_certificate(EVP_PKEY* key, const std::string& unit, const std::string& name,
-                                 int days) {
+result<x509_ptr> new_certificate(EVP_PKEY* key, const std::vector<std::string>& units,
+                                 const std::string& name, int days) {
   auto out = x509_ptr{X509_new()};
   auto serial = std::array<unsigned char, 16>{};
   if (!out || RAND_bytes(serial.data(), serial.size()) != 1)
@@ -99,7 +99,9 @@ result<x509_ptr> new_certificate(EVP_PKEY* key, const std::string& unit, const s
       X509_gmtime_adj(X509_getm_notBefore(out.get()), -day_seconds) == nullptr ||
       X509_gmtime_adj(X509_getm_notAfter(out.get()), day_seconds * days) == nullptr ||
       X509_set_pubkey(out.get(), key) != 1 || !add_entry(subject, "O", "larql") ||
-      !add_entry(subject, "OU", unit) || !add_entry(subject, "CN", name))
+      !std::all_of(units.begin(), units.end(),
+                   [&](const auto& unit) { return add_entry(subject, "OU", unit); }) ||
+      !add_entry(subject, "CN", name))
     return crypto_error("certificate");
   return out;
 }
@@ -179,6 +181,26 @@ result<void> check_days(int days) {
   return {};
 }
 
+// The role first: those who know nothing else read that one.
+std::vector<std::string> units_of(const member_request& request) {
+  auto out = std::vector<std::string>{name_of(request.role)};
+  if (request.also.sessions)
+    out.emplace_back(sessions_capability);
+  if (request.also.calls_nodes)
+    out.emplace_back(calls_nodes_capability);
+  return out;
+}
+
+result<void> check_capabilities(const member_request& request) {
+  if (request.also.sessions && request.role == peer_role::node)
+    return fail(errc::usage, "sessions are opened by laptops, and {} is to be a node",
+                request.name);
+  if (request.also.calls_nodes && request.role != peer_role::node)
+    return fail(errc::usage, "calls-nodes is for nodes: a {} calls them anyway",
+                name_of(request.role));
+  return {};
+}
+
 } // namespace
 
 result<void> create_authority(const fs::path& dir, const std::string& cluster, int days,
@@ -190,7 +212,7 @@ result<void> create_authority(const fs::path& dir, const std::string& cluster, i
     return fail(errc::io, "{}: create directory: {}", dir.string(), error.message());
   LARQL_TRY_VOID(check_absent_pair(dir / "ca", replace));
   LARQL_TRY(const auto key, new_key());
-  LARQL_TRY(const auto ca, new_certificate(key.get(), "authority", cluster, days));
+  LARQL_TRY(const auto ca, new_certificate(key.get(), {"authority"}, cluster, days));
   if (!add_extension(ca.get(), ca.get(), NID_basic_constraints, "critical,CA:TRUE,pathlen:0") ||
       !add_extension(ca.get(), ca.get(), NID_key_usage, "critical,keyCertSign,cRLSign") ||
       !add_extension(ca.get(), ca.get(), NID_subject_key_identifier, "hash"))
@@ -202,6 +224,7 @@ result<void> create_authority(const fs::path& dir, const std::string& cluster, i
 result<void> issue_certificate(const fs::path& dir, const member_request& request, bool replace) {
   LARQL_TRY_VOID(check_name(request.name));
   LARQL_TRY_VOID(check_days(request.days));
+  LARQL_TRY_VOID(check_capabilities(request));
   LARQL_TRY(const auto hosts, alternative_names(request.hosts));
   LARQL_TRY(const auto ca_text, read_pem(dir / "ca.pem"));
   LARQL_TRY(const auto key_text, read_pem(dir / "ca.key"));
@@ -217,7 +240,7 @@ result<void> issue_certificate(const fs::path& dir, const member_request& reques
   LARQL_TRY_VOID(check_absent_pair(dir / request.name, replace));
   LARQL_TRY(const auto key, new_key());
   LARQL_TRY(const auto member,
-            new_certificate(key.get(), name_of(request.role), request.name, request.days));
+            new_certificate(key.get(), units_of(request), request.name, request.days));
   auto* m = member.get();
   if (!add_extension(m, ca.get(), NID_basic_constraints, "critical,CA:FALSE") ||
       !add_extension(m, ca.get(), NID_key_usage, "critical,digitalSignature") ||

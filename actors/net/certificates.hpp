@@ -1,7 +1,8 @@
 // A small certificate authority for one cluster: `larql certs`.
 //
 //     DIR/ca.pem, DIR/ca.key            the authority; the key stays with the operator
-//     DIR/NAME.pem, DIR/NAME.key        a member; its role stands in the certificate as OU
+//     DIR/NAME.pem, DIR/NAME.key        a member; its role stands in the certificate as OU,
+//                                       what it may beside that as further OUs
 //
 // Keys are P-256 and readable by their owner only. Certificates are valid from a day before they
 // are made, because clocks of cheap machines differ.
@@ -31,6 +32,7 @@ struct member_request {
   peer_role role = peer_role::node;
   std::vector<std::string> hosts; ///< names and addresses, for the SAN
   int days = member_days;
+  peer_capabilities also = {};
 };
 
 /// Makes DIR/NAME.pem and DIR/NAME.key with the authority in DIR.

@@ -17,13 +17,29 @@ enum class peer_role : std::uint8_t {
   operator_ ///< calls and status, and drain and restart
 };
 
+/// What a certificate allows beside its role. As further OUs on it: never change the names.
+struct peer_capabilities {
+  bool sessions = false;    ///< opens sessions at nodes
+  bool calls_nodes = false; ///< of a node: calls other nodes
+
+  friend bool operator==(const peer_capabilities&, const peer_capabilities&) = default;
+};
+inline constexpr const char* sessions_capability = "sessions";
+inline constexpr const char* calls_nodes_capability = "calls-nodes";
+
 struct peer_identity {
   peer_role role = peer_role::anyone;
   std::string name = {}; ///< of the certificate; empty for anyone
   /// When the certificate expires; none for anyone.
   std::optional<std::chrono::system_clock::time_point> until = {};
+  peer_capabilities also = {};
 
-  [[nodiscard]] bool may_call() const noexcept { return role != peer_role::node; }
+  [[nodiscard]] bool may_call() const noexcept {
+    return role != peer_role::node || also.calls_nodes;
+  }
+  [[nodiscard]] bool may_open_sessions() const noexcept {
+    return role == peer_role::anyone || also.sessions;
+  }
   [[nodiscard]] bool may_control() const noexcept {
     return role == peer_role::anyone || role == peer_role::operator_;
   }

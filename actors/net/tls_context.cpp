@@ -95,6 +95,21 @@ std::string entry_of(X509* certificate, int nid) {
   return text.data();
 }
 
+// Behind the role stand capabilities; those of a later version mean nothing here.
+peer_capabilities capabilities_of(X509* certificate) {
+  auto out = peer_capabilities{};
+  auto* const subject = X509_get_subject_name(certificate);
+  for (auto at = X509_NAME_get_index_by_NID(subject, NID_organizationalUnitName, -1); at >= 0;
+       at = X509_NAME_get_index_by_NID(subject, NID_organizationalUnitName, at)) {
+    const auto* text = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at));
+    const auto unit = std::string_view{reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
+                                       static_cast<std::size_t>(ASN1_STRING_length(text))};
+    out.sessions = out.sessions || unit == sessions_capability;
+    out.calls_nodes = out.calls_nodes || unit == calls_nodes_capability;
+  }
+  return out;
+}
+
 result<peer_identity> identity_from(X509* certificate) {
   auto out = peer_identity{};
   out.name = entry_of(certificate, NID_commonName);
@@ -110,6 +125,7 @@ result<peer_identity> identity_from(X509* certificate) {
         errc::mismatch,
         "certificate of \"{}\" names the role \"{}\" (OU), expected laptop, node or operator",
         out.name, role);
+  out.also = capabilities_of(certificate);
   return out;
 }
 

@@ -22,6 +22,7 @@ struct options {
   std::string cluster = "larql";
   actors::member_request member;
   std::string role = "node";
+  std::vector<std::string> also;
   fs::path secret = "cluster.secret";
 };
 using options_ptr = std::shared_ptr<options>;
@@ -40,6 +41,8 @@ result<void> issue(const options& o) {
   request.role = o.role == "node"     ? actors::peer_role::node
                  : o.role == "laptop" ? actors::peer_role::laptop
                                       : actors::peer_role::operator_;
+  for (const auto& a : o.also)
+    (a == actors::sessions_capability ? request.also.sessions : request.also.calls_nodes) = true;
   if (o.days != 0)
     request.days = o.days;
   LARQL_TRY_VOID(actors::issue_certificate(o.dir, request, o.force));
@@ -133,6 +136,11 @@ void add_certs(command_parser& app, action& chosen) {
       .show_default();
   issue_command.add_option("--host", o->member.hosts,
                            "Name or address of the machine, for the certificate; may be repeated");
+  issue_command
+      .add_option("--allow", o->also,
+                  "What it may beside its role: sessions (a laptop has its sessions at nodes), "
+                  "calls-nodes (a node calls others for them); may be repeated")
+      .one_of({actors::sessions_capability, actors::calls_nodes_capability});
   issue_command.footer("larql certs issue alpha --host 10.0.0.7\n"
                        "larql certs issue ann --role operator");
   dir(issue_command);
