@@ -28,7 +28,7 @@ namespace larql::actors {
 struct link_options {
   std::chrono::milliseconds heartbeat{1000}; ///< zero: none
   unsigned misses = 5;
-  supervisor_actor supervisor; ///< is told when the node's state changes; may be null
+  supervisor_actor supervisor; ///< is told when the node's state or reach changes; may be null
   /// The own digests of experts, to compare with those that the node gets to know while it
   /// serves; may be null.
   owned_digest_fn owned_digest = {};
@@ -57,6 +57,7 @@ private:
   void fail_all(const std::string& why);
   void fail_call(std::uint64_t id, failure_code code, const std::string& text);
   void on_tick();
+  void ping();
   void on_pong(const schema::pong& p);
   /// True if `m` answers an operator's request.
   [[nodiscard]] bool answers_admin_request(schema::message& m);
@@ -83,6 +84,7 @@ private:
   message_pool<received_result> answers_;
   shard_status status_;
   schema::node_state state_;
+  schema::reach reached_;
   time heard_{};              // when the last frame came
   time asked_{};              // when the last ping was sent
   time ticked_{};             // when the last tick came

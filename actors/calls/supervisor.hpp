@@ -49,6 +49,7 @@ struct supervisor_options {
   std::shared_ptr<const experts::maker_ledger> makers = std::make_shared<experts::maker_ledger>();
   /// The own digests of experts, to compare with a node's; may be null.
   owned_digest_fn owned_digest = {};
+  std::string place = "on the laptop"; ///< where the own model is, for messages
   /// Called in the supervisor's thread with every change.
   std::function<void(const cluster_status_ptr&)> on_change = [](const cluster_status_ptr&) {};
   std::function<double()> uniform = [] { return 0.5; }; ///< random numbers in [0, 1), for jitter
@@ -90,6 +91,7 @@ private:
   [[nodiscard]] accepted_ptr placement_of(const schema::announce& node);
   void on_joined(const connect_result_ptr& outcome);
   void on_notice(std::uint64_t incarnation, schema::node_state state);
+  void on_reach(std::uint64_t incarnation, const reach_ptr& reached);
   void on_condemned(std::uint64_t incarnation, const std::string& why);
   void on_down(const caf::down_msg& m);
 

@@ -84,6 +84,17 @@ TEST_F(NodeLink, AnswersACallWithTheResultThatNamesIt) {
   EXPECT_EQ(status().waiting, 0u);
 }
 
+TEST_F(NodeLink, ARelayIsAskedAtOnceHowManyCallsItTakes) {
+  EXPECT_TRUE(sent(fd).empty()) << "this one is none";
+  auto relay = std::make_shared<schema::node_description>(*description_);
+  relay->reached = {0, {{7, {{0, 9}, {4, 7}}}}};
+  description_ = relay;
+  fd = 1008;
+  caf::anon_send_exit(link, caf::exit_reason::user_shutdown);
+  start({std::chrono::milliseconds{0}, 0, {}});
+  EXPECT_EQ(sent(fd), frame_of(schema::ping{1}));
+}
+
 TEST_F(NodeLink, TakesFramesInAnyPieces) {
   const auto a = call(1), b = call(2), c = call(3);
   auto bytes = frame_of(result(1));
