@@ -368,6 +368,8 @@ result<node_end> serve_node(const node_settings& settings) {
   auto options =
       actors::node_server_options{{*k, pool}, bank, description, std::move(listening), tls, {}};
   options.buffer_bytes = s.buffer_bytes;
+  options.reached = s.reach;
+  options.owned_digest = [w = identity](const experts::ownership& of) { return w->digest_of(of); };
   options.restart_node = [] { ::kill(::getpid(), process_signals::restart); };
   auto signal = 0;
   try {

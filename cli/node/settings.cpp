@@ -67,6 +67,8 @@ result<void> take_topology(const node_flags& flags, node_settings& out) {
   out.threads = node->threads;
   out.warmup = node->warmup;
   out.mlock = node->mlock;
+  if (node->relay)
+    out.reach = c;
   out.bind = node->address.host;
   out.port = node->address.port;
   if (!node->listen.empty()) {
@@ -170,6 +172,10 @@ result<void> take_environment(const environment_fn& environment, node_settings& 
   LARQL_TRY_VOID(env.with("TLS_KEY", path(out.protect.files.key)));
   LARQL_TRY_VOID(env.with("CLUSTER_SECRET_FILE", path(out.protect.secret_file)));
   LARQL_TRY_VOID(env.with("CLUSTER_SECRET", text(out.protect.secret)));
+  LARQL_TRY_VOID(env.with("REACH", [&](const std::string& v, const char*) -> result<void> {
+    LARQL_TRY(out.reach, topology::load_cluster(v, topology::reader::node));
+    return {};
+  }));
   return {};
 }
 
@@ -209,6 +215,9 @@ result<void> take_flags(const node_flags& f, node_settings& out) {
   }
   if (!f.join.empty()) {
     LARQL_TRY(out.join, topology::parse_host_port(f.join, "--join"));
+  }
+  if (!f.reach.empty()) {
+    LARQL_TRY(out.reach, topology::load_cluster(f.reach, topology::reader::node));
   }
   if (!f.available_ram.empty()) {
     LARQL_TRY(out.available_ram, parse_bytes(f.available_ram, "--available-ram"));
@@ -300,6 +309,10 @@ void add_node_options(command_parser& app, node_flags& f) {
       .group("Joining and downloads");
   app.add_option("--join", f.join, "HOST:PORT of a laptop that this node announces itself to")
       .group("Joining and downloads");
+  app.add_option(
+      "--reach", f.reach,
+      "Cluster file of nodes near this one: it answers for their experts as well, and asks "
+      "them (env REACH; in a cluster file relay = true)");
   app.add_option("--available-ram", f.available_ram,
                  "With --join: memory to offer, like 6GB; the laptop says which experts to load")
       .group("Joining and downloads");
@@ -318,6 +331,12 @@ result<node_settings> merge_settings(const node_flags& flags, const environment_
   LARQL_TRY_VOID(take_topology(flags, out));
   LARQL_TRY_VOID(take_environment(environment, out));
   LARQL_TRY_VOID(take_flags(flags, out));
+  if (out.reach) { // it is reached with what protects this node, whatever the file says for laptops
+    for (auto& n : out.reach->nodes)
+      n.address.tls = out.protect.enabled();
+    for (auto& d : out.reach->find.dns)
+      d.tls = out.protect.enabled();
+  }
   if (out.vindex.empty())
     out.vindex = default_vindex;
   LARQL_TRY_VOID(check(out));

@@ -34,6 +34,7 @@ struct node_flags {
   std::filesystem::path secret_file;
   bool insecure_bind = false;
   std::string join;
+  std::filesystem::path reach;
   std::string available_ram;
   std::string buffer_memory;
   std::string http_bind;
@@ -55,6 +56,7 @@ struct node_settings {
   topology::security protect;
   bool insecure_bind = false;
   std::optional<topology::shard_url> join;
+  std::optional<topology::cluster> reach;     ///< nodes that this one answers for as well
   std::optional<std::uint64_t> available_ram; ///< bytes offered for experts; with join only
   bool warmup = false;
   bool mlock = false;

@@ -64,7 +64,7 @@ result<std::string> node_name(const toml_table& t) {
 
 result<node_entry> read_node(const toml_table& t, const fs::path& base) {
   LARQL_TRY_VOID(t.only({"name", "address", "experts", "layers", "vindex", "listen", "http",
-                         "threads", "warmup", "mlock", "certificate", "key"}));
+                         "threads", "warmup", "mlock", "relay", "certificate", "key"}));
   auto out = node_entry{};
   out.where = t.where("name");
   LARQL_TRY(out.name, node_name(t));
@@ -85,6 +85,7 @@ result<node_entry> read_node(const toml_table& t, const fs::path& base) {
   out.threads = static_cast<unsigned>(threads);
   LARQL_TRY(out.warmup, t.boolean_or("warmup", false));
   LARQL_TRY(out.mlock, t.boolean_or("mlock", false));
+  LARQL_TRY(out.relay, t.boolean_or("relay", false));
   // Not opened: the key of a node is on that node only.
   LARQL_TRY(const auto certificate, t.string_or("certificate", {}));
   LARQL_TRY(const auto key, t.string_or("key", {}));
@@ -161,14 +162,21 @@ result<hedging> read_hedging(const toml_table& t) {
   return out;
 }
 
-result<row_encoding> read_wire(const toml_table& t) {
-  LARQL_TRY_VOID(t.only({"rows"}));
+result<void> read_wire(const toml_table& t, cluster& out) {
+  LARQL_TRY_VOID(t.only({"rows", "relay", "complete_rows"}));
   LARQL_TRY(const auto rows, t.string_or("rows", "auto"));
-  if (rows == "auto")
-    return row_encoding::automatic;
-  if (rows == "f32")
-    return row_encoding::f32;
-  return t.wrong("rows", fmt::format("is \"{}\", expected \"auto\" or \"f32\"", rows));
+  if (rows != "auto" && rows != "f32")
+    return t.wrong("rows", fmt::format("is \"{}\", expected \"auto\" or \"f32\"", rows));
+  out.rows = rows == "auto" ? row_encoding::automatic : row_encoding::f32;
+  LARQL_TRY(const auto relay, t.string_or("relay", "auto"));
+  if (relay != "auto" && relay != "never" && relay != "always")
+    return t.wrong("relay",
+                   fmt::format("is \"{}\", expected \"auto\", \"never\" or \"always\"", relay));
+  out.relays = relay == "auto"    ? relay_use::measured
+               : relay == "never" ? relay_use::never
+                                  : relay_use::always;
+  LARQL_TRY(out.complete_rows, t.boolean_or("complete_rows", out.complete_rows));
+  return {};
 }
 
 result<void> check_unique(const cluster& c) {
@@ -218,7 +226,7 @@ result<cluster> parse_cluster(std::string_view text, std::string name, const fs:
   LARQL_TRY(const auto hedge, root.table("hedging"));
   LARQL_TRY(out.hedge, read_hedging(hedge));
   LARQL_TRY(const auto wire, root.table("wire"));
-  LARQL_TRY(out.rows, read_wire(wire));
+  LARQL_TRY_VOID(read_wire(wire, out));
   if (out.nodes.empty() && !out.find.enabled())
     return fail(errc::usage, "{}: has no [[node]] and no [discovery]: nobody would own an expert",
                 out.source);
