@@ -235,6 +235,8 @@ result<void> cluster::start(caf::actor_system& sys, const cluster_options& optio
   r.hedge = options.topology.hedge;
   r.uniform = jitter_source();
   r.spot_check = options.topology.spot_check;
+  r.relays = options.topology.relays;
+  r.complete_rows = options.topology.complete_rows;
   r.makers = makers_;
   r.condemn = [slot = supervisor_, makers = makers_](const cluster_member& m, const std::string&) {
     slot->condemn(m, *makers);

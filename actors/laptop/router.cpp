@@ -89,6 +89,7 @@ router_state::node_call router_state::new_call() {
   p.tried.clear();
   p.check.reset();
   p.answered = false;
+  p.whole_rows.clear();
   return p;
 }
 
@@ -104,10 +105,11 @@ void router_state::on_route(const layer_job_ptr& job) {
   const auto pending = new_job();
   pending->job = job;
   job->sums.assign(std::size_t{job->row_count} * job->hidden, 0);
+  pending->row_states.assign(job->row_count, pending_job::row_state::empty);
   jobs_.push_back(pending);
   if (undecided_)
     return finish(pending, *std::exchange(undecided_, std::nullopt));
-  dispatch(pending, job->assignments, {});
+  dispatch_first(pending);
   finish_if_done(pending);
 }
 
@@ -137,8 +139,12 @@ void router_state::on_view(const cluster_view_ptr& view) {
   // Records of nodes that went for good.
   if (nodes_.size() > 4 * view->members.size() + 64)
     std::erase_if(nodes_, [&](const auto& entry) {
-      return std::none_of(view->members.begin(), view->members.end(),
-                          [&](const auto& m) { return m.description->incarnation == entry.first; });
+      const auto is_gone =
+          std::none_of(view->members.begin(), view->members.end(),
+                       [&](const auto& m) { return m.description->incarnation == entry.first; });
+      if (is_gone)
+        ways_.forget(entry.first);
+      return is_gone;
     });
 }
 
@@ -208,9 +214,9 @@ void router_state::add_calls(const job_ptr& job, std::size_t member,
 // One call, or several for a node that takes fewer rows at once than the job has.
 void router_state::send_calls(const job_ptr& job, std::size_t member,
                               std::span<const experts::assignment> assignments,
-                              std::optional<std::size_t> witness) {
+                              std::optional<std::size_t> witness, bool relayed) {
   const auto send_out = [&](node_call& p) {
-    send(job, p, member);
+    send(job, p, member, relayed);
     if (witness)
       begin_check(job, p, *witness);
   };
@@ -233,9 +239,10 @@ void router_state::send_calls(const job_ptr& job, std::size_t member,
   }
 }
 
-void router_state::send(const job_ptr& job, node_call& p, std::size_t member) {
+void router_state::send(const job_ptr& job, node_call& p, std::size_t member, bool relayed) {
   const auto& m = view_->members[member];
   auto& node = record_of(m);
+  const auto& timing = relayed ? node.relay_timing : node.timing;
   const auto units = units_of(p.assignments);
   const auto now = this->now();
   auto a = attempt{};
@@ -244,16 +251,25 @@ void router_state::send(const job_ptr& job, node_call& p, std::size_t member) {
   a.member_index = member;
   a.sent = now;
   a.asked = self_->clock().now();
-  a.expected_us = node.timing.expected_us(units);
-  a.allowed = node.timing.deadline(units, options_.limits);
+  a.relayed = relayed;
+  a.expected_us = timing.expected_us(units);
+  a.allowed = timing.deadline(units, options_.limits);
   a.deadline = now + a.allowed;
-  if (options_.hedge.enabled && p.attempts.empty())
-    if (const auto slow = node.timing.slow_after(units, options_.hedge.quantile); slow.count() > 0)
+  if (options_.hedge.enabled && p.attempts.empty() && !relayed)
+    if (const auto slow = timing.slow_after(units, options_.hedge.quantile); slow.count() > 0)
       a.hedge_at = now + slow;
   node.busy_us += a.expected_us;
   node.asked = now;
+  if (relayed) {
+    ++node.relayed;
+    ++job->job->stats.relayed;
+    mark_whole_rows(*job, p);
+  }
   auto frame = frames_.take();
-  builder_.build(a.id, *job->job, p.assignments, p.rows, *frame);
+  builder_.build(
+      {a.id, a.allowed, !relayed,
+       relayed ? std::span<const std::byte>{p.whole_rows} : std::span<const std::byte>{}},
+      *job->job, p.assignments, p.rows, *frame);
   frames_.let_go_if_large(frame);
   job->job->stats.bytes_sent += frame->size();
   ++job->job->stats.calls;
@@ -271,8 +287,9 @@ void router_state::send(const job_ptr& job, node_call& p, std::size_t member) {
 }
 
 void router_state::release(const attempt& a) {
-  auto& busy = record_of(a.member()).busy_us;
-  busy = std::max(busy - a.expected_us, 0.0f);
+  auto& node = record_of(a.member());
+  node.busy_us = std::max(node.busy_us - a.expected_us, 0.0f);
+  node.relayed -= a.relayed ? 1 : 0;
 }
 
 void router_state::park(const job_ptr& job, std::span<const experts::assignment> assignments) {
@@ -298,6 +315,8 @@ void router_state::finish(const job_ptr& job, result<void> how) {
     drop_call(*job, job->calls.back().id);
   }
   job->parked.clear();
+  if (how)
+    learn_way(*job);
   const auto done = std::move(job->job);
   std::erase(jobs_, job_ptr{job}); // a copy: `job` may be the one that is erased
   done->finish(std::move(how));

@@ -5,6 +5,7 @@
 #include "actors/laptop/router.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace larql::actors {
 
@@ -20,6 +21,7 @@ struct router_state::attempt {
   std::optional<time> deadline; // none once it has passed
   std::optional<time> hedge_at;
   float expected_us = 0;
+  bool relayed = false; // the node asks others for what it does not own
 
   [[nodiscard]] const cluster_member& member() const { return view->members[member_index]; }
 };
@@ -33,6 +35,7 @@ struct router_state::node_call {
   std::vector<std::uint64_t> tried;             // incarnations of the nodes that were asked
   std::shared_ptr<spot_check> check;            // that the answer waits for
   bool answered = false;                        // its answer is in the check
+  std::vector<std::byte> whole_rows;            // of a relayed call, as in schema::expert_call
 
   /// No call of it is within its deadline any more.
   [[nodiscard]] bool is_late() const {
@@ -55,6 +58,12 @@ struct router_state::pending_job {
   bool is_said = false; // people know what it waits for
   bool finished = false;
 
+  // What the sums of each row hold. A complete row takes no other addend.
+  enum class row_state : std::uint8_t { empty, added, complete };
+  std::vector<row_state> row_states;
+  std::optional<way> taken_way; // if there was a choice
+  time started{};
+
   /// As new; the memory stays. @pre finished, so calls and parked are empty
   void reset() {
     retry_at.reset();
@@ -63,6 +72,7 @@ struct router_state::pending_job {
     last_owned = {};
     retries = node_failures = 0;
     is_said = finished = false;
+    taken_way.reset();
   }
 
   [[nodiscard]] node_call* find(std::uint64_t call_id) {
@@ -104,6 +114,13 @@ struct router_state::spot_check {
   for (auto i = std::size_t{0}; i < assignments.size(); ++i)
     distinct += i == 0 || assignments[i].expert != assignments[i - 1].expert;
   return distinct + static_cast<std::uint32_t>(assignments.size());
+}
+
+/// The i-th of the other nodes that had a part in a result.
+[[nodiscard]] inline std::uint64_t maker_at(const schema::expert_result& r, std::size_t i) {
+  auto out = std::uint64_t{0};
+  std::memcpy(&out, r.makers.data() + i * sizeof out, sizeof out);
+  return out;
 }
 
 /// Whether a node could answer all of a call.
