@@ -82,6 +82,7 @@ TEST_F(Relay, TwoThatReachEachOtherDoNotPassACallRound) {
   EXPECT_EQ(other_shard->calls().size(), 1u);
   EXPECT_EQ(owners[0].calls().size(), 1u);
   caf::anon_send_exit(other, caf::exit_reason::user_shutdown);
+  settle();
 }
 
 TEST_F(Relay, AnOwnerGetsTheRowsThatNeedItAndTheTimeThatIsLeft) {
