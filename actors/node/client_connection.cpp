@@ -1,6 +1,7 @@
 #include "actors/node/client_connection.hpp"
 
 #include "actors/core/errc.hpp"
+#include "actors/node/relay_plan.hpp"
 #include "actors/node/session_desk.hpp"
 #include "runtime/base/log.hpp"
 #include "runtime/base/wipe.hpp"
@@ -39,7 +40,10 @@ client_connection_state::client_connection_state(pointer self, accepted_client_p
       node_(std::move(node)),
       reader_(client_->hello.model ? schema::max_frame_bytes : schema::max_hello_bytes),
       held_(node_.counters->buffers),
-      reading_(node_.read_limit) {}
+      reading_(node_.read_limit) {
+  if (node_.reach && client_->hello.model)
+    credits_ = std::make_unique<reach_book::share>(node_.reach);
+}
 
 client_connection_state::~client_connection_state() {
   gone_->store(true);
@@ -94,7 +98,8 @@ void client_connection_state::on_frame(shared_buffer body) {
     on_call(*call, std::move(body));
   else if (const auto* asked = std::get_if<schema::ping>(&*m))
     send_message(schema::pong{asked->nonce, node_.description->incarnation, served_, waiting_,
-                              node_.state, node_.counters->owned_digest()});
+                              node_.state, node_.counters->owned_digest(),
+                              credits_ ? credits_->renew() : schema::reach{}});
   else if (const auto* ask = std::get_if<schema::ask_status>(&*m))
     on_ask_status(ask->nonce);
   else if (const auto* control = std::get_if<schema::control>(&*m))
@@ -127,14 +132,18 @@ void client_connection_state::on_call(const schema::expert_call& call, shared_bu
                                    waiting_bytes_));
   if (!hold(bytes))
     return refuse_call(id, failure_code::overloaded, what_is_held());
+  const auto others = credits_ && !call.direct && needs_others(call, node_.description->owned);
+  if (others && !credits_->begin())
+    return refuse_call(id, failure_code::overloaded,
+                       "as many calls as this connection has credits for wait for other nodes");
   ++waiting_;
   client_->activity->pending.fetch_add(1);
   waiting_bytes_ += bytes;
   node_.counters->waiting.fetch_add(1);
   const auto request = self_->new_request_id(caf::message_priority::normal);
   const auto arrived = std::chrono::steady_clock::now();
-  calls_.push_back(
-      {request.response_id(), id, call.layer, bytes, arrived, self_->clock().now() + call_timeout});
+  calls_.push_back({request.response_id(), id, call.layer, bytes, others, arrived,
+                    self_->clock().now() + call_timeout});
   wake_by(calls_.front().until);
   // What request().then() does, with memory that is used again.
   caf::actor_cast<caf::strong_actor_ptr>(node_.shard)
@@ -237,6 +246,8 @@ client_connection_state::finish_call(caf::message_id reply) {
   if (it == calls_.end())
     return std::nullopt;
   const auto call = *it;
+  if (call.needs_others)
+    credits_->end();
   --waiting_;
   waiting_bytes_ -= call.bytes;
   (void) hold(); // less
@@ -246,90 +257,6 @@ client_connection_state::finish_call(caf::message_id reply) {
   node_.counters->waiting.fetch_sub(1);
   node_.counters->served.fetch_add(1);
   return call;
-}
-
-void client_connection_state::on_ask_status(std::uint64_t nonce) {
-  if (++requests_ > most_requests)
-    return drop("asks on and on without waiting for the answers");
-  // The node always answers; a finite timeout would be kept until it passes (see calls_).
-  self_->request(node_.node, caf::infinite, status_atom::value)
-      .then(
-          [this, nonce](const node_status_ptr& status) {
-            --requests_;
-            auto answer = *status;
-            answer.nonce = nonce;
-            send_message(answer);
-          },
-          [this](const caf::error& err) { drop(text_of(err)); });
-}
-
-void client_connection_state::on_control(const schema::control& c) {
-  if (++requests_ > most_requests)
-    return drop("gives orders on and on without waiting for the answers");
-  const auto activity = client_->activity;
-  activity->pending.fetch_add(1);
-  const auto done = [this, activity, id = c.id](bool ok, std::string text) {
-    --requests_;
-    activity->pending.fetch_sub(1);
-    send_message(schema::controlled{id, ok, std::move(text)});
-  };
-  if (!client_->identity.may_control())
-    return done(false, fmt::format("a {} may not control a node, only an operator may",
-                                   name_of(client_->identity.role)));
-  const auto& who = client_->identity;
-  log_info("node", "{}{}: asks for {}", client_->peer,
-           who.name.empty() ? "" : fmt::format(" ({} {})", name_of(who.role), who.name),
-           c.action == schema::control_action::drain           ? "a drain"
-           : c.action == schema::control_action::restart_shard ? "a restart of the shard"
-                                                               : "a restart of the node");
-  const auto failed = [done](const caf::error& err) { done(false, text_of(err)); };
-  if (c.action == schema::control_action::restart_shard) {
-    self_->request(node_.node, control_timeout, restart_atom::value)
-        .then(
-            [done](bool ok) {
-              done(ok, ok ? "the shard was restarted" : "the node is degraded or draining");
-            },
-            failed);
-    return;
-  }
-  const auto restart = c.action == schema::control_action::restart_node;
-  self_->request(node_.node, control_timeout, drain_atom::value)
-      .then(
-          [this, done, restart] {
-            done(true, restart ? "drained, starting anew" : "drained");
-            if (restart && node_.restart_node)
-              node_.restart_node();
-          },
-          failed);
-}
-
-// The desk answers every message, so a peer that sends faster than it reads is known here.
-void client_connection_state::on_session(schema::session_message m, std::size_t bytes) {
-  if (!client_->hello.model || !node_.sessions)
-    return send_message(schema::session_message{
-        m.id, schema::session_closed{schema::session_end::not_allowed,
-                                     node_.sessions ? "the connection was opened for status only"
-                                                    : "the node takes no sessions"}});
-  if (bytes > schema::max_session_bytes || session_messages_ >= most_session_messages ||
-      waiting_bytes_ + bytes > max_waiting_bytes || !hold(bytes))
-    return drop("more of its sessions waits than may");
-  ++session_messages_;
-  waiting_bytes_ += bytes;
-  const auto seen = [this, bytes] {
-    --session_messages_;
-    waiting_bytes_ -= bytes;
-    (void) hold(); // less
-  };
-  auto message = std::make_shared<placed_message>(
-      placed_message{self_, client_->identity, client_->peer, std::move(m)});
-  self_->request(node_.sessions, caf::infinite, session_atom::value, std::move(message))
-      .then(
-          [this, seen](bool goes_on) {
-            seen();
-            if (!goes_on)
-              drop("a message of a session makes no sense");
-          },
-          [this](const caf::error& err) { drop(text_of(err)); });
 }
 
 } // namespace larql::actors

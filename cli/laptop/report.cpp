@@ -96,6 +96,8 @@ void print_report(const generate::answer_stats& s) {
               calls.calls, format_bytes(calls.bytes_sent), format_bytes(calls.bytes_received));
   if (calls.retries + calls.hedges != 0)
     report_line("calls made again: {}, hedged: {}", calls.retries, calls.hedges);
+  if (calls.relayed != 0)
+    report_line("calls that relays asked others for: {}", calls.relayed);
 }
 
 } // namespace larql::cli

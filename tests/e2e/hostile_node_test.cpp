@@ -1,4 +1,4 @@
-// Mirrors actors/laptop/node_link.hpp and actors/laptop/remote_experts.hpp from outside: whatever a
+// Mirrors actors/calls/node_link.hpp and actors/laptop/remote_experts.hpp from outside: whatever a
 // node does, a run ends in time with an error that names it.
 
 #include "tests/e2e/programs.hpp"

@@ -27,6 +27,7 @@ private:
   std::uint32_t rows_ = 0;     // that have come
   std::vector<char> widths_;
   std::vector<char> sums_;
+  std::vector<char> makers_;
 };
 
 } // namespace larql::actors

@@ -1,4 +1,4 @@
-#include "actors/laptop/node_link.hpp"
+#include "actors/calls/node_link.hpp"
 
 #include "schema/codec.hpp"
 
@@ -13,7 +13,8 @@ node_link_state::node_link_state(pointer self, pending_connection connection, de
       peer_(std::move(peer)),
       address_(std::move(address)),
       options_(std::move(options)),
-      state_(peer_->state) {}
+      state_(peer_->state),
+      reached_(peer_->reached) {}
 
 node_link_state::~node_link_state() {
   fail_all("the connection was given up");
@@ -26,6 +27,8 @@ node_link_state::handle::behavior_type node_link_state::make_behavior() {
   heard_ = ticked_ = self_->clock().now();
   if (options_.heartbeat.count() != 0)
     self_->delayed_send(self_, options_.heartbeat, tick_atom::value);
+  if (!reached_.parts.empty())
+    ping(); // only the answer says how many calls a relay takes
   return {
       [this](run_atom, const outgoing_call& call) { return on_run(call); },
       [this](describe_atom) { return peer_; },
@@ -51,10 +54,14 @@ void node_link_state::on_tick() {
     return lose(
         fmt::format("no sign of life for {} ms",
                     std::chrono::duration_cast<std::chrono::milliseconds>(now - heard_).count()));
-  schema::encode(schema::ping{++nonce_}, self_->wr_buf(connection_.handle()));
-  asked_ = now;
-  self_->flush(connection_.handle());
+  ping();
   self_->delayed_send(self_, options_.heartbeat, tick_atom::value);
+}
+
+void node_link_state::ping() {
+  schema::encode(schema::ping{++nonce_}, self_->wr_buf(connection_.handle()));
+  asked_ = self_->clock().now();
+  self_->flush(connection_.handle());
 }
 
 void node_link_state::on_pong(const schema::pong& p) {
@@ -66,6 +73,12 @@ void node_link_state::on_pong(const schema::pong& p) {
   if (p.nonce == nonce_)
     round_trips_.add(
         std::chrono::duration<float, std::micro>(self_->clock().now() - asked_).count());
+  if (p.reached != reached_) {
+    reached_ = p.reached;
+    if (options_.supervisor)
+      self_->send(options_.supervisor, reach_atom::value, peer_->incarnation,
+                  reach_ptr{std::make_shared<schema::reach>(reached_)});
+  }
   if (p.state == state_)
     return;
   state_ = p.state;

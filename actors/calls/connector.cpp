@@ -1,4 +1,4 @@
-#include "actors/laptop/connector.hpp"
+#include "actors/calls/connector.hpp"
 
 #include "actors/net/dial.hpp"
 #include "runtime/base/log.hpp"
@@ -10,14 +10,18 @@
 namespace larql::actors {
 
 struct connector::shared {
-  tls_context_ptr tls;
   schema::hello hello;
   std::chrono::milliseconds timeout{0};
 
-  std::mutex mutex;
+  std::mutex mutex; // guards what follows
+  tls_context_ptr tls;
   supervisor_actor to; // null before the first, and after the connector has gone
   bool ended = false;
 
+  [[nodiscard]] tls_context_ptr tls_now() {
+    const auto lock = std::scoped_lock{mutex};
+    return tls;
+  }
   [[nodiscard]] bool has_ended() {
     const auto lock = std::scoped_lock{mutex};
     return ended;
@@ -51,7 +55,7 @@ bool start_thread(std::function<void()> work) {
 result<dialled_node> dial_in_time(connector::shared& s, const topology::shard_url& url) {
   for (auto is_last = false;; is_last = true) {
     const auto until = std::chrono::steady_clock::now() + s.timeout;
-    auto dialled = dial_node(url, s.tls, s.hello, until);
+    auto dialled = dial_node(url, s.tls_now(), s.hello, until);
     const auto was_stopped = std::chrono::steady_clock::now() > until + longest_late;
     if (is_last || dialled || dialled.error().code != errc::deadline || !was_stopped ||
         s.has_ended())
@@ -86,6 +90,11 @@ connector::~connector() {
   const auto lock = std::scoped_lock{shared_->mutex};
   shared_->to = nullptr;
   shared_->ended = true;
+}
+
+void connector::use_tls(tls_context_ptr tls) {
+  const auto lock = std::scoped_lock{shared_->mutex};
+  shared_->tls = std::move(tls);
 }
 
 std::function<void(const supervisor_actor&)> connector::reports() {

@@ -1,4 +1,4 @@
-#include "actors/laptop/dial_targets.hpp"
+#include "actors/calls/dial_targets.hpp"
 
 #include "runtime/base/log.hpp"
 

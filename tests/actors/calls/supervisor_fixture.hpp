@@ -2,7 +2,7 @@
 
 #pragma once
 
-#include "actors/laptop/supervisor.hpp"
+#include "actors/calls/supervisor.hpp"
 
 #include "actors/core/errc.hpp"
 #include "tests/actors/core/fake_worker.hpp"

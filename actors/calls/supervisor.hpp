@@ -15,17 +15,17 @@
 // answers keeps the name, and the second is refused with the reason; who does not has died, and the
 // second is the same node, started again. What the view shows is what a call would reach.
 //
-// Owner     The laptop guard, which replaces a supervisor that fails (laptop_guard.hpp).
+// Owner     On the laptop its guard, which replaces a supervisor that fails (laptop_guard.hpp).
 // Blocking  Never: dialling and resolving happen elsewhere (connector.hpp).
 // Failure   A target that cannot be reached, or is not what is needed, is tried again for as long
 //           as the supervisor lives; its last error is part of every report.
 
 #pragma once
 
+#include "actors/calls/connector.hpp"
+#include "actors/calls/dial_targets.hpp"
 #include "actors/core/interfaces.hpp"
 #include "actors/core/state_actor.hpp"
-#include "actors/laptop/connector.hpp"
-#include "actors/laptop/dial_targets.hpp"
 #include "actors/net/model_match.hpp"
 #include "runtime/base/backoff.hpp"
 #include "runtime/experts/maker_ledger.hpp"
@@ -47,8 +47,9 @@ struct supervisor_options {
   router_actor router; ///< is sent every view
   /// Nodes that are condemned in it are not admitted.
   std::shared_ptr<const experts::maker_ledger> makers = std::make_shared<experts::maker_ledger>();
-  /// The laptop's digests of experts, to compare with a node's; may be null.
+  /// The own digests of experts, to compare with a node's; may be null.
   owned_digest_fn owned_digest = {};
+  std::string place = "on the laptop"; ///< where the own model is, for messages
   /// Called in the supervisor's thread with every change.
   std::function<void(const cluster_status_ptr&)> on_change = [](const cluster_status_ptr&) {};
   std::function<double()> uniform = [] { return 0.5; }; ///< random numbers in [0, 1), for jitter
@@ -90,6 +91,7 @@ private:
   [[nodiscard]] accepted_ptr placement_of(const schema::announce& node);
   void on_joined(const connect_result_ptr& outcome);
   void on_notice(std::uint64_t incarnation, schema::node_state state);
+  void on_reach(std::uint64_t incarnation, const reach_ptr& reached);
   void on_condemned(std::uint64_t incarnation, const std::string& why);
   void on_down(const caf::down_msg& m);
 

@@ -1,7 +1,7 @@
-// Mirrors actors/laptop/supervisor.hpp. No threads, no sockets: what dialling and resolving find is
+// Mirrors actors/calls/supervisor.hpp. No threads, no sockets: what dialling and resolving find is
 // what the test says, and time moves when the test says so.
 
-#include "tests/actors/laptop/supervisor_fixture.hpp"
+#include "tests/actors/calls/supervisor_fixture.hpp"
 
 namespace larql::actors {
 namespace {
@@ -265,6 +265,30 @@ TEST_F(Supervisor, ANodeThatIsStillLoadingIsNotUsedUntilItSaysSo) {
   EXPECT_EQ(members(), "alpha 0-7 (loading)");
   notice(1, schema::node_state::serving);
   EXPECT_EQ(members(), "alpha 0-7");
+}
+
+TEST_F(Supervisor, WhatANodeReachesIsInTheViewAndIsNoPartOfWhatItOwns) {
+  topo.nodes = {entry("alpha", 1)};
+  start();
+  auto d = node("alpha", 1, {0, 3});
+  d.reached = {0, {{7, {{0, 2}, {4, 7}}}}};
+  connects(0, d);
+  ASSERT_EQ(members(), "alpha 0-3");
+  EXPECT_EQ(view->members[0].description->reached, d.reached);
+  const auto told = [&](std::uint64_t who, schema::reach what) {
+    caf::anon_send(supervisor, reach_atom::value, who,
+                   reach_ptr{std::make_shared<schema::reach>(std::move(what))});
+    settle();
+  };
+  const auto before = view;
+  told(4711, {8, {}}); // gone
+  told(1, d.reached);  // as it is known
+  EXPECT_EQ(view, before);
+  told(1, {32, d.reached.parts});
+  EXPECT_EQ(view->members[0].description->reached.credits, 32u);
+  told(1, {});
+  EXPECT_TRUE(view->members[0].description->reached.parts.empty());
+  EXPECT_EQ(members(), "alpha 0-3");
 }
 
 TEST_F(Supervisor, ANoticeOfANodeThatIsGoneIsHarmless) {

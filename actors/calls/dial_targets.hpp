@@ -1,4 +1,4 @@
-// The addresses that a laptop dials, with the state of each: which node is expected there, when to
+// The addresses that are dialled, with the state of each: which node is expected there, when to
 // try again, and the last error.
 //
 //     idle ──begin()──► dialling ──connected()──► connected

@@ -1,7 +1,7 @@
-// Mirrors actors/laptop/supervisor.hpp: names that stand for many nodes, and nodes that announce
+// Mirrors actors/calls/supervisor.hpp: names that stand for many nodes, and nodes that announce
 // themselves.
 
-#include "tests/actors/laptop/supervisor_fixture.hpp"
+#include "tests/actors/calls/supervisor_fixture.hpp"
 
 namespace larql::actors {
 namespace {

@@ -1,6 +1,6 @@
-// Mirrors actors/laptop/node_link.hpp. No threads, no sockets: the network is virtual.
+// Mirrors actors/calls/node_link.hpp. No threads, no sockets: the network is virtual.
 
-#include "actors/laptop/node_link.hpp"
+#include "actors/calls/node_link.hpp"
 
 #include "schema/codec.hpp"
 #include "tests/support/deterministic_system.hpp"
@@ -84,6 +84,17 @@ TEST_F(NodeLink, AnswersACallWithTheResultThatNamesIt) {
   ASSERT_TRUE(first->value);
   EXPECT_EQ(status().served, 2u);
   EXPECT_EQ(status().waiting, 0u);
+}
+
+TEST_F(NodeLink, ARelayIsAskedAtOnceHowManyCallsItTakes) {
+  EXPECT_TRUE(sent(fd).empty()) << "this one is none";
+  auto relay = std::make_shared<schema::node_description>(*description_);
+  relay->reached = {0, {{7, {{0, 9}, {4, 7}}}}};
+  description_ = relay;
+  fd = 1008;
+  caf::anon_send_exit(link, caf::exit_reason::user_shutdown);
+  start({std::chrono::milliseconds{0}, 0, {}});
+  EXPECT_EQ(sent(fd), frame_of(schema::ping{1}));
 }
 
 TEST_F(NodeLink, TakesFramesInAnyPieces) {

@@ -1,4 +1,4 @@
-#include "actors/laptop/supervisor.hpp"
+#include "actors/calls/supervisor.hpp"
 
 #include "actors/core/errc.hpp"
 #include "actors/net/model_match.hpp"
@@ -66,6 +66,9 @@ supervisor_state::handle::behavior_type supervisor_state::make_behavior() {
       [this](connect_atom, const connect_result_ptr& o) { on_joined(o); },
       [this](notice_atom, std::uint64_t incarnation, schema::node_state state) {
         on_notice(incarnation, state);
+      },
+      [this](reach_atom, std::uint64_t incarnation, const reach_ptr& reached) {
+        on_reach(incarnation, reached);
       },
       [this](condemn_atom, std::uint64_t incarnation, const std::string& why) {
         on_condemned(incarnation, why);
@@ -136,7 +139,7 @@ void supervisor_state::on_found(const std::string& asked, const address_list_ptr
 result<void> supervisor_state::check(const node_description& node, const dial_target* t) const {
   const auto where = t != nullptr ? to_string(t->url) : std::string{"announced"};
   if (const auto differs =
-          model_difference(options_.model, "on the laptop", node.model, "on the node");
+          model_difference(options_.model, options_.place, node.model, "on the node");
       !differs.empty())
     return fail(errc::mismatch, "{}: node {} serves another model: {}", where, node.node, differs);
   if (const auto differs = experts_difference(node, node.owned_digest, options_.owned_digest);
@@ -252,6 +255,17 @@ void supervisor_state::on_notice(std::uint64_t incarnation, schema::node_state s
   it->second.state = state;
   log_info("cluster", "node {} ({}): {}", it->second.description->node, it->second.address,
            name_of(state));
+  publish();
+}
+
+// The description is shared and never changes: the member gets another one.
+void supervisor_state::on_reach(std::uint64_t incarnation, const reach_ptr& reached) {
+  const auto it = members_.find(incarnation);
+  if (it == members_.end() || it->second.description->reached == *reached)
+    return;
+  auto fresh = *it->second.description;
+  fresh.reached = *reached;
+  it->second.description = std::make_shared<node_description>(std::move(fresh));
   publish();
 }
 

@@ -1,5 +1,5 @@
-// The connection to an expert node, on the laptop. Turns calls into frames and frames into answers,
-// asks for signs of life, and forwards operators' requests to the node.
+// The connection to an expert node, at the side that calls. Turns calls into frames and frames into
+// answers, asks for signs of life, and forwards operators' requests to the node.
 //
 // Owner     The supervisor. Ends when the connection ends.
 // Blocking  Never: runs on the network thread.
@@ -11,11 +11,11 @@
 
 #pragma once
 
+#include "actors/calls/partial_result.hpp"
 #include "actors/core/errc.hpp"
 #include "actors/core/interfaces.hpp"
 #include "actors/core/pooled_message.hpp"
 #include "actors/core/state_actor.hpp"
-#include "actors/laptop/partial_result.hpp"
 #include "actors/net/caf_connection.hpp"
 #include "actors/net/frame_reader.hpp"
 #include "actors/net/model_match.hpp"
@@ -30,8 +30,8 @@ namespace larql::actors {
 struct link_options {
   std::chrono::milliseconds heartbeat{1000}; ///< zero: none
   unsigned misses = 5;
-  supervisor_actor supervisor; ///< is told when the node's state changes; may be null
-  /// The laptop's digests of experts, to compare with those that the node gets to know while it
+  supervisor_actor supervisor; ///< is told when the node's state or reach changes; may be null
+  /// The own digests of experts, to compare with those that the node gets to know while it
   /// serves; may be null.
   owned_digest_fn owned_digest = {};
 };
@@ -60,6 +60,7 @@ private:
   void fail_all(const std::string& why);
   void fail_call(std::uint64_t id, failure_code code, const std::string& text);
   void on_tick();
+  void ping();
   void on_pong(const schema::pong& p);
   /// True if `m` answers an operator's request.
   [[nodiscard]] bool answers_admin_request(schema::message& m);
@@ -87,6 +88,7 @@ private:
   message_pool<received_result> answers_;
   shard_status status_;
   schema::node_state state_;
+  schema::reach reached_;
   time heard_{};              // when the last frame came
   time asked_{};              // when the last ping was sent
   time ticked_{};             // when the last tick came

@@ -1,4 +1,4 @@
-#include "actors/laptop/partial_result.hpp"
+#include "actors/calls/partial_result.hpp"
 
 namespace larql::actors {
 
@@ -23,9 +23,11 @@ result<bool> partial_result::add(const schema::expert_result& p) {
                 sums_.size() + p.sums.size(), schema::max_frame_bytes);
   append(widths_, p.widths);
   append(sums_, p.sums);
+  makers_.clear();
+  append(makers_, p.makers); // of the whole, in every piece
   rows_ += p.rows;
   last_ = p;
-  last_.widths = last_.sums = {};
+  last_.widths = last_.sums = last_.makers = {};
   return rows_ == p.call_rows;
 }
 
@@ -33,12 +35,14 @@ received_result partial_result::take() {
   LARQL_CHECK(rows_ != 0 && rows_ == last_.call_rows);
   const auto sum_bytes = sums_.size();
   sums_.insert(sums_.end(), widths_.begin(), widths_.end());
+  sums_.insert(sums_.end(), makers_.begin(), makers_.end());
   auto out = received_result{std::make_shared<std::vector<char>>(std::move(sums_)), last_};
   const auto all = std::as_bytes(std::span{*out.buffer});
   out.message.rows = rows_;
   out.message.first_row = out.message.call_rows = 0;
   out.message.sums = all.first(sum_bytes);
-  out.message.widths = all.subspan(sum_bytes);
+  out.message.widths = all.subspan(sum_bytes, widths_.size());
+  out.message.makers = all.last(makers_.size());
   return out;
 }
 

@@ -46,6 +46,9 @@ public:
   /// A function that says which supervisor results go to from then on. Nothing is dialled before.
   [[nodiscard]] std::function<void(const supervisor_actor&)> reports();
 
+  /// For connections that are dialled from now on. From any thread.
+  void use_tls(tls_context_ptr tls);
+
   struct shared;
 
 private:
