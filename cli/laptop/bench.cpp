@@ -312,11 +312,13 @@ void add_bench(command_parser& app, action& chosen) {
       .add_option("--groups", o->groups,
                   "Groups of sessions whose passes take turns; 0: as is fastest")
       .check(whole_number(0, most_groups))
+      .group("Computing")
       .show_default();
   command
       .add_option("--chunks-in-flight", o->runtime.chunks_in_flight,
                   "Chunks of a prompt at a time, with experts on nodes; 0: as is fastest")
       .check(whole_number(0, most_groups))
+      .group("Computing")
       .show_default();
   command.add_option("--repeat", o->repeat, "Times each prompt is measured")
       .check(whole_number(1, 100))
@@ -331,8 +333,7 @@ void add_bench(command_parser& app, action& chosen) {
   command.add_flag("--json", o->json, "Print everything as JSON");
   command.add_flag("--no-probe", o->no_probe, "Leave out the measurement of memory bandwidth");
   command.footer("larql bench gemma4.vindex\n"
-                 "larql bench gemma4.vindex --topology cluster.toml --sessions 1,8 --json\n"
-                 "larql bench gemma4.vindex --topology cluster.toml --wan home");
+                 "larql bench gemma4.vindex --topology cluster.toml --sessions 1,8 --wan home");
   command.callback([o, &chosen] {
     chosen = [o] {
       const auto signals = interrupt_scope{};
