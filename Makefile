@@ -28,7 +28,7 @@ test: build ## all tests
 check: build ## what .ci/run checks beside the tests: lint, formatting
 	@tests/check.sh
 
-check-deep: ## sanitizers, clang, clang-tidy, fuzzing, Debian 13: an hour or more (tests/check_deep.sh)
+check-deep: ## sanitizers, clang, clang-tidy, fuzzing, Debian 13, ARM: hours (tests/check_deep.sh)
 	@tests/check_deep.sh
 
 PREFIX := /usr/local

@@ -69,4 +69,9 @@ set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA
   ${CMAKE_SOURCE_DIR}/deploy/debian/postinst ${CMAKE_SOURCE_DIR}/deploy/debian/prerm
   ${CMAKE_SOURCE_DIR}/deploy/debian/postrm)
+# A package for another architecture: the tool that finds the libraries has to know for which.
+if(CPACK_DEBIAN_PACKAGE_ARCHITECTURE)
+  set(CPACK_PROJECT_CONFIG_FILE ${CMAKE_BINARY_DIR}/package_architecture.cmake)
+  file(WRITE ${CPACK_PROJECT_CONFIG_FILE} "set(ENV{DEB_HOST_ARCH} ${CPACK_DEBIAN_PACKAGE_ARCHITECTURE})\n")
+endif()
 include(CPack)

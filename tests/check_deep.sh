@@ -1,11 +1,11 @@
 #!/bin/sh
-# What is too long for every commit: run before a larger piece of work is called done. An hour or more
-# on two cores. Every step runs, whatever became of those before it; a table at the end says which
+# What is too long for every commit: run before a larger piece of work is called done. Hours on two
+# cores. Every step runs, whatever became of those before it; a table at the end says which
 # failed. The steps' output is in build/check-deep.
 #
-#   tests/check_deep.sh [STEP...]     default: all of tsan asan_units asan_programs clang tidy fuzz debian13
+#   tests/check_deep.sh [STEP...]     default: all of tsan asan_units asan_programs clang tidy fuzz debian13 arm64
 #
-# Needs the packages of `deploy/install-deps.sh check`; debian13 also root, debootstrap and a mirror.
+# Needs the packages of `deploy/install-deps.sh check`; debian13 and arm64 also root, debootstrap and a mirror.
 set -u
 cd "$(dirname "$0")/.."
 out=build/check-deep
@@ -38,9 +38,15 @@ fuzz() { tests/fuzz/run.sh 60; }
 
 debian13() { LARQL_DEPLOY_CHROOT=1 tests/deploy/debian13.sh; }
 
+# 64-bit ARM, emulated: beside the others this takes hours.
+arm64() {
+  cmake --preset ci && cmake --build --preset ci --target larql larql-node &&
+    LARQL_DEPLOY_CHROOT=1 tests/deploy/arm64.sh build/release
+}
+
 failed=0
 summary=
-for step in ${*:-tsan asan_units asan_programs clang tidy fuzz debian13}; do
+for step in ${*:-tsan asan_units asan_programs clang tidy fuzz debian13 arm64}; do
   echo "=== $step (output: $out/$step.txt)"
   start=$(date +%s)
   "$step" >"$out/$step.txt" 2>&1

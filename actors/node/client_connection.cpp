@@ -214,40 +214,6 @@ void client_connection_state::wake_by(caf::actor_clock::time_point t) {
   self_->delayed_send(self_, t - self_->clock().now(), tick_atom::value);
 }
 
-// A node that is about to leave gives everything to the connection, which outlives this.
-void client_connection_state::on_state(schema::node_state state) {
-  node_.state = state;
-  if (state != schema::node_state::draining || long_answers_.empty())
-    return;
-  auto& out = self_->wr_buf(connection_.handle());
-  for (const auto& a : std::exchange(long_answers_, {}))
-    out.insert(out.end(), a.frames->begin() + static_cast<std::ptrdiff_t>(a.begun),
-               a.frames->end());
-  node_.counters->bytes_out.fetch_add(std::exchange(long_bytes_, 0));
-  self_->flush(connection_.handle());
-  self_->ack_writes(connection_.handle(), false);
-  after_writing();
-}
-
-// The next piece, once the connection has taken all that it was given.
-void client_connection_state::send_pieces() {
-  auto& out = self_->wr_buf(connection_.handle());
-  if (long_answers_.empty() || connection_.unsent() != 0 || !out.empty())
-    return;
-  auto& a = long_answers_.front();
-  const auto rest = std::span<const char>{*a.frames}.subspan(a.begun);
-  const auto bytes = schema::frame_bytes(rest);
-  out.insert(out.end(), rest.begin(), rest.begin() + static_cast<std::ptrdiff_t>(bytes));
-  node_.counters->bytes_out.fetch_add(bytes);
-  a.begun += bytes;
-  long_bytes_ -= bytes;
-  if (bytes == rest.size())
-    long_answers_.pop_front();
-  self_->flush(connection_.handle());
-  if (long_answers_.empty())
-    self_->ack_writes(connection_.handle(), false);
-}
-
 std::size_t client_connection_state::unsent() {
   return long_bytes_ + std::max(connection_.unsent(), self_->wr_buf(connection_.handle()).size());
 }
@@ -293,48 +259,88 @@ client_connection_state::finish_call(caf::message_id reply) {
   return call;
 }
 
-void client_connection_state::send_message(const schema::message& m) {
-  const auto frame = own_frames_.take();
-  frame->clear();
-  schema::encode(m, *frame);
-  send(*frame);
+void client_connection_state::on_ask_status(std::uint64_t nonce) {
+  if (++requests_ > most_requests)
+    return drop("asks on and on without waiting for the answers");
+  // The node always answers; a finite timeout would be kept until it passes (see calls_).
+  self_->request(node_.node, caf::infinite, status_atom::value)
+      .then(
+          [this, nonce](const node_status_ptr& status) {
+            --requests_;
+            auto answer = *status;
+            answer.nonce = nonce;
+            send_message(answer);
+          },
+          [this](const caf::error& err) { drop(text_of(err)); });
 }
 
-void client_connection_state::send(std::vector<char>& frame) {
-  if (!hold(frame.size()))
-    return drop(
-        fmt::format("does not read its answers, {} bytes wait, and {}", unsent(), what_is_held()));
-  write(frame);
+void client_connection_state::on_control(const schema::control& c) {
+  if (++requests_ > most_requests)
+    return drop("gives orders on and on without waiting for the answers");
+  const auto activity = client_->activity;
+  activity->pending.fetch_add(1);
+  const auto done = [this, activity, id = c.id](bool ok, std::string text) {
+    --requests_;
+    activity->pending.fetch_sub(1);
+    send_message(schema::controlled{id, ok, std::move(text)});
+  };
+  if (!client_->identity.may_control())
+    return done(false, fmt::format("a {} may not control a node, only an operator may",
+                                   name_of(client_->identity.role)));
+  const auto& who = client_->identity;
+  log_info("node", "{}{}: asks for {}", client_->peer,
+           who.name.empty() ? "" : fmt::format(" ({} {})", name_of(who.role), who.name),
+           c.action == schema::control_action::drain           ? "a drain"
+           : c.action == schema::control_action::restart_shard ? "a restart of the shard"
+                                                               : "a restart of the node");
+  const auto failed = [done](const caf::error& err) { done(false, text_of(err)); };
+  if (c.action == schema::control_action::restart_shard) {
+    self_->request(node_.node, control_timeout, restart_atom::value)
+        .then(
+            [done](bool ok) {
+              done(ok, ok ? "the shard was restarted" : "the node is degraded or draining");
+            },
+            failed);
+    return;
+  }
+  const auto restart = c.action == schema::control_action::restart_node;
+  self_->request(node_.node, control_timeout, drain_atom::value)
+      .then(
+          [this, done, restart] {
+            done(true, restart ? "drained, starting anew" : "drained");
+            if (restart && node_.restart_node)
+              node_.restart_node();
+          },
+          failed);
 }
 
-void client_connection_state::write(std::vector<char>& frame) {
-  const auto before = unsent();
-  if (before + frame.size() > max_unsent_bytes)
-    return drop(fmt::format("does not read its answers, {} bytes wait", before));
-  node_.counters->bytes_out.fetch_add(frame.size());
-  hand_over(frame, self_->wr_buf(connection_.handle()));
-  self_->flush(connection_.handle());
-  after_writing();
-}
-
-void client_connection_state::after_writing() {
-  (void) hold();
-  const auto now = self_->clock().now();
-  (void) reading_.look(connection_, now); // begins to count, if something waits
-  if (const auto look = reading_.next_look(connection_, now))
-    wake_by(*look);
-}
-
-void client_connection_state::send_failure(std::uint64_t id, failure_code code,
-                                           const std::string& text) {
-  send_message(schema::call_failed{id, node_.description->incarnation, code, text});
-}
-
-void client_connection_state::drop(const std::string& why) {
-  log_warning("connection", "{}: closed: {}", client_->peer, why);
-  connection_.hang_up();
-  self_->close(connection_.handle());
-  self_->quit();
+// The desk answers every message, so a peer that sends faster than it reads is known here.
+void client_connection_state::on_session(schema::session_message m, std::size_t bytes) {
+  if (!client_->hello.model || !node_.sessions)
+    return send_message(schema::session_message{
+        m.id, schema::session_closed{schema::session_end::not_allowed,
+                                     node_.sessions ? "the connection was opened for status only"
+                                                    : "the node takes no sessions"}});
+  if (bytes > schema::max_session_bytes || session_messages_ >= most_session_messages ||
+      waiting_bytes_ + bytes > max_waiting_bytes || !hold(bytes))
+    return drop("more of its sessions waits than may");
+  ++session_messages_;
+  waiting_bytes_ += bytes;
+  const auto seen = [this, bytes] {
+    --session_messages_;
+    waiting_bytes_ -= bytes;
+    (void) hold(); // less
+  };
+  auto message = std::make_shared<placed_message>(
+      placed_message{self_, client_->identity, client_->peer, std::move(m)});
+  self_->request(node_.sessions, caf::infinite, session_atom::value, std::move(message))
+      .then(
+          [this, seen](bool goes_on) {
+            seen();
+            if (!goes_on)
+              drop("a message of a session makes no sense");
+          },
+          [this](const caf::error& err) { drop(text_of(err)); });
 }
 
 } // namespace larql::actors

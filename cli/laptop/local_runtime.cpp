@@ -72,7 +72,8 @@ result<void> complete(runtime_options& options) {
   if (options.vindex.empty() && options.nodes)
     options.vindex = options.nodes->model;
   if (options.vindex.empty())
-    return fail(errc::usage, "no model: give a vindex, or a topology that names one");
+    return fail(errc::usage,
+                "no model: give a GGUF file, a vindex or hf://…, or a topology that names one");
   if (options.may_place) {
     LARQL_TRY(options.session_at, places_of(options));
   }

@@ -14,11 +14,14 @@ namespace larql::cli {
 
 void add_session_at(command_parser& command, runtime_options& o) {
   o.may_place = true;
-  command.add_option(
-      "--session-at", o.places,
-      "Node that computes the whole session, by its name in the cluster file or HOST:PORT: prompt "
-      "and text go there, and a token needs no round trip; several, with commas between, best "
-      "first; here: this machine (default: [session] at of the cluster file)");
+  command
+      .add_option(
+          "--session-at", o.places,
+          "Node that computes the whole session, by its name in the cluster file or HOST:PORT: "
+          "prompt "
+          "and text go there, and a token needs no round trip; several, with commas between, best "
+          "first; here: this machine (default: [session] at of the cluster file)")
+      .group("Connections");
 }
 
 namespace {

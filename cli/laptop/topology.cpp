@@ -177,8 +177,8 @@ experts = "64-127"
 
 # [security]                      # either certificates (`larql certs init`, `larql certs issue`) ...
 # ca = "certs/ca.pem"
-# certificate = "certs/laptop.pem"
-# key = "certs/laptop.key"
+# certificate = "certs/me.pem"
+# key = "certs/me.key"
 # secret_file = "cluster.secret"  # ... or one secret for all members (`larql certs secret`)
 
 # [deadlines]

@@ -22,7 +22,9 @@ std::span<const environment_variable> common_variables() {
   static constexpr environment_variable all[] = {
       {"LARQL_LOG", "Lowest level of log lines that are shown: info, warning or error"},
       {"LARQL_CACHE", "Where models of the Hub are kept (default: ~/.cache/larql)"},
-      {"LARQL_SIMD", "Instruction set to compute with: scalar, avx2 or avx512 (default: the best)"},
+      {"LARQL_SIMD",
+       "Instruction set to compute with: scalar, avx2, avxvnni, avx512, neon or i8mm (default: the "
+       "best)"},
       {"HF_TOKEN", "Token for Hugging Face"},
       {"HF_TOKEN_PATH", "File with that token"},
       {"HF_ENDPOINT", "Address of the Hub (default: https://huggingface.co)"},

@@ -15,7 +15,10 @@ mkdir -p $work
 if [ ! -e $model/index.json ] || [ tests/demo_model/larql-demo.gguf -nt $model/index.json ]; then
   rm -rf $model
   # --force: what an interrupted run of another model left is of no use
-  $bin/larql extract tests/demo_model/larql-demo.gguf -o $model --force >/dev/null
+  if ! $bin/larql extract tests/demo_model/larql-demo.gguf -o $model --force >$work/extract.log 2>&1; then
+    cat $work/extract.log >&2
+    exit 1
+  fi
 fi
 
 nodes=
@@ -54,3 +57,5 @@ b=$port
 echo "> $prompt"
 $bin/larql run $model --raw --max-tokens 20 \
   --moe-shards "0-7=caf://127.0.0.1:$a,8-15=caf://127.0.0.1:$b" "$prompt"
+echo
+echo "next: $bin/larql chat $model, or the page of $bin/larql serve $model"

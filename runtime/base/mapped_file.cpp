@@ -98,7 +98,10 @@ result<void> file::read(std::uint64_t offset, std::span<std::byte> out) const {
 
 namespace {
 
+// Where pages have 4 KiB. With larger ones, as some kernels for ARM have, a huge page is larger
+// than an expert.
 constexpr std::uint64_t huge_page_bytes = 2 << 20;
+constexpr std::uint64_t page_bytes_with_huge_ones = 4096;
 
 // Since Linux 5.18 a fault in a file's huge page reads all of it; before, only what read-ahead
 // says.
@@ -146,7 +149,7 @@ result<mapped_range> file::map(std::uint64_t offset, std::uint64_t length, acces
                 errno_text(errno));
   // Advice only: a kernel that refuses it still serves the pages.
   (void) ::madvise(base, bytes, pattern == access_pattern::random ? MADV_RANDOM : MADV_NORMAL);
-  if (pages == page_kind::huge)
+  if (pages == page_kind::huge && page == page_bytes_with_huge_ones)
     out.huge_ = prefer_huge_pages(base, start, offset + length, offset + length == size_);
   out.base_ = base;
   out.mapped_bytes_ = bytes;

@@ -28,8 +28,8 @@ result<void> take_token(std::string_view text, std::string source, access& out) 
   out.token = trimmed(text);
   out.token_source = std::move(source);
   if (out.token.size() > max_token_bytes ||
-      std::any_of(out.token.begin(), out.token.end(),
-                  [](char c) { return c <= 0x20 || c == 0x7f; }))
+      !std::all_of(out.token.begin(), out.token.end(),
+                   [](char c) { return c > ' ' && c < '\x7f'; }))
     return fail(errc::usage, "{}: holds no token: expected one word of letters and digits",
                 out.token_source);
   return {};

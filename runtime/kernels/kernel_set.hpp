@@ -1,6 +1,6 @@
 // Every function that has one version per instruction set, as a table of pointers.
 //
-// ref/ is the normative version in plain C++; avx2/ and avx512/ return the same bits
+// ref/ is the normative version in plain C++; the folders of instruction sets return the same bits
 // (docs/numerics.md; tests/runtime/kernels compare them).
 //
 // Threads   All entries are pure functions over caller-owned memory; none allocates.
@@ -20,7 +20,7 @@
 namespace larql::kernels {
 
 /// In no order: what a processor has is asked for, never compared.
-enum class simd_level : std::uint8_t { scalar, avx2, avx512 };
+enum class simd_level : std::uint8_t { scalar, avx2, avxvnni, avx512, neon, i8mm };
 
 /// One version of every kernel.
 struct kernel_set {
@@ -74,8 +74,8 @@ struct kernel_set {
 /// The table of a level. Fails with `unsupported` where the CPU or the build lacks it.
 [[nodiscard]] result<const kernel_set*> kernels_for(simd_level level);
 
-/// What main() calls: the level named by `wanted` ("scalar", "avx2", "avx512"), or the best one if
-/// it is empty (the value of the environment variable LARQL_SIMD).
+/// What main() calls: the level named by `wanted`, or the best one if it is empty (the value of the
+/// environment variable LARQL_SIMD). Names are those of name_of, of every architecture.
 [[nodiscard]] result<const kernel_set*> kernels_by_name(std::string_view wanted);
 
 [[nodiscard]] std::string_view name_of(simd_level level) noexcept;

@@ -15,7 +15,12 @@ namespace larql::kernels {
 extern const kernel_set kernels_ref;
 #if defined(__x86_64__)
 extern const kernel_set kernels_avx2;
+extern const kernel_set kernels_avxvnni;
 extern const kernel_set kernels_avx512;
+#endif
+#if defined(__aarch64__)
+extern const kernel_set kernels_neon;
+extern const kernel_set kernels_i8mm;
 #endif
 
 /// The products of all encodings, in the order of the enum. Products provides `matmul<E>()`, the

@@ -1,5 +1,6 @@
-// Matrix products and row operations: bytes of weights per second, and weights per cycle of the
-// time-stamp counter.
+// Matrix products of the instruction set that LARQL_SIMD names, or the best one: bytes of weights
+// per second, weights per cycle of the time-stamp counter, and the share of the products that one
+// core does at most ("probe", product_probe.hpp).
 //
 // "cache" runs over a matrix that stays in the second-level cache: the speed of the instructions.
 // "memory" runs over 256 MB with all threads: what decoding sees.
@@ -8,11 +9,14 @@
 #include "runtime/base/memory_bandwidth.hpp"
 #include "runtime/base/reserved_memory.hpp"
 #include "runtime/kernels/linear.hpp"
+#include "tests/bench/product_probe.hpp"
 #include "tests/support/random_weights.hpp"
 
 #include <benchmark/benchmark.h>
+#include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <thread>
 
@@ -37,8 +41,18 @@ std::uint64_t ticks() {
 #endif
 }
 
-const kernels::kernel_set& best_kernels() {
-  return **kernels::kernels_for(kernels::best_simd_level());
+const kernels::kernel_set& wanted_kernels() {
+  const auto* name = std::getenv("LARQL_SIMD");
+  return **kernels::kernels_by_name(name == nullptr ? "" : name);
+}
+
+// The fastest way of the instruction set; 0 if it has no probe.
+double probe_of(kernels::simd_level level) {
+  auto best = 0.0;
+  for (const auto& probe : product_probes())
+    if (probe.level == level)
+      best = probe.products_per_second();
+  return best;
 }
 
 // A matrix of about `bytes`, made of one random megabyte again and again.
@@ -68,17 +82,21 @@ kernels::activation_rows make_inputs(encoding e, std::uint32_t inputs, std::uint
   auto out = kernels::activation_rows{};
   out.reset(activation_for(e), inputs, cols);
   for (auto i = 0u; i < inputs; ++i)
-    out.set_row(best_kernels(), i, test::random_floats(random, cols));
+    out.set_row(wanted_kernels(), i, test::random_floats(random, cols));
   return out;
 }
 
 void count(benchmark::State& state, const quant::matrix_view& w, std::uint32_t inputs,
-           std::uint64_t spent_ticks) {
+           std::uint64_t spent_ticks, unsigned threads) {
+  static const auto probe = probe_of(wanted_kernels().level);
   const auto bytes = static_cast<double>(w.rows * w.stride_bytes());
   const auto weights = static_cast<double>(w.rows) * w.cols * inputs;
   const auto rounds = static_cast<double>(state.iterations());
   state.counters["GB/s"] = benchmark::Counter(bytes * rounds * 1e-9, benchmark::Counter::kIsRate);
   state.counters["weights/tick"] = weights * rounds / static_cast<double>(spent_ticks);
+  if (probe > 0 && quant::shape_of(w.format).weights > 1)
+    state.counters["probe"] =
+        benchmark::Counter(weights * rounds / (probe * threads), benchmark::Counter::kIsRate);
 }
 
 void in_cache(benchmark::State& state, encoding e, std::uint32_t inputs, std::uint32_t cols) {
@@ -87,13 +105,13 @@ void in_cache(benchmark::State& state, encoding e, std::uint32_t inputs, std::ui
   const auto x = make_inputs(e, inputs, cols);
   const auto view = x.view();
   auto out = std::vector<float>(std::size_t{w.rows} * inputs);
-  const auto f = best_kernels().matmul[static_cast<std::size_t>(e)];
+  const auto f = wanted_kernels().matmul[static_cast<std::size_t>(e)];
   const auto begin = ticks();
   for (auto _ : state) {
     f(w, 0, w.rows, view, 0, inputs, out.data(), w.rows);
     benchmark::ClobberMemory();
   }
-  count(state, w, inputs, ticks() - begin);
+  count(state, w, inputs, ticks() - begin, 1);
 }
 
 void from_memory(benchmark::State& state, encoding e, std::uint32_t rows, std::uint32_t cols) {
@@ -108,10 +126,10 @@ void from_memory(benchmark::State& state, encoding e, std::uint32_t rows, std::u
   for (auto _ : state) {
     inputs.bind(x.data(), rows, cols, cols);
     const auto p = kernels::linear_job{w, out.data(), w.rows};
-    kernels::matmul({best_kernels(), pool}, inputs, {&p, 1});
+    kernels::matmul({wanted_kernels(), pool}, inputs, {&p, 1});
     benchmark::ClobberMemory();
   }
-  count(state, w, rows, ticks() - begin);
+  count(state, w, rows, ticks() - begin, pool.threads());
 }
 
 void read_only(benchmark::State& state) {
@@ -120,6 +138,13 @@ void read_only(benchmark::State& state) {
   for (auto _ : state)
     best = std::max(best, *read_bandwidth(pool));
   state.counters["GB/s"] = best * 1e-9;
+}
+
+void products_from_registers(benchmark::State& state, const product_probe& probe) {
+  auto rate = 0.0;
+  for (auto _ : state)
+    rate = probe.products_per_second();
+  state.counters["products/s"] = rate;
 }
 
 void empty_loop(benchmark::State& state) {
@@ -150,6 +175,11 @@ void register_all() {
                                  [=](benchmark::State& s) { from_memory(s, e, 1, 704); })
         ->UseRealTime();
   }
+  for (const auto& probe : product_probes())
+    benchmark::RegisterBenchmark(
+        fmt::format("probe/{}/{}", name_of(probe.level), probe.name).c_str(),
+        [=](benchmark::State& s) { products_from_registers(s, probe); })
+        ->Iterations(1);
   benchmark::RegisterBenchmark("memory/read_only", read_only)->Iterations(1)->UseRealTime();
   benchmark::RegisterBenchmark("pool/empty_loop", empty_loop)->UseRealTime();
 }
@@ -159,6 +189,11 @@ void register_all() {
 
 int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
+  if (const auto* name = std::getenv("LARQL_SIMD"); name != nullptr)
+    if (const auto k = larql::kernels::kernels_by_name(name); !k) {
+      fmt::print(stderr, "{}\n", k.error().text);
+      return 2;
+    }
   if (benchmark::ReportUnrecognizedArguments(argc, argv))
     return 1;
   larql::register_all();

@@ -1,13 +1,13 @@
 # What the tests of deploy/ share; to be sourced.
 
-# A clean Debian in directory $1, of release $2 (bookworm, which is Debian 12, if not given).
-# LARQL_DEBIAN_BASE names a Debian 12 to copy, made by `debootstrap --variant=minbase bookworm DIR`;
-# LARQL_DEBIAN_MIRROR another mirror to make it from.
+# A clean Debian in directory $1, of release $2 (bookworm, which is Debian 12, if not given), for architecture
+# $3 (this machine's if not given). LARQL_DEBIAN_BASE names a Debian 12 to copy, made by `debootstrap
+# --variant=minbase bookworm DIR`; LARQL_DEBIAN_MIRROR another mirror to make it from.
 clean_debian() {
-  if [ -n "${LARQL_DEBIAN_BASE:-}" ] && [ "${2:-bookworm}" = bookworm ]; then
+  if [ -n "${LARQL_DEBIAN_BASE:-}" ] && [ "${2:-bookworm}" = bookworm ] && [ -z "${3:-}" ]; then
     cp -a "$LARQL_DEBIAN_BASE" "$1"
   else
-    debootstrap --variant=minbase "${2:-bookworm}" "$1" "${LARQL_DEBIAN_MIRROR:-http://deb.debian.org/debian}" >"$1.log" 2>&1 ||
+    debootstrap --variant=minbase ${3:+--arch="$3"} "${2:-bookworm}" "$1" "${LARQL_DEBIAN_MIRROR:-http://deb.debian.org/debian}" >"$1.log" 2>&1 ||
       { tail -5 "$1.log" >&2; skip "debootstrap failed"; }
   fi
   for list in /etc/apt/apt.conf.d/*proxy*; do [ ! -e "$list" ] || cp "$list" "$1/etc/apt/apt.conf.d/"; done

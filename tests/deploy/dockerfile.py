@@ -60,7 +60,7 @@ def offences(text):
     for stage in all_stages:
         for number, name, argument in stage:
             if name == "FROM":
-                image, *rest = argument.split()
+                image, *rest = (word for word in argument.split() if not word.startswith("--"))
                 if rest[:1] and rest[0].upper() == "AS":
                     names.add(rest[1])
                 tag = image.rpartition(":")[2] if ":" in image else ""

@@ -26,6 +26,7 @@ class Rules(unittest.TestCase):
         for old, new, expected in [
             ("debian:bookworm-slim AS", "debian AS", "1: debian: no fixed tag"),
             ("debian:bookworm-slim AS", "debian:latest AS", "no fixed tag"),
+            ("debian:bookworm-slim AS", "--platform=$BUILDPLATFORM debian AS", "1: debian: no fixed tag"),
             (" --no-install-recommends", "", "2: apt-get install without --no-install-recommends"),
             ("install -y", "install", "without -y"),
             ("apt-get update", "true", "without apt-get update"),

@@ -42,7 +42,7 @@ while IFS=$tab read -r name rest <&3; do
     mount -t proc proc "$root/proc"
     mount --bind /dev "$root/dev"
     : >"$work/env"
-    set -- $rest
+    set -- ${rest#--platform=* }
     [ "${2:-}" != AS ] || ln -s "stage-$number" "$work/name-$3"
     ;;
   WORKDIR) dir=$rest && mkdir -p "$root$dir" ;;
@@ -62,7 +62,7 @@ while IFS=$tab read -r name rest <&3; do
     chroot "$root" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive \
       $(cat "$work/env") sh -ec "cd $dir; $rest" >"$work/run.log" 2>&1 </dev/null || { tail -40 "$work/run.log" >&2; exit 1; }
     ;;
-  VOLUME | EXPOSE | STOPSIGNAL) ;;
+  ARG | VOLUME | EXPOSE | STOPSIGNAL) ;; # arguments of the platform: empty, which is this one
   *) echo "image: $name is not known here" >&2 && exit 1 ;;
   esac
 done 3<"$work/steps"

@@ -3,11 +3,15 @@
 # and a Debian mirror) it is installed into a clean Debian 12, where an extract, a node and an answer
 # work; upgraded, removed, purged. Exit code 77: could not be tested.
 #
-#   package_test.sh BUILD_DIRECTORY      in which larql, larql-node and larql_documentation are built
+#   package_test.sh BUILD_DIRECTORY [ARCHITECTURE]
+#
+# In BUILD_DIRECTORY larql, larql-node and larql_documentation are built; ARCHITECTURE is Debian's name of what
+# they are for, where that is not this machine's: it must be able to run them (tests/deploy/arm64.sh).
 set -eu
 here=$(realpath "$(dirname "$0")")
 . "$here/common.sh"
 build=$(realpath "$1")
+architecture=${2:-}
 for tool in cpack dpkg-deb dpkg-shlibdeps; do
   command -v $tool >/dev/null || skip "$tool is missing"
 done
@@ -36,7 +40,7 @@ said=$(complain_about_installation "$work/root" /usr)
 
 wants_chroot || { echo "not installed into a clean Debian: set LARQL_DEPLOY_CHROOT=1 (root, a Debian mirror)"; exit 0; }
 root=$work/debian
-clean_debian "$root"
+clean_debian "$root" bookworm "$architecture"
 mount -t proc proc "$root/proc"
 cp "$deb" "$work/next.deb" "$root/tmp"
 cp "$here/../golden/tiny-Q4_0.gguf" "$root/tmp/tiny.gguf"

@@ -1,7 +1,7 @@
 // Mirrors cli/laptop/chat as a person sees it, on a terminal of tmux(1): typing, pasting, stopping,
 // the foreground and the background, narrow and wide.
 
-#include "tests/e2e/programs.hpp"
+#include "tests/e2e/serve_process.hpp"
 #include "tests/support/tmux_terminal.hpp"
 
 #include <nlohmann/json.hpp>
@@ -188,6 +188,21 @@ TEST_F(ChatTerminal, ANodeThatIsKilledInTheMiddleIsNamedAndItsReturnGoesOn) {
   EXPECT_TRUE(t.wait_for("2 nodes")) << t.screen();
 }
 
+TEST_F(ChatTerminal, AServerThatIsSilentIsSaidToBeWaitedFor) {
+  auto server = serve_process{vindex(), {}};
+  const auto t = tmux_terminal{100, 40};
+  t.enter(shell_line(larql({"chat", "--url", server.url(), "--no-history"})));
+  ASSERT_TRUE(t.wait_for(ready)) << t.screen();
+  ASSERT_TRUE(t.wait_for("\n>")) << t.screen();
+  server.child().signal(SIGSTOP);
+  t.enter("The capital of France is");
+  EXPECT_TRUE(t.wait_for("\nwaiting for the next token")) << t.screen();
+  server.child().signal(SIGCONT);
+  EXPECT_TRUE(t.wait_for("Paris")) << t.screen();
+  EXPECT_TRUE(t.wait_for(timing)) << t.screen();
+  EXPECT_EQ(count_of(t.screen(), "waiting"), 0u) << t.screen();
+}
+
 TEST_F(ChatTerminal, ATerminalThatGoesAwayEndsIt) {
   auto t = std::make_unique<tmux_terminal>(80, 24);
   const auto file = scratch_ / "pid";
@@ -198,6 +213,20 @@ TEST_F(ChatTerminal, ATerminalThatGoesAwayEndsIt) {
   const auto pid = static_cast<pid_t>(std::stoi(read_file(file)));
   t.reset();
   // Nobody may be there to reap it.
+  EXPECT_TRUE(eventually([&] { return ::kill(pid, 0) != 0 || process_state(pid) == 'Z'; }));
+}
+
+TEST_F(ChatTerminal, ATerminalThatGoesAwayEndsRunEvenIfTheHangupIsIgnored) {
+  make_answers_endless();
+  auto t = std::make_unique<tmux_terminal>(80, 24);
+  const auto file = scratch_ / "pid";
+  auto command = larql({"run", vindex().string(), "The capital of France is", "--raw"});
+  for (auto& word : endless())
+    command.push_back(std::move(word));
+  t->enter(fmt::format("trap '' HUP; {} & echo $! > {}; fg", shell_line(command), file.string()));
+  ASSERT_TRUE(t->wait_for("Paris")) << t->screen();
+  const auto pid = static_cast<pid_t>(std::stoi(read_file(file)));
+  t.reset();
   EXPECT_TRUE(eventually([&] { return ::kill(pid, 0) != 0 || process_state(pid) == 'Z'; }));
 }
 

@@ -127,6 +127,23 @@ TEST_F(Chat, AFullContextLeavesOutTheOldestTurnsAndSaysSo) {
   EXPECT_EQ(count(done.err, " tokens/s"), 8) << done.err;
 }
 
+TEST_F(Chat, AQuestionThatDoesNotFitByItselfCostsNoTurn) {
+  const auto server = serve_process{vindex(), {"--context", "128"}};
+  auto lines = std::string{"The capital of France is\n"};
+  for (auto i = 0; i < 20; ++i)
+    lines += "The capital of Italy is a city of many people. ";
+  lines += "\n";
+  for (const auto& command : {larql({"chat", vindex(), "--context", "128", "-n", "4"}),
+                              larql({"chat", "--url", server.url(), "-n", "4"})}) {
+    auto chat = child_process{command, {}, child_input::pipe};
+    chat.write(lines);
+    chat.end_input();
+    EXPECT_EQ(chat.wait(), (exit_status{1, 0})) << chat.err();
+    EXPECT_EQ(chat.err().find("left out"), std::string::npos) << chat.err();
+    EXPECT_EQ(chat.err().find("/retry"), std::string::npos) << chat.err();
+  }
+}
+
 // ---- conversations that are kept ----------------------------------------------------------------
 
 TEST_F(Chat, ASavedConversationGoesOnInAnotherProcessAndReadsOnlyWhatIsNew) {

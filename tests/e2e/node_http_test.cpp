@@ -50,6 +50,28 @@ TEST_F(NodeHttpProcess, ANodeThatWaitsForItsCoordinatorIsAliveAndNotReady) {
   EXPECT_EQ(node.wait(), (exit_status{0, 0}));
 }
 
+// Silent connections to the laptops' port take every descriptor that is left.
+TEST_F(NodeHttpProcess, ANodeWhoseDescriptorsAreTakenBySilentPeersAnswersProbesAndOperators) {
+  auto command = words{"/usr/bin/prlimit", "--nofile=40"};
+  for (auto& word : larql_node({vindex().string(), "--port", "0", "--http-port", "0", "-t", "2"}))
+    command.push_back(std::move(word));
+  auto node = child_process{command};
+  ASSERT_TRUE(node.wait_for_out("\n")) << node.err();
+  const auto line = node.out();
+  const auto address = line.find(" ready on ") + 10;
+  const auto at = line.substr(address, line.find(": ", address) - address);
+  const auto port = static_cast<std::uint16_t>(std::stoi(at.substr(at.find(':') + 1)));
+  auto silent = std::deque<http_peer>{};
+  for (auto i = 0; i < 120; ++i)
+    silent.emplace_back(port);
+  EXPECT_EQ(http_get(http_port(node), "/healthz").status, 200) << node.err();
+  const auto asked = run(larql({"status", "--moe-shards", "0-7=caf://" + at, "--pings", "1"}));
+  EXPECT_NE(asked.out.find("serving"), std::string::npos) << asked.out << asked.err << node.err();
+  silent.clear();
+  node.signal(SIGTERM);
+  EXPECT_EQ(node.wait(), (exit_status{0, 0})) << node.err();
+}
+
 TEST_F(NodeHttpProcess, ThePortOfTheEnvironmentIsTaken) {
   const auto node = start_node({}, {{"PORT", "0"}});
   EXPECT_EQ(http_get(http_port(node->child()), "/readyz").status, 200);

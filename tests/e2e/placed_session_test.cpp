@@ -69,7 +69,7 @@ TEST_F(PlacedSession, AnotherTemplateIsNamedAndRefused) {
   const auto alpha = start_place("alpha");
   ASSERT_EQ(generate(at(alpha->address())).code, 0); // it has read its files
   write_file(vindex() / "chat_template.jinja", "{{ messages }}<|turn>model\n");
-  const auto done = generate({"--session-at", alpha->address(), "--chat-format", "gemma4"});
+  const auto done = generate(at(alpha->address()));
   EXPECT_EQ(done.code, 1);
   EXPECT_NE(done.err.find("another chat template"), std::string::npos) << done.err;
 }

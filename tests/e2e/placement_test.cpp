@@ -27,9 +27,8 @@ protected:
 
   static std::vector<std::string> levels() {
     auto out = std::vector<std::string>{};
-    for (const auto* name : {"scalar", "avx2", "avx512"})
-      if (kernels::kernels_by_name(name))
-        out.emplace_back(name);
+    for (const auto level : kernels::simd_levels())
+      out.emplace_back(kernels::name_of(level));
     return out;
   }
 

@@ -54,6 +54,9 @@ void chat_loop::take(const chat_words& words) {
 void chat_loop::leave_out(std::size_t turns) {
   talk_.leave_out(turns);
   answers_.forget(); // an answer that goes on does so behind its text
+}
+
+void chat_loop::say_left_out(std::size_t turns) const {
   report_line("The context{} is full: the oldest {} are left out from now on.",
               answers_.context() == 0 ? "" : fmt::format(" of {} tokens", answers_.context()),
               turns == 1 ? "question and its answer"
@@ -66,6 +69,7 @@ result<void> chat_loop::make_room(bool goes_on) {
     return {};
   if (const auto turns = turns_to_leave_out(*size, flags_.max_tokens, talk_.removable_turns())) {
     leave_out(turns);
+    say_left_out(turns);
     LARQL_TRY(size, answers_.measure({talk_.to_read(), goes_on}, flags_));
   }
   if (size && size->total >= size->context)
@@ -80,6 +84,8 @@ void chat_loop::answer(bool goes_on) {
   if (const auto room = make_room(goes_on); !room)
     return note(room);
   auto end = turn_end{};
+  const auto whole = talk_;
+  auto left_out = std::size_t{0};
   for (;;) {
     auto view = answer_view{{flags_.quiet, hide_thoughts_}};
     const auto events =
@@ -89,12 +95,17 @@ void chat_loop::answer(bool goes_on) {
     end = answers_.answer({talk_.to_read(), goes_on}, flags_, events, signals_.token());
     if (end.too_long && talk_.removable_turns() != 0) {
       leave_out(1);
+      ++left_out;
       continue;
     }
     if (!end.too_long)
       view.finish();
     break;
   }
+  if (end.too_long)
+    talk_ = whole; // a question that does not fit by itself costs no turn
+  else if (left_out != 0)
+    say_left_out(left_out);
   settle(end, goes_on);
 }
 
@@ -107,7 +118,8 @@ void chat_loop::settle(const turn_end& end, bool goes_on) {
   if (end.failed) {
     ++failures_;
     report(*end.failed);
-    if (end.failed->code != errc::usage) // what does not fit does not fit the next time either
+    const auto fits = !end.too_long && end.failed->code != errc::usage;
+    if (fits) // what does not fit does not fit the next time either
       report_line("The conversation goes on; /retry asks again.");
     return;
   }

@@ -39,6 +39,7 @@ private:
   void answer(bool goes_on);
   [[nodiscard]] result<void> make_room(bool goes_on);
   void leave_out(std::size_t turns);
+  void say_left_out(std::size_t turns) const;
   void settle(const turn_end& end, bool goes_on);
   void think(const std::string& how);
   [[nodiscard]] result<void> read(const std::string& file);

@@ -18,7 +18,7 @@ std::size_t turns_to_leave_out(const prompt_size& size, std::size_t max_answer,
     before = end;
     ++turns;
   }
-  return turns;
+  return left < size.context ? turns : 0;
 }
 
 } // namespace larql::cli

@@ -3,7 +3,8 @@
 // Rule      An answer wants a quarter of the context, or as many tokens as it may have if these are
 //           fewer. When the prompt leaves less, the oldest turns are left out, a question and its
 //           answer at a time, until half of the context is free: so it does not happen at every
-//           turn. The system message and the last question stay.
+//           turn. The system message and the last question stay; where they do not fit by
+//           themselves, nothing is left out.
 // Threads   Pure functions.
 
 #pragma once

@@ -16,6 +16,7 @@ using namespace std::chrono_literals;
 
 constexpr auto look_interval = 200ms; // how often a caller hears that nothing has come
 constexpr auto nodes_interval = 2s;   // how often the server is asked which node is away
+constexpr auto nodes_timeout = 1s;    // what has come is not shown before that has been answered
 constexpr auto connect_timeout = 15s;
 constexpr std::uint64_t max_key_bytes = 1u << 20;
 
@@ -177,8 +178,10 @@ turn_end server_answers::answer(const chat_turn& turn, const answer_flags& flags
   auto outcome = std::optional<hub::http_outcome>{};
   while (!outcome) {
     auto now = came.wait({}, look_interval);
-    if (now.empty() && !stop.stop_requested())
-      events.on_wait(waited_for(stop));
+    if (now.empty() && !stop.stop_requested()) {
+      look_at_nodes(stop);
+      events.on_wait(waited_for_);
+    }
     for (auto& e : now) {
       if (const auto* progress = std::get_if<server_progress>(&e)) {
         events.on_read(progress->read, progress->total);
@@ -213,24 +216,24 @@ turn_end server_answers::answer(const chat_turn& turn, const answer_flags& flags
   return out;
 }
 
-// Which node the server is without, asked now and then.
-std::string server_answers::waited_for(const std::stop_token& stop) {
+// Which node the server is without, asked now and then. A server may be silent here too.
+void server_answers::look_at_nodes(const std::stop_token& stop) {
   const auto now = std::chrono::steady_clock::now();
   if (now - looked_ < nodes_interval)
-    return waited_for_;
+    return;
   looked_ = now;
   waited_for_.clear();
-  const auto body = get("/cluster", stop);
-  if (!body)
-    return waited_for_;
-  for (const auto& n : nodes_of(*body))
+  auto request = request_for("/cluster", stop);
+  request.connect_timeout = nodes_timeout;
+  request.stall_timeout = nodes_timeout;
+  const auto got = questions_.perform(request);
+  if (got.error || !got.answer.ok())
+    return;
+  for (const auto& n : nodes_of(got.answer.body))
     if (waited_for_.empty() && field(n, "state") != "serving")
       waited_for_ = fmt::format("experts {} of node {}", range_text(n, "experts"),
                                 field(n, "name").empty() ? field(n, "address") : field(n, "name"));
-  return waited_for_;
 }
-
-// ---- what is known ------------------------------------------------------------------------------
 
 result<std::optional<prompt_size>> server_answers::measure(const chat_turn&, const answer_flags&) {
   return std::optional<prompt_size>{};

@@ -50,7 +50,7 @@ private:
   [[nodiscard]] result<std::string> get(std::string_view path, const std::stop_token& stop);
   [[nodiscard]] failure error_of(const hub::http_answer& a) const;
   void ask_props(const std::stop_token& stop);
-  [[nodiscard]] std::string waited_for(const std::stop_token& stop);
+  void look_at_nodes(const std::stop_token& stop);
 
   server_options options_;
   std::string base_; ///< without /v1

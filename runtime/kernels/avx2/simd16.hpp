@@ -1,4 +1,5 @@
-// ref/simd16.hpp in two 256-bit registers. Same bits. Needs AVX2, FMA and F16C.
+// ref/simd16.hpp in two 256-bit registers. Same bits. Needs AVX2, FMA and F16C. The unnamed
+// namespace keeps what is made of it inside each file: AVX-VNNI's are compiled with other options.
 
 #pragma once
 
@@ -7,6 +8,8 @@
 #include <immintrin.h>
 
 namespace larql::kernels {
+
+namespace {
 
 struct simd16_avx2 {
   static constexpr int width = 16;
@@ -111,5 +114,7 @@ struct simd16_avx2 {
     return load(x);
   }
 };
+
+} // namespace
 
 } // namespace larql::kernels

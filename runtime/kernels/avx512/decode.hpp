@@ -6,6 +6,7 @@
 
 #include "runtime/kernels/activations.hpp"
 #include "runtime/kernels/avx512/decode_lattice.hpp"
+#include "runtime/kernels/tile_transpose.hpp"
 #include "runtime/quant/block_traits.hpp"
 
 #include <cstring>
@@ -18,9 +19,6 @@ using quant::block_traits;
 using quant::code_layout;
 using quant::encoding;
 using quant::scale_layout;
-
-/// All of a short loop, as straight code: its arrays are registers.
-#define LARQL_UNROLL _Pragma("GCC unroll 8")
 
 /// How far ahead of the weights in use the next ones are asked for: what one core reads in about
 /// the time that memory takes to answer.

@@ -5,8 +5,8 @@
 
 #include "actors/laptop/call_builder.hpp"
 #include "runtime/experts/local_experts.hpp"
-#include "schema/codec.hpp"
 #include "schema/sums.hpp"
+#include "tests/actors/node/expert_calls.hpp"
 #include "tests/support/expert_batches.hpp"
 #include "tests/support/failures.hpp"
 #include "tests/support/tiny_model.hpp"
@@ -22,57 +22,14 @@ namespace {
 
 using experts::ownership;
 using quant::encoding;
+using test::changeable_call;
+using test::compute_with;
+using test::decoded;
+using test::served;
 using test::tiny_options;
 using test::tiny_vindex;
 
 constexpr auto name_of_format = [](encoding e) { return std::string{quant::name_of(e)}; };
-
-kernels::compute compute_with(compute_pool& pool) {
-  return {**kernels::kernels_by_name(""), pool};
-}
-
-schema::message decoded(const std::vector<char>& frame) {
-  // Kept alive for the spans of the message.
-  static thread_local std::vector<char> body;
-  body.assign(frame.begin() + schema::frame_header_bytes, frame.end());
-  auto m = schema::decode(body);
-  EXPECT_TRUE(m) << m.error().text;
-  return *std::move(m);
-}
-
-/// A service over part of a model, and calls for it.
-class served {
-public:
-  served(const tiny_vindex& model, const ownership& owned)
-      : bank_(experts::expert_bank::open(model.path(), model.config(), owned)),
-        service_(compute_with(pool_), *bank_, describe(model.config(), *bank_, {}, "alpha", 99)) {}
-
-  [[nodiscard]] const schema::node_description& self() const { return service_.self(); }
-
-  /// Of a call that came so long ago.
-  expert_service::answer run(const schema::expert_call& call,
-                             std::chrono::milliseconds ago = std::chrono::milliseconds{0}) {
-    return service_.run(call, std::chrono::steady_clock::now() - ago);
-  }
-  /// "code: text" of a refusal, or "result".
-  std::string refusal_of(const schema::expert_call& call) {
-    const auto a = run(call);
-    const auto m = decoded(a.frame);
-    const auto* failed = std::get_if<schema::call_failed>(&m);
-    EXPECT_EQ(a.ok, failed == nullptr);
-    if (failed == nullptr)
-      return "result";
-    EXPECT_EQ(failed->id, call.id);
-    EXPECT_EQ(failed->incarnation, 99u);
-    constexpr const char* codes[] = {"internal", "not owner", "bad call", "overloaded", "draining"};
-    return fmt::format("{}: {}", codes[static_cast<int>(failed->code)], failed->text);
-  }
-
-private:
-  compute_pool pool_{2};
-  result<experts::expert_bank> bank_;
-  expert_service service_;
-};
 
 /// A batch as the forward pass makes it: every row names top_k experts.
 struct batch {
@@ -222,24 +179,6 @@ TEST(ExpertServiceOfMixedExperts, GivesTheBitsOfLocalExpertsWhereGateAndUpRoundA
 }
 
 // ---- refusals -----------------------------------------------------------------------------------
-
-/// A call whose parts a test may change.
-struct changeable_call {
-  schema::expert_call call;
-  std::vector<std::byte> activations, scales;
-  std::vector<std::uint32_t> rows;
-  std::vector<std::uint16_t> experts;
-  std::vector<float> weights;
-
-  const schema::expert_call& finish() {
-    call.activations = activations;
-    call.scales = scales;
-    call.pick_rows = std::as_bytes(std::span{rows});
-    call.pick_experts = std::as_bytes(std::span{experts});
-    call.pick_weights = std::as_bytes(std::span{weights});
-    return call;
-  }
-};
 
 class ExpertService : public testing::Test {
 protected:
@@ -467,44 +406,6 @@ TEST_F(ExpertService, DescribesWhatItOwns) {
   EXPECT_EQ(d.owned, (ownership{{1, 2}, {2, 5}}));
   EXPECT_EQ(d.formats, std::vector(2, quant::activation_format::q8_32));
   EXPECT_EQ(d.max_rows, schema::max_call_rows);
-}
-
-// An answer of max_rows rows must fit a frame even when every sum needs eight bytes; encode() ends
-// the process otherwise.
-TEST(ExpertServiceLimits, TheLargestAnswerOfAWideModelFitsAFrame) {
-  auto o = test::all_in(encoding::f32);
-  o.layers = 1;
-  o.period = 0;
-  o.hidden = 4096;
-  o.dense_width = 32;
-  o.vocab = 16;
-  o.experts = 1;
-  o.top_k = 1;
-  o.expert_width = 32;
-  const auto model = tiny_vindex{o};
-  auto service = served{model, {{0, 0}, {0, 0}}};
-  const auto rows = service.self().max_rows;
-  EXPECT_LT(rows, schema::max_call_rows);
-  const auto frame_bytes = [&](std::uint64_t n) {
-    return schema::frame_header_bytes + n * (o.hidden * 8 + 1) + 4096;
-  };
-  EXPECT_LE(frame_bytes(rows), schema::max_frame_bytes);
-  EXPECT_GT(frame_bytes(rows + 2), schema::max_frame_bytes); // and no less than possible
-
-  // Large inputs and weights, as only a hostile laptop sends them; 200 picks a row add up.
-  auto c = changeable_call{};
-  c.call.rows = rows;
-  auto x = std::vector<float>(std::size_t{rows} * o.hidden, 30.0f);
-  c.activations.assign(reinterpret_cast<const std::byte*>(x.data()),
-                       reinterpret_cast<const std::byte*>(x.data() + x.size()));
-  for (auto r = 0u; r < rows; ++r) {
-    c.rows.push_back(r);
-    c.experts.push_back(0);
-    c.weights.push_back(200);
-  }
-  const auto a = service.run(c.finish());
-  EXPECT_LE(a.frame.size(), schema::frame_header_bytes + schema::max_frame_bytes);
-  EXPECT_TRUE(a.ok) << std::get<schema::call_failed>(decoded(a.frame)).text;
 }
 
 } // namespace

@@ -28,6 +28,12 @@ TEST(FileWriter, TheNameAppearsWithTheWholeContent) {
   EXPECT_EQ(test::read_file(dir / "x"), "abc");
 }
 
+#if defined(SYS_rename)
+constexpr long rename_call = SYS_rename;
+#else // ARM
+constexpr long rename_call = SYS_renameat;
+#endif
+
 TEST(FileWriter, TheDirectoryIsFlushedAfterTheRename) {
   // Without that, a loss of power may take the name away again.
   const auto dir = test::temporary_directory{};
@@ -39,7 +45,7 @@ TEST(FileWriter, TheDirectoryIsFlushedAfterTheRename) {
   if (!end)
     GTEST_SKIP() << "tracing is not possible here";
   ASSERT_EQ(*end, test::traced_end::succeeded);
-  const auto renamed = std::find(calls.begin(), calls.end(), SYS_rename);
+  const auto renamed = std::find(calls.begin(), calls.end(), rename_call);
   ASSERT_NE(renamed, calls.end());
   EXPECT_NE(std::find(calls.begin(), renamed, SYS_fsync), renamed) << "the file";
   EXPECT_NE(std::find(renamed, calls.end(), SYS_fsync), calls.end()) << "the directory";

@@ -64,7 +64,8 @@ TEST(KernelChoice, TheReferenceRunsEverywhereAndTheBestSetIsTheLast) {
 
 TEST(KernelChoice, ASetThatThisProcessorLacksIsRefusedByName) {
   const auto levels = simd_levels();
-  for (const auto level : {simd_level::avx2, simd_level::avx512}) {
+  for (const auto level : {simd_level::avx2, simd_level::avxvnni, simd_level::avx512,
+                           simd_level::neon, simd_level::i8mm}) {
     if (std::find(levels.begin(), levels.end(), level) != levels.end())
       continue;
     const auto k = kernels_for(level);

@@ -1,9 +1,10 @@
-// Mirrors runtime/kernels/kernels_*.cpp: every instruction set returns the bits of the reference,
+// Mirrors runtime/kernels/*/kernels.cpp: every instruction set returns the bits of the reference,
 // and the reference is the product of what the blocks mean.
 
 #include "runtime/kernels/kernel_set.hpp"
 
 #include "runtime/quant/blocks.hpp"
+#include "tests/runtime/kernels/avxvnni_as_avx512.hpp"
 #include "tests/support/random_weights.hpp"
 
 #include <fmt/format.h>
@@ -42,12 +43,14 @@ problem make_problem(encoding e, std::uint32_t rows, std::uint32_t cols, std::ui
   return p;
 }
 
-std::vector<float> multiply(const kernel_set& k, const problem& p) {
+std::vector<float> multiply(kernel_set::matmul_fn f, const problem& p) {
   const auto view = p.inputs.view();
   auto out = std::vector<float>(std::size_t{p.w.rows} * view.rows);
-  const auto f = k.matmul[static_cast<std::size_t>(p.w.format)];
   f(p.w, 0, p.w.rows, view, 0, view.rows, out.data(), p.w.rows);
   return out;
+}
+std::vector<float> multiply(const kernel_set& k, const problem& p) {
+  return multiply(k.matmul[static_cast<std::size_t>(p.w.format)], p);
 }
 
 class EveryEncoding : public testing::TestWithParam<int> {
@@ -80,14 +83,16 @@ TEST_P(EveryEncoding, ReferenceIsTheProductOfTheDecodedWeightsAndRoundedInputs) 
 // Every instruction set against the reference, element by element.
 void expect_the_same_bits(const problem& p, const std::string& which) {
   const auto want = multiply(**kernels_for(simd_level::scalar), p);
-  for (const auto level : simd_levels()) {
-    const auto k = kernels_for(level);
-    const auto got = multiply(**k, p);
+  const auto expect = [&](const std::vector<float>& got, std::string_view name) {
     for (auto i = std::size_t{0}; i < want.size(); ++i)
       ASSERT_EQ(std::bit_cast<std::uint32_t>(want[i]), std::bit_cast<std::uint32_t>(got[i]))
-          << name_of(p.w.format) << " " << name_of(level) << " " << which << " element " << i
-          << ": " << want[i] << " and " << got[i];
-  }
+          << name_of(p.w.format) << " " << name << " " << which << " element " << i << ": "
+          << want[i] << " and " << got[i];
+  };
+  for (const auto level : simd_levels())
+    expect(multiply(**kernels_for(level), p), name_of(level));
+  if (const auto* table = avxvnni_products_as_avx512())
+    expect(multiply((*table)[static_cast<std::size_t>(p.w.format)], p), "avxvnni as AVX-512");
 }
 
 TEST_P(EveryEncoding, EveryInstructionSetReturnsTheBitsOfTheReference) {

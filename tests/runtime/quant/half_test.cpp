@@ -11,6 +11,8 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 namespace larql::quant {
@@ -104,9 +106,24 @@ __attribute__((target("f16c"))) std::uint16_t hardware_half(float x) {
 __attribute__((target("f16c"))) float hardware_float(std::uint16_t h) {
   return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(h)));
 }
+bool hardware_has_halves() {
+  return __builtin_cpu_supports("avx2");
+}
+#elif defined(__aarch64__)
+std::uint16_t hardware_half(float x) {
+  return vget_lane_u16(vreinterpret_u16_f16(vcvt_f16_f32(vdupq_n_f32(x))), 0);
+}
+float hardware_float(std::uint16_t h) {
+  return vgetq_lane_f32(vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(h))), 0);
+}
+bool hardware_has_halves() {
+  return true;
+}
+#endif
 
+#if defined(__x86_64__) || defined(__aarch64__)
 TEST(Half, TheHardwareConvertsTheSameBits) {
-  if (!__builtin_cpu_supports("avx2"))
+  if (!hardware_has_halves())
     GTEST_SKIP() << "this CPU has no F16C";
   for (auto h = 0u; h < 65536; ++h)
     ASSERT_EQ(bits(half_to_float(static_cast<std::uint16_t>(h))),

@@ -31,9 +31,14 @@ TEST(ContextRoom, TheOldestTurnsGoUntilHalfOfTheContextIsFree) {
 TEST(ContextRoom, TheLastQuestionStaysWhateverItsLength) {
   auto size = ten_turns(100);
   EXPECT_EQ(turns_to_leave_out(size, 4096, 10), 10u);
-  EXPECT_EQ(turns_to_leave_out(size, 4096, 3), 3u);
   size.message_ends.resize(1);
   EXPECT_EQ(turns_to_leave_out(size, 4096, 10), 0u);
+}
+
+TEST(ContextRoom, AQuestionThatDoesNotFitByItselfCostsNoTurn) {
+  EXPECT_EQ(turns_to_leave_out(ten_turns(50), 4096, 10), 0u); // 50 tokens without the turns
+  EXPECT_EQ(turns_to_leave_out(ten_turns(51), 4096, 10), 10u);
+  EXPECT_EQ(turns_to_leave_out(ten_turns(100), 4096, 3), 0u);
 }
 
 } // namespace

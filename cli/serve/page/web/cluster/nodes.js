@@ -51,7 +51,7 @@ function nodeItem(n, i, cluster) {
       n.failed > 0 ? `${formatCount(n.failed)} of them failed` : "answered since its start",
     ]);
   if (n.load_percent !== undefined && !isAway)
-    numbers.push(["Busy", `${n.load_percent} %`, "share of its time spent computing"]);
+    numbers.push(["Load", `${n.load_percent} %`, "load average of its machine in the last minute, by core"]);
   return h(
     "li",
     { class: `node is-${level}` },
