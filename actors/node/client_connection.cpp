@@ -132,8 +132,8 @@ void client_connection_state::on_call(const schema::expert_call& call, shared_bu
                                    waiting_bytes_));
   if (!hold(bytes))
     return refuse_call(id, failure_code::overloaded, what_is_held());
-  const auto others = credits_ && !call.direct && needs_others(call, node_.description->owned);
-  if (others && !credits_->begin())
+  const auto others = node_.reach && !call.direct && needs_others(call, node_.description->owned);
+  if (others && !(credits_ && credits_->begin()))
     return refuse_call(id, failure_code::overloaded,
                        "as many calls as this connection has credits for wait for other nodes");
   ++waiting_;
@@ -316,6 +316,9 @@ void client_connection_state::on_control(const schema::control& c) {
 
 // The desk answers every message, so a peer that sends faster than it reads is known here.
 void client_connection_state::on_session(schema::session_message m, std::size_t bytes) {
+  // Who has sessions here asks for no experts: the part is for those that do.
+  if (std::none_of(calls_.begin(), calls_.end(), [](const auto& c) { return c.needs_others; }))
+    credits_.reset();
   if (!client_->hello.model || !node_.sessions)
     return send_message(schema::session_message{
         m.id, schema::session_closed{schema::session_end::not_allowed,
