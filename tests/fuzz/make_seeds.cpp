@@ -289,7 +289,7 @@ int main(int argc, char** argv) {
   vindex_seeds(dir / "vindex", "mixed", tiny_vindex{mixed_options()});
   auto apart = k_quant_options();
   apart.fused_gate_up = false;
-  apart.up = quant::encoding::iq2_xs;
+  apart.up = larql::quant::encoding::iq2_xs;
   vindex_seeds(dir / "vindex", "apart", tiny_vindex{apart});
   checksums_seeds(dir / "checksums");
   gguf_seeds(dir / "gguf");

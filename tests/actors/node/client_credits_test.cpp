@@ -90,6 +90,18 @@ TEST_F(ClientCredits, AConnectionThatEndsGivesAllOfThemBack) {
   EXPECT_EQ(other.renew().credits, 64u);
 }
 
+TEST_F(ClientCredits, AConnectionOfSessionsGivesItsShareToOthers) {
+  EXPECT_TRUE(has(pong_after_ping(), "credits=64"));
+  receive(fd, frame_of(schema::session_message{{}, schema::session_closed{}}));
+  (void) messages();
+  auto other = reach_book::share{reach};
+  EXPECT_EQ(other.renew().credits, 64u);
+  EXPECT_FALSE(has(pong_after_ping(), "credits"));
+  call_for(5, 1);
+  EXPECT_TRUE(shard.calls().empty());
+  EXPECT_TRUE(has(messages().at(0), "credits"));
+}
+
 TEST_F(ClientCredits, AnOperatorsConnectionHasNoShare) {
   start({}, false);
   EXPECT_FALSE(has(pong_after_ping(), "credits"));
