@@ -91,10 +91,16 @@ result<void> check_partial(const fs::path& dir, const output_rules& rules) {
                 "output",
                 dir.string(), what, rules.kind);
   };
-  if (fs::symlink_status(dir, error).type() != fs::file_type::directory)
+  const auto type = [&] { return fs::symlink_status(dir, error).type(); };
+  if (const auto t = type(); t == fs::file_type::not_found)
+    return {}; // another process has just finished it
+  else if (t != fs::file_type::directory)
     return refuse("is in the way");
-  if (!has_state_file(dir) && !has_nothing(dir))
-    return refuse(fmt::format("is in the way and has no {}", unfinished_state_file));
+  // In this order: what another process begins just now is empty until it has a state file.
+  if (!has_nothing(dir) && !has_state_file(dir))
+    return type() == fs::file_type::not_found
+               ? result<void>{}
+               : refuse(fmt::format("is in the way and has no {}", unfinished_state_file));
   LARQL_TRY_VOID(check_removable(dir, rules));
   return check_files(dir, rules);
 }
