@@ -8,12 +8,6 @@ namespace {
 
 using wire_session = wire::Session;
 
-result<std::string> text(capnp::Text::Reader t, std::size_t limit, std::string_view field) {
-  if (t.size() > limit)
-    return bad_message(field, fmt::format("has {} bytes, at most {} allowed", t.size(), limit));
-  return std::string{t.cStr(), t.size()};
-}
-
 template <class T>
 result<std::vector<T>> list(capnp::Data::Reader d, std::size_t limit, std::string_view field) {
   if (d.size() % sizeof(T) != 0 || d.size() / sizeof(T) > limit)
@@ -22,15 +16,6 @@ result<std::vector<T>> list(capnp::Data::Reader d, std::size_t limit, std::strin
   auto out = std::vector<T>(d.size() / sizeof(T));
   if (!out.empty())
     std::memcpy(out.data(), d.begin(), d.size());
-  return out;
-}
-
-template <class Array>
-result<Array> exactly(capnp::Data::Reader d, std::string_view field) {
-  auto out = Array{};
-  if (d.size() != out.size())
-    return bad_message(field, fmt::format("has {} bytes, expected {}", d.size(), out.size()));
-  std::memcpy(out.data(), d.begin(), out.size());
   return out;
 }
 
@@ -45,10 +30,12 @@ result<T> code(unsigned value, unsigned last, std::string_view field) {
 result<session_message> get(wire_session::Open::Reader r) {
   auto out = session_open{};
   out.version = r.getVersion();
-  LARQL_TRY(out.dense, exactly<session_digest>(r.getDense(), "session.open.dense"));
-  LARQL_TRY(out.head, exactly<session_digest>(r.getHead(), "session.open.head"));
-  LARQL_TRY(out.tokenizer, exactly<session_digest>(r.getTokenizer(), "session.open.tokenizer"));
-  LARQL_TRY(out.chat_template, exactly<session_digest>(r.getTemplate(), "session.open.template"));
+  LARQL_TRY(out.dense, read_exactly<session_digest>(span_of(r.getDense()), "session.open.dense"));
+  LARQL_TRY(out.head, read_exactly<session_digest>(span_of(r.getHead()), "session.open.head"));
+  LARQL_TRY(out.tokenizer,
+            read_exactly<session_digest>(span_of(r.getTokenizer()), "session.open.tokenizer"));
+  LARQL_TRY(out.chat_template,
+            read_exactly<session_digest>(span_of(r.getTemplate()), "session.open.template"));
   LARQL_TRY(out.kv, code<session_kv>(static_cast<unsigned>(r.getKv()), 1, "session.open.kv"));
   return session_message{{}, out};
 }
@@ -70,28 +57,26 @@ result<session_message> get(wire_session::Closed::Reader r) {
   const auto known = static_cast<unsigned>(r.getCode());
   out.code =
       known > 8 ? session_end::failed : static_cast<session_end>(known); // of a later version
-  LARQL_TRY(out.text, text(r.getText(), max_text_bytes, "session.closed.text"));
+  LARQL_TRY(out.text, read_text(r.getText(), max_text_bytes, "session.closed.text"));
   return session_message{{}, std::move(out)};
 }
 
 result<session_rules> get_rules(wire_session::Rules::Reader r) {
   auto out = session_rules{};
   LARQL_TRY(out.form, code<std::uint8_t>(r.getForm(), 1, "session.rules.form"));
-  LARQL_TRY(out.schema, text(r.getSchema(), max_session_text_bytes, "session.rules.schema"));
-  if (r.getTools().size() > max_session_tools)
-    return bad_message("session.rules.tools", fmt::format("are {}, at most {} allowed",
-                                                          r.getTools().size(), max_session_tools));
+  LARQL_TRY(out.schema, read_text(r.getSchema(), max_session_text_bytes, "session.rules.schema"));
+  LARQL_TRY_VOID(check_count(r.getTools().size(), max_session_tools, "session.rules.tools"));
   for (const auto tool : r.getTools()) {
     auto& to = out.tools.emplace_back();
-    LARQL_TRY(to.name, text(tool.getName(), max_text_bytes, "session.tool.name"));
+    LARQL_TRY(to.name, read_text(tool.getName(), max_text_bytes, "session.tool.name"));
     LARQL_TRY(to.description,
-              text(tool.getDescription(), max_session_text_bytes, "session.tool.description"));
+              read_text(tool.getDescription(), max_session_text_bytes, "session.tool.description"));
     LARQL_TRY(to.parameters,
-              text(tool.getParameters(), max_session_text_bytes, "session.tool.parameters"));
+              read_text(tool.getParameters(), max_session_text_bytes, "session.tool.parameters"));
     to.strict = tool.getStrict();
   }
   LARQL_TRY(out.choice, code<std::uint8_t>(r.getChoice(), 2, "session.rules.choice"));
-  LARQL_TRY(out.only_tool, text(r.getOnlyTool(), max_text_bytes, "session.rules.onlyTool"));
+  LARQL_TRY(out.only_tool, read_text(r.getOnlyTool(), max_text_bytes, "session.rules.onlyTool"));
   out.parallel_calls = r.getParallelCalls();
   out.thinking = r.getThinking();
   out.in_thought = r.getInThought();
@@ -122,13 +107,11 @@ result<session_answer> get_answer(wire_session::Answer::Reader r) {
   out.first_index = r.getFirstIndex();
   LARQL_TRY(out.stop_tokens,
             list<std::uint32_t>(r.getStopTokens(), max_session_stops, "session.answer.stopTokens"));
-  if (r.getStopTexts().size() > max_session_stops)
-    return bad_message(
-        "session.answer.stopTexts",
-        fmt::format("are {}, at most {} allowed", r.getStopTexts().size(), max_session_stops));
+  LARQL_TRY_VOID(
+      check_count(r.getStopTexts().size(), max_session_stops, "session.answer.stopTexts"));
   for (const auto stop : r.getStopTexts()) {
     LARQL_TRY(out.stop_texts.emplace_back(),
-              text(stop, max_text_bytes, "session.answer.stopTexts"));
+              read_text(stop, max_text_bytes, "session.answer.stopTexts"));
   }
   if (const auto logprobs = r.getLogprobs(); logprobs != 0)
     out.logprobs = logprobs - 1;
@@ -148,14 +131,12 @@ result<session_ask> get_ask(wire_session::Request::Reader r) {
   out.id = r.getId();
   LARQL_TRY(out.tokens,
             list<std::uint32_t>(r.getTokens(), max_session_tokens, "session.request.tokens"));
-  LARQL_TRY(out.client, text(r.getClient(), max_text_bytes, "session.request.client"));
+  LARQL_TRY(out.client, read_text(r.getClient(), max_text_bytes, "session.request.client"));
   out.system_end = r.getSystemEnd();
   LARQL_TRY(out.turn_ends,
             list<std::uint32_t>(r.getTurnEnds(), max_session_tokens, "session.request.turnEnds"));
-  if (r.getAnswers().size() > max_session_answers)
-    return bad_message(
-        "session.request.answers",
-        fmt::format("are {}, at most {} allowed", r.getAnswers().size(), max_session_answers));
+  LARQL_TRY_VOID(
+      check_count(r.getAnswers().size(), max_session_answers, "session.request.answers"));
   for (const auto answer : r.getAnswers()) {
     LARQL_TRY(out.answers.emplace_back(), get_answer(answer));
   }
@@ -223,7 +204,7 @@ result<session_finish> get_finish(wire_session::End::Reader r) {
   LARQL_TRY(out.reason, code<std::uint8_t>(r.getReason(), 5, "session.end.reason"));
   out.failed = r.getFailed();
   out.code = r.getCode();
-  LARQL_TRY(out.text, text(r.getText(), max_text_bytes, "session.end.text"));
+  LARQL_TRY(out.text, read_text(r.getText(), max_text_bytes, "session.end.text"));
   out.prompt_tokens = r.getPromptTokens();
   out.cached_tokens = r.getCachedTokens();
   out.queued_ns = r.getQueuedNanos();
@@ -235,7 +216,7 @@ result<session_finish> get_finish(wire_session::End::Reader r) {
 result<session_refusal> get_refusal(wire_session::Refusal::Reader r) {
   auto out = session_refusal{};
   out.kind = r.getKind();
-  LARQL_TRY(out.text, text(r.getText(), max_text_bytes, "session.refused.text"));
+  LARQL_TRY(out.text, read_text(r.getText(), max_text_bytes, "session.refused.text"));
   out.found = r.getFound();
   out.limit = r.getLimit();
   out.retry_seconds = r.getRetrySeconds();
@@ -288,7 +269,7 @@ result<session_message> get_any(wire::Session::Reader r) {
 result<message> read_session(wire::Session::Reader r) {
   LARQL_TRY(auto out, get_any(r));
   if (r.getId().size() != 0) {
-    LARQL_TRY(out.id, exactly<session_key>(r.getId(), "session.id"));
+    LARQL_TRY(out.id, read_exactly<session_key>(span_of(r.getId()), "session.id"));
   }
   const auto may_lack_id = std::holds_alternative<session_open>(out.what) ||
                            std::holds_alternative<session_closed>(out.what);

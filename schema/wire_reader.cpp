@@ -6,23 +6,9 @@
 
 namespace larql::schema {
 
-failure bad_message(std::string_view field, std::string_view what) {
-  return fail(errc::corrupt, "message: {} {}", field, what);
-}
-
 namespace {
 
 using quant::activation_format;
-
-std::span<const std::byte> span_of(capnp::Data::Reader d) {
-  return {reinterpret_cast<const std::byte*>(d.begin()), d.size()};
-}
-
-result<std::string> text(capnp::Text::Reader t, std::size_t limit, std::string_view field) {
-  if (t.size() > limit)
-    return bad_message(field, fmt::format("has {} bytes, at most {} allowed", t.size(), limit));
-  return std::string{t.cStr(), t.size()};
-}
 
 // Numbers that this version does not know come from a later one.
 node_state state_of(wire::NodeState s) {
@@ -30,19 +16,11 @@ node_state state_of(wire::NodeState s) {
   return code > 3 ? node_state::degraded : static_cast<node_state>(code);
 }
 
-result<fingerprint> get_digest(std::span<const std::byte> bytes, const std::string& field) {
-  auto out = fingerprint{};
-  if (bytes.size() != out.size())
-    return bad_message(field, fmt::format("has {} bytes, expected {}", bytes.size(), out.size()));
-  std::memcpy(out.data(), bytes.data(), bytes.size());
-  return out;
-}
-
 result<std::optional<fingerprint>> get_digest_or_none(std::span<const std::byte> bytes,
                                                       const std::string& field) {
   if (bytes.empty())
     return std::optional<fingerprint>{};
-  LARQL_TRY(const auto digest, get_digest(bytes, field));
+  LARQL_TRY(const auto digest, read_exactly<fingerprint>(bytes, field));
   return std::optional{digest};
 }
 
@@ -50,8 +28,9 @@ template <class Reader>
 result<model_identity> get_model(Reader r, std::string_view where) {
   auto out = model_identity{};
   const auto field = [&](const char* name) { return fmt::format("{}.{}", where, name); };
-  LARQL_TRY(out.name, text(r.getModel(), max_text_bytes, field("model")));
-  LARQL_TRY(out.weights, get_digest(span_of(r.getFingerprint()), field("fingerprint")));
+  LARQL_TRY(out.name, read_text(r.getModel(), max_text_bytes, field("model")));
+  LARQL_TRY(out.weights,
+            read_exactly<fingerprint>(span_of(r.getFingerprint()), field("fingerprint")));
   out.layers = r.getLayers();
   out.hidden = r.getHidden();
   out.experts = r.getExperts();
@@ -63,7 +42,7 @@ result<model_identity> get_model(Reader r, std::string_view where) {
                                                         activation));
   out.activation = static_cast<quant::activation_function>(activation);
   if (const auto digest = span_of(r.getWeightsDigest()); !digest.empty()) {
-    LARQL_TRY(out.weights_digest, get_digest(digest, field("weightsDigest")));
+    LARQL_TRY(out.weights_digest, read_exactly<fingerprint>(digest, field("weightsDigest")));
   }
   return out;
 }
@@ -71,7 +50,7 @@ result<model_identity> get_model(Reader r, std::string_view where) {
 result<message> get(wire::Hello::Reader r) {
   auto out = hello{};
   out.protocol = r.getProtocol();
-  LARQL_TRY(out.name, text(r.getName(), max_name_bytes, "hello.name"));
+  LARQL_TRY(out.name, read_text(r.getName(), max_name_bytes, "hello.name"));
   if (r.getFingerprint().size() != 0) {
     LARQL_TRY(out.model, get_model(r, "hello"));
   }
@@ -101,7 +80,7 @@ result<reach> get_reach(wire::Reach::Reader r, const std::string& field) {
 result<node_description> get_description(wire::Welcome::Reader r, bool may_be_empty, bool& owns) {
   auto out = node_description{};
   out.protocol = r.getProtocol();
-  LARQL_TRY(out.node, text(r.getNode(), max_name_bytes, "welcome.node"));
+  LARQL_TRY(out.node, read_text(r.getNode(), max_name_bytes, "welcome.node"));
   out.incarnation = r.getIncarnation();
   LARQL_TRY(out.model, get_model(r, "welcome"));
   out.owned = {{r.getFirstLayer(), r.getLastLayer()}, {r.getFirstExpert(), r.getLastExpert()}};
@@ -142,7 +121,7 @@ result<message> get(wire::Welcome::Reader r) {
 
 result<message> get(wire::Refused::Reader r) {
   auto out = refused{};
-  LARQL_TRY(out.reason, text(r.getReason(), max_text_bytes, "refused.reason"));
+  LARQL_TRY(out.reason, read_text(r.getReason(), max_text_bytes, "refused.reason"));
   return message{std::move(out)};
 }
 
@@ -200,7 +179,7 @@ result<message> get(wire::Failed::Reader r) {
   out.incarnation = r.getIncarnation();
   const auto code = static_cast<unsigned>(r.getCode());
   out.code = code > 6 ? failure_code::internal : static_cast<failure_code>(code);
-  LARQL_TRY(out.text, text(r.getText(), max_text_bytes, "failed.text"));
+  LARQL_TRY(out.text, read_text(r.getText(), max_text_bytes, "failed.text"));
   out.missing = {r.getFirstExpert(), r.getLastExpert()};
   if (out.missing.first > out.missing.last)
     return bad_message("failed",
@@ -253,7 +232,7 @@ result<message> get(wire::Control::Reader r) {
 
 result<message> get(wire::Controlled::Reader r) {
   auto out = controlled{r.getId(), r.getOk(), {}};
-  LARQL_TRY(out.text, text(r.getText(), max_text_bytes, "controlled.text"));
+  LARQL_TRY(out.text, read_text(r.getText(), max_text_bytes, "controlled.text"));
   return message{std::move(out)};
 }
 
@@ -282,14 +261,12 @@ result<message> get(wire::Accepted::Reader r) {
 result<message> get(wire::NodeList::Reader r) {
   auto out = node_list{};
   const auto entries = r.getNodes();
-  if (entries.size() > max_listed_nodes)
-    return bad_message("nodes",
-                       fmt::format("are {}, at most {} allowed", entries.size(), max_listed_nodes));
+  LARQL_TRY_VOID(check_count(entries.size(), max_listed_nodes, "nodes"));
   for (const auto entry : entries) {
     auto owns = true;
     auto& to = out.nodes.emplace_back();
     LARQL_TRY(to.node, get_description(entry.getDescription(), false, owns));
-    LARQL_TRY(to.address, text(entry.getAddress(), max_text_bytes, "nodes.address"));
+    LARQL_TRY(to.address, read_text(entry.getAddress(), max_text_bytes, "nodes.address"));
   }
   return message{std::move(out)};
 }

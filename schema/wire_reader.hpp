@@ -7,13 +7,11 @@
 
 #include "runtime/base/result.hpp"
 #include "schema/messages.hpp"
+#include "schema/read_parts.hpp"
 #include "schema/wire.capnp.h"
 
 namespace larql::schema {
 
 [[nodiscard]] result<message> read(wire::Message::Reader from);
-
-/// "message: FIELD what"
-[[nodiscard]] failure bad_message(std::string_view field, std::string_view what);
 
 } // namespace larql::schema

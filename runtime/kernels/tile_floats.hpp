@@ -3,23 +3,12 @@
 
 #pragma once
 
-#include "runtime/kernels/activations.hpp"
+#include "runtime/kernels/dot_floats.hpp"
 #include "runtime/kernels/tile_transpose.hpp"
 
 #include <cstring>
 
 namespace larql::kernels {
-
-template <class L, quant::encoding E>
-static inline typename L::f32x16 load_weights(const std::uint8_t* p) {
-  constexpr auto& facts = quant::block_traits<E>;
-  if constexpr (facts.codes == quant::code_layout::plain_f32)
-    return L::load(reinterpret_cast<const float*>(p));
-  else if constexpr (facts.codes == quant::code_layout::plain_f16)
-    return L::load_f16(reinterpret_cast<const std::uint16_t*>(p));
-  else
-    return L::load_bf16(reinterpret_cast<const std::uint16_t*>(p));
-}
 
 /// out[n * out_stride + r] = row r · input `input + n`, for Rows rows and Inputs inputs.
 template <class L, quant::encoding E, int Rows, int Inputs>

@@ -5,6 +5,7 @@
 
 #include "runtime/kernels/avx2/decode.hpp"
 #include "runtime/kernels/avx2/simd16.hpp"
+#include "runtime/kernels/dot_floats.hpp"
 
 namespace larql::kernels::avx2 {
 
@@ -217,53 +218,11 @@ static void dot_32(const std::uint8_t* row, const activation_view& x, std::size_
     out[n * out_stride] = simd16_avx2::reduce_add({acc[n][0], acc[n][1]});
 }
 
-// ---- plain floats -----------------------------------------------------------------------------
-
-template <encoding E>
-static inline simd16_avx2::f32x16 load_weights(const std::uint8_t* p, std::size_t i) {
-  constexpr auto& facts = block_traits<E>;
-  if constexpr (facts.codes == code_layout::plain_f32)
-    return simd16_avx2::load(reinterpret_cast<const float*>(p + i * 4));
-  else if constexpr (facts.codes == code_layout::plain_f16)
-    return simd16_avx2::load_f16(reinterpret_cast<const std::uint16_t*>(p + i * 2));
-  else
-    return simd16_avx2::load_bf16(reinterpret_cast<const std::uint16_t*>(p + i * 2));
-}
-
-template <encoding E, int Inputs>
-static void dot_float(const std::uint8_t* row, const activation_view& x, std::size_t input,
-                      float* out, std::size_t out_stride) {
-  using simd = simd16_avx2;
-  constexpr auto bytes = block_traits<E>.bytes;
-  simd::f32x16 acc[Inputs];
-  for (int n = 0; n < Inputs; ++n)
-    acc[n] = simd::zero();
-  const auto* a = x.f32 + input * x.cols;
-  const std::size_t whole = x.cols / 16 * 16;
-  for (std::size_t i = 0; i < whole; i += 16) {
-    const auto w = load_weights<E>(row, i);
-    for (int n = 0; n < Inputs; ++n)
-      acc[n] = simd::fma(w, simd::load(a + n * x.cols + i), acc[n]);
-  }
-  if (const auto rest = x.cols - whole; rest != 0) {
-    alignas(32) std::uint8_t padded_row[64] = {};
-    std::memcpy(padded_row, row + whole * bytes, rest * bytes);
-    const auto w = load_weights<E>(padded_row, 0);
-    for (int n = 0; n < Inputs; ++n) {
-      alignas(32) float padded[16] = {};
-      std::memcpy(padded, a + n * x.cols + whole, rest * sizeof(float));
-      acc[n] = simd::fma(w, simd::load(padded), acc[n]);
-    }
-  }
-  for (int n = 0; n < Inputs; ++n)
-    out[n * out_stride] = simd::reduce_add(acc[n]);
-}
-
 template <encoding E, int Inputs>
 static inline void dot(const std::uint8_t* row, const activation_view& x, std::size_t input,
                        float* out, std::size_t out_stride) {
   if constexpr (block_traits<E>.weights == 1)
-    dot_float<E, Inputs>(row, x, input, out, out_stride);
+    dot_floats<simd16_avx2, E, Inputs>(row, x, input, out, out_stride);
   else if constexpr (block_traits<E>.weights == 32)
     dot_32<E, Inputs>(row, x, input, out, out_stride);
   else

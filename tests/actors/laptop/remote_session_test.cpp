@@ -102,6 +102,12 @@ protected:
       pump();
     }
   }
+  /// A node says that it is about to leave.
+  void leave(test::fake_place& place) {
+    caf::anon_send(place.desk, notice_atom::value, schema::node_state::draining);
+    settle();
+    pump();
+  }
   /// The connection breaks; both sides know.
   void cut() {
     lose(laptop_fd);
@@ -136,6 +142,15 @@ protected:
       prompt.push_back(out.back());
     }
     return out;
+  }
+  /// Another process of the node takes the session, and gives the three tokens that lack.
+  void expect_rest_from_a_new_alpha(const asked& a) {
+    auto again = test::fake_place{"alpha", 3};
+    again.start(sys);
+    connect(again);
+    give(again, 3);
+    expect_whole(a, {5, 6, 7});
+    again.end();
   }
   void expect_whole(const asked& a, const ids& prompt, std::size_t tokens = 6) {
     EXPECT_EQ(a.got->tokens, alone(prompt, tokens));
@@ -263,12 +278,7 @@ TEST_F(RemoteSession, ANodeThatStartsAnewIsAskedAnew) {
   cut();
   alpha.end();
   settle();
-  auto again = test::fake_place{"alpha", 3};
-  again.start(sys);
-  connect(again);
-  give(again, 3);
-  expect_whole(a, {5, 6, 7});
-  again.end();
+  expect_rest_from_a_new_alpha(a);
 }
 
 TEST_F(RemoteSession, ANodeThatLeavesIsLeftAtOnce) {
@@ -276,9 +286,7 @@ TEST_F(RemoteSession, ANodeThatLeavesIsLeftAtOnce) {
   const auto a = ask_for({5, 6, 7});
   connect(alpha);
   give(alpha, 3);
-  caf::anon_send(alpha.desk, notice_atom::value, schema::node_state::draining);
-  settle();
-  pump();
+  leave(alpha);
   ASSERT_EQ(dialled.back().second, "beta");
   connect(beta);
   give(beta, 3);
@@ -294,20 +302,13 @@ TEST_F(RemoteSession, TheOnlyNodeIsWaitedForWhileItStartsAnew) {
   const auto a = ask_for({5, 6, 7});
   connect(alpha);
   give(alpha, 3);
-  caf::anon_send(alpha.desk, notice_atom::value, schema::node_state::draining);
-  settle();
-  pump();
+  leave(alpha);
   EXPECT_EQ(a.got->ends, 0u);
   alpha.end();
   advance(1s);
   refuse();
   advance(5s);
-  auto again = test::fake_place{"alpha", 3};
-  again.start(sys);
-  connect(again);
-  give(again, 3);
-  expect_whole(a, {5, 6, 7});
-  again.end();
+  expect_rest_from_a_new_alpha(a);
 }
 
 TEST_F(RemoteSession, ReadingAgainShowsProgress) {
@@ -315,9 +316,7 @@ TEST_F(RemoteSession, ReadingAgainShowsProgress) {
   const auto a = ask_for({5, 6, 7});
   connect(alpha);
   give(alpha, 3);
-  caf::anon_send(alpha.desk, notice_atom::value, schema::node_state::draining);
-  settle();
-  pump();
+  leave(alpha);
   connect(beta);
   beta.service.read(4);
   settle();

@@ -3,10 +3,8 @@
 
 #include "cli/serve/server/api_service.hpp"
 
-#include "tests/cli/serve/fake_backend.hpp"
+#include "tests/cli/serve/api_fixture.hpp"
 #include "tests/cli/serve/json_check.hpp"
-#include "tests/support/failures.hpp"
-#include "tests/support/http_stream.hpp"
 #include "tests/support/process_facts.hpp"
 
 namespace larql::serve {
@@ -21,37 +19,13 @@ using test::json_of;
 constexpr auto answer_path_text = "/page/answers/0123456789abcdef0123456789abcdef";
 constexpr auto chat_body = R"({"messages":[{"role":"user","content":"Hi"}]})";
 
-class ApiPage : public testing::Test {
+class ApiPage : public test::api_fixture {
 protected:
-  void start() {
-    auto made = api_service::create(options);
-    ASSERT_TRUE(test::succeeds(made));
-    service = *std::move(made);
-    service->attach(&backend);
-    auto listening = actors::listen_on({"127.0.0.1", 0});
-    ASSERT_TRUE(test::succeeds(listening));
-    auto server = actors::http_server::start(*std::move(listening), *service, {});
-    ASSERT_TRUE(test::succeeds(server));
-    http = *std::move(server);
-  }
   void use_key() {
     auto keys = api_keys::parse("sk-0123456789abcdef\n", "keys");
     ASSERT_TRUE(test::succeeds(keys));
     service->use_keys(*std::move(keys));
   }
-  [[nodiscard]] http_response get(std::string_view path, std::string_view headers = "") const {
-    auto client = http_stream{http->port()};
-    return client.get(path, headers) ? client.response() : http_response{};
-  }
-  [[nodiscard]] http_response post(std::string_view path, std::string_view body = "{}",
-                                   std::string_view headers = "") const {
-    return test::http_post(http->port(), path, body, headers);
-  }
-
-  service_options options;
-  test::fake_backend backend;
-  std::unique_ptr<api_service> service;
-  std::unique_ptr<actors::http_server> http;
 };
 
 TEST_F(ApiPage, ABrowserGetsThePageAndOthersTheirLine) {

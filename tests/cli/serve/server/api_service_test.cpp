@@ -3,10 +3,8 @@
 
 #include "cli/serve/server/api_service.hpp"
 
-#include "tests/cli/serve/fake_backend.hpp"
+#include "tests/cli/serve/api_fixture.hpp"
 #include "tests/cli/serve/json_check.hpp"
-#include "tests/support/failures.hpp"
-#include "tests/support/http_stream.hpp"
 #include "tests/support/process_facts.hpp"
 
 #include <deque>
@@ -26,39 +24,11 @@ constexpr auto chat_body = R"({"model":"x","messages":[{"role":"user","content":
 constexpr auto chat_stream =
     R"({"model":"x","messages":[{"role":"user","content":"Hi"}],"stream":true})";
 
-class ApiService : public testing::Test {
+class ApiService : public test::api_fixture {
 protected:
-  void start() {
-    auto made = api_service::create(options);
-    ASSERT_TRUE(test::succeeds(made));
-    service = *std::move(made);
-    service->attach(&backend);
-    auto listening = actors::listen_on({"127.0.0.1", 0});
-    ASSERT_TRUE(test::succeeds(listening));
-    auto server = actors::http_server::start(*std::move(listening), *service, http_options);
-    ASSERT_TRUE(test::succeeds(server));
-    http = *std::move(server);
-  }
-  [[nodiscard]] http_response post(std::string_view path, std::string_view body,
-                                   std::string_view headers = "") const {
-    return test::http_post(http->port(), path, body, headers);
-  }
-  [[nodiscard]] http_response get(std::string_view path, std::string_view headers = "",
-                                  std::string_view method = "GET") const {
-    auto client = http_stream{http->port()};
-    const auto sent = client.send(
-        fmt::format("{} {} HTTP/1.1\r\nHost: localhost\r\n{}\r\n", method, path, headers));
-    return sent ? client.response(method != "HEAD") : http_response{};
-  }
   static std::string key_header(std::string_view key) {
     return fmt::format("Authorization: Bearer {}\r\n", key);
   }
-
-  service_options options;
-  actors::http_server_options http_options;
-  test::fake_backend backend;
-  std::unique_ptr<api_service> service;
-  std::unique_ptr<actors::http_server> http;
 };
 
 TEST_F(ApiService, EveryProtocolAnswersWhole) {
