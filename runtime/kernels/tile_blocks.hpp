@@ -7,22 +7,13 @@
 #pragma once
 
 #include "runtime/kernels/activations.hpp"
+#include "runtime/kernels/block_inputs.hpp"
 #include "runtime/kernels/tile_transpose.hpp"
 
 #include <cstring>
 #include <type_traits>
 
 namespace larql::kernels {
-
-/// Where one block of some inputs stands.
-struct block_inputs {
-  const std::int8_t* q; // of the first input, as all below
-  std::size_t cols;     // from one input's codes to the next's
-  const std::int16_t* sums;
-  std::size_t sum_stride;
-  const float* scale;
-  std::size_t scale_stride;
-};
 
 /// Weights to ask for while others are multiplied: between the products there are few loads.
 struct prefetch_run {

@@ -201,4 +201,19 @@ gguf_writer gguf_of(const import::checkpoint& model) {
   return out;
 }
 
+std::vector<gguf_writer> gguf_parts_of(const tiny_model& model, std::size_t count) {
+  auto numbers = model.checkpoint();
+  numbers.tensors.clear();
+  auto out = std::vector<gguf_writer>(count);
+  out.front() = gguf_of(numbers);
+  auto next = std::size_t{0};
+  for (const auto& [key, t] : model.checkpoint().tensors) {
+    auto dims = t.shape;
+    std::reverse(dims.begin(), dims.end());
+    out[next++ % count].tensor(gguf_tensor_name(key), dims, ggml_code(t.format),
+                               {reinterpret_cast<const char*>(t.data.data()), t.data.size()});
+  }
+  return out;
+}
+
 } // namespace larql::test

@@ -88,4 +88,7 @@ private:
 /// Q6_K bytes go out as they are, so they mean other weights than in the vindex.
 [[nodiscard]] gguf_writer gguf_of(const import::checkpoint& model);
 
+/// The same in so many files that take turns with the tensors; only the first has the numbers.
+[[nodiscard]] std::vector<gguf_writer> gguf_parts_of(const tiny_model& model, std::size_t count);
+
 } // namespace larql::test

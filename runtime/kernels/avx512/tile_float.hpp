@@ -4,6 +4,7 @@
 #pragma once
 
 #include "runtime/kernels/avx512/decode.hpp"
+#include "runtime/kernels/block_inputs.hpp"
 
 namespace larql::kernels::avx512 {
 
@@ -15,16 +16,6 @@ static inline __m512i broadcast_dword(const void* p) {
   std::memcpy(&x, p, 4);
   return _mm512_set1_epi32(x);
 }
-
-/// Where one block of some inputs stands.
-struct block_inputs {
-  const std::int8_t* q; // of the first input, as all below
-  std::size_t cols;     // from one input's codes to the next's
-  const std::int16_t* sums;
-  std::size_t sum_stride;
-  const float* scale;
-  std::size_t scale_stride;
-};
 
 /// Block `block`, of Weights codes and Sums sums, of inputs from `input` on.
 template <std::size_t Weights, std::size_t Sums>

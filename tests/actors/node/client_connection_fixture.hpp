@@ -9,7 +9,7 @@
 #include "schema/codec.hpp"
 #include "tests/actors/core/fake_worker.hpp"
 #include "tests/support/deterministic_system.hpp"
-#include "tests/support/message_text.hpp"
+#include "tests/support/frame_texts.hpp"
 #include "tests/support/wire_frame.hpp"
 
 namespace larql::actors {
@@ -105,24 +105,7 @@ protected:
   }
 
   /// The messages sent to the laptop since the last call, as text.
-  std::vector<std::string> messages() {
-    auto out = std::vector<std::string>{};
-    auto bytes = sent(fd);
-    while (!bytes.empty()) {
-      const auto length = schema::decode_header(std::span{bytes}.first(schema::frame_header_bytes),
-                                                schema::max_frame_bytes);
-      if (!length) {
-        ADD_FAILURE() << length.error().text;
-        return out;
-      }
-      const auto begin = bytes.begin() + schema::frame_header_bytes;
-      const auto body = std::vector<char>(begin, begin + *length);
-      const auto m = schema::decode(body);
-      out.push_back(m ? test::text_of(*m) : m.error().text);
-      bytes.erase(bytes.begin(), begin + *length);
-    }
-    return out;
-  }
+  std::vector<std::string> messages() { return test::texts_of(sent(fd)); }
   using texts = std::vector<std::string>;
 
   int fd = 1008;

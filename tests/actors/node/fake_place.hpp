@@ -8,7 +8,7 @@
 #include "schema/codec.hpp"
 #include "tests/actors/session/fake_service.hpp"
 #include "tests/support/deterministic_system.hpp"
-#include "tests/support/message_text.hpp"
+#include "tests/support/frame_texts.hpp"
 #include "tests/support/tiny_model.hpp"
 #include "tests/support/wire_frame.hpp"
 
@@ -93,24 +93,5 @@ private:
   text::tokenizer tokens_;
   unsigned ids_ = 0;
 };
-
-/// The messages in these bytes, as text.
-inline std::vector<std::string> texts_of(std::vector<char> bytes) {
-  auto out = std::vector<std::string>{};
-  while (!bytes.empty()) {
-    const auto length = schema::decode_header(std::span{bytes}.first(schema::frame_header_bytes),
-                                              schema::max_frame_bytes);
-    if (!length) {
-      ADD_FAILURE() << length.error().text;
-      return out;
-    }
-    const auto begin = bytes.begin() + schema::frame_header_bytes;
-    const auto body = std::vector<char>(begin, begin + *length);
-    const auto m = schema::decode(body);
-    out.push_back(m ? text_of(*m) : m.error().text);
-    bytes.erase(bytes.begin(), begin + *length);
-  }
-  return out;
-}
 
 } // namespace larql::test

@@ -187,16 +187,7 @@ TEST_F(GgufPull, MoreThanTheModelHasIsRefused) {
 
 TEST_F(GgufPull, PartsOfASplitFileComeEachByItsRanges) {
   const auto model = test::tiny_model{test::tiny_options{}};
-  auto numbers = model.checkpoint();
-  numbers.tensors.clear();
-  auto parts = std::vector<test::gguf_writer>{test::gguf_of(numbers), {}, {}};
-  auto next = std::size_t{0};
-  for (const auto& [key, t] : model.checkpoint().tensors) {
-    auto dims = t.shape;
-    std::reverse(dims.begin(), dims.end());
-    parts[next++ % 3].tensor(test::gguf_tensor_name(key), dims, test::ggml_code(t.format),
-                             {reinterpret_cast<const char*>(t.data.data()), t.data.size()});
-  }
+  auto parts = test::gguf_parts_of(model, 3);
   auto files = test::file_tree{};
   for (auto n = std::size_t{0}; n < parts.size(); ++n) {
     parts[n].write(dir_ / "part");

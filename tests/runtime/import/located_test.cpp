@@ -30,6 +30,7 @@ namespace fs = std::filesystem;
 using quant::encoding;
 using test::fails;
 using test::gguf_of;
+using test::gguf_parts_of;
 using test::succeeds;
 using test::tiny_model;
 using test::tiny_options;
@@ -224,16 +225,7 @@ TEST_F(Located, APulledFileStaysTheSameWhileBytesArrive) {
 
 TEST_F(Located, ASplitFileIsUsedFromAllItsParts) {
   const auto model = tiny_model{with_q6k()};
-  auto numbers = model.checkpoint();
-  numbers.tensors.clear();
-  auto parts = std::vector<test::gguf_writer>{gguf_of(numbers), {}, {}};
-  auto next = std::size_t{0};
-  for (const auto& [key, t] : model.checkpoint().tensors) {
-    auto dims = t.shape;
-    std::reverse(dims.begin(), dims.end());
-    parts[next++ % 3].tensor(test::gguf_tensor_name(key), dims, test::ggml_code(t.format),
-                             {reinterpret_cast<const char*>(t.data.data()), t.data.size()});
-  }
+  auto parts = gguf_parts_of(model, 3);
   for (auto n = std::size_t{0}; n < parts.size(); ++n)
     parts[n].write(dir_ / fmt::format("m-{:05}-of-00003.gguf", n + 1));
   gguf_ = dir_ / "m-00002-of-00003.gguf"; // any part stands for all

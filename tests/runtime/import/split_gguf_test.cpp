@@ -16,6 +16,7 @@ namespace {
 
 using test::fails;
 using test::gguf_of;
+using test::gguf_parts_of;
 using test::gguf_writer;
 using test::succeeds;
 using test::tiny_model;
@@ -32,16 +33,7 @@ protected:
 
   void write_parts(bool numbered = true) {
     const auto model = tiny_model{tiny_options{}};
-    auto numbers = model.checkpoint();
-    numbers.tensors.clear();
-    auto parts = std::vector<gguf_writer>{gguf_of(numbers), {}, {}};
-    auto next = std::size_t{0};
-    for (const auto& [key, t] : model.checkpoint().tensors) {
-      auto dims = t.shape;
-      std::reverse(dims.begin(), dims.end());
-      parts[next++ % 3].tensor(test::gguf_tensor_name(key), dims, test::ggml_code(t.format),
-                               {reinterpret_cast<const char*>(t.data.data()), t.data.size()});
-    }
+    auto parts = gguf_parts_of(model, 3);
     for (auto n = 0u; n < 3; ++n) {
       if (numbered)
         parts[n].u32("split.no", n).u32("split.count", 3);

@@ -3,6 +3,7 @@
 
 #include "runtime/quant/blocks.hpp"
 
+#include "tests/runtime/quant/written_block.hpp"
 #include "tests/support/random_weights.hpp"
 
 #include <gtest/gtest.h>
@@ -14,44 +15,31 @@
 namespace larql::quant {
 namespace {
 
-constexpr std::uint16_t half_one = 0x3c00, half_two = 0x4000, half_minus_half = 0xb800;
-
-struct block {
-  explicit block(encoding format) : e(format), bytes(shape_of(format).bytes) {}
-
-  void put(std::size_t at, unsigned x) { bytes[at] = static_cast<std::byte>(x); }
-  void put_half(std::size_t at, std::uint16_t h) { put(at, h & 255u), put(at + 1, h >> 8u); }
-
-  [[nodiscard]] std::vector<float> weights() const {
-    auto out = std::vector<float>(shape_of(e).weights);
-    dequantize_row(e, bytes.data(), out.size(), out.data());
-    return out;
-  }
-
-  encoding e;
-  std::vector<std::byte> bytes;
-};
+using test::half_minus_half;
+using test::half_one;
+using test::half_two;
+using test::written_block;
 
 TEST(Blocks, F32IsItself) {
-  auto b = block{encoding::f32};
+  auto b = written_block{encoding::f32};
   b.put(0, 0x00), b.put(1, 0x00), b.put(2, 0xc0), b.put(3, 0xbf);
   EXPECT_EQ(b.weights()[0], -1.5f);
 }
 
 TEST(Blocks, F16IsAHalf) {
-  auto b = block{encoding::f16};
+  auto b = written_block{encoding::f16};
   b.put_half(0, half_minus_half);
   EXPECT_EQ(b.weights()[0], -0.5f);
 }
 
 TEST(Blocks, BF16IsTheUpperHalfOfAFloat) {
-  auto b = block{encoding::bf16};
+  auto b = written_block{encoding::bf16};
   b.put(0, 0xc0), b.put(1, 0xbf);
   EXPECT_EQ(b.weights()[0], -1.5f);
 }
 
 TEST(Blocks, Q80IsAScaleAndSignedBytes) {
-  auto b = block{encoding::q8_0};
+  auto b = written_block{encoding::q8_0};
   b.put_half(0, half_two);
   b.put(2, 1), b.put(3, 0xff), b.put(4, 127), b.put(33, 0x80);
   const auto w = b.weights();
@@ -63,7 +51,7 @@ TEST(Blocks, Q80IsAScaleAndSignedBytes) {
 }
 
 TEST(Blocks, Q40HasLowNibblesFirstAndSubtracts8) {
-  auto b = block{encoding::q4_0};
+  auto b = written_block{encoding::q4_0};
   b.put_half(0, half_minus_half);
   b.put(2, 0x90);  // weight 0: 0 - 8, weight 16: 9 - 8
   b.put(17, 0x8f); // weight 15: 15 - 8, weight 31: 8 - 8
@@ -76,7 +64,7 @@ TEST(Blocks, Q40HasLowNibblesFirstAndSubtracts8) {
 }
 
 TEST(Blocks, Q50AddsAFifthBitAndSubtracts16) {
-  auto b = block{encoding::q5_0};
+  auto b = written_block{encoding::q5_0};
   b.put_half(0, half_one);
   b.put(2, 0x01), b.put(3, 0x00), b.put(4, 0x01), b.put(5, 0x80); // weights 0, 16 and 31
   b.put(6, 0x21);
@@ -90,7 +78,7 @@ TEST(Blocks, Q50AddsAFifthBitAndSubtracts16) {
 }
 
 TEST(Blocks, Q51HasAMinimumInsteadOfAnOffset) {
-  auto b = block{encoding::q5_1};
+  auto b = written_block{encoding::q5_1};
   b.put_half(0, half_two);
   b.put_half(2, half_minus_half);
   b.put(4, 0x02), b.put(7, 0x40); // fifth bits of weights 1 and 30
@@ -104,7 +92,7 @@ TEST(Blocks, Q51HasAMinimumInsteadOfAnOffset) {
 
 TEST(Blocks, IQ4NLLooksNibblesUpInItsTable) {
   const int table[] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
-  auto b = block{encoding::iq4_nl};
+  auto b = written_block{encoding::iq4_nl};
   b.put_half(0, half_one);
   for (auto i = 0u; i < 16; ++i)
     b.put(2 + i, i | (15 - i) << 4);
@@ -116,7 +104,7 @@ TEST(Blocks, IQ4NLLooksNibblesUpInItsTable) {
 }
 
 // Sub-block j of Q4_K and Q5_K has scale 8 + 7j and minimum 60 - 7j (6 bits each), packed by hand.
-void put_scales(block& b) {
+void put_scales(written_block& b) {
   for (auto j = 0u; j < 8; ++j) {
     const auto scale = 8 + 7 * j, min = 60 - 7 * j;
     const auto or_into = [&](std::size_t at, unsigned x) {
@@ -134,7 +122,7 @@ void put_scales(block& b) {
 }
 
 TEST(Blocks, SixBitScalesOfKQuantsComeApart) {
-  auto b = block{encoding::q4_k};
+  auto b = written_block{encoding::q4_k};
   put_scales(b);
   for (auto j = 0u; j < 8; ++j) {
     const auto s = unpack_scale_min(b.bytes.data() + 4, j);
@@ -144,7 +132,7 @@ TEST(Blocks, SixBitScalesOfKQuantsComeApart) {
 }
 
 TEST(Blocks, Q4KGroupsNibblesBy64) {
-  auto b = block{encoding::q4_k};
+  auto b = written_block{encoding::q4_k};
   b.put_half(0, half_one), b.put_half(2, half_two);
   put_scales(b);
   b.put(16, 0x21);       // weights 0 and 32
@@ -161,7 +149,7 @@ TEST(Blocks, Q4KGroupsNibblesBy64) {
 }
 
 TEST(Blocks, Q5KHasItsFifthBitsBySubBlock) {
-  auto b = block{encoding::q5_k};
+  auto b = written_block{encoding::q5_k};
   b.put_half(0, half_one), b.put_half(2, half_one);
   put_scales(b);
   b.put(16, 0b1000'0001); // byte 0: weights 0 and 224
@@ -179,7 +167,7 @@ TEST(Blocks, Q5KHasItsFifthBitsBySubBlock) {
 
 TEST(Blocks, Q6KIsInLinearOrder) {
   // The worked example of the documentation, and the ends of the block.
-  auto b = block{encoding::q6_k};
+  auto b = written_block{encoding::q6_k};
   b.put_half(208, half_one);
   for (auto g = 0u; g < 16; ++g)
     b.put(192 + g, g == 15 ? 0xfe /* -2 */ : 1 + g);
@@ -267,7 +255,7 @@ TEST(Blocks, OppositeInfinitiesDoNotCancel) {
   for (const auto e : all_encodings) {
     if (!facts_of(e).has_min)
       continue;
-    auto b = block{e};
+    auto b = written_block{e};
     b.put_half(facts_of(e).d_at, float_to_half(INFINITY));
     b.put_half(facts_of(e).min_at, float_to_half(-INFINITY));
     EXPECT_FALSE(row_is_finite(e, b.bytes.data(), shape_of(e).weights)) << name_of(e);

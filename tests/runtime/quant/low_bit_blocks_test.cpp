@@ -5,6 +5,8 @@
 #include "runtime/quant/blocks.hpp"
 #include "runtime/quant/lattices.hpp"
 
+#include "tests/runtime/quant/written_block.hpp"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -16,30 +18,13 @@
 namespace larql::quant {
 namespace {
 
-constexpr std::uint16_t half_one = 0x3c00, half_two = 0x4000, half_minus_half = 0xb800;
-
-struct block {
-  explicit block(encoding format) : e(format), bytes(shape_of(format).bytes) {}
-
-  void put(std::size_t at, unsigned x) { bytes[at] = static_cast<std::byte>(x); }
-  void put_half(std::size_t at, std::uint16_t h) { put(at, h & 255u), put(at + 1, h >> 8u); }
-  void put_u32(std::size_t at, std::uint32_t x) {
-    for (auto i = 0u; i < 4; ++i)
-      put(at + i, x >> (8 * i) & 255u);
-  }
-
-  [[nodiscard]] std::vector<float> weights() const {
-    auto out = std::vector<float>(shape_of(e).weights);
-    dequantize_row(e, bytes.data(), out.size(), out.data());
-    return out;
-  }
-
-  encoding e;
-  std::vector<std::byte> bytes;
-};
+using test::half_minus_half;
+using test::half_one;
+using test::half_two;
+using test::written_block;
 
 TEST(Blocks, Q41HasAMinimumInsteadOfAnOffset) {
-  auto b = block{encoding::q4_1};
+  auto b = written_block{encoding::q4_1};
   b.put_half(0, half_two), b.put_half(2, half_minus_half);
   b.put(4, 0x93);  // weights 0 and 16
   b.put(19, 0xf0); // weights 15 and 31
@@ -52,7 +37,7 @@ TEST(Blocks, Q41HasAMinimumInsteadOfAnOffset) {
 
 TEST(Blocks, MXFP4IsAnExponentAndFourBitFloats) {
   const float numbers[] = {0, 0.5f, 1, 1.5f, 2, 3, 4, 6};
-  auto b = block{encoding::mxfp4};
+  auto b = written_block{encoding::mxfp4};
   b.put(0, 129); // 2^(129 - 127)
   for (auto i = 0u; i < 16; ++i)
     b.put(1 + i, i | (15 - i) << 4);
@@ -74,7 +59,7 @@ TEST(Blocks, ScalesOfMXFP4ReachFromSubnormalsToTheLargestPower) {
 }
 
 TEST(Blocks, IQ4XSIsEightTimesIQ4NLWithSixBitScales) {
-  auto b = block{encoding::iq4_xs};
+  auto b = written_block{encoding::iq4_xs};
   b.put_half(0, half_one);
   b.put_half(2, 0x8003); // high pairs: 3 of sub-block 0, 2 of sub-block 7
   b.put(4, 0xf5);        // nibbles: 5 of sub-block 0, 15 of sub-block 1
@@ -93,7 +78,7 @@ TEST(Blocks, IQ4XSIsEightTimesIQ4NLWithSixBitScales) {
 }
 
 TEST(Blocks, Q3KHasPairsByHalfAndAThirdBitBySubBlock) {
-  auto b = block{encoding::q3_k};
+  auto b = written_block{encoding::q3_k};
   b.put_half(108, half_one);
   b.put(0, 0b1000'0001);         // third bits of byte 0: weights 0 and 224
   b.put(31, 0b10);               // of byte 31: weight 63
@@ -119,7 +104,7 @@ TEST(Blocks, Q3KHasPairsByHalfAndAThirdBitBySubBlock) {
 }
 
 TEST(Blocks, Q2KHasAScaleAndAMinimumInEachByte) {
-  auto b = block{encoding::q2_k};
+  auto b = written_block{encoding::q2_k};
   b.put_half(80, half_one), b.put_half(82, half_two);
   b.put(0, 0x35);                // group 0: scale 5, minimum 3
   b.put(3, 0x1f);                // group 3
@@ -168,7 +153,7 @@ TEST(Lattices, CodesStayWithinWhatTheTableSays) {
        {encoding::iq2_xxs, encoding::iq2_xs, encoding::iq2_s, encoding::iq3_xxs, encoding::iq3_s}) {
     const auto& facts = facts_of(e);
     auto least = 255, most = 0;
-    auto b = block{e};
+    auto b = written_block{e};
     for (auto fill = 0u; fill < 256; ++fill) {
       std::fill(b.bytes.begin(), b.bytes.end(), static_cast<std::byte>(fill));
       for (const int c : decode_block256(e, b.bytes.data()).code)
@@ -185,7 +170,7 @@ std::vector<float> second_eight(const std::vector<float>& w) {
 }
 
 TEST(Blocks, IQ2XXSHasItsSignsAndScaleInAWordPer32) {
-  auto b = block{encoding::iq2_xxs};
+  auto b = written_block{encoding::iq2_xxs};
   b.put_half(0, 0x4800);                        // 8, of which an eighth counts
   b.put(2 + 1, 1);                              // point 1: 43, then seven times 8
   b.put_u32(2 + 4, 1u << 28 | 0b0000011u << 7); // scale 2 * 1 + 1; signs of the second eight
@@ -196,7 +181,7 @@ TEST(Blocks, IQ2XXSHasItsSignsAndScaleInAWordPer32) {
 }
 
 TEST(Blocks, IQ2XSHasNineBitsOfIndexAndSevenOfSigns) {
-  auto b = block{encoding::iq2_xs};
+  auto b = written_block{encoding::iq2_xs};
   b.put_half(0, 0x4800);
   b.put_half(2 + 2,
              static_cast<std::uint16_t>(1 | 0b0000100 << 9)); // an odd number: the eighth too
@@ -208,7 +193,7 @@ TEST(Blocks, IQ2XSHasNineBitsOfIndexAndSevenOfSigns) {
 }
 
 TEST(Blocks, IQ2SHasTenBitsOfIndexAndAllSigns) {
-  auto b = block{encoding::iq2_s};
+  auto b = written_block{encoding::iq2_s};
   b.put_half(0, 0x4800);
   b.put(2 + 1, 255);
   b.put(66, 0b11'00);            // upper bits of the second eight: point 1023
@@ -223,7 +208,7 @@ TEST(Blocks, IQ2SHasTenBitsOfIndexAndAllSigns) {
 }
 
 TEST(Blocks, IQ3XXSHasTwoPointsOfFour) {
-  auto b = block{encoding::iq3_xxs};
+  auto b = written_block{encoding::iq3_xxs};
   b.put_half(0, 0x4400);                     // 4, of which a quarter counts
   b.put(2 + 3, 255);                         // the second point of the second eight
   b.put_u32(66, 2u << 28 | 0b0100001u << 7); // scale 5
@@ -236,7 +221,7 @@ TEST(Blocks, IQ3XXSHasTwoPointsOfFour) {
 }
 
 TEST(Blocks, IQ3SHasANinthBitOfIndexAndAllSigns) {
-  auto b = block{encoding::iq3_s};
+  auto b = written_block{encoding::iq3_s};
   b.put_half(0, half_one);
   b.put(66, 0b1000);   // ninth bit of point 3, the second one of the second eight
   b.put(74 + 1, 0b11); // signs of the second eight
