@@ -66,6 +66,31 @@ void direct_output(int fd, child_output to, int reader) {
   ::close(fds[0]);
 }
 
+constexpr auto pipe_bytes = std::size_t{65536}; // of Linux
+
+struct available {
+  std::string text;
+  bool ended = false;
+};
+
+// What can be read without waiting, at most as much as a pipe holds.
+available read_available(int fd) {
+  auto out = available{};
+  char buffer[4096];
+  while (fd >= 0 && out.text.size() < pipe_bytes) {
+    const auto n = ::read(fd, buffer, sizeof buffer);
+    if (n > 0) {
+      out.text.append(buffer, static_cast<std::size_t>(n));
+      continue;
+    }
+    if (n < 0 && errno == EINTR)
+      continue;
+    out.ended = n == 0 || errno != EAGAIN;
+    break;
+  }
+  return out;
+}
+
 } // namespace
 
 child_process::child_process(const std::vector<std::string>& command, const variables& extra,
@@ -96,6 +121,8 @@ child_process::child_process(const std::vector<std::string>& command, const vari
     ::close(in.write);
   ::close(out.write);
   ::close(err.write);
+  for (const auto fd : {out.read, err.read}) // the child's ends stay as programs expect them
+    LARQL_CHECK(::fcntl(fd, F_SETFL, O_NONBLOCK) == 0);
   out_.fd = out.read;
   err_.fd = err.read;
   pidfd_ = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)); // glibc 2.36 lacks extern "C" here
@@ -114,28 +141,24 @@ child_process::~child_process() {
   ::close(pidfd_);
 }
 
+// Whoever sees a line of stdout also sees what was written to stderr before it: stderr is read
+// after stdout, until nothing is left, and both become visible together.
 void child_process::read_outputs() {
-  char buffer[4096];
-  for (;;) {
+  while (out_.fd >= 0 || err_.fd >= 0) {
     pollfd p[] = {{out_.fd, POLLIN, 0}, {err_.fd, POLLIN, 0}};
-    if (out_.fd < 0 && err_.fd < 0)
-      return;
     if (::poll(p, 2, -1) < 0)
       continue;
-    for (auto* s : {&out_, &err_}) {
-      if (p[s == &out_ ? 0 : 1].revents == 0)
-        continue;
-      const auto n = ::read(s->fd, buffer, sizeof buffer);
-      const auto lock = std::scoped_lock{mutex_};
-      if (n > 0) {
-        s->text.append(buffer,
-                       std::min(static_cast<std::size_t>(n), most_output_bytes - s->text.size()));
-      } else if (n == 0 || errno != EINTR) {
-        ::close(s->fd);
-        s->fd = -1;
-      }
-      changed_.notify_all();
-    }
+    const auto out = read_available(out_.fd);
+    const auto err = read_available(err_.fd);
+    const auto lock = std::scoped_lock{mutex_};
+    const auto take = [](output& s, const available& a) {
+      s.text.append(a.text, 0, most_output_bytes - s.text.size());
+      if (a.ended)
+        ::close(std::exchange(s.fd, -1));
+    };
+    take(out_, out);
+    take(err_, err);
+    changed_.notify_all();
   }
 }
 
