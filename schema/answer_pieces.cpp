@@ -1,6 +1,7 @@
 #include "schema/answer_pieces.hpp"
 
 #include "schema/codec.hpp"
+#include "schema/sums.hpp"
 
 #include <algorithm>
 
@@ -8,18 +9,19 @@ namespace larql::schema {
 
 namespace {
 
-// Header and message of a piece without its sums and widths, with some to spare.
+// Header and message of a piece without its sums, widths and makers, with some to spare.
 constexpr std::uint32_t piece_header_bytes = 256;
 
 } // namespace
 
 void encode_in_pieces(const expert_result& whole, std::size_t hidden, std::uint32_t piece_bytes,
                       std::vector<char>& out) {
-  const auto most = piece_bytes - std::min(piece_bytes, piece_header_bytes);
+  const auto around = piece_header_bytes + static_cast<std::uint32_t>(whole.makers.size());
+  const auto most = piece_bytes - std::min(piece_bytes, around);
   if (piece_bytes == 0 || whole.rows <= 1 || whole.sums.size() + whole.widths.size() <= most)
     return encode(whole, out);
   const auto bytes_of = [&](std::size_t row) {
-    return std::size_t{static_cast<std::uint8_t>(whole.widths[row])} * hidden;
+    return row_bytes(static_cast<std::uint8_t>(whole.widths[row]), hidden);
   };
   auto piece = whole;
   piece.call_rows = whole.rows;

@@ -23,11 +23,13 @@ std::optional<std::size_t> most_words(const message& m) {
   constexpr auto fields = std::size_t{64}; // structs, pointers, padding
   if (const auto* c = std::get_if<expert_call>(&m))
     return fields + (c->activations.size() + c->scales.size() + c->pick_rows.size() +
-                     c->pick_experts.size() + c->pick_weights.size()) /
+                     c->pick_experts.size() + c->pick_weights.size() + c->whole_rows.size()) /
                         word_bytes;
   if (const auto* r = std::get_if<expert_result>(&m))
-    return fields + (r->widths.size() + r->sums.size()) / word_bytes;
-  if (std::holds_alternative<ping>(m) || std::holds_alternative<pong>(m))
+    return fields + (r->widths.size() + r->sums.size() + r->makers.size()) / word_bytes;
+  if (const auto* p = std::get_if<pong>(&m))
+    return fields + 3 * p->reached.parts.size(); // of three words each
+  if (std::holds_alternative<ping>(m))
     return fields;
   return std::nullopt;
 }
@@ -112,7 +114,7 @@ result<message> decode(std::span<const char> payload) {
   // Every pointer is followed once, so a message cannot make us walk more than itself.
   auto options = capnp::ReaderOptions{};
   options.traversalLimitInWords = words.size() + 64;
-  options.nestingLimit = 10; // the tools of the rules of a session's answer
+  options.nestingLimit = 10; // the tools of the rules of a session's answer; a reach needs 7
   try {
     auto reader = capnp::FlatArrayMessageReader{words, options};
     return read(reader.getRoot<wire::Message>());

@@ -39,6 +39,11 @@ inline constexpr std::uint32_t max_call_rows = 4096;
 inline constexpr std::size_t max_name_bytes = 64;
 inline constexpr std::size_t max_text_bytes = 1024;
 
+/// Calls of one connection that may wait at a node.
+inline constexpr std::uint32_t call_window = 64;
+/// Most owners that a relay names, and that a result does.
+inline constexpr std::size_t max_reached = 256;
+
 /// Most nodes of a laptop that are listed, and what the list may take.
 inline constexpr std::size_t max_listed_nodes = 256;
 inline constexpr std::uint32_t max_list_bytes = 1 << 20;
@@ -75,6 +80,21 @@ enum class node_state : std::uint8_t { serving, loading, draining, degraded };
                                                         : "unknown";
 }
 
+/// What a node answers for beside what it owns, by asking others.
+struct reach {
+  struct part {
+    std::uint64_t incarnation = 0; ///< of the owner
+    experts::ownership owned;
+
+    friend bool operator==(const part&, const part&) = default;
+  };
+  /// Calls that need others and may wait at the same time, of the connection that is told.
+  std::uint32_t credits = 0;
+  std::vector<part> parts;
+
+  friend bool operator==(const reach&, const reach&) = default;
+};
+
 /// What a node is and owns.
 struct node_description {
   std::uint32_t protocol = protocol_version;
@@ -88,6 +108,7 @@ struct node_description {
   /// Of the weights of the experts that the node owns; none: not known there yet.
   std::optional<fingerprint> owned_digest = {};
   std::uint32_t sessions = 0; ///< of laptops, that the node holds at the same time
+  schema::reach reached = {}; ///< for choosing a way, and nothing else
   /// Not on the wire: what the node owns, if a laptop uses less of it and `owned` says so.
   std::optional<experts::ownership> narrowed_from = {};
 
@@ -110,6 +131,9 @@ struct expert_call {
   std::span<const std::byte> pick_experts; ///< u16 each
   std::span<const std::byte> pick_weights; ///< f32 each
   std::uint32_t piece_bytes = 0;           ///< the answer may come in such pieces; 0: whole
+  bool direct = false;                     ///< from own pages only
+  std::uint32_t remaining_us = 0;          ///< how long the sender waits; 0: it does not say
+  std::span<const std::byte> whole_rows;   ///< u8 per row: 1 if it has no picks elsewhere; or empty
 };
 
 struct expert_result {
@@ -120,6 +144,8 @@ struct expert_result {
   std::span<const std::byte> sums;
   std::uint64_t compute_ns = 0;
   std::uint64_t queue_ns = 0;
+  std::span<const std::byte> makers; ///< u64 each: incarnations of others that had a part
+  std::uint64_t forward_ns = 0;      ///< until the last of them had answered
   // Of a piece.
   std::uint32_t first_row = 0;
   std::uint32_t call_rows = 0; ///< of the whole answer; 0: this is the whole
@@ -129,20 +155,21 @@ struct expert_result {
 
 /// Why a call, or a request of an operator, was not answered: who has to act.
 enum class failure_code : std::uint8_t {
-  internal,   ///< The node cannot compute: damaged weights, a bug. Another replica may.
-  not_owner,  ///< The sender's map is stale: refresh it, then route again.
-  bad_call,   ///< The call is wrong; retrying cannot help.
-  overloaded, ///< Retry on a replica now, or here after a back-off.
-  draining,   ///< The node is about to leave: retry on a replica.
-  restarting, ///< The node's shard failed and starts anew: as overloaded.
+  internal,    ///< The node cannot compute: damaged weights, a bug. Another replica may.
+  not_owner,   ///< The sender's map is stale: refresh it, then route again.
+  bad_call,    ///< The call is wrong; retrying cannot help.
+  overloaded,  ///< Retry on a replica now, or here after a back-off.
+  draining,    ///< The node is about to leave: retry on a replica.
+  restarting,  ///< The node's shard failed and starts anew: as overloaded.
+  unavailable, ///< A relay has no answer of an owner in time: ask the owners.
   /// Not on the wire: the connection is gone, and the call with it. Retry elsewhere.
   link_lost,
 };
 
 /// "not owner"
 [[nodiscard]] constexpr const char* name_of(failure_code c) noexcept {
-  constexpr const char* names[] = {"internal", "not owner",  "bad call", "overloaded",
-                                   "draining", "restarting", "link lost"};
+  constexpr const char* names[] = {"internal", "not owner",  "bad call",    "overloaded",
+                                   "draining", "restarting", "unavailable", "link lost"};
   return static_cast<std::size_t>(c) < std::size(names) ? names[static_cast<std::size_t>(c)]
                                                         : "unknown";
 }
@@ -152,6 +179,7 @@ struct call_failed {
   std::uint64_t incarnation = 0;
   failure_code code = failure_code::internal;
   std::string text;
+  experts::index_range missing = {0, 0}; ///< experts, with failure_code::unavailable
 };
 
 struct ping {
@@ -166,6 +194,7 @@ struct pong {
   std::uint32_t waiting = 0;
   node_state state = node_state::serving;
   std::optional<fingerprint> owned_digest = {}; ///< as in node_description
+  schema::reach reached = {};                   ///< the same
 };
 
 struct ask_status {
@@ -199,6 +228,12 @@ struct node_status {
   std::optional<fingerprint> own_answers =
       {}; ///< of all owned experts; only with answers_state::own
   std::optional<fingerprint> owned_digest = {}; ///< as in node_description
+  std::uint64_t rows = 0;                       ///< computed here
+  std::uint64_t compute_ns = 0;                 ///< for them
+  std::uint32_t reached_nodes = 0;
+  std::uint64_t forwarded_calls = 0; ///< to those
+  std::uint64_t forwarded_rows = 0;
+  std::uint64_t forward_ns = 0;
 
   friend bool operator==(const node_status&, const node_status&) = default;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
 
 namespace larql::schema {
@@ -72,17 +73,40 @@ void pack_sums(std::span<const std::int64_t> sums, std::size_t hidden,
   }
 }
 
+void put_complete_row(std::span<const float> row, std::vector<std::byte>& widths,
+                      std::vector<std::byte>& bytes) {
+  widths.push_back(std::byte{complete_row});
+  const auto data = std::as_bytes(row);
+  bytes.insert(bytes.end(), data.begin(), data.end());
+}
+
+result<void> read_complete_row(std::span<const std::byte> bytes, std::span<std::int64_t> sums) {
+  for (auto i = std::size_t{0}; i < sums.size(); ++i) {
+    auto x = 0.0f;
+    std::memcpy(&x, bytes.data() + i * sizeof x, sizeof x);
+    // A multiple of 2^-32 with the 24 bits of an f32: both products and both conversions are exact.
+    const auto units = static_cast<double>(x) * 0x1p32;
+    if (!(std::abs(units) < 0x1p63) || units != std::trunc(units))
+      return fail(errc::corrupt, "result: a complete row holds {}, which is no sum", x);
+    sums[i] = static_cast<std::int64_t>(units);
+  }
+  return {};
+}
+
 result<void> check_sums(std::span<const std::byte> widths, std::span<const std::byte> bytes,
-                        std::size_t rows, std::size_t hidden) {
+                        std::size_t rows, std::size_t hidden, std::span<const std::byte> whole) {
   if (widths.size() != rows)
     return fail(errc::corrupt, "result: widths has {} entries, expected {}", widths.size(), rows);
   auto expected = std::size_t{0};
-  for (const auto w : widths) {
-    const auto width = static_cast<std::uint8_t>(w);
-    if (width < min_sum_width || width > max_sum_width)
+  for (auto i = std::size_t{0}; i < rows; ++i) {
+    const auto width = static_cast<std::uint8_t>(widths[i]);
+    const auto may_be_complete = i < whole.size() && whole[i] != std::byte{0};
+    if (width == complete_row && !may_be_complete)
+      return fail(errc::corrupt, "result: row {} is complete, but other sums belong to it", i);
+    if (width != complete_row && (width < min_sum_width || width > max_sum_width))
       return fail(errc::corrupt, "result: widths holds {}, expected {} to {}", width, min_sum_width,
                   max_sum_width);
-    expected += hidden * width;
+    expected += row_bytes(width, hidden);
   }
   if (bytes.size() != expected)
     return fail(errc::corrupt, "result: sums has {} bytes, expected {}", bytes.size(), expected);

@@ -109,6 +109,28 @@ struct Welcome {
 
   sessions @19 :UInt32;
   # Sessions of laptops that the node holds at the same time; 0: it takes none.
+
+  reach @20 :Reach;
+  # What the node answers for beside what it owns. It serves for choosing a way and nothing else.
+}
+
+struct Reach {
+  # Experts that others own and the node asks them for: a relay.
+
+  credits @0 :UInt32;
+  # Calls of this connection that may wait at the same time and need others; more are overloaded.
+  # What a relay gives to all laptops is never more than what the owners take from it.
+
+  parts @1 :List(Part);
+  # By owner. Absent: the node is no relay, or nobody is connected to it now.
+
+  struct Part {
+    incarnation @0 :UInt64;
+    firstLayer @1 :UInt32;
+    lastLayer @2 :UInt32;
+    firstExpert @3 :UInt32;
+    lastExpert @4 :UInt32;
+  }
 }
 
 enum Activation {
@@ -151,12 +173,24 @@ struct Call {
   scales @5 :Data;
 
   pickRows @6 :Data;      # u32[picks], index of the row in this call
-  pickExperts @7 :Data;   # u16[picks], ascending; all owned by the node
+  pickExperts @7 :Data;   # u16[picks], ascending; all owned, or reached, by the node
   pickWeights @8 :Data;   # f32[picks], finite
 
   pieceBytes @9 :UInt32;
   # The laptop takes the answer in pieces: several results of at most so many bytes, or of one row.
   # 0, or a node that does not know it: one result.
+
+  direct @10 :Bool;
+  # The node answers from its own pages or says notOwner. Whatever a relay forwards is direct, so no
+  # call goes further than to one other node.
+
+  remainingMicros @11 :UInt32;
+  # How long the sender waits for the answer, from when the call was sent; 0: it does not say. A
+  # relay gives up after that time.
+
+  wholeRows @12 :Data;
+  # u8[rows], or empty: 1 where these picks are all that the row has anywhere. Such a row's answer may
+  # be complete.
 }
 
 struct Result {
@@ -165,11 +199,14 @@ struct Result {
   rows @2 :UInt32;
 
   widths @3 :Data;
-  # u8[rows]: bytes per sum of the row, 4 to 8, the fewest that hold all of them.
+  # u8[rows]: bytes per sum of the row, 4 to 8, the fewest that hold all of them. 0: the row is
+  # complete; only where the call said that it is whole, and only from a relay.
 
   sums @4 :Data;
   # Per row hidden signed integers of widths[row] bytes: the sum over the row's picks of
   # weight * expert(row) in units of 2^-32. Integers, so the laptop may add shards in any order.
+  # Of a complete row hidden f32: what the laptop would make of the integers of all experts. Nothing
+  # may be added to it.
 
   computeNanos @5 :UInt64;
   # Time in the kernels, without queueing and network.
@@ -182,6 +219,12 @@ struct Result {
   # A piece of an answer: rows [firstRow, firstRow + rows) of the call's callRows. Pieces of a call
   # come in ascending order, other messages between them; the last one completes the answer. Only
   # where the call allows it; 0: the answer is whole.
+
+  makers @9 :Data;
+  # u64[n]: the incarnations of the other nodes that had a part in the sums. Empty: none.
+
+  forwardNanos @10 :UInt64;
+  # Time between arrival of the call and the last answer of another node.
 }
 
 struct Failed {
@@ -197,7 +240,12 @@ struct Failed {
     overloaded @3;  # too many calls wait: retry elsewhere, or here after a back-off
     draining @4;    # the node is about to leave: retry elsewhere
     restarting @5;  # the shard failed and starts anew: retry elsewhere, or here after a back-off
+    unavailable @6; # a relay has no answer of an owner in time: ask the owners
   }
+
+  firstExpert @4 :UInt32;
+  lastExpert @5 :UInt32;
+  # With `unavailable`: the range of experts that are missing.
 }
 
 # ---- health ------------------------------------------------------------------------------------
@@ -217,6 +265,7 @@ struct Pong {
   draining @4 :Bool;
   state @5 :NodeState;
   ownedDigest @6 :Data;   # as in Welcome; it may have become known since
+  reach @7 :Reach;        # as in Welcome, as it is now
 }
 
 # ---- operation ---------------------------------------------------------------------------------
@@ -256,6 +305,14 @@ struct NodeStatus {
     known @1;      # as the table of its vindex says
     own @2;        # its vindex has no table
   }
+
+  # Own work, and that of a relay, counted apart.
+  rows @16 :UInt64;           # computed here
+  computeNanos @17 :UInt64;   # for them
+  reachedNodes @18 :UInt32;   # connected owners of what is not owned here
+  forwardedCalls @19 :UInt64; # calls to them
+  forwardedRows @20 :UInt64;  # rows in these
+  forwardNanos @21 :UInt64;   # until they answered
 }
 
 struct Control {

@@ -57,6 +57,25 @@ result<message> get(wire::Hello::Reader r) {
   return message{std::move(out)};
 }
 
+result<reach> get_reach(wire::Reach::Reader r, const std::string& field) {
+  auto out = reach{};
+  const auto parts = r.getParts();
+  if (parts.size() > max_reached)
+    return bad_message(
+        field, fmt::format("names {} owners, at most {} allowed", parts.size(), max_reached));
+  out.credits = r.getCredits();
+  for (const auto p : parts) {
+    const auto owned = experts::ownership{{p.getFirstLayer(), p.getLastLayer()},
+                                          {p.getFirstExpert(), p.getLastExpert()}};
+    if (owned.layers.first > owned.layers.last || owned.experts.first > owned.experts.last)
+      return bad_message(field,
+                         fmt::format("holds layers {}-{} and experts {}-{}", owned.layers.first,
+                                     owned.layers.last, owned.experts.first, owned.experts.last));
+    out.parts.push_back({p.getIncarnation(), owned});
+  }
+  return out;
+}
+
 // `owns` is false where an empty range of experts is allowed and found.
 result<node_description> get_description(wire::Welcome::Reader r, bool may_be_empty, bool& owns) {
   auto out = node_description{};
@@ -90,6 +109,7 @@ result<node_description> get_description(wire::Welcome::Reader r, bool may_be_em
   LARQL_TRY(out.owned_digest,
             get_digest_or_none(span_of(r.getOwnedDigest()), "welcome.ownedDigest"));
   out.sessions = r.getSessions();
+  LARQL_TRY(out.reached, get_reach(r.getReach(), "welcome.reach"));
   return out;
 }
 
@@ -120,6 +140,12 @@ result<message> get(wire::Call::Reader r) {
   out.pick_experts = span_of(r.getPickExperts());
   out.pick_weights = span_of(r.getPickWeights());
   out.piece_bytes = r.getPieceBytes();
+  out.direct = r.getDirect();
+  out.remaining_us = r.getRemainingMicros();
+  out.whole_rows = span_of(r.getWholeRows());
+  if (!out.whole_rows.empty() && out.whole_rows.size() != out.rows)
+    return bad_message("call.wholeRows",
+                       fmt::format("has {} entries, expected {}", out.whole_rows.size(), out.rows));
   return message{out};
 }
 
@@ -138,6 +164,12 @@ result<message> get(wire::Result::Reader r) {
       (out.rows == 0 || out.first_row > out.call_rows || out.rows > out.call_rows - out.first_row))
     return bad_message("result.firstRow", fmt::format("is {} with {} of {} rows", out.first_row,
                                                       out.rows, out.call_rows));
+  out.makers = span_of(r.getMakers());
+  if (out.makers.size() % 8 != 0 || out.makers.size() / 8 > max_reached)
+    return bad_message("result.makers",
+                       fmt::format("has {} bytes, expected at most {} numbers of 8",
+                                   out.makers.size(), max_reached));
+  out.forward_ns = r.getForwardNanos();
   return message{out};
 }
 
@@ -146,8 +178,12 @@ result<message> get(wire::Failed::Reader r) {
   out.id = r.getId();
   out.incarnation = r.getIncarnation();
   const auto code = static_cast<unsigned>(r.getCode());
-  out.code = code > 5 ? failure_code::internal : static_cast<failure_code>(code);
+  out.code = code > 6 ? failure_code::internal : static_cast<failure_code>(code);
   LARQL_TRY(out.text, read_text(r.getText(), max_text_bytes, "failed.text"));
+  out.missing = {r.getFirstExpert(), r.getLastExpert()};
+  if (out.missing.first > out.missing.last)
+    return bad_message("failed",
+                       fmt::format("names experts {}-{}", out.missing.first, out.missing.last));
   return message{std::move(out)};
 }
 
@@ -163,7 +199,8 @@ result<message> get(wire::Pong::Reader r) {
   const auto state = r.getDraining() ? node_state::draining : state_of(r.getState());
   auto out = pong{r.getNonce(), r.getIncarnation(), r.getServed(), r.getWaiting(), state};
   LARQL_TRY(out.owned_digest, get_digest_or_none(span_of(r.getOwnedDigest()), "pong.ownedDigest"));
-  return message{out};
+  LARQL_TRY(out.reached, get_reach(r.getReach(), "pong.reach"));
+  return message{std::move(out)};
 }
 
 result<message> get(wire::NodeStatus::Reader r) {
@@ -177,6 +214,12 @@ result<message> get(wire::NodeStatus::Reader r) {
   LARQL_TRY(out.own_answers, get_digest_or_none(span_of(r.getOwnAnswers()), "status.ownAnswers"));
   LARQL_TRY(out.owned_digest,
             get_digest_or_none(span_of(r.getOwnedDigest()), "status.ownedDigest"));
+  out.rows = r.getRows();
+  out.compute_ns = r.getComputeNanos();
+  out.reached_nodes = r.getReachedNodes();
+  out.forwarded_calls = r.getForwardedCalls();
+  out.forwarded_rows = r.getForwardedRows();
+  out.forward_ns = r.getForwardNanos();
   return message{std::move(out)};
 }
 

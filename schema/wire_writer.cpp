@@ -27,6 +27,19 @@ void put_model(Builder out, const model_identity& m) {
     out.setWeightsDigest(bytes_of(*m.weights_digest));
 }
 
+void put_reach(wire::Reach::Builder out, const reach& x) {
+  out.setCredits(x.credits);
+  auto parts = out.initParts(static_cast<unsigned>(x.parts.size()));
+  for (auto i = 0u; i < parts.size(); ++i) {
+    const auto& owned = x.parts[i].owned;
+    parts[i].setIncarnation(x.parts[i].incarnation);
+    parts[i].setFirstLayer(owned.layers.first);
+    parts[i].setLastLayer(owned.layers.last);
+    parts[i].setFirstExpert(owned.experts.first);
+    parts[i].setLastExpert(owned.experts.last);
+  }
+}
+
 void put_description(wire::Welcome::Builder out, const node_description& x) {
   out.setProtocol(x.protocol);
   out.setNode(x.node);
@@ -44,6 +57,8 @@ void put_description(wire::Welcome::Builder out, const node_description& x) {
   if (x.owned_digest)
     out.setOwnedDigest(bytes_of(*x.owned_digest));
   out.setSessions(x.sessions);
+  if (!x.reached.parts.empty())
+    put_reach(out.initReach(), x.reached);
 }
 
 void put(wire::Message::Builder m, const hello& x) {
@@ -74,6 +89,10 @@ void put(wire::Message::Builder m, const expert_call& x) {
   out.setPickExperts(bytes_of(x.pick_experts));
   out.setPickWeights(bytes_of(x.pick_weights));
   out.setPieceBytes(x.piece_bytes);
+  out.setDirect(x.direct);
+  out.setRemainingMicros(x.remaining_us);
+  if (!x.whole_rows.empty())
+    out.setWholeRows(bytes_of(x.whole_rows));
 }
 
 void put(wire::Message::Builder m, const expert_result& x) {
@@ -87,6 +106,9 @@ void put(wire::Message::Builder m, const expert_result& x) {
   out.setQueueNanos(x.queue_ns);
   out.setFirstRow(x.first_row);
   out.setCallRows(x.call_rows);
+  if (!x.makers.empty())
+    out.setMakers(bytes_of(x.makers));
+  out.setForwardNanos(x.forward_ns);
 }
 
 void put(wire::Message::Builder m, const call_failed& x) {
@@ -95,6 +117,8 @@ void put(wire::Message::Builder m, const call_failed& x) {
   out.setIncarnation(x.incarnation);
   out.setCode(static_cast<wire::Failed::Code>(x.code));
   out.setText(x.text.substr(0, max_text_bytes));
+  out.setFirstExpert(x.missing.first);
+  out.setLastExpert(x.missing.last);
 }
 
 void put(wire::Message::Builder m, const ping& x) {
@@ -113,6 +137,8 @@ void put(wire::Message::Builder m, const pong& x) {
   out.setState(wire_of(x.state));
   if (x.owned_digest)
     out.setOwnedDigest(bytes_of(*x.owned_digest));
+  if (!x.reached.parts.empty())
+    put_reach(out.initReach(), x.reached);
 }
 
 void put(wire::Message::Builder m, const ask_status& x) {
@@ -141,6 +167,12 @@ void put(wire::Message::Builder m, const node_status& x) {
     out.setOwnAnswers(bytes_of(*x.own_answers));
   if (x.owned_digest)
     out.setOwnedDigest(bytes_of(*x.owned_digest));
+  out.setRows(x.rows);
+  out.setComputeNanos(x.compute_ns);
+  out.setReachedNodes(x.reached_nodes);
+  out.setForwardedCalls(x.forwarded_calls);
+  out.setForwardedRows(x.forwarded_rows);
+  out.setForwardNanos(x.forward_ns);
 }
 
 void put(wire::Message::Builder m, const control& x) {

@@ -1,4 +1,4 @@
-// What the actors of the laptop tell each other about the cluster: plain snapshots, shared and
+// What actors that call nodes tell each other about the cluster: plain snapshots, shared and
 // never changed.
 
 #pragma once
@@ -17,6 +17,7 @@
 namespace larql::actors {
 
 using description_ptr = std::shared_ptr<const schema::node_description>;
+using reach_ptr = std::shared_ptr<const schema::reach>;
 using announce_ptr = std::shared_ptr<const schema::announce>;
 using accepted_ptr = std::shared_ptr<const schema::accepted>;
 using node_status_ptr = std::shared_ptr<const schema::node_status>;
@@ -76,6 +77,7 @@ using cluster_status_ptr = std::shared_ptr<const cluster_status>;
 
 // None of these leaves the process.
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(larql::actors::description_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(larql::actors::reach_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(larql::actors::announce_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(larql::actors::accepted_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(larql::actors::node_status_ptr)

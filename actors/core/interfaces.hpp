@@ -90,6 +90,7 @@ using ended_atom = caf::atom_constant<caf::atom("ended")>;
 using event_atom = caf::atom_constant<caf::atom("event")>;
 using forget_atom = caf::atom_constant<caf::atom("forget")>;
 using session_atom = caf::atom_constant<caf::atom("session")>;
+using reach_atom = caf::atom_constant<caf::atom("reach")>;
 
 /// EXPERT SHARD: computes the experts that a node owns.
 using expert_shard_actor = caf::typed_actor<
@@ -102,7 +103,15 @@ using expert_shard_actor = caf::typed_actor<
     // Stops taking calls; answers once none is left.
     caf::reacts_to<drain_atom>>;
 
-/// NODE LINK: a connection to a node, on the laptop.
+/// RELAY: the shard of a node that also answers for what others own. Calls that name nothing else
+/// go to the shard behind it; of others the owners are asked for their part.
+using relay_actor = expert_shard_actor::extend_with<caf::typed_actor<
+    // Who is connected now, without this node.
+    caf::reacts_to<view_atom, cluster_view_ptr>,
+    // To itself: the time of a call may be over.
+    caf::reacts_to<tick_atom>>>;
+
+/// NODE LINK: a connection to a node, at the side that calls.
 using node_link_actor = caf::typed_actor<
     // Sends a call to the node and answers its result. A node's refusal (wire::Failed) and a lost
     // connection are errors.
@@ -160,8 +169,9 @@ using supervisor_actor = caf::typed_actor<
     caf::replies_to<announce_atom, announce_ptr>::with<accepted_ptr>,
     // From the listener: the connection of a node that was told to serve.
     caf::reacts_to<connect_atom, connect_result_ptr>,
-    // From a connection: its node says that its state has changed.
+    // From a connection: its node says that its state, or what it reaches, has changed.
     caf::reacts_to<notice_atom, std::uint64_t, schema::node_state>,
+    caf::reacts_to<reach_atom, std::uint64_t, reach_ptr>,
     // A node has given a wrong answer, and why that is known: it is not connected to any more.
     caf::reacts_to<condemn_atom, std::uint64_t, std::string>,
     // To itself: it is time to dial a target, or to resolve a name.

@@ -151,7 +151,7 @@ void answer_checker_state::ask(const cluster_member& m, place where, const answe
     assignments.push_back({r, where.second, 1});
   auto frame = std::make_shared<std::vector<char>>();
   const auto id = next_id_++;
-  builder_.build(id, job, assignments, rows, *frame);
+  builder_.build({id, options_.timeout, true, {}}, job, assignments, rows, *frame);
   const auto sent = self_->clock().now();
   self_
       ->request(caf::actor_cast<node_link_actor>(m.shard), options_.timeout, run_atom::value,

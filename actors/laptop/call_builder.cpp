@@ -3,6 +3,7 @@
 #include "schema/codec.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace larql::actors {
 
@@ -50,7 +51,7 @@ void call_builder::gather(const kernels::activation_view& x, std::span<const std
   call.scales = scales_;
 }
 
-void call_builder::build(std::uint64_t id, const layer_job& job,
+void call_builder::build(const call_terms& terms, const layer_job& job,
                          std::span<const experts::assignment> assignments,
                          std::span<const std::uint32_t> rows, std::vector<char>& frame) {
   pick_rows_.clear();
@@ -63,7 +64,11 @@ void call_builder::build(std::uint64_t id, const layer_job& job,
     pick_weights_.push_back(p.weight);
   }
   auto call = schema::expert_call{};
-  call.id = id;
+  call.id = terms.id;
+  call.direct = terms.direct;
+  call.remaining_us = static_cast<std::uint32_t>(std::clamp<std::int64_t>(
+      terms.remaining.count(), 0, std::numeric_limits<std::uint32_t>::max()));
+  call.whole_rows = terms.whole_rows;
   call.layer = job.layer;
   call.rows = static_cast<std::uint32_t>(rows.size());
   call.format = job.rows.view().format;

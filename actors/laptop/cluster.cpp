@@ -1,10 +1,10 @@
 #include "actors/laptop/cluster.hpp"
 
+#include "actors/calls/node_link.hpp"
+#include "actors/calls/supervisor.hpp"
 #include "actors/core/errc.hpp"
 #include "actors/laptop/admin_proxy.hpp"
 #include "actors/laptop/laptop_guard.hpp"
-#include "actors/laptop/node_link.hpp"
-#include "actors/laptop/supervisor.hpp"
 #include "actors/net/message_io.hpp"
 #include "actors/policy/stall_tolerant_deadline.hpp"
 #include "runtime/base/jitter.hpp"
@@ -244,6 +244,8 @@ result<void> cluster::start(caf::actor_system& sys, const cluster_options& optio
   r.hedge = options.topology.hedge;
   r.uniform = jitter_source();
   r.spot_check = options.topology.spot_check;
+  r.relays = options.topology.relays;
+  r.complete_rows = options.topology.complete_rows;
   r.makers = makers_;
   r.condemn = [slot = supervisor_, makers = makers_](const cluster_member& m, const std::string&) {
     slot->condemn(m, *makers);

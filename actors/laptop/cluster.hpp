@@ -9,8 +9,8 @@
 
 #pragma once
 
+#include "actors/calls/connector.hpp"
 #include "actors/laptop/answer_checker.hpp"
-#include "actors/laptop/connector.hpp"
 #include "actors/laptop/layer_formats.hpp"
 #include "actors/laptop/router.hpp"
 #include "actors/laptop/router_slot.hpp"

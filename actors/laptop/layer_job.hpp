@@ -27,6 +27,7 @@ struct layer_job {
   kernels::activation_rows rows;
   std::uint32_t row_count = 0;
   std::vector<experts::assignment> assignments; ///< sorted by experts::comes_before
+  bool is_whole = true;                         ///< nothing else is added to these rows' sums
   experts::ready_fn on_ready; ///< called once when the job is finished; may be empty
 
   // Output.

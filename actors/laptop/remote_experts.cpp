@@ -93,6 +93,7 @@ private:
     again->row_count = job_->row_count;
     again->rows = job_->rows;
     again->assignments = job_->assignments;
+    again->is_whole = job_->is_whole;
     again->on_ready = job_->on_ready;
     job_->abandon();
     job_ = std::move(again);
@@ -132,6 +133,7 @@ result<experts::expert_ticket> remote_experts::start(const experts::expert_batch
   for (auto r = 0u; r < batch.rows; ++r)
     job->rows.set_row(compute_.k, r, batch.x.subspan(std::size_t{r} * batch.hidden, batch.hidden));
   job->assignments.assign(batch.assignments.begin(), batch.assignments.end());
+  job->is_whole = batch.is_whole;
   job->on_ready = std::move(on_ready);
   auto it = std::find_if(works_.begin(), works_.end(), [](const auto& w) { return w->is_free(); });
   if (it == works_.end())

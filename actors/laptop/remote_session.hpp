@@ -16,9 +16,9 @@
 
 #pragma once
 
+#include "actors/calls/connector.hpp"
 #include "actors/core/interfaces.hpp"
 #include "actors/core/state_actor.hpp"
-#include "actors/laptop/connector.hpp"
 #include "actors/laptop/remote_request.hpp"
 #include "actors/net/caf_connection.hpp"
 #include "actors/net/frame_reader.hpp"

@@ -14,8 +14,6 @@ constexpr auto suspect_time = std::chrono::seconds{30};
 constexpr auto idle_time = std::chrono::seconds{10};
 // A tick that comes later than this was kept from coming: the process was stopped, or starved.
 constexpr auto longest_late = std::chrono::milliseconds{20};
-// Of a sum in an answer: nearly all of them.
-constexpr std::size_t usual_sum_bytes = 5;
 // Memory that is kept for the next jobs: of calls with the assignments of some decoded rows.
 constexpr std::size_t most_spare_calls = 64;
 constexpr std::size_t most_spare_assignments = 4096;
@@ -91,6 +89,7 @@ router_state::node_call router_state::new_call() {
   p.tried.clear();
   p.check.reset();
   p.answered = false;
+  p.whole_rows.clear();
   return p;
 }
 
@@ -106,10 +105,11 @@ void router_state::on_route(const layer_job_ptr& job) {
   const auto pending = new_job();
   pending->job = job;
   job->sums.assign(std::size_t{job->row_count} * job->hidden, 0);
+  pending->row_states.assign(job->row_count, pending_job::row_state::empty);
   jobs_.push_back(pending);
   if (undecided_)
     return finish(pending, *std::exchange(undecided_, std::nullopt));
-  dispatch(pending, job->assignments, {});
+  dispatch_first(pending);
   finish_if_done(pending);
 }
 
@@ -139,8 +139,12 @@ void router_state::on_view(const cluster_view_ptr& view) {
   // Records of nodes that went for good.
   if (nodes_.size() > 4 * view->members.size() + 64)
     std::erase_if(nodes_, [&](const auto& entry) {
-      return std::none_of(view->members.begin(), view->members.end(),
-                          [&](const auto& m) { return m.description->incarnation == entry.first; });
+      const auto is_gone =
+          std::none_of(view->members.begin(), view->members.end(),
+                       [&](const auto& m) { return m.description->incarnation == entry.first; });
+      if (is_gone)
+        ways_.forget(entry.first);
+      return is_gone;
     });
 }
 
@@ -210,9 +214,9 @@ void router_state::add_calls(const job_ptr& job, std::size_t member,
 // One call, or several for a node that takes fewer rows at once than the job has.
 void router_state::send_calls(const job_ptr& job, std::size_t member,
                               std::span<const experts::assignment> assignments,
-                              std::optional<std::size_t> witness) {
+                              std::optional<std::size_t> witness, bool relayed) {
   const auto send_out = [&](node_call& p) {
-    send(job, p, member);
+    send(job, p, member, relayed);
     if (witness)
       begin_check(job, p, *witness);
   };
@@ -235,9 +239,10 @@ void router_state::send_calls(const job_ptr& job, std::size_t member,
   }
 }
 
-void router_state::send(const job_ptr& job, node_call& p, std::size_t member) {
+void router_state::send(const job_ptr& job, node_call& p, std::size_t member, bool relayed) {
   const auto& m = view_->members[member];
   auto& node = record_of(m);
+  const auto& timing = relayed ? node.relay_timing : node.timing;
   const auto units = units_of(p.assignments);
   const auto now = this->now();
   auto a = attempt{};
@@ -246,21 +251,30 @@ void router_state::send(const job_ptr& job, node_call& p, std::size_t member) {
   a.member_index = member;
   a.sent = now;
   a.asked = self_->clock().now();
-  auto frame = frames_.take();
-  builder_.build(a.id, *job->job, p.assignments, p.rows, *frame);
-  frames_.let_go_if_large(frame);
-  a.bytes = frame->size() + p.rows.size() * job->job->hidden * usual_sum_bytes;
+  a.relayed = relayed;
+  a.bytes = call_bytes(*job->job, p.rows.size(), p.assignments.size());
   a.bytes_ahead = node.bytes_in_flight + a.bytes;
-  a.expected_us = node.timing.expected_us(units, a.bytes_ahead);
-  a.allowed = node.timing.deadline(units, options_.limits, a.bytes_ahead);
+  a.expected_us = timing.expected_us(units, a.bytes_ahead);
+  a.allowed = timing.deadline(units, options_.limits, a.bytes_ahead);
   a.deadline = now + a.allowed;
-  if (options_.hedge.enabled && p.attempts.empty())
-    if (const auto slow = node.timing.slow_after(units, options_.hedge.quantile, a.bytes_ahead);
+  if (options_.hedge.enabled && p.attempts.empty() && !relayed)
+    if (const auto slow = timing.slow_after(units, options_.hedge.quantile, a.bytes_ahead);
         slow.count() > 0)
       a.hedge_at = now + slow;
   node.busy_us += a.expected_us;
   node.bytes_in_flight += a.bytes;
   node.asked = now;
+  if (relayed) {
+    ++node.relayed;
+    ++job->job->stats.relayed;
+    mark_whole_rows(*job, p);
+  }
+  auto frame = frames_.take();
+  builder_.build(
+      {a.id, a.allowed, !relayed,
+       relayed ? std::span<const std::byte>{p.whole_rows} : std::span<const std::byte>{}},
+      *job->job, p.assignments, p.rows, *frame);
+  frames_.let_go_if_large(frame);
   job->job->stats.bytes_sent += frame->size();
   ++job->job->stats.calls;
   wake_at(a.hedge_at ? std::min(*a.hedge_at, *a.deadline) : *a.deadline);
@@ -280,6 +294,7 @@ void router_state::release(const attempt& a) {
   auto& node = record_of(a.member());
   node.busy_us = std::max(node.busy_us - a.expected_us, 0.0f);
   node.bytes_in_flight -= std::min(node.bytes_in_flight, a.bytes);
+  node.relayed -= a.relayed ? 1 : 0;
 }
 
 void router_state::park(const job_ptr& job, std::span<const experts::assignment> assignments) {
@@ -305,6 +320,8 @@ void router_state::finish(const job_ptr& job, result<void> how) {
     drop_call(*job, job->calls.back().id);
   }
   job->parked.clear();
+  if (how)
+    learn_way(*job);
   const auto done = std::move(job->job);
   std::erase(jobs_, job_ptr{job}); // a copy: `job` may be the one that is erased
   done->finish(std::move(how));

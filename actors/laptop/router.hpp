@@ -10,6 +10,9 @@
 //        └───── parked ◄─────────────────┤                     counts, a late one is still welcome
 //     new view, or back-off over         └─ slow ─► hedged: another owner as well
 //
+//     A relay near the owners may be asked for what it owns and reaches in one call
+//     (router_relays.cpp), where that was the faster way; if it fails, the owners are asked.
+//
 //     One call in `spot_check` goes to two owners, and its answer waits until both are compared
 //     (router_checks.cpp); a late answer of a repeated call is compared, too.
 //
@@ -36,6 +39,7 @@
 #include "actors/policy/call_timing.hpp"
 #include "actors/policy/replica_choice.hpp"
 #include "actors/policy/running_clock.hpp"
+#include "actors/policy/way_choice.hpp"
 #include "runtime/base/backoff.hpp"
 #include "runtime/experts/maker_ledger.hpp"
 
@@ -56,6 +60,8 @@ struct router_options {
   backoff retry{std::chrono::milliseconds{5}, std::chrono::milliseconds{500}};
   std::function<double()> uniform = [] { return 0.5; }; ///< random numbers in [0, 1), for jitter
   unsigned spot_check = 0; ///< one call in so many goes to two owners; 0: none
+  topology::relay_use relays = topology::relay_use::measured;
+  bool complete_rows = true; ///< relays may answer with f32 for whole rows
   std::shared_ptr<experts::maker_ledger> makers = std::make_shared<experts::maker_ledger>();
   /// Told when a node has been condemned in the ledger: its answers are not used any more.
   std::function<void(const cluster_member&, const std::string& why)> condemn =
@@ -85,6 +91,9 @@ private:
     std::uint64_t bytes_in_flight = 0; // of these calls and their answers
     std::optional<time> suspect_since; // a call missed its deadline and no answer came since
     std::optional<time> asked;         // the last call
+    call_timing relay_timing;          // of calls that it asks others for
+    std::uint32_t relayed = 0;         // of these, in flight
+    std::optional<time> relay_failed;  // the last that it did not answer well, or not in time
   };
 
   struct attempt;
@@ -111,8 +120,8 @@ private:
                  std::span<const std::uint64_t> avoid);
   void send_calls(const job_ptr& job, std::size_t member,
                   std::span<const experts::assignment> assignments,
-                  std::optional<std::size_t> witness);
-  void send(const job_ptr& job, node_call& p, std::size_t member);
+                  std::optional<std::size_t> witness, bool relayed = false);
+  void send(const job_ptr& job, node_call& p, std::size_t member, bool relayed = false);
   void on_answer(const received_result& answer);
   void on_error(const caf::error& err);
   [[nodiscard]] std::optional<call_place> place_of(caf::message_id reply) const;
@@ -131,13 +140,26 @@ private:
 
   [[nodiscard]] std::optional<std::size_t> other_owner(const pending_job& job, const node_call& p);
   [[nodiscard]] failure missing_experts(const pending_job& job, time now) const;
-  [[nodiscard]] static result<void> merge(std::span<const std::uint32_t> rows,
-                                          const cluster_member& m, const schema::expert_result& r,
-                                          std::uint32_t hidden, std::span<std::int64_t> sums);
+  [[nodiscard]] static result<void> merge(pending_job& job, const node_call& p, const attempt& a,
+                                          const schema::expert_result& r);
   [[nodiscard]] static result<std::vector<std::int64_t>> sums_of(const cluster_member& m,
                                                                  const schema::expert_result& r,
                                                                  std::size_t rows,
                                                                  std::uint32_t hidden);
+
+  // router_relays.cpp
+  void dispatch_first(const job_ptr& job);
+  [[nodiscard]] std::optional<std::size_t> choose_relay(pending_job& job);
+  [[nodiscard]] bool may_relay(const cluster_member& m);
+  [[nodiscard]] bool reaches(const cluster_member& m, std::uint32_t layer,
+                             std::uint32_t expert) const;
+  [[nodiscard]] std::uint64_t direct_bytes(const pending_job& job,
+                                           std::span<const experts::assignment> assignments);
+  void mark_whole_rows(const pending_job& job, node_call& p);
+  void relay_failed(const cluster_member& m);
+  [[nodiscard]] std::optional<failure> bad_maker(const attempt& a,
+                                                 const schema::expert_result& r) const;
+  void learn_way(const pending_job& job);
 
   // router_checks.cpp
   [[nodiscard]] std::optional<std::size_t>
@@ -188,10 +210,16 @@ private:
   message_pool<caf::atom_value, outgoing_call> messages_;
   call_builder builder_;
   node_choice choice_;
+  way_choice ways_;
   std::vector<expert_demand> demands_;
   std::vector<node_offer> offers_;
   std::vector<experts::assignment> taken_;
   std::vector<experts::assignment> shared_, alone_; // of a call that is checked
+  std::vector<experts::assignment> covered_, rest_; // of a job that a relay is asked for
+  std::vector<std::uint32_t> covered_rows_, counts_;
+  std::vector<std::uint8_t> seen_;
+  std::vector<way_offer> way_offers_;
+  std::vector<std::size_t> relays_;
   std::vector<node_call> spare_calls_;
   std::vector<job_ptr> spare_jobs_;
 };

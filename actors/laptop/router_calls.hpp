@@ -5,6 +5,7 @@
 #include "actors/laptop/router.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace larql::actors {
 
@@ -22,6 +23,7 @@ struct router_state::attempt {
   float expected_us = 0;
   std::uint64_t bytes = 0;       // of the call and its answer, as far as that can be known
   std::uint64_t bytes_ahead = 0; // these, and those of the calls in flight when it was sent
+  bool relayed = false;          // the node asks others for what it does not own
 
   [[nodiscard]] const cluster_member& member() const { return view->members[member_index]; }
 };
@@ -35,6 +37,7 @@ struct router_state::node_call {
   std::vector<std::uint64_t> tried;             // incarnations of the nodes that were asked
   std::shared_ptr<spot_check> check;            // that the answer waits for
   bool answered = false;                        // its answer is in the check
+  std::vector<std::byte> whole_rows;            // of a relayed call, as in schema::expert_call
 
   /// No call of it is within its deadline any more.
   [[nodiscard]] bool is_late() const {
@@ -57,6 +60,12 @@ struct router_state::pending_job {
   bool is_said = false; // people know what it waits for
   bool finished = false;
 
+  // What the sums of each row hold. A complete row takes no other addend.
+  enum class row_state : std::uint8_t { empty, added, complete };
+  std::vector<row_state> row_states;
+  std::optional<way> taken_way; // if there was a choice
+  time started{};
+
   /// As new; the memory stays. @pre finished, so calls and parked are empty
   void reset() {
     retry_at.reset();
@@ -65,6 +74,7 @@ struct router_state::pending_job {
     last_owned = {};
     retries = node_failures = 0;
     is_said = finished = false;
+    taken_way.reset();
   }
 
   [[nodiscard]] node_call* find(std::uint64_t call_id) {
@@ -106,6 +116,28 @@ struct router_state::spot_check {
   for (auto i = std::size_t{0}; i < assignments.size(); ++i)
     distinct += i == 0 || assignments[i].expert != assignments[i - 1].expert;
   return distinct + static_cast<std::uint32_t>(assignments.size());
+}
+
+/// Of a sum as it usually is on the wire.
+inline constexpr std::uint64_t usual_sum_bytes = 5;
+
+/// Bytes of a call with so many of the job's rows and of its answer, as far as they can be known.
+[[nodiscard]] inline std::uint64_t call_bytes(const layer_job& job, std::uint64_t rows,
+                                              std::uint64_t picks,
+                                              std::uint64_t sum_bytes = usual_sum_bytes) {
+  constexpr auto pick_bytes = std::uint64_t{10};
+  const auto& x = job.rows.view();
+  const auto is_f32 = x.format == kernels::activation_format::f32;
+  const auto row_bytes = is_f32 ? std::uint64_t{x.cols} * sizeof(float)
+                                : x.cols + x.cols / kernels::scale_block(x.format) * sizeof(float);
+  return rows * (row_bytes + sum_bytes * job.hidden) + picks * pick_bytes;
+}
+
+/// The i-th of the other nodes that had a part in a result.
+[[nodiscard]] inline std::uint64_t maker_at(const schema::expert_result& r, std::size_t i) {
+  auto out = std::uint64_t{0};
+  std::memcpy(&out, r.makers.data() + i * sizeof out, sizeof out);
+  return out;
 }
 
 /// Whether a node could answer all of a call.

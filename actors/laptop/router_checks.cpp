@@ -89,7 +89,8 @@ void router_state::begin_check(const job_ptr& job, node_call& p, std::size_t wit
 void router_state::ask(spot_check& c, std::size_t member) {
   const auto& m = view_->members[member];
   auto frame = frames_.take();
-  builder_.build(next_id_++, *c.job, c.assignments, c.rows, *frame);
+  builder_.build({next_id_++, options_.limits.call_ceiling, true, {}}, *c.job, c.assignments,
+                 c.rows, *frame);
   frames_.let_go_if_large(frame);
   const auto request = self_->new_request_id(caf::message_priority::normal);
   m.shard->enqueue(messages_.make(self_->ctrl(), request, run_atom::value,
@@ -105,7 +106,7 @@ void router_state::ask(spot_check& c, std::size_t member) {
 void router_state::compare_late(const job_ptr& job, const node_call& p, const attempt& first,
                                 std::vector<std::int64_t> sums) {
   for (const auto& late : p.attempts) {
-    if (late.id == first.id ||
+    if (late.id == first.id || late.relayed ||
         late.member().description->incarnation == first.member().description->incarnation)
       continue;
     auto c = std::make_shared<spot_check>();
@@ -316,9 +317,11 @@ void router_state::settle(const check_ptr& c, std::size_t right) {
     if (options_.makers->is_condemned(o.member().description->incarnation))
       return ask_anew(c, o.member());
     const auto hidden = std::size_t{c->job->hidden};
-    for (auto i = std::size_t{0}; i < c->rows.size(); ++i)
+    for (auto i = std::size_t{0}; i < c->rows.size(); ++i) {
+      job->row_states[c->rows[i]] = pending_job::row_state::added;
       for (auto h = std::size_t{0}; h < hidden; ++h)
         c->job->sums[c->rows[i] * hidden + h] += (*o.sums)[i * hidden + h];
+    }
     c->job->stats.makers |= options_.makers->set_of(o.member().description->incarnation);
     drop_call(*job, p->id);
   }

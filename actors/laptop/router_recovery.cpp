@@ -37,7 +37,7 @@ void router_state::on_error(const caf::error& err) {
     text = fmt::format("node {}: the connection is lost ({})", m.description->node, m.address);
   auto why = fail(errc::unavailable, "{}", text);
   const auto code = code_of(err);
-  if (code == failure_code::bad_call) // no node would take it
+  if (code == failure_code::bad_call && !it->relayed) // no node would take it
     return finish(job, fail(errc::internal, "layer {}: {}", job->job->layer, text));
   if (code == failure_code::internal)
     ++job->node_failures;
@@ -52,6 +52,8 @@ void router_state::give_up_attempt(const job_ptr& job, node_call& p, std::uint64
   const auto it = std::find_if(p.attempts.begin(), p.attempts.end(),
                                [&](const attempt& a) { return a.id == attempt_id; });
   release(*it);
+  if (it->relayed)
+    relay_failed(it->member());
   job->last_owned = it->member().description->owned;
   job->last_failure = std::move(why);
   p.attempts.erase(it);
@@ -104,7 +106,10 @@ std::optional<std::size_t> router_state::other_owner(const pending_job& job, con
 
 void router_state::on_expired(const job_ptr& job, node_call& p, attempt& a) {
   a.deadline.reset();
-  record_of(a.member()).suspect_since = now();
+  if (a.relayed) // an owner behind it may be what is slow
+    relay_failed(a.member());
+  else
+    record_of(a.member()).suspect_since = now();
   job->last_failure =
       fail(errc::deadline, "node {}: no answer within {} ms ({})", a.member().description->node,
            std::chrono::duration_cast<milliseconds>(a.allowed).count(), a.member().address);

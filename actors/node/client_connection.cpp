@@ -1,6 +1,7 @@
 #include "actors/node/client_connection.hpp"
 
 #include "actors/core/errc.hpp"
+#include "actors/node/relay_plan.hpp"
 #include "actors/node/session_desk.hpp"
 #include "runtime/base/log.hpp"
 #include "runtime/base/wipe.hpp"
@@ -39,7 +40,10 @@ client_connection_state::client_connection_state(pointer self, accepted_client_p
       node_(std::move(node)),
       reader_(client_->hello.model ? schema::max_frame_bytes : schema::max_hello_bytes),
       held_(node_.counters->buffers),
-      reading_(node_.read_limit) {}
+      reading_(node_.read_limit) {
+  if (node_.reach && client_->hello.model)
+    credits_ = std::make_unique<reach_book::share>(node_.reach);
+}
 
 client_connection_state::~client_connection_state() {
   gone_->store(true);
@@ -94,7 +98,8 @@ void client_connection_state::on_frame(shared_buffer body) {
     on_call(*call, std::move(body));
   else if (const auto* asked = std::get_if<schema::ping>(&*m))
     send_message(schema::pong{asked->nonce, node_.description->incarnation, served_, waiting_,
-                              node_.state, node_.counters->owned_digest()});
+                              node_.state, node_.counters->owned_digest(),
+                              credits_ ? credits_->renew() : schema::reach{}});
   else if (const auto* ask = std::get_if<schema::ask_status>(&*m))
     on_ask_status(ask->nonce);
   else if (const auto* control = std::get_if<schema::control>(&*m))
@@ -127,14 +132,18 @@ void client_connection_state::on_call(const schema::expert_call& call, shared_bu
                                    waiting_bytes_));
   if (!hold(bytes))
     return refuse_call(id, failure_code::overloaded, what_is_held());
+  const auto others = node_.reach && !call.direct && needs_others(call, node_.description->owned);
+  if (others && !(credits_ && credits_->begin()))
+    return refuse_call(id, failure_code::overloaded,
+                       "as many calls as this connection has credits for wait for other nodes");
   ++waiting_;
   client_->activity->pending.fetch_add(1);
   waiting_bytes_ += bytes;
   node_.counters->waiting.fetch_add(1);
   const auto request = self_->new_request_id(caf::message_priority::normal);
   const auto arrived = std::chrono::steady_clock::now();
-  calls_.push_back(
-      {request.response_id(), id, call.layer, bytes, arrived, self_->clock().now() + call_timeout});
+  calls_.push_back({request.response_id(), id, call.layer, bytes, others, arrived,
+                    self_->clock().now() + call_timeout});
   wake_by(calls_.front().until);
   // What request().then() does, with memory that is used again.
   caf::actor_cast<caf::strong_actor_ptr>(node_.shard)
@@ -237,6 +246,8 @@ client_connection_state::finish_call(caf::message_id reply) {
   if (it == calls_.end())
     return std::nullopt;
   const auto call = *it;
+  if (call.needs_others)
+    credits_->end();
   --waiting_;
   waiting_bytes_ -= call.bytes;
   (void) hold(); // less
@@ -305,6 +316,9 @@ void client_connection_state::on_control(const schema::control& c) {
 
 // The desk answers every message, so a peer that sends faster than it reads is known here.
 void client_connection_state::on_session(schema::session_message m, std::size_t bytes) {
+  // Who has sessions here asks for no experts: the part is for those that do.
+  if (std::none_of(calls_.begin(), calls_.end(), [](const auto& c) { return c.needs_others; }))
+    credits_.reset();
   if (!client_->hello.model || !node_.sessions)
     return send_message(schema::session_message{
         m.id, schema::session_closed{schema::session_end::not_allowed,

@@ -10,7 +10,8 @@
 //           and the calls that were not begun are dropped. What waits is counted in the budget of
 //           the process: a call or an answer that finds no place in it becomes `overloaded`. A peer
 //           that does not read its answers for 30 s is closed. What a peer's role does not allow is
-//           answered with a refusal.
+//           answered with a refusal. A call that a relay would need others for, beyond the credits
+//           that the peer was told, is overloaded.
 
 #pragma once
 
@@ -24,9 +25,11 @@
 #include "actors/net/reading_watch.hpp"
 #include "actors/node/client_places.hpp"
 #include "actors/node/node_counters.hpp"
+#include "actors/node/reach.hpp"
 
 #include <chrono>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -55,7 +58,7 @@ public:
   static constexpr const char* name = "client-connection";
 
   /// Calls of one connection that may wait at the same time.
-  static constexpr std::uint32_t window = 64;
+  static constexpr std::uint32_t window = schema::call_window;
   /// Messages of sessions that the desk may not have seen yet.
   static constexpr std::uint32_t most_session_messages = 64;
   /// Requests for status and orders that may wait at the same time.
@@ -80,6 +83,7 @@ public:
     std::shared_ptr<node_counters> counters = std::make_shared<node_counters>();
     /// A peer that takes nothing of its answers for this time is dropped.
     std::chrono::milliseconds read_limit = reading_watch::default_limit;
+    std::shared_ptr<reach_book> reach = {}; ///< null: the node is no relay
   };
 
   client_connection_state(pointer self, accepted_client_ptr client, context node);
@@ -136,6 +140,7 @@ private:
     std::uint64_t id;      // the laptop's
     std::uint32_t layer;
     std::size_t bytes;
+    bool needs_others; // and has one of the connection's credits
     std::chrono::steady_clock::time_point arrived;
     caf::actor_clock::time_point until;
   };
@@ -152,6 +157,7 @@ private:
   std::deque<long_answer> long_answers_;
   std::size_t long_bytes_ = 0; // that are still here
 
+  std::unique_ptr<reach_book::share> credits_; // null: none are given
   std::optional<caf::actor_clock::time_point> next_tick_;
   budget_share held_;
   reading_watch reading_;

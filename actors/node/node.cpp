@@ -79,7 +79,7 @@ void node_supervisor_state::on_connect(const accepted_client_ptr& client) {
       self_->system(), client,
       client_connection_state::context{
           caf::actor_cast<node_actor>(self_), shard_, options_.sessions, options_.description,
-          state_, options_.restart_node, options_.counters, options_.read_limit});
+          state_, options_.restart_node, options_.counters, options_.read_limit, options_.reach});
   self_->monitor(connection);
   connections_.add(connection, std::move(place));
 }
@@ -179,6 +179,7 @@ caf::result<node_status_ptr> node_supervisor_state::on_status() {
   out->served = options_.counters->served.load();
   out->failed = options_.counters->failed.load();
   out->waiting = options_.counters->waiting.load();
+  options_.counters->tell_work(*out);
   options_.counters->tell_answers(*out);
   return node_status_ptr{std::move(out)};
 }

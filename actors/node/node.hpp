@@ -33,6 +33,7 @@ struct node_options {
   /// Random numbers in [0, 1), for jitter.
   std::function<double()> uniform = [] { return 0.5; };
   std::shared_ptr<node_counters> counters = std::make_shared<node_counters>();
+  std::shared_ptr<reach_book> reach = {};                              ///< of a relay
   std::chrono::milliseconds read_limit = reading_watch::default_limit; ///< of connections
   backoff restart_delay{std::chrono::milliseconds{50}, std::chrono::milliseconds{5000}};
   unsigned most_restarts = 10;

@@ -45,6 +45,7 @@ struct node_counters {
   std::atomic<std::uint64_t> rows{0};        ///< of calls that were computed
   std::atomic<std::uint64_t> experts{0};     ///< experts read for them, once a call
   std::atomic<std::uint64_t> expert_rows{0}; ///< rows put through an expert
+  std::atomic<std::uint64_t> compute_ns{0};  ///< of those calls, in the kernels
   std::atomic<std::uint64_t> bytes_in{0};    ///< frames read from laptops
   std::atomic<std::uint64_t> bytes_out{0};   ///< frames written to them
   std::atomic<std::uint64_t> connected{0};   ///< connections greeted
@@ -54,6 +55,14 @@ struct node_counters {
   std::atomic<std::uint32_t> sessions{0}; ///< of laptops, now
   std::atomic<std::uint64_t> sessions_opened{0};
   std::atomic<std::uint64_t> session_tokens{0}; ///< that sessions were given
+  // Of a relay: calls that others had a part in, and calls to those, apart from the own work above.
+  std::atomic<std::uint64_t> relayed_calls{0};    ///< answered with the help of others
+  std::atomic<std::uint32_t> reached_nodes{0};    ///< connected now
+  std::atomic<std::uint64_t> forwarded_calls{0};  ///< to them
+  std::atomic<std::uint64_t> forwarded_rows{0};   ///< in these
+  std::atomic<std::uint64_t> forward_failures{0}; ///< of these, without a right answer
+  std::atomic<std::uint64_t> forward_ns{0};       ///< until they were answered
+  latency_histogram forward_times;                ///< the same, each
 
   /// Of what waits in all connections.
   std::shared_ptr<memory_budget> buffers = std::make_shared<memory_budget>();
@@ -73,6 +82,16 @@ struct node_counters {
   }
 
   std::shared_ptr<const mailbox_gauge> mailboxes; ///< of the node's actors; may be null
+
+  /// Own work and that of others, for a status.
+  void tell_work(schema::node_status& to) const {
+    to.rows = rows;
+    to.compute_ns = compute_ns;
+    to.reached_nodes = reached_nodes;
+    to.forwarded_calls = forwarded_calls;
+    to.forwarded_rows = forwarded_rows;
+    to.forward_ns = forward_ns;
+  }
 
   /// What the known answers and the weights are, for a status.
   void tell_answers(schema::node_status& to) const {

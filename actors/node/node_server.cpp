@@ -5,6 +5,7 @@
 #include "actors/net/message_io.hpp"
 #include "actors/node/expert_service.hpp"
 #include "actors/node/expert_shard.hpp"
+#include "actors/node/relay.hpp"
 #include "runtime/base/jitter.hpp"
 #include "runtime/base/log.hpp"
 #include "schema/codec.hpp"
@@ -27,6 +28,7 @@ void count(const expert_service::answer& a, node_counters& to) {
   to.rows.fetch_add(a.done.rows);
   to.experts.fetch_add(a.done.experts);
   to.expert_rows.fetch_add(a.done.expert_rows);
+  to.compute_ns.fetch_add(static_cast<std::uint64_t>(a.done.compute_time.count()));
   if (auto* times = to.times_of(a.done.layer))
     times->computed.add(a.done.compute_time);
 }
@@ -68,6 +70,15 @@ expert_shard_actor start_shard(caf::actor_system& sys, const description_ptr& de
                                               std::move(helper));
 }
 
+// What answers for others as well stands before the shard.
+expert_shard_actor start_relay(caf::actor_system& sys, const std::shared_ptr<reach_book>& book,
+                               relay_options options) {
+  options.view = book->view();
+  auto relay = spawn_on_network<relay_state>(sys, std::move(options));
+  book->tell(relay);
+  return relay;
+}
+
 failure lost(const caf::error& why) {
   if (why == caf::sec::request_timeout)
     return fail(errc::deadline, "the node's actor does not answer");
@@ -98,10 +109,23 @@ node_server::node_server(caf::actor_system& sys, node_server_options options)
   auto o = node_options{};
   o.description = description_;
   o.state = description_->state;
+  auto book = std::shared_ptr<reach_book>{};
+  auto longest = std::chrono::milliseconds{0};
+  if (options.reached) {
+    longest = options.reached->limits.call_ceiling;
+    reach_ =
+        std::make_unique<reach>(sys, reach_options{*std::move(options.reached), description_,
+                                                   options.tls, options.owned_digest, counters_});
+    book = o.reach = reach_->book();
+  }
   o.start_shard = [description = description_, compute = options.compute, &bank = options.bank,
-                   before_call = options.before_call,
-                   counters = counters_](caf::actor_system& system) {
-    return start_shard(system, description, compute, bank, before_call, counters);
+                   before_call = options.before_call, counters = counters_, book,
+                   longest](caf::actor_system& system) -> expert_shard_actor {
+    auto shard = start_shard(system, description, compute, bank, before_call, counters);
+    if (!book)
+      return shard;
+    return start_relay(system, book,
+                       {description, std::move(shard), compute.k, {}, longest, counters});
   };
   o.measure = [&bank = options.bank](schema::node_status& s) { measure_process(bank, s); };
   o.restart_node = std::move(options.restart_node);
@@ -128,8 +152,8 @@ node_server::node_server(caf::actor_system& sys, node_server_options options)
   };
   listener_ = std::make_unique<listener>(
       std::move(options.listening), std::move(options.tls), std::move(listen),
-      [node = node_, description = description_, counters = counters_,
-       connections = connections_](secure_stream s, time_limit until) -> result<void> {
+      [node = node_, description = description_, counters = counters_, connections = connections_,
+       book](secure_stream s, time_limit until) -> result<void> {
         if (!s.identity().may_call()) {
           (void) read_message(s, schema::max_hello_bytes, until); // or the answer would be lost
           return refuse(s, "your certificate is one of a node, expected a laptop or an operator",
@@ -138,6 +162,8 @@ node_server::node_server(caf::actor_system& sys, node_server_options options)
         auto self = *description;
         self.state = counters->state; // as it is now, not as it began
         self.owned_digest = counters->owned_digest();
+        if (book)
+          self.reached = book->reached();
         // Counted first: whoever is answered finds itself among the connections.
         LARQL_TRY(auto hello,
                   greet_laptop(s, self, until, [&] { counters->connected.fetch_add(1); }));
@@ -159,6 +185,7 @@ node_server::node_server(caf::actor_system& sys, node_server_options options)
 node_server::~node_server() {
   listener_.reset();
   caf::anon_send_exit(node_, caf::exit_reason::user_shutdown);
+  reach_.reset();
   if (sessions_) { // it uses what its owner takes down next
     caf::anon_send_exit(sessions_, caf::exit_reason::user_shutdown);
     caf::scoped_actor {
@@ -198,6 +225,8 @@ void node_server::adopt(accepted_client_ptr client) {
 }
 
 void node_server::use_tls(tls_context_ptr tls) {
+  if (reach_)
+    reach_->use_tls(tls);
   if (listener_)
     listener_->use_tls(std::move(tls));
 }
@@ -227,6 +256,7 @@ schema::node_status node_server::observe() const {
   out.waiting = counters_->waiting;
   out.connections = counters_->connections;
   out.restarts = counters_->restarts;
+  counters_->tell_work(out);
   counters_->tell_answers(out);
   measure_process(bank_, out);
   return out;

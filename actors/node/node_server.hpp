@@ -9,6 +9,7 @@
 #include "actors/net/listener.hpp"
 #include "actors/node/client_connection.hpp"
 #include "actors/node/node.hpp"
+#include "actors/node/reach.hpp"
 #include "actors/node/session_desk.hpp"
 #include "runtime/experts/expert_bank.hpp"
 #include "runtime/kernels/linear.hpp"
@@ -16,6 +17,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace larql::actors {
@@ -36,6 +38,9 @@ struct node_server_options {
   std::uint64_t buffer_bytes = memory_budget::default_bytes;
   /// A peer that takes nothing of its answers for this time is dropped.
   std::chrono::milliseconds read_limit = reading_watch::default_limit;
+  /// Nodes whose experts this one answers for as well; none: it is no relay.
+  std::optional<topology::cluster> reached = {};
+  owned_digest_fn owned_digest = {}; ///< the node's digests, to compare with those of `reached`
   /// Called before each call is computed; tests make a shard fail with it.
   std::function<void()> before_call = [] {};
 };
@@ -97,6 +102,7 @@ private:
   description_ptr description_;
   std::shared_ptr<node_counters> counters_;
   std::shared_ptr<open_connections> connections_ = std::make_shared<open_connections>();
+  std::unique_ptr<reach> reach_; // null: no relay
   node_actor node_;
   session_desk_actor sessions_; // null: the node takes none
   std::unique_ptr<listener> listener_;

@@ -5,6 +5,7 @@
 
 #include "actors/session/session_call.hpp"
 #include "runtime/generate/prefix_cache.hpp"
+#include "runtime/speculation/speculator.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -44,6 +45,7 @@ struct live_answer {
   std::unique_ptr<generate::sequence> sequence; ///< null: it made room for others
   generate::prefix_parent parent;
   std::optional<generate::generation> generation; ///< none: only the prompt is read
+  speculation::answer_drafts drafts; ///< of the pass that is planned, or of the last one
   /// Further answers of the request, which begin when the prompt is read.
   std::vector<std::unique_ptr<live_answer>> siblings;
 
@@ -64,6 +66,10 @@ struct live_answer {
   std::optional<session_clock::time_point> first_token;
   generate::answer_stats stats;
 
+  /// Its last pass has tried drafts behind the token that was chosen last.
+  [[nodiscard]] bool has_tried_drafts() const noexcept {
+    return sequence != nullptr && sequence->drafts() != 0 && unread() == 1;
+  }
   /// Tokens that are neither in the sequence nor in a running pass.
   [[nodiscard]] std::uint32_t unread() const noexcept {
     const auto read = sequence == nullptr ? 0 : sequence->size();

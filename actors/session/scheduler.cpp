@@ -27,7 +27,8 @@ scheduler::scheduler(const parts& p, const session_options& options,
       options_(options),
       pool_(gemma4::kv_pool::create(options.limits.kv_bytes, options.wipes)),
       run_(std::move(run)),
-      cache_({options.limits.cache_bytes, options.share_prefix}, makers_) {
+      cache_({options.limits.cache_bytes, options.share_prefix}, makers_),
+      speculator_(options.speculation) {
   for (auto i = 0u; i < options.groups; ++i)
     lanes_.emplace_back(model_.config);
   scratch_.reserve(compute_.pool.threads());

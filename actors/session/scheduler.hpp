@@ -104,7 +104,8 @@ private:
   };
   struct member {
     live_answer* answer = nullptr;
-    std::uint32_t rows = 0;
+    std::uint32_t rows = 0; ///< of tokens that the sequence lacks; drafts come on top
+    bool has_drafts = false;
   };
   struct lane {
     explicit lane(const vindex::model_config& config) : pass(config) {}
@@ -112,12 +113,20 @@ private:
     generate::running_pass pass;
     std::vector<member> members;
     session_clock::time_point begun;
+    double drafting = 0; ///< seconds that its drafts took
+  };
+  /// A pass that only decoded, until its tokens are chosen.
+  struct decoded_pass {
+    speculation::controller::outcome what;
+    std::vector<const live_answer*> answers;
   };
   /// An answer whose next token can be chosen.
   struct due {
     live_answer* answer = nullptr;
-    std::size_t row = 0; ///< of the logits
-    generate::generation::step_result given;
+    std::size_t row = 0; ///< the first one of the logits
+    std::size_t rows = 1;
+    std::size_t tokens = 0; ///< that it gave, the one that ends an answer included
+    generate::generation::step_result given{};
   };
 
   scheduler(const parts& p, const session_options& options,
@@ -162,6 +171,16 @@ private:
   void choose_tokens();
   [[nodiscard]] bool take_steps(std::span<due> dues);
   void give(due& d);
+  void count_step(live_answer& a, std::size_t tokens);
+
+  // Drafts: scheduler_drafts.cpp
+  [[nodiscard]] double plan_drafts(std::span<member> members, std::span<live_answer* const> among);
+  [[nodiscard]] generate::executor::part rows_of(const member& m);
+  void note_decoded(const lane& l, session_clock::time_point now);
+  void list_rows(due& d, std::vector<generate::executor::row>& rows) const;
+  void accept_drafts(due& d);
+  [[nodiscard]] bool give_up_drafts(live_answer& a);
+  void learn_passes(std::span<const due> dues, std::chrono::nanoseconds choosing);
 
   // Memory: scheduler_memory.cpp
   [[nodiscard]] std::uint64_t kv_needed(std::uint64_t tokens, std::uint64_t have) const;
@@ -186,6 +205,9 @@ private:
   client_table clients_;
   std::deque<lane> lanes_;
   pass_times times_;
+  speculation::speculator speculator_;
+  std::vector<decoded_pass> decoded_;
+  std::deque<generate::draft_tree> planned_; ///< trees of a pass that begins, behind their tokens
   std::vector<generate::sampling_scratch> scratch_; ///< for each thread of the pool
   std::uint64_t next_order_ = 0;
   std::size_t loading_ = 0; ///< requests whose prompt comes from the disk

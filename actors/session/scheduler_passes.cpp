@@ -37,6 +37,8 @@ void scheduler::renew(live_answer& a) {
       makers_->condemnations() == a.condemnations)
     return;
   a.condemnations = makers_->condemnations();
+  if (a.sequence->drafts_are_void(*makers_))
+    (void) give_up_drafts(a);
   const auto size = a.sequence->size();
   const auto first = a.sequence->void_from(*makers_);
   if (first == size)
@@ -149,18 +151,16 @@ std::vector<scheduler::member> scheduler::share(std::span<live_answer* const> am
 
 result<void> scheduler::start(lane& l, std::span<const member> members) {
   auto wanted = std::vector<generate::executor::part>{};
-  for (const auto& [a, rows] : members)
-    wanted.push_back({a->sequence.get(),
-                      std::span{a->tokens}.subspan(a->sequence->size() + a->in_passes, rows),
-                      {},
-                      a->request->stop.get_token()});
+  planned_.clear();
+  for (const auto& m : members)
+    wanted.push_back(rows_of(m));
   LARQL_TRY_VOID(run_->begin(l.pass, wanted));
   l.members.assign(members.begin(), members.end());
   l.begun = session_clock::now();
-  for (const auto& [a, rows] : members) {
-    a->last_lane = &l;
-    ++a->passes;
-    a->in_passes += rows;
+  for (const auto& m : members) {
+    m.answer->last_lane = &l;
+    ++m.answer->passes;
+    m.answer->in_passes += m.rows;
   }
   return {};
 }
@@ -169,8 +169,9 @@ void scheduler::fill_lane(lane& l) {
   const auto among = candidates(l);
   if (among.empty())
     return;
-  const auto all = share(among);
-  auto members = std::span{all};
+  auto all = share(among);
+  l.drafting = plan_drafts(all, among);
+  auto members = std::span<const member>{all};
   while (!members.empty()) {
     const auto started = start(l, members);
     if (started)
@@ -211,17 +212,18 @@ scheduler::lane* scheduler::next_lane() {
 
 void scheduler::settle(lane& l, const result<void>& outcome) {
   const auto now = session_clock::now();
-  for (const auto& [a, rows] : l.members) {
-    --a->passes;
-    a->in_passes -= rows;
-    a->stats.passes.add(l.pass.stats());
+  for (const auto& m : l.members) {
+    --m.answer->passes;
+    m.answer->in_passes -= m.rows;
+    m.answer->stats.passes.add(l.pass.stats());
   }
   if (!outcome && outcome.error().code != errc::cancelled)
     take_apart(l, outcome.error());
   if (outcome) {
     count_pass(l, now);
+    note_decoded(l, now);
     for (auto i = std::size_t{0}; i < l.members.size(); ++i) {
-      auto& [a, rows] = l.members[i];
+      const auto& [a, rows, has_drafts] = l.members[i];
       if (l.pass.is_left_out(i))
         continue;
       a->alone = false;
@@ -240,28 +242,33 @@ void scheduler::settle(lane& l, const result<void>& outcome) {
 
 void scheduler::take_apart(const lane& l, const failure& why) {
   ++counts_.failed_passes;
-  auto live = std::vector<live_answer*>{};
+  auto live = std::vector<member>{};
   for (const auto& m : l.members)
     if (!m.answer->is_stopped())
-      live.push_back(m.answer);
-  if (live.size() == 1)
-    live.front()->failed = why;
+      live.push_back(m);
+  if (live.size() == 1 && !live.front().has_drafts) // it may be a draft's fault
+    live.front().answer->failed = why;
   else
-    for (auto* a : live)
-      a->alone = true;
+    for (const auto& m : live)
+      m.answer->alone = true;
 }
 
 void scheduler::count_pass(const lane& l, session_clock::time_point now) {
   const auto took = now - l.begun;
-  auto decoding = 0u, reading = 0u;
-  for (auto i = std::size_t{0}; i < l.members.size(); ++i)
-    if (const auto& [a, rows] = l.members[i]; !l.pass.is_left_out(i))
-      (a->reading ? reading : decoding) += rows;
+  auto decoding = 0u, reading = 0u, drafts = 0u;
+  for (auto i = std::size_t{0}; i < l.members.size(); ++i) {
+    const auto& [a, rows, has_drafts] = l.members[i];
+    if (l.pass.is_left_out(i))
+      continue;
+    (a->reading ? reading : decoding) += rows;
+    drafts += has_drafts ? static_cast<unsigned>(a->drafts.tree.size()) : 0;
+  }
   if (decoding + reading == 0)
     return;
-  times_.add(decoding, reading, took);
+  if (drafts == 0) // what is learnt is what answers cost without them
+    times_.add(decoding, reading, took);
   ++counts_.passes;
-  counts_.pass_rows.add(decoding + reading);
+  counts_.pass_rows.add(decoding + reading + drafts);
   counts_.pass_seconds.add(std::chrono::duration<double>(took).count());
 }
 

@@ -313,6 +313,8 @@ void scheduler::end(live_answer& a, std::optional<failure> failed) {
   e.failed = std::move(failed);
   if (a.first_token)
     counts_.answer_seconds += std::chrono::duration<double>(a.last_token - *a.first_token).count();
+  if (a.tokens.size() > a.prompt_tokens && speculator_.is_on())
+    speculator_.learn(a.request->call.request.client, std::span{a.tokens}.subspan(a.prompt_tokens));
   a.stats.reason = e.reason;
   a.stats.layer_times = run_->layer_times().since(a.layers_before);
   e.stats = std::move(a.stats);

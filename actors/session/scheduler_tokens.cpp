@@ -10,7 +10,7 @@ bool scheduler::is_due(live_answer& a) {
   if (a.ended || a.failed || a.is_stopped() || a.passes != 0 || a.sequence == nullptr)
     return false;
   renew(a);
-  if (a.unread() != 0)
+  if (a.unread() != 0 && !a.has_tried_drafts())
     return false;
   if (a.reading)
     end_reading(a);
@@ -50,52 +50,68 @@ void scheduler::choose_tokens() {
   auto dues = std::vector<due>{};
   for (const auto& a : running_) // those that end_reading() appends as well
     if (is_due(*a))
-      dues.push_back({a.get(), 0, {}});
-  if (dues.empty() || take_steps(dues))
-    return;
-  // Logits that are not finite end only the answer whose they are.
-  for (auto& d : dues)
-    (void) take_steps({&d, 1});
+      dues.push_back({a.get()});
+  if (dues.empty())
+    return decoded_.clear();
+  const auto begin = session_clock::now();
+  if (!take_steps(dues))
+    // Logits that are not finite end only the answer whose they are.
+    for (auto& d : dues)
+      (void) take_steps({&d, 1});
+  learn_passes(dues, session_clock::now() - begin);
 }
 
 bool scheduler::take_steps(std::span<due> dues) {
   auto rows = std::vector<generate::executor::row>{};
-  for (auto& d : dues) {
-    d.row = rows.size();
-    rows.push_back({d.answer->sequence.get(), d.answer->sequence->size() - 1});
-  }
+  for (auto& d : dues)
+    list_rows(d, rows);
   const auto logits = run_->logits(rows);
   if (!logits) {
-    if (dues.size() == 1)
+    if (dues.size() == 1 && !give_up_drafts(*dues.front().answer))
       end(*dues.front().answer, logits.error());
     return false;
   }
   const auto vocab = logits->size() / rows.size();
   compute_.pool.parallel_for(
       dues.size(), 1, [&](std::size_t begin, std::size_t end, unsigned worker) {
-        for (auto i = begin; i < end; ++i)
-          dues[i].given = dues[i].answer->generation->step(
-              logits->subspan(dues[i].row * vocab, vocab), {}, scratch_[worker]);
+        for (auto i = begin; i < end; ++i) {
+          auto& d = dues[i];
+          const auto none = generate::draft_tree{};
+          d.given = d.answer->generation->step(
+              logits->subspan(d.row * vocab, d.rows * vocab),
+              d.answer->has_tried_drafts() ? d.answer->drafts.tree : none, scratch_[worker]);
+        }
       });
   for (auto& d : dues)
     give(d);
   return true;
 }
 
+// Tokens of one step come at the same time, which each of them had a part of.
+void scheduler::count_step(live_answer& a, std::size_t tokens) {
+  const auto now = session_clock::now();
+  if (!a.first_token) {
+    a.first_token = now;
+    a.stats.to_first_token = now - a.request->admitted;
+    counts_.to_first_token.add(std::chrono::duration<double>(a.stats.to_first_token).count());
+  } else {
+    const auto gap = (now - a.last_token) / tokens;
+    a.stats.token_times.insert(a.stats.token_times.end(), tokens, gap);
+    for (auto i = std::size_t{0}; i < tokens; ++i)
+      counts_.between_tokens.add(std::chrono::duration<double>(gap).count());
+    ++a.stats.speculation.steps;
+    ++counts_.speculation.steps;
+  }
+  a.last_token = now;
+}
+
 void scheduler::give(due& d) {
   auto& a = *d.answer;
-  const auto now = session_clock::now();
+  accept_drafts(d);
+  d.tokens =
+      d.given.tokens.size() + (a.generation->reason() == generate::end_reason::stop_token ? 1 : 0);
   if (!d.given.tokens.empty()) {
-    if (!a.first_token) {
-      a.first_token = now;
-      a.stats.to_first_token = now - a.request->admitted;
-      counts_.to_first_token.add(std::chrono::duration<double>(a.stats.to_first_token).count());
-    } else {
-      const auto gap = now - a.last_token;
-      a.stats.token_times.push_back(gap);
-      counts_.between_tokens.add(std::chrono::duration<double>(gap).count());
-    }
-    a.last_token = now;
+    count_step(a, d.given.tokens.size());
     a.stats.tokens += d.given.tokens.size();
     counts_.answer_tokens += d.given.tokens.size();
     a.tokens.insert(a.tokens.end(), d.given.tokens.begin(), d.given.tokens.end());

@@ -17,6 +17,7 @@
 #include "actors/session/session_provider.hpp"
 #include "runtime/experts/expert_port.hpp"
 #include "runtime/models/gemma4/model.hpp"
+#include "runtime/speculation/speculator.hpp"
 
 #include <filesystem>
 #include <memory>
@@ -46,7 +47,8 @@ struct session_options {
   std::uint32_t groups = 1;  ///< most of sequences that take turns; more where experts are on nodes
   bool share_prefix = false; ///< clients see each other's cached prefixes
   double latency_factor = 3; ///< how much longer tokens may take while prompts are read
-  cache_identity identity;   ///< needed for `disk`
+  speculation::options speculation;
+  cache_identity identity; ///< needed for `disk`
   disk_cache_options disk;
   /// Tokens, keys and values are overwritten before their memory is given back.
   bool wipes = false;

@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include "runtime/generate/speculation_stats.hpp"
 #include "runtime/models/gemma4/pass_stats.hpp"
 
 #include <array>
@@ -63,6 +64,7 @@ struct session_status {
   std::uint64_t preempted = 0; ///< answers that made room and are read again later
   std::uint64_t passes = 0;
   std::uint64_t failed_passes = 0;
+  generate::speculation_stats speculation;
   session_histogram<latency_bounds> to_first_token; ///< from admission
   session_histogram<latency_bounds> between_tokens;
   session_histogram<latency_bounds> pass_seconds;

@@ -5,6 +5,7 @@
 
 #include "cli/laptop/bench_link.hpp"
 #include "cli/laptop/bench_report.hpp"
+#include "cli/laptop/bench_speculation.hpp"
 #include "cli/laptop/local_runtime.hpp"
 #include "cli/support/command.hpp"
 #include "cli/support/interrupt.hpp"
@@ -34,6 +35,7 @@ struct options {
   std::uint32_t groups = 0; // 0: chosen
   std::uint32_t depth = 0;
   std::uint32_t repeat = 3;
+  std::vector<std::string> acceptance; ///< numbers from 0 to 1
   bool json = false;
   bool no_probe = false;
 };
@@ -272,6 +274,10 @@ result<bench_results> measure(options& o, const std::stop_token& stop) {
       LARQL_TRY(auto d, decode(*e, o, n, stop));
       out.decode.push_back(std::move(d));
     }
+  for (const auto& a : o.acceptance) {
+    LARQL_TRY(auto s, bench_answers(*e, o.runtime.speculation, std::stod(a), o.depth, stop));
+    out.speculation.push_back(s);
+  }
   return out;
 }
 
@@ -318,8 +324,16 @@ void add_bench(command_parser& app, action& chosen) {
       .check(whole_number(1, 100))
       .show_default();
   add_link_options(command, o->link);
-  command.add_flag("--json", o->json, "Print everything as JSON");
-  command.add_flag("--no-probe", o->no_probe, "Leave out the measurement of memory bandwidth");
+  command
+      .add_option("--synthetic-acceptance", o->acceptance,
+                  "Answers whose drafts are right this often: 0.5,0.85")
+      .delimiter(',')
+      .check(number_between(0, 1))
+      .group("Computing");
+  add_speculation_options(command, o->runtime.speculation);
+  command.add_flag("--json", o->json, "Print everything as JSON").group("Output");
+  command.add_flag("--no-probe", o->no_probe, "Leave out the measurement of memory bandwidth")
+      .group("Output");
   command.footer("larql bench gemma4.vindex\n"
                  "larql bench gemma4.vindex --topology cluster.toml --sessions 1,8 --wan home");
   command.callback([o, &chosen] {

@@ -183,6 +183,28 @@ json decode_json(const bench_results& r, const bench_decode& d) {
   return out;
 }
 
+std::string speculation_text(const bench_speculation& s) {
+  return fmt::format("drafts   {:5.2f} right    {:8.2f} tokens/s   {:.2f} tokens per pass, {:.1f} "
+                     "ms; {} of {} drafts were right\n",
+                     s.acceptance, per_second(static_cast<double>(s.tokens), s.seconds),
+                     per_second(static_cast<double>(s.tokens), static_cast<double>(s.passes)),
+                     per_second(s.seconds * 1e3, static_cast<double>(s.passes)), s.accepted,
+                     s.drafted);
+}
+
+json speculation_json(const bench_speculation& s) {
+  const auto tokens = static_cast<double>(s.tokens);
+  const auto passes = static_cast<double>(s.passes);
+  return {{"acceptance", s.acceptance},
+          {"passes", s.passes},
+          {"tokens", s.tokens},
+          {"drafted", s.drafted},
+          {"accepted", s.accepted},
+          {"tokens_per_second", per_second(tokens, s.seconds)},
+          {"tokens_per_pass", per_second(tokens, passes)},
+          {"pass_ms", per_second(s.seconds * 1e3, passes)}};
+}
+
 } // namespace
 
 std::string text_of(const bench_results& r) {
@@ -204,6 +226,8 @@ std::string text_of(const bench_results& r) {
   }
   for (const auto& d : r.decode)
     out += decode_text(r, d);
+  for (const auto& s : r.speculation)
+    out += speculation_text(s);
   return out;
 }
 
@@ -233,6 +257,8 @@ std::string json_of(const bench_results& r) {
   }
   for (const auto& d : r.decode)
     out["decode"].push_back(decode_json(r, d));
+  for (const auto& s : r.speculation)
+    out["speculation"].push_back(speculation_json(s));
   return out.dump(2, ' ', true, json::error_handler_t::replace) + "\n";
 }
 

@@ -55,6 +55,16 @@ struct bench_decode {
   std::vector<float> round_trip_compute_us;
 };
 
+/// One answer whose drafts were right as often as was said.
+struct bench_speculation {
+  double acceptance = 0; ///< of a draft whose parent was right
+  std::uint64_t passes = 0;
+  std::uint64_t tokens = 0; ///< of these passes
+  std::uint64_t drafted = 0;
+  std::uint64_t accepted = 0;
+  double seconds = 0;
+};
+
 struct bench_results {
   std::string vindex;
   std::string placement; ///< "local" or "nodes"
@@ -67,6 +77,7 @@ struct bench_results {
   std::optional<bench_link_facts> link; ///< none: whatever network there is
   std::vector<bench_prefill> prefill;
   std::vector<bench_decode> decode;
+  std::vector<bench_speculation> speculation;
 };
 
 [[nodiscard]] std::string text_of(const bench_results& results);

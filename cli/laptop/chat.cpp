@@ -82,6 +82,7 @@ void add_chat(command_parser& app, action& chosen) {
   command.add_option("--api-key-file", o->server.api_key_file, "File with the server's key (--url)")
       .group("Connections");
   add_session_at(command, o->runtime);
+  add_speculation_options(command, o->runtime.speculation);
   add_answer_options(command, o->answer);
   command.add_flag("--no-history", o->no_history, "Do not remember what was typed");
   command.footer("larql chat gemma4.vindex --system \"Answer in one sentence.\"\n"

@@ -1,6 +1,7 @@
 #include "cli/laptop/local_runtime.hpp"
 
 #include "actors/net/model_match.hpp"
+#include "cli/support/cache.hpp"
 #include "cli/support/last_resort.hpp"
 #include "cli/support/limit_check.hpp"
 #include "cli/support/model_path.hpp"
@@ -259,6 +260,15 @@ local_runtime::start_own_sessions(const actors::session_options& wanted) {
   LARQL_TRY(auto* const system, actor_system());
   auto o = wanted;
   o.groups = cluster_ ? most_in_flight : 1;
+  if (o.speculation.sources.empty() && options_.speculation.speculate != "off") {
+    o.speculation = speculation_of(options_.speculation, model_.config);
+    LARQL_TRY(o.speculation.sources,
+              drafters_of(options_.speculation, {model_, compute(), kv_format(), context_.tokens}));
+    if (auto cache = cache_directory(process_environment)) {
+      o.speculation.memory = *std::move(cache) / "speculation.json";
+      o.speculation.place = cluster_ ? "nodes" : "local";
+    }
+  }
   return actors::session_service::start(*system, model_, compute(), port(), o);
 }
 

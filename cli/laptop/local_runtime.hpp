@@ -9,6 +9,7 @@
 #include "actors/laptop/remote_sessions.hpp"
 #include "actors/session/session_service.hpp"
 #include "cli/laptop/context_choice.hpp"
+#include "cli/laptop/speculation_flags.hpp"
 #include "cli/support/cluster_flags.hpp"
 #include "cli/support/command.hpp"
 #include "cli/support/compute_choice.hpp"
@@ -39,6 +40,7 @@ struct runtime_options {
   std::string places; ///< --session-at: names or addresses with commas between; "here": none
   std::vector<std::string> session_at; ///< nodes where the session is, best first; see complete()
   bool may_place = false;              ///< the command's session may be at a node
+  speculation_flags speculation;       ///< of commands that declare them; else off
 };
 
 void add_runtime_options(command_parser& command, runtime_options& options);
@@ -69,8 +71,9 @@ public:
   [[nodiscard]] result<std::unique_ptr<generate::sequence>> new_sequence(std::uint32_t context);
 
   /// A session service over this model, for commands of one user; `o` says its limits. The context
-  /// is chosen as by new_conversation(); the format of keys and values, the chunk and the groups
-  /// are the command's. Nothing else may compute while the service lives.
+  /// is chosen as by new_conversation(); the format of keys and values, the chunk, the groups and,
+  /// unless `o` has drafters, speculation are the command's. Nothing else may compute while the
+  /// service lives.
   [[nodiscard]] result<std::unique_ptr<actors::session_provider>>
   start_sessions(actors::session_options o);
   /// The session is at a node: nothing is computed here, unless no node is left.

@@ -47,6 +47,11 @@ double tokens_per_second(const generate::answer_stats& s) {
   return time.count() == 0 ? 0.0 : static_cast<double>(s.token_times.size()) / seconds(time);
 }
 
+// Behind the first token.
+double tokens_per_pass(const generate::speculation_stats& s) {
+  return static_cast<double>(s.steps + s.accepted) / static_cast<double>(s.steps);
+}
+
 } // namespace
 
 float quantile(std::vector<float> numbers, double share) {
@@ -55,8 +60,11 @@ float quantile(std::vector<float> numbers, double share) {
 
 std::string speed_text(const generate::answer_stats& s) {
   const auto rate = tokens_per_second(s);
-  return fmt::format("{} token{}{}", s.tokens, s.tokens == 1 ? "" : "s",
-                     rate > 0 ? fmt::format(", {:.1f} tokens/s", rate) : "");
+  return fmt::format("{} token{}{}{}", s.tokens, s.tokens == 1 ? "" : "s",
+                     rate > 0 ? fmt::format(", {:.1f} tokens/s", rate) : "",
+                     s.speculation.drafted != 0
+                         ? fmt::format(", {:.2f} per pass", tokens_per_pass(s.speculation))
+                         : "");
 }
 
 void print_report(const generate::answer_stats& s) {
@@ -70,6 +78,9 @@ void print_report(const generate::answer_stats& s) {
     report_line("prompt: {} tokens, {:.1f} tokens/s", s.prompt_tokens, rate);
   if (s.read_again != 0)
     report_line("read again after a node was found wrong: {} tokens", s.read_again);
+  if (const auto& drafts = s.speculation; drafts.drafted != 0)
+    report_line("speculation: {} of {} drafts were right, in {} of {} passes", drafts.accepted,
+                drafts.drafted, drafts.passes, drafts.steps);
   const auto& calls = s.passes.calls;
   if (calls.calls == 0)
     return;
@@ -85,6 +96,8 @@ void print_report(const generate::answer_stats& s) {
               calls.calls, format_bytes(calls.bytes_sent), format_bytes(calls.bytes_received));
   if (calls.retries + calls.hedges != 0)
     report_line("calls made again: {}, hedged: {}", calls.retries, calls.hedges);
+  if (calls.relayed != 0)
+    report_line("calls that relays asked others for: {}", calls.relayed);
 }
 
 } // namespace larql::cli

@@ -178,6 +178,7 @@ void add_run(command_parser& app, action& chosen) {
   auto o = std::make_shared<options>();
   add_runtime_options(command, o->runtime);
   add_session_at(command, o->runtime);
+  add_speculation_options(command, o->runtime.speculation);
   command.add_option("prompt", o->prompt, "What to say to the model; -: standard input");
   command.add_option("-f,--file", o->file, "File with the prompt; -: standard input");
   add_answer_options(command, o->answer);

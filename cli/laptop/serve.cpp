@@ -136,6 +136,8 @@ std::string cluster_text(const local_runtime& e, const serve::model_facts& facts
   auto used = heat.snapshot();
   out.heat = {used.tokens, std::move(used.counts)};
   out.counters = serve::counters_of(sessions);
+  if (e.options().speculation.speculate != "off")
+    out.speculation = serve::speculation_of(sessions);
   return serve::to_text(serve::cluster_json(out));
 }
 
@@ -289,6 +291,7 @@ void add_serve(command_parser& app, action& chosen) {
   auto o = std::make_shared<options>();
   add_runtime_options(command, o->runtime);
   add_session_at(command, o->runtime);
+  add_speculation_options(command, o->runtime.speculation);
   add_server_options(command, *o);
   add_session_options(command, *o);
   command.footer("larql serve gemma4.vindex\n"

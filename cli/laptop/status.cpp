@@ -58,6 +58,25 @@ std::vector<std::string> notes_on_weights(const actors::cluster_survey& survey) 
   return out;
 }
 
+// What relays do beside their own work.
+std::vector<std::string> notes_on_relays(const actors::cluster_survey& survey) {
+  auto out = std::vector<std::string>{};
+  for (const auto& n : survey.nodes) {
+    if (!n.report || n.report->status.reached_nodes + n.report->status.forwarded_calls == 0)
+      continue;
+    const auto& s = n.report->status;
+    const auto mean_ms = [](std::uint64_t ns, std::uint64_t of) {
+      return of == 0 ? 0.0 : static_cast<double>(ns) / 1e6 / static_cast<double>(of);
+    };
+    out.push_back(fmt::format("{}: a relay for {} other nodes: {} rows of its own, {:.2f} ms each; "
+                              "{} rows forwarded in {} calls, {:.2f} ms a call",
+                              n.name(), s.reached_nodes, s.rows, mean_ms(s.compute_ns, s.rows),
+                              s.forwarded_rows, s.forwarded_calls,
+                              mean_ms(s.forward_ns, s.forwarded_calls)));
+  }
+  return out;
+}
+
 struct options {
   cluster_flags cluster;
   bool watch = false;
@@ -223,6 +242,8 @@ void print_snapshot(const snapshot& p, bool wide) {
     print("  {}\n", note);
   for (const auto& note : notes_on_weights(p.nodes))
     print("  {}\n", note);
+  for (const auto& note : notes_on_relays(p.nodes))
+    print("  {}\n", note);
   for (const auto& why : p.nodes.unresolved)
     print("  {}\n", why);
   if (!p.offers.empty())
@@ -283,6 +304,12 @@ json to_json(const snapshot& p) {
                 {"resident_bytes", s.resident_bytes},
                 {"rss_bytes", s.rss_bytes},
                 {"load_percent", s.load_percent},
+                {"rows", s.rows},
+                {"compute_ns", s.compute_ns},
+                {"reached_nodes", s.reached_nodes},
+                {"forwarded_calls", s.forwarded_calls},
+                {"forwarded_rows", s.forwarded_rows},
+                {"forward_ns", s.forward_ns},
                 {"answers", s.answers == schema::answers_state::known ? "known"
                             : s.answers == schema::answers_state::own ? "own"
                                                                       : "unchecked"}});

@@ -160,6 +160,7 @@ experts = "0-63"                  # default: all
 # warmup = false                  # read all owned experts before taking calls
 # mlock = false                   # keep them in memory
 # sessions = 4                    # of laptops that it computes as a whole; it sees their text
+# relay = false                   # it answers for the other nodes as well, for laptops far away
 # http = "127.0.0.1:8080"         # /healthz, /readyz and /metrics; default: none
 # certificate = "certs/alpha.pem" # with [security]: the node's own ...
 # key = "certs/alpha.key"         # ... and its key
@@ -197,6 +198,8 @@ experts = "64-127"
 
 # [wire]
 # rows = "auto"                   # what goes up: 8 bits a number where that is exact, or always "f32"
+# relay = "auto"                  # rows to a relay where that is faster; or "never", "always"
+# complete_rows = true            # relays send f32 for rows that they have all sums of
 
 # [session]
 # at = ["alpha", "beta"]          # nodes that compute the laptop's sessions, best first; they see prompt and text

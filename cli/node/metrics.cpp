@@ -56,6 +56,13 @@ void by_layer(families& out, const char* name, const char* help, const actors::n
     out.push_back(std::move(family));
 }
 
+void single(families& out, const char* name, const char* help,
+            const actors::latency_histogram& times) {
+  auto m = ClientMetric{};
+  m.histogram = read(times);
+  out.push_back({name, help, MetricType::Histogram, {std::move(m)}});
+}
+
 void add_counters(families& out, const actors::node_counters& c) {
   counter(out, "larql_calls_total", "Calls answered, failures included", c.served);
   counter(out, "larql_calls_failed_total", "Calls answered with a failure", c.failed);
@@ -64,6 +71,14 @@ void add_counters(families& out, const actors::node_counters& c) {
   counter(out, "larql_rows_total", "Rows of the calls that were computed", c.rows);
   counter(out, "larql_experts_total", "Experts read from memory, once a call", c.experts);
   counter(out, "larql_expert_rows_total", "Rows put through an expert", c.expert_rows);
+  counter(out, "larql_relayed_calls_total", "Calls answered with the help of other nodes",
+          c.relayed_calls);
+  counter(out, "larql_forwarded_calls_total", "Calls to other nodes for them", c.forwarded_calls);
+  counter(out, "larql_forwarded_rows_total", "Rows in these", c.forwarded_rows);
+  counter(out, "larql_forward_failures_total", "Of these calls, without a right answer",
+          c.forward_failures);
+  gauge(out, "larql_reached_nodes", "Other nodes that are connected and answered for",
+        c.reached_nodes);
   counter(out, "larql_received_bytes_total", "Bytes of frames from laptops", c.bytes_in);
   counter(out, "larql_sent_bytes_total", "Bytes of frames to laptops", c.bytes_out);
   counter(out, "larql_connections_total", "Connections that were greeted", c.connected);
@@ -85,6 +100,9 @@ void add_counters(families& out, const actors::node_counters& c) {
            &actors::node_counters::layer_times::answered);
   by_layer(out, "larql_compute_seconds", "Of a call, the time in the kernels", c,
            &actors::node_counters::layer_times::computed);
+  if (c.forwarded_calls != 0)
+    single(out, "larql_forward_seconds", "From a call to another node to its answer",
+           c.forward_times);
 }
 
 void add_status(families& out, const schema::node_status& s) {

@@ -377,6 +377,8 @@ result<node_end> serve_node(const node_settings& settings) {
                                             sessions, sys);
     options.sessions = place->desk();
   }
+  options.reached = s.reach;
+  options.owned_digest = [w = identity](const experts::ownership& of) { return w->digest_of(of); };
   options.restart_node = [] { ::kill(::getpid(), process_signals::restart); };
   auto signal = 0;
   try {

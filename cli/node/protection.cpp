@@ -19,6 +19,11 @@ result<actors::tls_context_ptr> load_protection(const node_settings& s, node_hea
     return out;
   }
   LARQL_TRY_VOID(actors::check_member(files, actors::peer_role::node, s.name));
+  if (const auto& self = out->self(); s.reach && !self.may_call())
+    return fail(errc::usage,
+                "--reach: the certificate of {} does not allow it to call other nodes: larql certs "
+                "issue {} --allow calls-nodes --force",
+                self.name, self.name);
   LARQL_TRY(auto certificates, actors::read_certificates(files));
   log_expiring(certificates);
   health.set_certificates(std::move(certificates));

@@ -10,9 +10,9 @@
 
 namespace larql::cli {
 
-/// Reads what the settings name, and checks that a node of that name can serve with it; null
-/// without protection. Tells `health` until when certificates are valid, and logs those that expire
-/// soon.
+/// Reads what the settings name, and checks that a node of that name can serve with it, and call
+/// others if it is a relay; null without protection. Tells `health` until when certificates are
+/// valid, and logs those that expire soon.
 [[nodiscard]] result<actors::tls_context_ptr> load_protection(const node_settings& s,
                                                               node_health& health);
 

@@ -1,6 +1,5 @@
 #include "cli/node/settings.hpp"
 
-#include "cli/support/number_check.hpp"
 #include "cli/support/parse_bytes.hpp"
 
 #include "actors/net/socket.hpp"
@@ -17,8 +16,7 @@ namespace larql::cli {
 
 namespace {
 
-constexpr auto max_threads = 255u;  // as in the cluster file
-constexpr auto max_sessions = 256u; // as there
+constexpr auto max_threads = 255u; // as in the cluster file
 constexpr auto min_buffer_bytes = std::uint64_t{16'000'000};
 
 result<bool> parse_switch(std::string_view text, std::string_view what) {
@@ -84,6 +82,8 @@ result<void> take_topology(const node_flags& flags, node_settings& out) {
   out.threads = node->threads;
   out.warmup = node->warmup;
   out.mlock = node->mlock;
+  if (node->relay)
+    out.reach = c;
   out.bind = node->address.host;
   out.port = node->address.port;
   if (!node->listen.empty()) {
@@ -199,6 +199,10 @@ result<void> take_environment(const environment_fn& environment, node_settings& 
   LARQL_TRY_VOID(env.with("TLS_KEY", path(out.protect.files.key)));
   LARQL_TRY_VOID(env.with("CLUSTER_SECRET_FILE", path(out.protect.secret_file)));
   LARQL_TRY_VOID(env.with("CLUSTER_SECRET", text(out.protect.secret)));
+  LARQL_TRY_VOID(env.with("REACH", [&](const std::string& v, const char*) -> result<void> {
+    LARQL_TRY(out.reach, topology::load_cluster(v, topology::reader::node));
+    return {};
+  }));
   return {};
 }
 
@@ -244,6 +248,9 @@ result<void> take_flags(const node_flags& f, node_settings& out) {
   if (!f.join.empty()) {
     LARQL_TRY(out.join, topology::parse_host_port(f.join, "--join"));
   }
+  if (!f.reach.empty()) {
+    LARQL_TRY(out.reach, topology::load_cluster(f.reach, topology::reader::node));
+  }
   if (!f.available_ram.empty()) {
     LARQL_TRY(out.available_ram, parse_bytes(f.available_ram, "--available-ram"));
   }
@@ -286,78 +293,6 @@ result<void> check(const node_settings& s) {
 
 } // namespace
 
-void add_node_options(command_parser& app, node_flags& f) {
-  app.add_option("model", f.vindex,
-                 "Vindex (default: /data/vindex; env VINDEX_PATH), GGUF file, checkpoint, or "
-                 "hf://OWNER/NAME (env HF_REPO); with both "
-                 "variables the directory is filled from there");
-  app.add_option("--experts", f.experts, "Experts to own, FIRST-LAST (default: all; env EXPERTS)");
-  app.add_option("--layers", f.layers, "Layers to own, FIRST-LAST (default: all; env LAYERS)");
-  app.add_option("--bind", f.bind, "Address to bind (default: 127.0.0.1; env ACTOR_BIND)");
-  app.add_option("--port", f.port, "Port, 0: any free one (default: 9470; env ACTOR_PORT)")
-      .check(whole_number(0, 65535));
-  app.add_option("--name", f.name,
-                 "Name of the node (default: that of its certificate, else its address; the host's "
-                 "name and port if it joins or binds to every address; env NODE_NAME)")
-      .group("Machine");
-  app.add_option("-t,--threads", f.threads,
-                 "Threads for computing (default: one per core; env THREADS)")
-      .group("Machine");
-  app.add_option(
-      "--topology", f.topology,
-      "Cluster file; with --node it says all of the above (env TOPOLOGY, and NODE_NAME)");
-  app.add_option("--node", f.node, "Which [[node]] of the cluster file this is");
-  app.add_option("--tls-ca", f.tls.ca, "CA certificate of the cluster (env TLS_CA)")
-      .group("Protection");
-  app.add_option("--tls-cert", f.tls.certificate, "Certificate of this node (env TLS_CERT)")
-      .group("Protection");
-  app.add_option("--tls-key", f.tls.key, "Its key (env TLS_KEY)").group("Protection");
-  app.add_option(
-         "--secret-file", f.secret_file,
-         "Cluster secret, instead of certificates (env CLUSTER_SECRET_FILE; env CLUSTER_SECRET "
-         "holds the secret itself)")
-      .group("Protection");
-  app.add_flag(
-         "--insecure-bind", f.insecure_bind,
-         "Listen without encryption on an address that others can reach (env INSECURE_BIND=1)")
-      .group("Protection");
-  app.add_option(
-         "--http-port", f.http_port,
-         "Port for /healthz, /readyz and /metrics; 0: any free one (default: none; env PORT)")
-      .check(whole_number(0, 65535))
-      .group("HTTP");
-  app.add_option("--http-bind", f.http_bind,
-                 "Address for them; they are not encrypted and tell nothing secret (default: "
-                 "127.0.0.1; env HTTP_BIND)")
-      .group("HTTP");
-  app.add_option(
-         "--hf-repo", f.hub_repo,
-         "OWNER/NAME of the Hugging Face repository to fill the directory from (env HF_REPO)")
-      .group("Joining and downloads");
-  app.add_option("--join", f.join, "HOST:PORT of a laptop that this node announces itself to")
-      .group("Joining and downloads");
-  app.add_option("--available-ram", f.available_ram,
-                 "With --join: memory to offer, like 6GB; the laptop says which experts to load")
-      .group("Joining and downloads");
-  app.add_switch("--warmup,!--no-warmup", f.warmup,
-                 "Read all owned experts at first (env WARMUP=1)");
-  app.add_switch("--mlock,!--no-mlock", f.mlock, "Keep owned experts in memory (env MLOCK=1)")
-      .group("Machine");
-  app.add_option("--allow-sessions", f.allow_sessions,
-                 "Sessions of laptops that this node computes at the same time (default: 4 for "
-                 "laptops whose certificates allow sessions, else 0; env ALLOW_SESSIONS)")
-      .check(whole_number(0, max_sessions))
-      .group("Sessions");
-  app.add_option("--session-memory", f.session_memory,
-                 "Memory for their keys and values (default: half of what is free; env "
-                 "SESSION_MEMORY)")
-      .group("Sessions");
-  app.add_option("--buffer-memory", f.buffer_memory,
-                 "Memory for calls that wait and answers that are not read, of all laptops "
-                 "together (default: 256MB; env BUFFER_MEMORY)")
-      .group("Machine");
-}
-
 result<node_settings> merge_settings(const node_flags& flags, const environment_fn& environment) {
   auto out = node_settings{};
   auto of_file = flags;
@@ -369,11 +304,15 @@ result<node_settings> merge_settings(const node_flags& flags, const environment_
   LARQL_TRY_VOID(take_topology(of_file, out));
   LARQL_TRY_VOID(take_environment(environment, out));
   LARQL_TRY_VOID(take_flags(flags, out));
-  if (out.others) { // flags or the environment may have said how they are protected
-    out.others->protect = out.protect;
-    for (auto& n : out.others->nodes)
-      n.address.tls = out.protect.enabled();
-  }
+  // Others are reached with what protects this node, whatever the file says for laptops.
+  for (auto* c : {&out.others, &out.reach})
+    if (*c) {
+      (*c)->protect = out.protect;
+      for (auto& n : (*c)->nodes)
+        n.address.tls = out.protect.enabled();
+      for (auto& d : (*c)->find.dns)
+        d.tls = out.protect.enabled();
+    }
   if (out.vindex.empty())
     out.vindex = default_vindex;
   LARQL_TRY_VOID(check(out));

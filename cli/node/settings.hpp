@@ -16,6 +16,7 @@
 namespace larql::cli {
 
 inline constexpr std::uint16_t default_node_port = 9470;
+inline constexpr auto max_sessions = 256u; ///< of laptops, as in the cluster file
 /// Where containers mount their volume; used if no setting names a model.
 inline constexpr std::string_view default_vindex = "/data/vindex";
 
@@ -34,6 +35,7 @@ struct node_flags {
   std::filesystem::path secret_file;
   bool insecure_bind = false;
   std::string join;
+  std::filesystem::path reach;
   std::string available_ram;
   std::string buffer_memory;
   std::string http_bind;
@@ -57,6 +59,7 @@ struct node_settings {
   topology::security protect;
   bool insecure_bind = false;
   std::optional<topology::shard_url> join;
+  std::optional<topology::cluster> reach;     ///< nodes that this one answers for as well
   std::optional<std::uint64_t> available_ram; ///< bytes offered for experts; with join only
   bool warmup = false;
   bool mlock = false;

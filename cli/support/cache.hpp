@@ -3,6 +3,7 @@
 //   hub/OWNER/NAME@REVISION   models of the Hub (docs/hub.md)
 //   files/IDENTITY            vindexes that point into GGUF files (docs/vindex-format.md)
 //   extracted/IDENTITY-q4k    vindexes made of checkpoints
+//   speculation.json          how often drafts were right (runtime/speculation/remembered.hpp)
 //
 // An identity is that of the source's files (import/checkpoint.hpp), not their names.
 

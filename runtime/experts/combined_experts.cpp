@@ -56,6 +56,7 @@ result<expert_ticket> combined_experts::start(const expert_batch& batch, ready_f
   for (const auto& a : batch.assignments)
     (owned_.contains(batch.layer, a.expert) ? here_ : there_).push_back(a);
   auto part = batch;
+  part.is_whole = batch.is_whole && here_.empty();
   auto local = expert_ticket{}, remote = expert_ticket{};
   const auto all_here = there_.empty();
   if (!all_here) {

@@ -37,6 +37,7 @@ struct expert_batch {
   std::uint32_t hidden = 0;
   std::span<const float> x;                ///< [rows][hidden], after pre_feedforward_layernorm_2
   std::span<const assignment> assignments; ///< sorted by comes_before; not empty
+  bool is_whole = true; ///< nobody else computes experts of these rows; their answer is all of it
 };
 
 /// What the calls to nodes for one batch cost; all zero for experts of this process.
@@ -44,6 +45,7 @@ struct call_stats {
   std::uint64_t calls = 0;
   std::uint64_t retries = 0; ///< calls made again after a failure or a deadline
   std::uint64_t hedges = 0;  ///< calls made twice because the first was slow
+  std::uint64_t relayed = 0; ///< calls that a relay asked others for
   std::uint64_t bytes_sent = 0;
   std::uint64_t bytes_received = 0;
   std::chrono::nanoseconds slowest{0};         ///< round trip of the slowest call

@@ -11,6 +11,7 @@
 
 #include "runtime/generate/executor.hpp"
 #include "runtime/generate/generation.hpp"
+#include "runtime/generate/speculation_stats.hpp"
 
 #include <chrono>
 #include <functional>
@@ -24,10 +25,12 @@ struct answer_stats {
   std::size_t prompt_tokens = 0;       ///< read by this call, without those that were cached
   std::chrono::nanoseconds prefill{0}; ///< time of reading the prompt
   std::chrono::nanoseconds to_first_token{0};
-  std::vector<std::chrono::nanoseconds> token_times; ///< of each further token
-  std::size_t tokens = 0;                            ///< tokens of the answer
+  /// Of each further token; tokens of one step share its time.
+  std::vector<std::chrono::nanoseconds> token_times;
+  std::size_t tokens = 0;     ///< tokens of the answer
   std::size_t read_again = 0; ///< tokens whose keys and values a condemned node had a part in
-  gemma4::pass_stats passes;  ///< what this answer's passes have cost
+  speculation_stats speculation;
+  gemma4::pass_stats passes;                    ///< what this answer's passes have cost
   std::vector<experts::layer_time> layer_times; ///< of this answer's layers with nodes
   end_reason reason = end_reason::none;
 };

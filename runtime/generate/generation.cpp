@@ -3,6 +3,7 @@
 #include "runtime/base/check.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace larql::generate {
@@ -40,16 +41,17 @@ void generation::set_room(std::size_t tokens) {
   check_limits();
 }
 
-generation::step_result generation::step(std::span<const float> logits,
-                                         std::span<const std::uint32_t> drafts,
+generation::step_result generation::step(std::span<const float> logits, const draft_tree& drafts,
                                          sampling_scratch& scratch) {
   LARQL_CHECK(!ended() && logits.size() % (drafts.size() + 1) == 0);
   const auto vocab = logits.size() / (drafts.size() + 1);
   auto out = step_result{};
-  for (auto j = std::size_t{0}; j <= drafts.size() && !ended(); ++j) {
-    const auto row = logits.subspan(j * vocab, vocab);
+  for (auto draft = std::int32_t{-1}; !ended();) {
+    const auto row = logits.subspan(static_cast<std::size_t>(draft + 1) * vocab, vocab);
     const auto mask = constraint_.mask();
-    const auto token = sampler_.choose(row, index(), scratch, mask.get());
+    const auto token = count_ < options_.script.size()
+                           ? options_.script[count_]
+                           : sampler_.choose(row, index(), scratch, mask.get());
     if (is_stop_token(token)) {
       reason_ = end_reason::stop_token;
       break;
@@ -58,8 +60,10 @@ generation::step_result generation::step(std::span<const float> logits,
       out.logprobs.push_back(
           logprobs_of(row, token, *options_.logprobs, *scratch.kernels, scratch.terms));
     add(token, out);
-    if (j < drafts.size() && drafts[j] != token)
+    draft = drafts.child(draft, token);
+    if (draft < 0)
       break;
+    out.accepted.push_back(static_cast<std::uint32_t>(draft));
   }
   return out;
 }
@@ -85,6 +89,36 @@ generation::step_result generation::take(std::uint32_t token) {
 void generation::end(end_reason reason) noexcept {
   if (!ended())
     reason_ = reason;
+}
+
+// A token whose logit becomes -infinity; it comes only where all others do as well.
+bool generation::never_comes(std::uint32_t token) const noexcept {
+  const auto& bias = options_.sampling.bias;
+  return std::any_of(bias.begin(), bias.end(),
+                     [&](const auto& b) { return b.first == token && b.second == -INFINITY; });
+}
+
+void generation::prune(draft_tree& drafts) const {
+  const auto most = std::min(options_.max_tokens, room_);
+  const auto left = most - std::min(most, count_);
+  auto keep = std::vector<bool>(drafts.size());
+  auto behind = std::vector<grammar::constraint>(constraint_.is_active() ? drafts.size() : 0);
+  for (auto i = std::size_t{0}; i < drafts.size(); ++i) {
+    const auto token = drafts.tokens[i];
+    const auto parent = drafts.parents[i];
+    // The row of a draft gives the token behind it, so it is of no use as the last one.
+    keep[i] = (parent < 0 || keep[static_cast<std::size_t>(parent)]) && drafts.depth(i) < left &&
+              !is_stop_token(token) && !never_comes(token);
+    if (!keep[i] || behind.empty())
+      continue;
+    auto& own = behind[i];
+    own = parent < 0 ? constraint_ : behind[static_cast<std::size_t>(parent)];
+    if (const auto mask = own.mask(); mask != nullptr && !mask->allows(token))
+      keep[i] = false;
+    else
+      own.accept(token);
+  }
+  drafts.keep_only(keep);
 }
 
 void generation::stop() noexcept {

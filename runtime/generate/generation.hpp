@@ -1,8 +1,8 @@
 // Generates one answer, step by step: logits in, tokens and text out, until the answer ends.
 //
 // A step takes the logits of one row, or of several when drafts were tried: row 0 belongs to the
-// next token, row j to the one after drafts 0 to j - 1. It returns the tokens that plain decoding
-// would give, as far as the drafts agree with them.
+// next token, row i + 1 to the one behind draft i. It returns the tokens that plain decoding would
+// give, as far as a branch of the drafts agrees with them.
 //
 // Numerics  The i-th token of a request draws the i-th random number of its seed, however many
 //           tokens a step returned; a request that goes on elsewhere begins with the index it has
@@ -13,6 +13,7 @@
 
 #pragma once
 
+#include "runtime/generate/draft_tree.hpp"
 #include "runtime/generate/logprobs.hpp"
 #include "runtime/generate/sampler.hpp"
 #include "runtime/grammar/constraint.hpp"
@@ -52,6 +53,8 @@ struct generation_options {
   std::uint64_t first_index = 0; ///< of the first token; not 0 for a request that was resumed
   /// Which tokens may come; by default all.
   grammar::constraint constraint{};
+  /// Tokens that are chosen whatever the logits say, as far as they go: for measurements.
+  std::vector<std::uint32_t> script{};
   /// Whether steps tell logarithms of probabilities, and of how many likely tokens.
   std::optional<std::uint32_t> logprobs{};
 
@@ -76,10 +79,15 @@ public:
     std::vector<text::output_part> parts{};
     /// If they were asked for: of each of `tokens`.
     std::vector<token_logprobs> logprobs{};
+    /// Drafts that the first of `tokens` were, each the parent of the next.
+    std::vector<std::uint32_t> accepted{};
   };
   /// @pre not ended(); logits are [drafts.size() + 1][vocab]
-  [[nodiscard]] step_result step(std::span<const float> logits,
-                                 std::span<const std::uint32_t> drafts, sampling_scratch& scratch);
+  [[nodiscard]] step_result step(std::span<const float> logits, const draft_tree& drafts,
+                                 sampling_scratch& scratch);
+  /// Leaves out of a tree what cannot be of use here: tokens that may not come, what ends the
+  /// answer, and what lies behind its last token. Whatever comes behind these goes with them.
+  void prune(draft_tree& drafts) const;
 
   /// A token that was chosen elsewhere by the same options: all of step() but the choice. A token
   /// that its constraint does not allow ends the constraint. @pre not ended()
@@ -123,6 +131,7 @@ private:
   void check_limits() noexcept;
   [[nodiscard]] bool is_stop_token(std::uint32_t token) const noexcept;
   void add(std::uint32_t token, step_result& out);
+  [[nodiscard]] bool never_comes(std::uint32_t token) const noexcept;
   void read(std::uint32_t token, step_result& out);
   void give(std::vector<text::output_event> events, step_result& out);
   void give_content(std::string text, step_result& out) const;

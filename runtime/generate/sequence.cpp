@@ -189,6 +189,10 @@ std::uint32_t sequence::void_from(const experts::maker_ledger& ledger) const {
   return size();
 }
 
+bool sequence::drafts_are_void(const experts::maker_ledger& ledger) const {
+  return drafts() != 0 && ledger.is_void(draft_origin_.from, draft_origin_.when);
+}
+
 void sequence::commit(std::span<const std::uint32_t> tokens, std::span<const float> rows,
                       const experts::provenance& from) {
   LARQL_CHECK(rows.size() == tokens.size() * hidden_);

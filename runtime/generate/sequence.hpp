@@ -131,6 +131,8 @@ public:
   /// The first position whose keys and values are void, because a condemned node had a part in
   /// them; size() if there is none. Everything from there on is void as well.
   [[nodiscard]] std::uint32_t void_from(const experts::maker_ledger& ledger) const;
+  /// Whether a condemned node had a part in the drafts of the last pass.
+  [[nodiscard]] bool drafts_are_void(const experts::maker_ledger& ledger) const;
 
   // ---- memory -----------------------------------------------------------------------------------
 

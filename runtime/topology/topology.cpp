@@ -64,7 +64,7 @@ result<std::string> node_name(const toml_table& t) {
 
 result<node_entry> read_node(const toml_table& t, const fs::path& base) {
   LARQL_TRY_VOID(t.only({"name", "address", "experts", "layers", "vindex", "listen", "http",
-                         "threads", "warmup", "mlock", "sessions", "certificate", "key"}));
+                         "threads", "warmup", "mlock", "sessions", "relay", "certificate", "key"}));
   auto out = node_entry{};
   out.where = t.where("name");
   LARQL_TRY(out.name, node_name(t));
@@ -89,6 +89,7 @@ result<node_entry> read_node(const toml_table& t, const fs::path& base) {
     LARQL_TRY(const auto sessions, t.integer_or("sessions", 0, 256, 0));
     out.sessions = static_cast<std::uint32_t>(sessions);
   }
+  LARQL_TRY(out.relay, t.boolean_or("relay", false));
   // Not opened: the key of a node is on that node only.
   LARQL_TRY(const auto certificate, t.string_or("certificate", {}));
   LARQL_TRY(const auto key, t.string_or("key", {}));
@@ -165,14 +166,21 @@ result<hedging> read_hedging(const toml_table& t) {
   return out;
 }
 
-result<row_encoding> read_wire(const toml_table& t) {
-  LARQL_TRY_VOID(t.only({"rows"}));
+result<void> read_wire(const toml_table& t, cluster& out) {
+  LARQL_TRY_VOID(t.only({"rows", "relay", "complete_rows"}));
   LARQL_TRY(const auto rows, t.string_or("rows", "auto"));
-  if (rows == "auto")
-    return row_encoding::automatic;
-  if (rows == "f32")
-    return row_encoding::f32;
-  return t.wrong("rows", fmt::format("is \"{}\", expected \"auto\" or \"f32\"", rows));
+  if (rows != "auto" && rows != "f32")
+    return t.wrong("rows", fmt::format("is \"{}\", expected \"auto\" or \"f32\"", rows));
+  out.rows = rows == "auto" ? row_encoding::automatic : row_encoding::f32;
+  LARQL_TRY(const auto relay, t.string_or("relay", "auto"));
+  if (relay != "auto" && relay != "never" && relay != "always")
+    return t.wrong("relay",
+                   fmt::format("is \"{}\", expected \"auto\", \"never\" or \"always\"", relay));
+  out.relays = relay == "auto"    ? relay_use::measured
+               : relay == "never" ? relay_use::never
+                                  : relay_use::always;
+  LARQL_TRY(out.complete_rows, t.boolean_or("complete_rows", out.complete_rows));
+  return {};
 }
 
 // Nodes of this file, which must have been read.
@@ -232,7 +240,7 @@ result<cluster> parse_cluster(std::string_view text, std::string name, const fs:
   LARQL_TRY(const auto hedge, root.table("hedging"));
   LARQL_TRY(out.hedge, read_hedging(hedge));
   LARQL_TRY(const auto wire, root.table("wire"));
-  LARQL_TRY(out.rows, read_wire(wire));
+  LARQL_TRY_VOID(read_wire(wire, out));
   LARQL_TRY(const auto session, root.table("session"));
   LARQL_TRY(out.sessions_at, read_session(session, out));
   if (out.nodes.empty() && !out.find.enabled())

@@ -63,6 +63,7 @@ struct node_entry {
   bool warmup = false;
   bool mlock = false;
   std::optional<std::uint32_t> sessions; ///< of laptops that it holds; absent: its own choice
+  bool relay = false;                    ///< it also answers for the other nodes of the file
   std::filesystem::path certificate, key;
 
   std::string where; ///< "file:line" for messages
@@ -101,6 +102,13 @@ enum class row_encoding : std::uint8_t {
   f32        ///< as they are; the node rounds
 };
 
+/// Whether the laptop sends rows to a relay, which asks the owners of what it does not own.
+enum class relay_use : std::uint8_t {
+  measured, ///< where that was the faster way so far
+  never,
+  always ///< wherever there is a relay, for tests and measurements
+};
+
 struct cluster {
   std::string model; ///< a vindex directory, or hf://...; empty in the short form
   std::vector<node_entry> nodes;
@@ -109,6 +117,8 @@ struct cluster {
   deadlines limits;
   hedging hedge;
   row_encoding rows = row_encoding::automatic;
+  relay_use relays = relay_use::measured;
+  bool complete_rows = true;            ///< a relay sends f32 for a row that it has all sums of
   std::vector<std::string> sessions_at; ///< nodes where the laptop has its sessions, best first
   unsigned spot_check = 1000;           ///< one call in so many goes to two owners; 0: none
   std::string source;                   ///< the file's name; empty in the short form

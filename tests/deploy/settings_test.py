@@ -39,7 +39,7 @@ class Variables(unittest.TestCase):
     def test_every_variable_that_is_set_is_read(self):
         self.assertLessEqual(set(IMAGE), VARIABLES)
         self.assertLessEqual(set(environment_file(DEPLOY / "systemd/node.env")), VARIABLES)
-        for name in ("fly.toml", "fly.private.toml"):
+        for name in ("fly.toml", "fly.private.toml", "fly.relay.toml"):
             self.assertLessEqual(set(tomllib.loads((DEPLOY / "fly" / name).read_text())["env"]), VARIABLES)
 
 
@@ -63,9 +63,10 @@ class Fly(unittest.TestCase):
     def setUp(self):
         self.public = tomllib.loads((DEPLOY / "fly/fly.toml").read_text())
         self.private = tomllib.loads((DEPLOY / "fly/fly.private.toml").read_text())
+        self.relay = tomllib.loads((DEPLOY / "fly/fly.relay.toml").read_text())
 
     def test_ports_and_paths_agree(self):
-        for app in (self.public, self.private):
+        for app in (self.public, self.private, self.relay):
             env = IMAGE | app["env"]
             self.assertEqual(str(app["checks"]["ready"]["port"]), env["PORT"])
             self.assertEqual(app["checks"]["ready"]["path"], "/readyz")
@@ -92,8 +93,20 @@ class Fly(unittest.TestCase):
         private["env"] = {k: v for k, v in private["env"].items() if k != "ACTOR_BIND"}
         self.assertEqual(public, private)
 
+    def test_the_relay_has_the_file_that_it_reads_and_differs_in_nothing_else(self):
+        relay = dict(self.relay)
+        file, = relay.pop("files")
+        self.assertEqual(file, {"guest_path": relay["env"]["REACH"], "secret_name": "NEAR_TOML"})
+        relay["env"] = {k: v for k, v in relay["env"].items() if k != "REACH"}
+        self.assertEqual(relay, self.public)
+
+    def test_what_the_relay_reaches_is_the_other_app(self):
+        near = tomllib.loads((DEPLOY / "fly/near.toml").read_text())
+        port = (IMAGE | self.relay["env"])["ACTOR_PORT"]
+        self.assertEqual(near["discovery"]["dns"], [f"larql-expert-server-b.internal:{port}"])
+
     def test_no_secret_is_in_the_files(self):
-        for name in ("fly.toml", "fly.private.toml"):
+        for name in ("fly.toml", "fly.private.toml", "fly.relay.toml"):
             self.assertNotRegex((DEPLOY / "fly" / name).read_text(), r"(?m)^\s*(HF_TOKEN|CLUSTER_SECRET|TLS_KEY)\s*=")
 
 

@@ -82,6 +82,27 @@ TEST_F(Placement, RowsThatTravelAsF32AndAreRoundedOnTheNodeGiveTheBitsOfLocalExp
   EXPECT_GT(plain, 1.5 * eight);
 }
 
+TEST_F(Placement, DraftsVerifiedWithNodesGiveTheTokensOfPlainDecodingHere) {
+  const auto ids_of = [&](words options) {
+    auto command = words{"run", vindex().string(), "abc abc abc abc ab", "--raw", "--token-ids"};
+    options.insert(options.end(), {"--ignore-eos", "-n", "60", "--seed", "5"});
+    command.insert(command.end(), options.begin(), options.end());
+    const auto done = run(larql(command));
+    EXPECT_EQ(done.code, 0) << done.err;
+    return done.out;
+  };
+  const auto ranges = words{"0-3", "4-7"};
+  const auto nodes = start_nodes(ranges);
+  for (const auto* temperature : {"0", "1"}) {
+    const auto plain = ids_of({"--speculate", "off", "--temperature", temperature});
+    for (const auto* how : {"auto", "3", "31"})
+      EXPECT_EQ(ids_of({"--speculate", how, "--temperature", temperature, "--moe-shards",
+                        shard_map(nodes, ranges)}),
+                plain)
+          << how;
+  }
+}
+
 TEST_F(Placement, NodesInAnyOrderOfTheMapGiveTheBitsOfLocalExperts) {
   expect_same_with_shards({"6-7", "0-1", "2-5"});
 }

@@ -2,6 +2,7 @@
 // prompts have.
 
 #include "tests/e2e/programs.hpp"
+#include "tests/support/json_text.hpp"
 #include "tests/support/paths.hpp"
 
 #include <nlohmann/json.hpp>
@@ -51,6 +52,48 @@ TEST_F(Run, TokenIdsAreOnePerLineAndThoseOfTheText) {
   ASSERT_GT(ids.size(), 2u);
   expected.insert(expected.end(), ids.begin(), ids.begin() + 2);
   EXPECT_EQ(ids_of("The capital of France is Paris"), expected);
+}
+
+TEST_F(Run, SpeculationChangesNoTokenAndIsReported) {
+  const auto words_of = [&](const std::string& how, const std::string& temperature) {
+    return words{"--token-ids",   "--ignore-eos", "--speculate", how,
+                 "--temperature", temperature,    "--seed",      "5"};
+  };
+  for (const auto* temperature : {"0", "0.8"}) {
+    const auto plain = answer(words_of("off", temperature));
+    ASSERT_EQ(numbers(plain.out).size(), 60u) << plain.err;
+    for (const auto* how : {"auto", "1", "8", "31"})
+      EXPECT_EQ(answer(words_of(how, temperature)).out, plain.out) << how;
+  }
+  // Greedy small models repeat themselves, which a suffix tree guesses.
+  const auto told = run(larql({"run", vindex(), "one two three one two three one two three one",
+                               "--raw", "-n", "60", "--ignore-eos", "--speculate", "8"}));
+  EXPECT_NE(told.err.find("drafts were right"), std::string::npos) << told.err;
+  for (const auto* wrong : {"32", "0", "fast", "-1"})
+    EXPECT_EQ(answer({"--speculate", wrong}).code, 2) << wrong;
+}
+
+TEST_F(Run, ABenchWithSyntheticAcceptanceIsTheSameInEveryRun) {
+  const auto measure = [&] {
+    return run(
+        larql({"bench", vindex(), "--prompt-tokens", "1", "--gen-tokens", "1", "--repeat", "1",
+               "--no-probe", "--speculate", "4", "--synthetic-acceptance", "0,0.7,1", "--json"}));
+  };
+  const auto first = measure(), again = measure();
+  ASSERT_EQ(first.code, 0) << first.err;
+  const auto a = parse_json_text(first.out)["speculation"];
+  const auto b = parse_json_text(again.out)["speculation"];
+  ASSERT_EQ(a.size(), 3u);
+  for (auto i = std::size_t{0}; i < a.size(); ++i) {
+    EXPECT_GE(a[i]["passes"], 200);
+    for (const auto* what : {"drafted", "accepted", "tokens"})
+      EXPECT_NEAR(a[i][what].get<double>() / a[i]["passes"].get<double>(),
+                  b[i][what].get<double>() / b[i]["passes"].get<double>(), 0.1)
+          << what;
+  }
+  EXPECT_DOUBLE_EQ(a[0]["tokens_per_pass"], 1);
+  EXPECT_NEAR(a[1]["tokens_per_pass"].get<double>(), 2.77, 0.4); // (1 - 0.7^5) / 0.3
+  EXPECT_NEAR(a[2]["tokens_per_pass"].get<double>(), 5, 0.2);    // fewer where a context ends
 }
 
 TEST_F(Run, IgnoringTheEndOfTheAnswerGoesOnToTheLastToken) {

@@ -27,15 +27,18 @@ ALLOWED = {
     "runtime/models/gemma4": ["runtime/base", "runtime/quant", "runtime/kernels", "runtime/vindex", "runtime/experts"],
     "runtime/generate": ["runtime/base", "runtime/kernels", "runtime/experts", "runtime/models", "runtime/text",
                          "runtime/grammar"],
+    "runtime/speculation": ["runtime/base", "runtime/kernels", "runtime/experts", "runtime/models", "runtime/generate"],
     "runtime/hub": ["runtime/base", "runtime/vindex", "runtime/vindex/package", "runtime/experts", "runtime/import"],
     "schema": ["runtime"],
-    # Rooms by the process that runs them: laptop, node and admin do not see each other.
+    # Rooms by the process that runs them: laptop, node and admin do not see each other. What calls nodes is
+    # shared by those that do.
     "actors/core": ["schema", "runtime"],
     "actors/policy": ["schema", "runtime"],
     "actors/net": ["actors/core", "schema", "runtime"],
+    "actors/calls": ["actors/core", "actors/net", "actors/policy", "schema", "runtime"],
     # Where a session's passes run is a choice: laptop and node both know its service.
-    "actors/laptop": ["actors/core", "actors/net", "actors/policy", "actors/session", "schema", "runtime"],
-    "actors/node": ["actors/core", "actors/net", "actors/policy", "actors/session", "schema", "runtime"],
+    "actors/laptop": ["actors/core", "actors/net", "actors/policy", "actors/calls", "actors/session", "schema", "runtime"],
+    "actors/node": ["actors/core", "actors/net", "actors/policy", "actors/calls", "actors/session", "schema", "runtime"],
     "actors/session": ["actors/core", "actors/policy", "schema", "runtime"],
     "actors/admin": ["actors/core", "actors/net", "actors/policy", "schema", "runtime"],
     "cli/support": ["actors/core", "actors/net", "schema", "runtime"],

@@ -108,6 +108,34 @@ TEST(AnswerPieces, OneRowIsNotDivided) {
   EXPECT_EQ(pieces_of(answer{5}, 1).pieces.size(), 5u);
 }
 
+TEST(AnswerPieces, RowsMayBeCompleteAndEachPieceNamesTheMakers) {
+  auto widths = std::vector<std::byte>{}, bytes = std::vector<std::byte>{};
+  for (auto r = 0; r < 7; ++r) {
+    pack_sums(std::vector<std::int64_t>(hidden, r), hidden, widths, bytes);
+    put_complete_row(std::vector<float>(hidden, static_cast<float>(r)), widths, bytes);
+  }
+  const auto makers = std::vector<std::byte>(16, std::byte{3});
+  auto whole = expert_result{};
+  whole.rows = 14;
+  whole.widths = widths;
+  whole.sums = bytes;
+  whole.makers = makers;
+  auto frames = std::vector<char>{};
+  encode_in_pieces(whole, hidden, 1'500, frames);
+  const auto got = received{frames};
+  ASSERT_GT(got.pieces.size(), 2u);
+  auto sums = std::vector<std::byte>{};
+  for (auto i = std::size_t{0}; i < got.pieces.size(); ++i) {
+    const auto& p = got.pieces[i];
+    const auto may_be_complete = std::vector<std::byte>(p.rows, std::byte{1});
+    EXPECT_TRUE(test::succeeds(check_sums(p.widths, p.sums, p.rows, hidden, may_be_complete)));
+    EXPECT_EQ(test::hex(p.makers), test::hex(makers));
+    EXPECT_LE(got.sizes[i], 1'500u);
+    sums.insert(sums.end(), p.sums.begin(), p.sums.end());
+  }
+  EXPECT_EQ(test::hex(sums), test::hex(bytes));
+}
+
 TEST(FrameBytes, AreThoseOfTheFirstFrameOrAllIfThereIsNone) {
   auto frames = std::vector<char>{};
   encode(ping{1}, frames);

@@ -80,6 +80,27 @@ inline std::vector<sample> samples() {
   auto& own_answers = checked_status.own_answers.emplace();
   for (auto i = 0u; i < own_answers.size(); ++i)
     own_answers[i] = static_cast<std::byte>(0x30 + i);
+  auto relay = welcome;
+  relay.reached = {0, {{71, {{0, 29}, {0, 63}}}, {72, {{6, 7}, {64, 70}}}}};
+  auto direct_call = call;
+  direct_call.direct = true;
+  direct_call.remaining_us = 123'456;
+  auto relayed_call = call;
+  relayed_call.remaining_us = 4'000'000'000;
+  static constexpr auto one_whole = std::array{std::byte{0}, std::byte{1}};
+  relayed_call.whole_rows = one_whole;
+  auto relayed_result = result;
+  static constexpr auto one_complete = std::array{std::byte{0}, std::byte{5}};
+  relayed_result.widths = one_complete;
+  relayed_result.makers = counting_bytes<16>(130);
+  relayed_result.forward_ns = 55'555'555;
+  auto working_status = checked_status;
+  working_status.rows = 21;
+  working_status.compute_ns = 22;
+  working_status.reached_nodes = 23;
+  working_status.forwarded_calls = 24;
+  working_status.forwarded_rows = 25;
+  working_status.forward_ns = 26;
   auto offer = announce{welcome, false, 1 << 30, 12'345};
   offer.node.owned.experts = {1, 0};
   offer.node.formats.clear();
@@ -117,6 +138,14 @@ inline std::vector<sample> samples() {
       {"result_piece", piece},
       {"control_node", control{7, control_action::drain, 0x33445566778899aa}},
       {"welcome_sessions", session_welcome},
+      {"welcome_reach", relay},
+      {"call_direct", direct_call},
+      {"call_relayed", relayed_call},
+      {"result_relayed", relayed_result},
+      {"failed_unavailable",
+       call_failed{44, 45, failure_code::unavailable, "experts 64-70: lost", {64, 70}}},
+      {"pong_reach", pong{9, 10, 11, 12, node_state::serving, {}, {32, relay.reached.parts}}},
+      {"status_work", working_status},
   };
   for (auto& [name, message] : session_samples())
     out.push_back({name, std::move(message)});

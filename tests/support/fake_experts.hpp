@@ -38,6 +38,8 @@ public:
   void fail_wait(std::size_t n) { fail_wait_ = waits_ + n; }
 
   [[nodiscard]] std::size_t starts() const noexcept { return starts_; }
+  /// Whether the last batch was all that its rows have.
+  [[nodiscard]] bool last_was_whole() const noexcept { return last_was_whole_; }
 
   /// Called at the beginning of each start().
   std::function<void()> on_start = [] {};
@@ -45,6 +47,7 @@ public:
   result<experts::expert_ticket> start(const experts::expert_batch& batch,
                                        experts::ready_fn on_ready = {}) override {
     on_start();
+    last_was_whole_ = batch.is_whole;
     if (starts_++ == fail_start_)
       return fail(errc::unavailable, "nobody has layer {}", batch.layer);
     LARQL_TRY(auto real, real_.start(batch, std::move(on_ready)));
@@ -71,6 +74,7 @@ private:
   experts::expert_port& real_;
   std::size_t starts_ = 0, waits_ = 0;
   std::size_t fail_start_ = never, fail_wait_ = never;
+  bool last_was_whole_ = false;
 };
 
 } // namespace larql::test

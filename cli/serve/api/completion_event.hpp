@@ -96,6 +96,8 @@ struct completion_timings {
   std::uint64_t round_trips = 0; ///< calls to nodes, one after the other
   std::uint64_t sent_bytes = 0;
   std::uint64_t received_bytes = 0;
+  std::uint64_t drafted = 0;  ///< tokens that were guessed and verified; 0: none
+  std::uint64_t accepted = 0; ///< of these, those that were right
 };
 
 struct completion_end {

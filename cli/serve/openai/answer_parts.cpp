@@ -62,6 +62,10 @@ ordered_json timings_json(const completion_end& end) {
   out["round_trips"] = t.round_trips;
   out["sent_bytes"] = t.sent_bytes;
   out["received_bytes"] = t.received_bytes;
+  if (t.drafted != 0) { // named as by llama.cpp
+    out["draft_n"] = t.drafted;
+    out["draft_n_accepted"] = t.accepted;
+  }
   return out;
 }
 

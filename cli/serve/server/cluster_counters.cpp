@@ -48,4 +48,8 @@ picture_counters counters_of(const actors::session_status& s) {
   return out;
 }
 
+speculation_counters speculation_of(const actors::session_status& s) {
+  return {s.speculation.drafted, s.speculation.accepted};
+}
+
 } // namespace larql::serve

@@ -10,5 +10,6 @@
 namespace larql::serve {
 
 [[nodiscard]] picture_counters counters_of(const actors::session_status& s);
+[[nodiscard]] speculation_counters speculation_of(const actors::session_status& s);
 
 } // namespace larql::serve

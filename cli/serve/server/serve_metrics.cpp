@@ -7,6 +7,8 @@
 #include <prometheus/text_serializer.h>
 
 #include <limits>
+#include <string>
+#include <tuple>
 
 namespace larql::serve {
 
@@ -78,6 +80,31 @@ void add_llama_names(families& out, const actors::session_status& s) {
             ratio(number(s.answer_tokens), s.answer_seconds));
   out.gauge("llamacpp:requests_processing", "Answers that are computed", s.running);
   out.gauge("llamacpp:requests_deferred", "Answers that wait for their turn", s.waiting);
+}
+
+// Drafts by position behind the text, as llama.cpp counts them.
+void add_speculation(families& out, const generate::speculation_stats& s) {
+  out.counter("llamacpp:spec_decode_num_drafts_total", "Passes of an answer that verified drafts",
+              number(s.passes));
+  out.counter("llamacpp:spec_decode_num_draft_tokens_total", "Drafts that were verified",
+              number(s.drafted));
+  out.counter("llamacpp:spec_decode_num_accepted_tokens_total", "Drafts that became tokens",
+              number(s.accepted));
+  for (const auto& [name, help, counts] :
+       {std::tuple{"larql_drafts_tried_total",
+                   "Passes of an answer that had drafts at a position that was reached",
+                   &s.tried_at},
+        std::tuple{"llamacpp:spec_decode_num_accepted_tokens_per_pos_total",
+                   "Of these, those where one was right", &s.accepted_at}}) {
+    auto family = MetricFamily{name, help, MetricType::Counter, {}};
+    for (auto i = std::size_t{0}; i < counts->size(); ++i) {
+      auto m = ClientMetric{};
+      m.label = {{"position", std::to_string(i)}};
+      m.counter.value = number((*counts)[i]);
+      family.metric.push_back(std::move(m));
+    }
+    out.add(std::move(family));
+  }
 }
 
 void add_sessions(families& out, const actors::session_status& s) {
@@ -163,6 +190,7 @@ std::string metrics_text(const serve_numbers& from) {
   add_http(out, from);
   if (from.sessions != nullptr) {
     add_sessions(out, *from.sessions);
+    add_speculation(out, from.sessions->speculation);
     add_llama_names(out, *from.sessions);
   }
   add_nodes(out, from.nodes);

@@ -127,6 +127,8 @@ void session_events::count(std::uint32_t prompt, const actors::answer_end& e) {
   timings.round_trips = std::max<std::uint64_t>(timings.round_trips, e.stats.layer_times.size());
   timings.sent_bytes = std::max(timings.sent_bytes, calls.bytes_sent);
   timings.received_bytes = std::max(timings.received_bytes, calls.bytes_received);
+  timings.drafted += e.stats.speculation.drafted;
+  timings.accepted += e.stats.speculation.accepted;
   if (counted_[prompt])
     return;
   counted_[prompt] = true;

@@ -65,6 +65,7 @@ struct pass_stats {
     out.calls.calls -= before.calls.calls;
     out.calls.retries -= before.calls.retries;
     out.calls.hedges -= before.calls.hedges;
+    out.calls.relayed -= before.calls.relayed;
     out.calls.bytes_sent -= before.calls.bytes_sent;
     out.calls.bytes_received -= before.calls.bytes_received;
     return out;
@@ -80,6 +81,7 @@ private:
     calls.calls += c.calls;
     calls.retries += c.retries;
     calls.hedges += c.hedges;
+    calls.relayed += c.relayed;
     calls.bytes_sent += c.bytes_sent;
     calls.bytes_received += c.bytes_received;
     calls.makers |= c.makers;

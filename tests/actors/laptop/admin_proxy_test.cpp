@@ -30,6 +30,7 @@ public:
         [](announce_atom, const announce_ptr&) { return accepted_ptr{}; },
         [](connect_atom, const connect_result_ptr&) {},
         [](notice_atom, std::uint64_t, schema::node_state) {},
+        [](reach_atom, std::uint64_t, const reach_ptr&) {},
         [](condemn_atom, std::uint64_t, const std::string&) {},
         [](dial_atom, std::uint64_t) {},
         [](found_atom, const std::string&) {},

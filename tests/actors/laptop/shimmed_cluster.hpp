@@ -4,10 +4,10 @@
 
 #pragma once
 
+#include "actors/calls/node_link.hpp"
+#include "actors/calls/supervisor.hpp"
 #include "actors/laptop/call_builder.hpp"
-#include "actors/laptop/node_link.hpp"
 #include "actors/laptop/router.hpp"
-#include "actors/laptop/supervisor.hpp"
 #include "actors/net/model_match.hpp"
 #include "actors/node/expert_service.hpp"
 #include "actors/node/expert_shard.hpp"

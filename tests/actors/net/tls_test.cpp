@@ -262,6 +262,16 @@ TEST_F(TlsNode, ANodeIsNoLaptop) {
   EXPECT_FALSE(greet(alpha, context(files("beta"))));
 }
 
+TEST_F(TlsNode, ANodeThatMayCallOthersIsWelcome) {
+  auto request = member_request{"gamma", peer_role::node, {"127.0.0.1"}};
+  request.also.calls_nodes = true;
+  ASSERT_TRUE(succeeds(issue_certificate(certs, request, false)));
+  EXPECT_EQ(context(files("gamma"))->self().role, peer_role::node);
+  const auto greeted = greet(alpha, context(files("gamma")));
+  ASSERT_TRUE(succeeds(greeted));
+  EXPECT_EQ(greeted->description.node, "alpha");
+}
+
 TEST_F(TlsNode, ALaptopIsNoNode) {
   const auto impostor = test::live_node{model, {{0, 2}, {0, 7}}, "me", context(files("me"))};
   EXPECT_TRUE(fails(greet(impostor, context(files("boss"))), errc::mismatch,

@@ -46,6 +46,7 @@ protected:
     context.description = description;
     context.restart_node = [this] { ++restarts; };
     context.counters = counters;
+    context.reach = reach;
     connection = spawn_broker<client_connection_state>(sys, accepted_client_ptr{std::move(client)},
                                                        std::move(context));
     settle();
@@ -111,6 +112,7 @@ protected:
   std::shared_ptr<schema::node_description> description =
       std::make_shared<schema::node_description>();
   std::shared_ptr<node_counters> counters = std::make_shared<node_counters>();
+  std::shared_ptr<reach_book> reach; ///< of a relay, from the next start() on
   std::vector<std::string> asked;
   bool node_is_silent = false;
   int restarts = 0;

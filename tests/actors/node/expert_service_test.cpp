@@ -100,7 +100,7 @@ std::vector<float> served_answer(std::vector<std::unique_ptr<served>>& services,
     auto rows = std::vector<std::uint32_t>{};
     rows_of(mine, rows);
     auto frame = std::vector<char>{};
-    call_builder{}.build(7, job, mine, rows, frame);
+    call_builder{}.build({.id = 7}, job, mine, rows, frame);
     const auto body = std::vector<char>(frame.begin() + schema::frame_header_bytes, frame.end());
     const auto a = s->run(std::get<schema::expert_call>(*schema::decode(body)));
     const auto m = decoded(a.frame);

@@ -21,7 +21,8 @@ class live_node {
 public:
   live_node(const tiny_vindex& model, const experts::ownership& owned, std::string name,
             actors::tls_context_ptr tls = nullptr,
-            std::chrono::milliseconds read_limit = actors::reading_watch::default_limit) {
+            std::chrono::milliseconds read_limit = actors::reading_watch::default_limit,
+            std::optional<topology::cluster> reached = {}) {
     auto bank = experts::expert_bank::open(model.path(), model.config(), owned);
     auto weights = vindex::name_weights(model.path(), model.config());
     auto listening = actors::listen_on({"127.0.0.1", 0});
@@ -45,6 +46,7 @@ public:
         throw std::runtime_error("made to fail");
     };
     options.read_limit = read_limit;
+    options.reached = std::move(reached);
     options.last_answers = std::chrono::milliseconds{200};
     server_.emplace(sys_, std::move(options));
   }

@@ -54,6 +54,25 @@ TEST(BenchReport, TextNamesBytesPerCallAndTheShareOfBandwidth) {
     EXPECT_NE(text.find(part), std::string::npos) << part << " is not in\n" << text;
 }
 
+TEST(BenchReport, SyntheticAcceptanceHasTokensPerPassAndPerSecond) {
+  auto r = some_results();
+  auto s = bench_speculation{};
+  s.acceptance = 0.85;
+  s.passes = 200;
+  s.tokens = 800;
+  s.drafted = 1600;
+  s.accepted = 600;
+  s.seconds = 400;
+  r.speculation.push_back(s);
+  const auto j = test::parse_json_text(json_of(r))["speculation"][0];
+  EXPECT_DOUBLE_EQ(j["tokens_per_second"], 2);
+  EXPECT_DOUBLE_EQ(j["tokens_per_pass"], 4);
+  EXPECT_DOUBLE_EQ(j["pass_ms"], 2000);
+  const auto text = text_of(r);
+  for (const auto* part : {"0.85 right", "2.00 tokens/s", "4.00 tokens per pass", "600 of 1600"})
+    EXPECT_NE(text.find(part), std::string::npos) << part << " is not in\n" << text;
+}
+
 TEST(BenchReport, SeveralSessionsHaveNoBytesPerToken) {
   auto r = some_results();
   r.decode[0].sessions = 8;

@@ -17,6 +17,10 @@ TEST(Report, ASpeedIsThatOfTheTokensBehindTheFirst) {
   s.tokens = 3;
   s.token_times = {50ms, 50ms};
   EXPECT_EQ(speed_text(s), "3 tokens, 20.0 tokens/s");
+  s.speculation.steps = 2;
+  s.speculation.drafted = 7;
+  s.speculation.accepted = 3;
+  EXPECT_EQ(speed_text(s), "3 tokens, 20.0 tokens/s, 2.50 per pass");
 }
 
 } // namespace

@@ -37,6 +37,12 @@ TEST(NodeMetrics, EveryCounterIsShown) {
   c.sessions = 2;
   c.sessions_opened = 13;
   c.session_tokens = 700;
+  c.relayed_calls = 21;
+  c.reached_nodes = 2;
+  c.forwarded_calls = 31;
+  c.forwarded_rows = 32;
+  c.forward_failures = 13;
+  c.forward_times.add(3ms);
   const auto mailboxes = std::make_shared<actors::mailbox_gauge>();
   mailboxes->add(12);
   c.mailboxes = mailboxes;
@@ -68,6 +74,13 @@ TEST(NodeMetrics, EveryCounterIsShown) {
   EXPECT_EQ(m["larql_tls_failures_total"], 3);
   EXPECT_EQ(m["larql_handshake_failures_total"], 6);
   EXPECT_EQ(m["larql_calls_waiting"], 5);
+  EXPECT_EQ(m["larql_relayed_calls_total"], 21);
+  EXPECT_EQ(m["larql_reached_nodes"], 2);
+  EXPECT_EQ(m["larql_forwarded_calls_total"], 31);
+  EXPECT_EQ(m["larql_forwarded_rows_total"], 32);
+  EXPECT_EQ(m["larql_forward_failures_total"], 13);
+  EXPECT_EQ(m[R"(larql_forward_seconds_bucket{le="0.005"})"], 1);
+  EXPECT_EQ(m[R"(larql_forward_seconds_bucket{le="0.002"})"], 0);
   EXPECT_EQ(m["larql_messages_waiting"], 12);
   EXPECT_EQ(m["larql_shard_restarts_total"], 8);
   EXPECT_EQ(m["larql_owned_bytes"], 6'200'000'000);

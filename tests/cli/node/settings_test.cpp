@@ -121,6 +121,47 @@ TEST_F(NodeSettings, TheEnvironmentOverridesTheFileAndFlagsOverrideBoth) {
   EXPECT_FALSE(s->warmup);
 }
 
+TEST_F(NodeSettings, ARelayReachesTheNodesOfAFileWithItsOwnProtection) {
+  EXPECT_FALSE(merged(with_file())->reach) << "no relay";
+  test::write_file(scratch / "near.toml", R"(model = "m.vindex"
+[[node]]
+name = "beta"
+address = "10.0.0.2:9470"
+)");
+  const auto file = (scratch / "near.toml").string();
+  auto s = merged({"--reach", file});
+  ASSERT_TRUE(test::succeeds(s));
+  ASSERT_TRUE(s->reach);
+  EXPECT_EQ(s->reach->nodes.at(0).name, "beta");
+  EXPECT_FALSE(s->reach->nodes[0].address.tls);
+  s = merged({}, {{"REACH", file}, {"CLUSTER_SECRET", "sixteen bytes ok"}});
+  ASSERT_TRUE(test::succeeds(s));
+  ASSERT_TRUE(s->reach);
+  EXPECT_TRUE(s->reach->nodes[0].address.tls) << "the node has a secret, the file names none";
+  EXPECT_TRUE(
+      fails(merged({"--reach", (scratch / "none.toml").string()}), errc::not_found, {"none.toml"}));
+}
+
+TEST_F(NodeSettings, RelayInTheClusterFileReachesTheFilesOtherNodes) {
+  test::write_file(scratch / "r.toml", R"(model = "m.vindex"
+[[node]]
+name = "alpha"
+address = "127.0.0.1:9000"
+relay = true
+[[node]]
+name = "beta"
+address = "127.0.0.1:9001"
+)");
+  const auto file = (scratch / "r.toml").string();
+  const auto alpha = merged({"--topology", file, "--node", "alpha"});
+  ASSERT_TRUE(test::succeeds(alpha));
+  ASSERT_TRUE(alpha->reach);
+  EXPECT_EQ(alpha->reach->nodes.size(), 2u) << "it knows its own name";
+  const auto beta = merged({"--topology", file, "--node", "beta"});
+  ASSERT_TRUE(test::succeeds(beta));
+  EXPECT_FALSE(beta->reach);
+}
+
 TEST_F(NodeSettings, ABadVariableIsNamed) {
   for (const auto& [name, value] : variables{{"EXPERTS", "63-0"},
                                              {"LAYERS", "a"},

@@ -60,6 +60,15 @@ TEST_F(CombinedExperts, ComputeEachExpertInOnePlace) {
   EXPECT_EQ(near_port_.starts(), near + 2) << "nothing to compute here";
 }
 
+TEST_F(CombinedExperts, SayToTheFarSideWhetherSomethingIsAddedHere) {
+  auto data = test::random_batch(1, hidden, 8, 8);
+  ASSERT_TRUE(succeeds(sums_of(port_, data.batch(0))));
+  EXPECT_FALSE(far_port_.last_was_whole());
+  data.assignments = {{0, 5, 1.0f}};
+  ASSERT_TRUE(succeeds(sums_of(port_, data.batch(0))));
+  EXPECT_TRUE(far_port_.last_was_whole());
+}
+
 TEST_F(CombinedExperts, AreReadyWhenTheFarPartIs) {
   const auto data = test::random_batch(1, hidden, 8, 8);
   const auto ticket = *port_.start(data.batch(0));

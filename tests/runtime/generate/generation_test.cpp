@@ -104,7 +104,8 @@ TEST_F(Generation, RightDraftsGiveSeveralTokensAndWrongOnesTheTokenThatIsDrawn) 
         auto guess = ids{};
         for (auto j = std::size_t{0}; j < drafts; ++j)
           guess.push_back(j < right && at + j < all.size() ? all[at + j] : vocab);
-        const auto step = g.step(rows_from(g.index(), drafts + 1), guess, scratch);
+        const auto step =
+            g.step(rows_from(g.index(), drafts + 1), draft_tree::chain(guess), scratch);
         EXPECT_GE(step.tokens.size(), 1u);
         out.insert(out.end(), step.tokens.begin(), step.tokens.end());
       }
@@ -119,7 +120,7 @@ TEST_F(Generation, NothingBehindAStopIsGivenByAStepOfSeveralRows) {
   auto o = sampled(20);
   o.stop_tokens = {all[2]};
   auto g = generation{o};
-  const auto step = g.step(rows_from(0, 6), std::span{all}.first(5), scratch);
+  const auto step = g.step(rows_from(0, 6), draft_tree::chain(std::span{all}.first(5)), scratch);
   const auto first = std::find(all.begin(), all.end(), all[2]) - all.begin();
   EXPECT_EQ(ids(step.tokens.begin(), step.tokens.end()), ids(all.begin(), all.begin() + first));
   EXPECT_TRUE(g.ended());
@@ -316,7 +317,7 @@ TEST_F(Generation, DraftsThatAConstraintForbidsAreNotTaken) {
     const auto row = choosing(letter, tokens.size());
     rows.insert(rows.end(), row.begin(), row.end());
   }
-  const auto step = g.step(rows, std::vector<std::uint32_t>{brace, letter}, scratch);
+  const auto step = g.step(rows, draft_tree::chain(ids{brace, letter}), scratch);
   ASSERT_EQ(step.tokens.size(), 2u);
   EXPECT_EQ(step.tokens[0], brace);
   EXPECT_NE(step.tokens[1], letter);

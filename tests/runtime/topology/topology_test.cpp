@@ -50,6 +50,9 @@ TEST(Topology, ReadsNodesWithDefaults) {
   EXPECT_FALSE(c->hedge.enabled);
   EXPECT_EQ(c->spot_check, 1000u);
   EXPECT_EQ(c->rows, row_encoding::automatic);
+  EXPECT_EQ(c->relays, relay_use::measured);
+  EXPECT_TRUE(c->complete_rows);
+  EXPECT_FALSE(c->nodes[0].relay);
   EXPECT_EQ(c->find_node("b"), &c->nodes[1]);
   EXPECT_EQ(c->find_node("z"), nullptr);
 }
@@ -93,6 +96,8 @@ enabled = true
 quantile = 0.9
 [wire]
 rows = "f32"
+relay = "always"
+complete_rows = false
 [session]
 at = "a"
 )",
@@ -117,6 +122,8 @@ at = "a"
   EXPECT_TRUE(c->hedge.enabled);
   EXPECT_EQ(c->hedge.quantile, 0.9);
   EXPECT_EQ(c->rows, row_encoding::f32);
+  EXPECT_EQ(c->relays, relay_use::always);
+  EXPECT_FALSE(c->complete_rows);
 }
 
 TEST(Topology, ErrorsNameFileLineAndKey) {
@@ -143,6 +150,7 @@ TEST(Topology, ErrorsNameFileLineAndKey) {
   refuses(with("[discovery]\ndns = \"x\"\n"), {"c.toml:12: dns"});
   refuses(with("[hedging]\nquantile = 2\n"), {"c.toml:12: quantile: is 2"});
   refuses(with("[wire]\nrows = \"q4\"\n"), {"c.toml:12: rows: is \"q4\"", "\"auto\" or \"f32\""});
+  refuses(with("[wire]\nrelay = \"yes\"\n"), {"c.toml:12: relay: is \"yes\"", "\"never\""});
   refuses(with("[wire]\nrow = \"f32\"\n"), {"c.toml:12: row: is no key", "\"rows\""});
 }
 

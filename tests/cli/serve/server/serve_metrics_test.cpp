@@ -25,6 +25,8 @@ TEST(ServeMetrics, NumbersHaveTheirNames) {
   status.to_first_token.add(0.2);
   status.between_tokens.add(0.03);
   status.pass_rows.add(12);
+  status.speculation.add(generate::draft_tree::chain(std::vector<std::uint32_t>{5, 6, 7}),
+                         std::vector<std::uint32_t>{0, 1});
   auto from = serve_numbers{"0.1.0", "gemma4", true, &status, {}, 4, {}};
   from.http.connections = 5;
   from.http.replies = {0, 0, 7, 0, 2, 1};
@@ -41,6 +43,7 @@ TEST(ServeMetrics, NumbersHaveTheirNames) {
   EXPECT_EQ(m[R"(larql_time_to_first_token_seconds_bucket{le="0.1"})"], 0);
   EXPECT_EQ(m["larql_inter_token_seconds_count"], 1);
   EXPECT_EQ(m[R"(larql_pass_rows_bucket{le="16"})"], 1);
+  EXPECT_EQ(m[R"(larql_drafts_tried_total{position="2"})"], 1);
   EXPECT_EQ(m["larql_http_connections"], 5);
   EXPECT_EQ(m["larql_http_requests"], 4);
   EXPECT_EQ(m[R"(larql_http_replies_total{class="2xx"})"], 7);
@@ -52,6 +55,10 @@ TEST(ServeMetrics, NumbersHaveTheirNames) {
   EXPECT_EQ(m["llamacpp:prompt_tokens_total"], 500);
   EXPECT_EQ(m["llamacpp:prompt_tokens_seconds"], 250);
   EXPECT_EQ(m["llamacpp:tokens_predicted_total"], 60);
+  EXPECT_EQ(m["llamacpp:spec_decode_num_draft_tokens_total"], 3);
+  EXPECT_EQ(m["llamacpp:spec_decode_num_accepted_tokens_total"], 2);
+  EXPECT_EQ(m[R"(llamacpp:spec_decode_num_accepted_tokens_per_pos_total{position="1"})"], 1);
+  EXPECT_EQ(m[R"(llamacpp:spec_decode_num_accepted_tokens_per_pos_total{position="2"})"], 0);
   EXPECT_EQ(m["llamacpp:requests_processing"], 3);
   EXPECT_EQ(m["llamacpp:requests_deferred"], 2);
 }
