@@ -1,9 +1,11 @@
-// llama.cpp's logits, for compare_kinds: at every position of a prompt, as raw f32
-// [tokens][vocabulary]. KV cache in f32, no flash attention. Compiled by compare_kinds in the
-// peer's own system; no part of this project's build.
+// llama.cpp's logits, for compare_kinds: at every position of a prompt and of the MORE tokens that
+// it finds most likely behind it, as raw f32 [tokens][vocabulary]; the ids of those tokens on
+// stdout, behind "ids: ". KV cache in f32, no flash attention. Compiled by compare_kinds in the peer's own system;
+// no part of this project's build.
 //
-//     llama_logits MODEL OUT ID...
+//     llama_logits MODEL OUT MORE ID...
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <vector>
@@ -12,7 +14,7 @@
 #include <llama.h>
 
 int main(int argc, char** argv) {
-  if (argc < 4)
+  if (argc < 5)
     return 2;
   ggml_backend_load_all();
   llama_log_set(
@@ -25,11 +27,12 @@ int main(int argc, char** argv) {
   if (model == nullptr)
     return 1;
   auto ids = std::vector<llama_token>{};
-  for (int i = 3; i < argc; ++i)
+  for (int i = 4; i < argc; ++i)
     ids.push_back(std::atoi(argv[i]));
   const auto count = static_cast<int>(ids.size());
+  const auto more = std::atoi(argv[3]);
   auto options = llama_context_default_params();
-  options.n_ctx = static_cast<unsigned>(count) + 64;
+  options.n_ctx = static_cast<unsigned>(count + more) + 64;
   options.n_batch = options.n_ubatch = static_cast<unsigned>(count);
   options.n_threads = options.n_threads_batch = 2;
   options.type_k = options.type_v = GGML_TYPE_F32;
@@ -56,5 +59,17 @@ int main(int argc, char** argv) {
       static_cast<std::size_t>(llama_vocab_n_tokens(llama_model_get_vocab(model)));
   for (int i = 0; i < count; ++i)
     std::fwrite(llama_get_logits_ith(context, i), sizeof(float), vocabulary, out);
+  std::printf("\nids: ");
+  for (int i = 0; i < more; ++i) {
+    const auto* last = llama_get_logits_ith(context, -1);
+    batch.n_tokens = 1;
+    batch.token[0] = static_cast<llama_token>(std::max_element(last, last + vocabulary) - last);
+    batch.pos[0] = count + i;
+    if (llama_decode(context, batch) != 0)
+      return 1;
+    std::printf("%d ", batch.token[0]);
+    std::fwrite(llama_get_logits_ith(context, 0), sizeof(float), vocabulary, out);
+  }
+  std::printf("\n");
   return std::fclose(out) == 0 ? 0 : 1;
 }
