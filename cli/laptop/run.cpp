@@ -118,7 +118,7 @@ session_outcome show_answer(const options& o, const actors::session_provider& se
                  print_text(fmt::format("{}\n", token));
            },
            [&](const actors::prompt_progress& p) { view.progress(p.tokens, p.total); },
-           [&] { view.waiting(nodes == nullptr ? "" : waiting_text(*nodes->status()->view)); }},
+           [&] { view.waiting(waiting_text(nodes)); }},
           signals.token());
   if (o.token_ids)
     return outcome;
