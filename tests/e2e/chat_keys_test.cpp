@@ -81,8 +81,10 @@ TEST_F(ChatKeys, EnterSendsNothingThatWasTypedBefore) {
   EXPECT_TRUE(t.wait_for("second")) << t.screen();
   EXPECT_EQ(count_of(t.screen(), "tokens, "), 1u) << "nothing was sent: " << t.screen();
   t.press("Enter");
-  EXPECT_TRUE(eventually([&] {
-    return count_of(t.screen(), "Paris") != 0 && t.screen().find("second\n") != std::string::npos;
+  EXPECT_TRUE(eventually([&] { // the second answer
+    const auto text = t.screen();
+    const auto at = text.find("second\n");
+    return at != std::string::npos && words_of(text.substr(at)).size() > 4;
   })) << t.screen();
   stop_answer(t, 2);
   const auto turns = saved(t, "talk.json")["turns"];
@@ -141,24 +143,25 @@ TEST_F(ChatKeys, SignalsThatEndItGiveTheTerminalBack) {
   const auto t = tmux_terminal{100, 60};
   begin_plain_shell(t);
   const auto before = modes(t);
-  const auto code_is = [&](int code) {
+  const auto code_is = [&](const std::string& code) {
     EXPECT_TRUE(eventually([&] {
       const auto text = t.screen();
       return text.find("plain:", text.rfind("Paris")) != std::string::npos;
     })) << t.screen();
     t.enter("echo ended with $?");
-    EXPECT_TRUE(t.wait_for(fmt::format("\nended with {}", code))) << t.screen();
+    EXPECT_TRUE(t.wait_for("\nended with " + code)) << t.screen();
   };
   for (const auto signal : {SIGTERM, SIGHUP}) {
     ::kill(begin_answer_of_process(t), signal);
-    code_is(128 + signal);
+    code_is(std::to_string(128 + signal));
     EXPECT_EQ(modes(t), before) << signal;
     t.enter("clear");
   }
   const auto pid = begin_answer_of_process(t);
   ::kill(pid, SIGINT);
-  ::kill(pid, SIGTERM); // ends it at once, if the answer has not been stopped by then
-  code_is(128 + SIGTERM);
+  ::kill(pid,
+         SIGTERM); // whichever comes second ends it at once, unless the answer has been stopped
+  code_is("1");
   EXPECT_EQ(modes(t), before);
 }
 

@@ -7,10 +7,21 @@
 
 #include <nlohmann/json.hpp>
 
+#include <sstream>
+
 namespace larql::test {
 
 inline constexpr auto ready = "/help shows the commands";
 inline constexpr auto timing = "tokens/s";
+
+/// What stands between blanks.
+inline std::vector<std::string> words_of(const std::string& text) {
+  auto out = std::vector<std::string>{};
+  auto word = std::string{};
+  for (auto in = std::istringstream{text}; in >> word;)
+    out.push_back(word);
+  return out;
+}
 
 class chat_on_terminal : public testing::Test {
 protected:

@@ -4,8 +4,6 @@
 
 #include "tests/e2e/chat_on_terminal.hpp"
 
-#include <sstream>
-
 namespace larql::test {
 namespace {
 
@@ -30,15 +28,8 @@ TEST_F(ChatTerminal, HoldsAConversationInNarrowAndWideWindows) {
   EXPECT_EQ(texts[0], texts[1]);
 }
 
-std::vector<std::string> words_of(const std::string& text) {
-  auto out = std::vector<std::string>{};
-  auto word = std::string{};
-  for (auto in = std::istringstream{text}; in >> word;)
-    out.push_back(word);
-  return out;
-}
-
 TEST_F(ChatTerminal, WordsStayWholeAtTheEdgeAlsoAfterAnotherSize) {
+  make_answers_endless();
   const auto question = std::string{"The capital of France is"};
   const auto plain = run(larql({"run", vindex().string(), question, "-q", "-n", "60"}));
   ASSERT_EQ(plain.code, 0) << plain.err;
@@ -64,6 +55,19 @@ TEST_F(ChatTerminal, WordsStayWholeAtTheEdgeAlsoAfterAnotherSize) {
     EXPECT_EQ(words_of(shown), words) << shown;
   }
   EXPECT_EQ(saved(t, "talk.json")["turns"][1]["content"].get<std::string>() + "\n", plain.out);
+}
+
+TEST_F(ChatTerminal, AcceptedDraftsStandInTheTimingLineHereAndFromAServer) {
+  make_answers_endless();
+  const auto server = serve_process{vindex(), {"--speculate", "4"}};
+  for (const auto& command : {larql({"chat", vindex().string(), "--speculate", "4", "-n", "200"}),
+                              larql({"chat", "--url", server.url(), "-n", "200"})}) {
+    auto chat = child_process{command, {}, child_input::pipe};
+    chat.write("The capital of France is\n");
+    chat.end_input();
+    EXPECT_EQ(chat.wait(), (exit_status{0, 0})) << chat.err();
+    EXPECT_NE(chat.err().find(" drafts accepted)"), std::string::npos) << chat.err();
+  }
 }
 
 TEST_F(ChatTerminal, APasteOfThreeLinesIsOneMessageAndKeepsItsTabs) {

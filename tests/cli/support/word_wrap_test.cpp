@@ -153,7 +153,7 @@ TEST(WordWrap, AnotherWidthHoldsFromTheNextWordOn) {
   wrap.resize(12);
   EXPECT_EQ(wrap.add("s"), "s");
   EXPECT_EQ(wrap.add("es"), "es") << "where the terminal has put the word is not known";
-  EXPECT_EQ(wrap.add(" of it all, too"), " of it all,\x1b[3G too");
+  EXPECT_EQ(wrap.add(" of it all, too"), " of it all\x1b[10G\x1b[K\nall, too");
 }
 
 TEST(WordWrap, AfterAnotherProgramItGoesOnInALineOfItsOwn) {
