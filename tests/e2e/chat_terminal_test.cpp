@@ -70,6 +70,27 @@ TEST_F(ChatTerminal, AcceptedDraftsStandInTheTimingLineHereAndFromAServer) {
   }
 }
 
+TEST_F(ChatTerminal, ASavedConversationGoesOnInAnotherProcess) {
+  const auto t = tmux_terminal{80, 40};
+  start(t, {"-n", "12"});
+  t.enter("The capital of France is");
+  ASSERT_TRUE(t.wait_for(timing)) << t.screen();
+  const auto turns = saved(t, "talk.json")["turns"];
+  EXPECT_TRUE(t.wait_for("with the keys and values of")) << t.screen();
+  t.enter("/quit");
+  expect_end(t);
+  t.enter("clear");
+  start(t, {"-n", "12"});
+  t.enter("/load " + (scratch_ / "talk.json").string());
+  ASSERT_TRUE(t.wait_for("1 question, with the keys and values of")) << t.screen();
+  t.enter("The capital of Italy is");
+  ASSERT_TRUE(t.wait_for(timing)) << t.screen();
+  const auto more = saved(t, "more.json")["turns"];
+  ASSERT_EQ(more.size(), 4u);
+  EXPECT_EQ(more[0], turns[0]);
+  EXPECT_EQ(more[1], turns[1]);
+}
+
 TEST_F(ChatTerminal, APasteOfThreeLinesIsOneMessageAndKeepsItsTabs) {
   const auto t = tmux_terminal{80, 40};
   start(t, {"-n", "12"});

@@ -37,6 +37,11 @@ protected:
     const auto ended = chat->wait();
     return {ended ? ended->code : -1, chat->out(), chat->err()};
   }
+  /// The number that follows these words the last time that they come.
+  static int number_behind(const std::string& text, const std::string& words) {
+    const auto at = text.rfind(words);
+    return at == std::string::npos ? -1 : std::atoi(text.c_str() + at + words.size());
+  }
   static std::string joined(std::string lines) {
     lines.erase(std::remove(lines.begin(), lines.end(), '\n'), lines.end());
     return lines;
@@ -151,7 +156,7 @@ TEST_F(Chat, ASavedConversationGoesOnInAnotherProcessAndReadsOnlyWhatIsNew) {
   const auto first = std::string{"The capital of France is a city of many people, and\n"};
   const auto second = std::string{"The capital of Italy is\n/stats\n"};
   const auto here = converse(first + second);
-  const auto before = converse(first + "/save " + file + "\n");
+  const auto before = converse(first + "/stats\n/save " + file + "\n");
   ASSERT_EQ(before.code, 0) << before.err;
   EXPECT_NE(before.err.find("Saved, with the keys and values of"), std::string::npos) << before.err;
   const auto after = converse("/load " + file + "\n" + second);
@@ -162,6 +167,12 @@ TEST_F(Chat, ASavedConversationGoesOnInAnotherProcessAndReadsOnlyWhatIsNew) {
     return at == std::string::npos ? std::string{"?"} : text.substr(at, text.find(',', at) - at);
   };
   EXPECT_EQ(read(after.err), read(here.err)) << after.err;
+  // What was kept is all but the last answer, and what is read is all that was not kept.
+  const auto kept = number_behind(before.err, "with the keys and values of ");
+  EXPECT_LE(number_behind(before.err, "context: ") - kept,
+            number_behind("\n" + before.err, "\n(") + 8);
+  EXPECT_EQ(number_behind(after.err, "context: "),
+            kept + number_behind(after.err, "(prompt: ") + number_behind("\n" + after.err, "\n("));
 
   fs::remove(file + ".kv");
   const auto anew = converse("/load " + file + "\n" + second);

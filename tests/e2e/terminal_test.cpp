@@ -3,6 +3,7 @@
 
 #include "tests/e2e/programs.hpp"
 #include "tests/support/hub_server.hpp"
+#include "tests/support/wan_link.hpp"
 
 namespace larql::test {
 namespace {
@@ -55,6 +56,18 @@ TEST_F(Terminal, AMessageThatComesWhileALineIsTypedStandsAboveIt) {
   EXPECT_TRUE(text.substr(0, at).ends_with("\r\x1b[K")) << text; // it begins a line
   chat->write("\x15/quit\n");                                    // ^U: what was typed goes
   EXPECT_TRUE(chat->wait()) << chat->out();
+}
+
+TEST_F(Terminal, ANodeThatIsAlwaysSlowIsWaitedForWithoutBlame) {
+  const auto node = node_process{vindex(), {"--name", "alpha"}};
+  const auto link = link_to(node.port(), {.round_trip = std::chrono::milliseconds{300}});
+  const auto run = on_terminal(
+      100, larql({"run", vindex().string(), "The capital of France is", "--raw", "-n", "4",
+                  "--moe-shards", fmt::format("0-15=caf://127.0.0.1:{}", link.port())}));
+  EXPECT_TRUE(run->wait()) << run->out();
+  EXPECT_NE(run->out().find("waiting for the next token"), std::string::npos) << run->out();
+  EXPECT_EQ(run->out().find("does not answer"), std::string::npos) << run->out();
+  EXPECT_NE(run->out().find("4 tokens"), std::string::npos) << run->out();
 }
 
 TEST_F(Terminal, ProgressFitsItsWidthAndStaysInItsLine) {
