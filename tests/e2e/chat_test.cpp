@@ -110,6 +110,28 @@ TEST_F(Chat, ATextThatBeginsWithASlashIsSent) {
   EXPECT_EQ(turns[2]["content"], "/usr/bin\n\tand more");
 }
 
+TEST_F(Chat, ThoughtsStandApartFromTheAnswerAndAreHiddenOrLeftOut) {
+  const auto question = std::string{"The capital of France is\n"};
+  const auto counted = [](const finished& done) { // tokens of the last answer
+    return number_behind("\n" + done.err, "\n(");
+  };
+  const words limit = {"-n", "60"};
+  const auto on = converse("/think on\n" + question, limit);
+  const auto hidden = converse("/think hidden\n" + question, limit);
+  const auto off = converse("/think on\n/think off\n" + question, limit);
+  EXPECT_EQ(on.out, off.out) << "no thought is in the answer";
+  EXPECT_EQ(hidden.out, off.out);
+  const auto thought = std::string{"The user asks for the capital of France."};
+  EXPECT_NE(on.err.find(thought), std::string::npos) << on.err;
+  EXPECT_EQ(hidden.err.find(thought), std::string::npos) << hidden.err;
+  EXPECT_EQ(counted(on), counted(hidden)) << "hidden thoughts are thought all the same";
+  EXPECT_GT(counted(on), counted(off));
+  const auto file = own_ / "talk.json";
+  (void) converse("/think hidden\n" + question + "/save " + file.string() + "\n", limit);
+  const auto turn = json::parse(read_file(file))["turns"][1];
+  EXPECT_NE(turn["thoughts"].get<std::string>().find(thought), std::string::npos) << turn;
+}
+
 // ---- answers that were cut ----------------------------------------------------------------------
 
 TEST_F(Chat, AnAnswerThatWasCutSaysSoAndGoesOnAsIfItHadNotBeen) {
@@ -254,6 +276,18 @@ TEST_F(Chat, AServerThatWantsAKeyGetsItAndSaysSoWithoutOne) {
   const auto with = ask({"--api-key-file", keys.string()});
   EXPECT_EQ(with.code, 0) << with.err;
   EXPECT_NE(with.err.find("/continue"), std::string::npos) << with.err;
+}
+
+TEST_F(Chat, AnAnswerOfAServerThatWasCutGoesOn) {
+  const auto server = serve_process{vindex(), {}};
+  auto chat =
+      child_process{larql({"chat", "--url", server.url(), "-n", "3"}), {}, child_input::pipe};
+  chat.write("The capital of France is\n/continue\n/undo\n/retry\n");
+  chat.end_input();
+  EXPECT_EQ(chat.wait(), (exit_status{1, 0})) << "there is nothing to ask again: " << chat.err();
+  EXPECT_EQ(joined(chat.out()),
+            joined(converse("The capital of France is\n", {"-q", "-n", "6"}).out));
+  EXPECT_EQ(count(chat.err(), "cut after 3 tokens: /continue goes on"), 2) << chat.err();
 }
 
 TEST_F(Chat, AServersFullContextLeavesOutTheOldestTurns) {
