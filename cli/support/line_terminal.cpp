@@ -66,7 +66,8 @@ struct line_terminal::state {
   std::string prompt;
   std::optional<terminal_modes> modes;
   std::optional<typed_ahead> ahead; ///< while no line is typed
-  std::string early;                ///< came before the line, and is still to be taken
+  std::string early;                ///< came before the line
+  std::size_t early_taken = 0;      ///< bytes of it
   std::size_t early_line_ends = 0;  ///< of it, taken and not passed on: the last ones are dropped
 
   // While a line is typed.
@@ -149,16 +150,15 @@ void line_terminal::state::look_around() {
 // it came early, and Ctrl-D ended nothing.
 bool line_terminal::state::next_input(paste_reader::input& out) {
   auto byte = '\0';
-  if (early.empty()) {
-    early_line_ends = 0;
+  if (early_taken == early.size()) {
+    early.clear();
+    early_taken = early_line_ends = 0;
     if (!read_byte(*signals, byte, [this] { look_around(); }))
       return false;
     out = keys.add(byte);
     return true;
   }
-  byte = early.front();
-  early.erase(0, 1);
-  auto read = keys.add(byte);
+  auto read = keys.add(early[early_taken++]);
   out = {};
   for (const auto key : read.typed) {
     if (key == '\r' || key == '\n') {
