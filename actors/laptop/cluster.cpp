@@ -247,6 +247,7 @@ result<void> cluster::start(caf::actor_system& sys, const cluster_options& optio
   r.relays = options.topology.relays;
   r.complete_rows = options.topology.complete_rows;
   r.makers = makers_;
+  r.late = late_;
   r.condemn = [slot = supervisor_, makers = makers_](const cluster_member& m, const std::string&) {
     slot->condemn(m, *makers);
   };

@@ -52,6 +52,8 @@ public:
   [[nodiscard]] std::shared_ptr<const layer_formats> formats() const noexcept { return formats_; }
   /// As of now.
   [[nodiscard]] cluster_status_ptr status() const;
+  /// Incarnations of nodes whose calls are overdue now.
+  [[nodiscard]] std::vector<std::uint64_t> late() const { return late_->all(); }
   /// Which nodes have given wrong answers.
   [[nodiscard]] const std::shared_ptr<experts::maker_ledger>& makers() const noexcept {
     return makers_;
@@ -82,6 +84,7 @@ private:
   std::shared_ptr<router_slot> router_ = std::make_shared<router_slot>();
   std::shared_ptr<supervisor_slot> supervisor_;
   std::shared_ptr<experts::maker_ledger> makers_ = std::make_shared<experts::maker_ledger>();
+  std::shared_ptr<late_nodes> late_ = std::make_shared<late_nodes>();
   bool has_known_answers_ = false;
   answer_checker_actor checker_; ///< null: nodes are not sampled
   laptop_guard_actor guard_;     ///< owns router and supervisor

@@ -31,7 +31,9 @@ void demands_of(std::span<const experts::assignment> assignments, std::vector<ex
 } // namespace
 
 router_state::router_state(pointer self, router_options options)
-    : self_(self), options_(std::move(options)), clock_(longest_late) {}
+    : self_(self), options_(std::move(options)), clock_(longest_late) {
+  options_.late->clear(); // what a router before this one has noted
+}
 
 router_state::~router_state() {
   for (const auto& job : jobs_)
@@ -63,6 +65,17 @@ bool router_state::is_suspect(const cluster_member& m) {
   const auto known = nodes_.find(m.description->incarnation);
   return known != nodes_.end() && known->second.suspect_since &&
          now() - *known->second.suspect_since < suspect_time;
+}
+
+void router_state::set_suspect(const cluster_member& m, bool is_late) {
+  auto& since = record_of(m).suspect_since;
+  if (is_late) {
+    options_.late->add(m.description->incarnation);
+    since = now();
+  } else if (since) {
+    options_.late->remove(m.description->incarnation);
+    since.reset();
+  }
 }
 
 // Jobs and calls keep the memory of their predecessors.
@@ -125,7 +138,7 @@ void router_state::on_view(const cluster_view_ptr& view) {
     const auto known = std::any_of(old->members.begin(), old->members.end(),
                                    [&](const cluster_member& o) { return o.shard == m.shard; });
     if (!known) // a new connection: what was held against the node is over
-      record_of(m).suspect_since.reset();
+      set_suspect(m, false);
   }
   for (const auto& job : std::vector{jobs_}) {
     if (!job->parked.empty()) {
@@ -142,8 +155,10 @@ void router_state::on_view(const cluster_view_ptr& view) {
       const auto is_gone =
           std::none_of(view->members.begin(), view->members.end(),
                        [&](const auto& m) { return m.description->incarnation == entry.first; });
-      if (is_gone)
+      if (is_gone) {
         ways_.forget(entry.first);
+        options_.late->remove(entry.first);
+      }
       return is_gone;
     });
 }

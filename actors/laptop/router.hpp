@@ -35,6 +35,7 @@
 #include "actors/core/pooled_message.hpp"
 #include "actors/core/state_actor.hpp"
 #include "actors/laptop/call_builder.hpp"
+#include "actors/laptop/late_nodes.hpp"
 #include "actors/laptop/layer_job.hpp"
 #include "actors/policy/call_timing.hpp"
 #include "actors/policy/replica_choice.hpp"
@@ -63,6 +64,7 @@ struct router_options {
   topology::relay_use relays = topology::relay_use::measured;
   bool complete_rows = true; ///< relays may answer with f32 for whole rows
   std::shared_ptr<experts::maker_ledger> makers = std::make_shared<experts::maker_ledger>();
+  std::shared_ptr<late_nodes> late = std::make_shared<late_nodes>(); ///< is kept here
   /// Told when a node has been condemned in the ledger: its answers are not used any more.
   std::function<void(const cluster_member&, const std::string& why)> condemn =
       [](const cluster_member&, const std::string&) {};
@@ -188,6 +190,7 @@ private:
   void drop_check(const check_ptr& c);
   void expire_checks(time now);
   node_record& record_of(const cluster_member& m);
+  void set_suspect(const cluster_member& m, bool is_late);
   [[nodiscard]] bool is_suspect(const cluster_member& m);
   [[nodiscard]] time now();
   void wake_at(time when);

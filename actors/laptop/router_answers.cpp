@@ -35,7 +35,7 @@ std::optional<router_state::call_place> router_state::place_of(caf::message_id r
 void router_state::on_answer(const received_result& answer) {
   for (const auto& m : view_->members)
     if (m.shard == self_->current_sender())
-      record_of(m).suspect_since.reset(); // however late
+      set_suspect(m, false); // however late
   const auto place = place_of(self_->current_message_id());
   if (!place)
     return on_opinion(answer);

@@ -109,7 +109,7 @@ void router_state::on_expired(const job_ptr& job, node_call& p, attempt& a) {
   if (a.relayed) // an owner behind it may be what is slow
     relay_failed(a.member());
   else
-    record_of(a.member()).suspect_since = now();
+    set_suspect(a.member(), true);
   job->last_failure =
       fail(errc::deadline, "node {}: no answer within {} ms ({})", a.member().description->node,
            std::chrono::duration_cast<milliseconds>(a.allowed).count(), a.member().address);

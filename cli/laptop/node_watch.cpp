@@ -100,9 +100,12 @@ void node_watch::refresh() {
 std::vector<serve::picture_node> node_watch::nodes_now() const {
   auto out = std::vector<serve::picture_node>{};
   const auto status = nodes_->status();
+  const auto late = nodes_->late();
   for (const auto& m : status->view->members) {
     const auto& d = *m.description;
-    out.push_back({d.node, m.address, schema::name_of(m.state), {}, d.owned});
+    const auto is_late =
+        m.is_usable() && std::find(late.begin(), late.end(), d.incarnation) != late.end();
+    out.push_back({d.node, m.address, is_late ? "suspect" : schema::name_of(m.state), {}, d.owned});
     if (const auto known = numbers_.find(d.incarnation); known != numbers_.end())
       out.back().numbers = known->second;
   }

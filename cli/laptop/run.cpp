@@ -109,17 +109,16 @@ session_outcome show_answer(const options& o, const actors::session_provider& se
                             const interrupt_scope& signals) {
   auto view = answer_view{{o.answer.quiet, false, !o.token_ids && !o.json}};
   const auto* nodes = e.nodes();
-  auto outcome =
-      ask(service.client(), std::move(request),
-          {[&](const generate::generation::step_result& step) {
-             view.show(step);
-             if (o.token_ids)
-               for (const auto token : step.tokens)
-                 print_text(fmt::format("{}\n", token));
-           },
-           [&](const actors::prompt_progress& p) { view.progress(p.tokens, p.total); },
-           [&] { view.waiting(nodes == nullptr ? "" : waiting_text(*nodes->status()->view)); }},
-          signals.token());
+  auto outcome = ask(service.client(), std::move(request),
+                     {[&](const generate::generation::step_result& step) {
+                        view.show(step);
+                        if (o.token_ids)
+                          for (const auto token : step.tokens)
+                            print_text(fmt::format("{}\n", token));
+                      },
+                      [&](const actors::prompt_progress& p) { view.progress(p.tokens, p.total); },
+                      [&] { view.waiting(waiting_text(nodes)); }},
+                     signals.token());
   if (o.token_ids)
     return outcome;
   view.show(outcome.end.rest);

@@ -24,6 +24,8 @@
 #include "runtime/base/log.hpp"
 #include "runtime/models/gemma4/kv_size.hpp"
 
+#include <condition_variable>
+#include <mutex>
 #include <stop_token>
 #include <thread>
 
@@ -75,6 +77,34 @@ public:
 private:
   std::stop_source source_;
   std::jthread watch_;
+};
+
+// "listening": said at once when the model is there, and while it takes long; a model that cannot
+// be used is all there is to say.
+class loading_notice {
+public:
+  explicit loading_notice(std::string url)
+      : url_(std::move(url)), waits_([this](const std::stop_token& known) {
+          auto lock = std::unique_lock{mutex_};
+          ended_.wait_for(lock, known, look_interval, [] { return false; });
+          if (!known.stop_requested())
+            log_info("serve", "listening on {}; the model is being loaded", url_);
+          is_said_ = !known.stop_requested();
+        }) {}
+  /// It is known what became of the model.
+  void finish(bool is_there) {
+    waits_.request_stop();
+    waits_.join();
+    if (is_there && !is_said_)
+      log_info("serve", "listening on {}", url_);
+  }
+
+private:
+  std::string url_;
+  std::mutex mutex_;
+  std::condition_variable_any ended_;
+  bool is_said_ = false; // of the thread until it has ended
+  std::jthread waits_;
 };
 
 result<actors::session_options> session_options_of(const options& o, local_runtime& e) {
@@ -215,12 +245,13 @@ result<int> run(options o) {
     return serve::metrics_text(
         {version_number(), {}, false, nullptr, http->counted(), http->busy(), {}});
   });
-  log_info("serve", "listening on {}; the model is being loaded", server->url());
+  auto notice = loading_notice{server->url()};
   auto stop = stop_on_signal{*signals};
   auto model = [&]() -> result<chat_model> {
     LARQL_TRY_VOID(complete(o.runtime));
     return start_model(o.runtime, o.chat_format, stop.token());
   }();
+  notice.finish(static_cast<bool>(model));
   if (stop.finish())
     return exit_ok; // before it was ready
   if (!model)

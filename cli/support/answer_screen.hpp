@@ -1,8 +1,9 @@
 // What a person sees while an answer is written: its text, thoughts in a dim colour, and below them
 // a line that says what is waited for, which is gone as soon as there is more text.
 //
-// Text goes to standard output, thoughts and the line to standard error. Without a terminal there
-// neither colour nor line. NO_COLOR (no-color.org) and TERM=dumb are followed.
+// Text goes to standard output, thoughts and the line to standard error. What goes to a terminal is
+// broken between words (word_wrap.hpp); without a terminal there is neither colour nor line, and
+// not a byte differs from what the model wrote. NO_COLOR (no-color.org) and TERM=dumb are followed.
 //
 // Owner     One at a time: the terminal is a single thing. Messages wait for the end of the
 //           screen's life if they would stand in the middle of its text (output.hpp).
@@ -12,6 +13,7 @@
 
 #include "cli/support/output.hpp"
 #include "cli/support/terminal_column.hpp"
+#include "cli/support/word_wrap.hpp"
 #include "runtime/text/terminal_text.hpp"
 
 #include <optional>
@@ -25,6 +27,7 @@ struct screen_kind {
   bool text_on_terminal = false;   ///< standard output
   bool status_on_terminal = false; ///< standard error, and it can move its cursor
   bool color = false;              ///< on standard error
+  bool wraps = false;              ///< a terminal can move its cursor, and one is there
 
   [[nodiscard]] static screen_kind of_process();
 };
@@ -36,6 +39,8 @@ public:
   [[nodiscard]] std::string draw(std::string_view text, const terminal_column& above);
   /// What takes the line away and brings the cursor back behind the text.
   [[nodiscard]] std::string erase();
+  /// Somebody else has drawn on the terminal: there is no line any more.
+  void forget();
   [[nodiscard]] bool is_drawn() const noexcept { return drawn_; }
 
 private:
@@ -63,11 +68,14 @@ public:
   void end_line();
 
 private:
+  void look_at_terminal();
+  [[nodiscard]] std::string laid_out(std::string text);
   void clear_status();
   void end_thought();
 
   screen_kind kind_;
-  terminal_column column_;
+  word_wrap wrap_;
+  unsigned losses_; // of the terminal, that are known
   status_line status_;
   text::terminal_text text_filter_, thought_filter_;
   bool in_thought_ = false;

@@ -1,5 +1,7 @@
 #include "cli/support/interrupt.hpp"
 
+#include "cli/support/terminal_modes.hpp"
+
 #include <cerrno>
 #include <unistd.h>
 
@@ -19,8 +21,10 @@ void on_signal(int signal) {
   last_signal = signal;
   if (signal != SIGINT)
     end_signal = signal;
-  if (pending.exchange(true))
+  if (pending.exchange(true)) {
+    give_terminal_back();
     ::_exit(128 + signal);
+  }
   if (auto* s = wake.load())
     ::sem_post(s);
   errno = saved_errno;

@@ -1,6 +1,7 @@
 #include "cli/support/last_resort.hpp"
 
 #include "cli/support/command.hpp"
+#include "cli/support/terminal_modes.hpp"
 
 #include <cstring>
 #include <exception>
@@ -16,6 +17,7 @@ namespace {
 const char* handlers_name = "larql";
 
 [[noreturn]] void end_saying(const char* text) noexcept {
+  give_terminal_back();
   // Put together first: one write call, so that lines of several threads stay whole.
   char line[512];
   auto size = std::size_t{0};

@@ -19,6 +19,16 @@ line_reader::line_reader(std::filesystem::path history, const interrupt_scope& s
 
 line_reader::~line_reader() = default;
 
+line_reader::loan::loan(line_reader& from) : from_(from) {
+  if (from_.terminal_)
+    from_.terminal_->lend();
+}
+
+line_reader::loan::~loan() {
+  if (from_.terminal_)
+    from_.terminal_->take();
+}
+
 std::optional<std::string> line_reader::one_line(const std::string& prompt) {
   if (terminal_)
     return typed_line(prompt);

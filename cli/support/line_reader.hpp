@@ -2,7 +2,7 @@
 //
 // A paste is one text, however many lines it has; a long one stands in the line as "[pasted text 1:
 // 40 lines]" and is put in its place when the line is sent. A tab is a tab, and Alt-Enter begins
-// another line.
+// another line. What is typed between two messages is kept for the next (line_terminal.hpp).
 //
 // Blocking  next() waits for the user; Ctrl-C ends the line, not the program.
 // Owner     One at a time: the terminal is a single thing.
@@ -34,6 +34,18 @@ public:
 
   /// The next line begins with this text, to be changed.
   void suggest(std::string text) { suggested_ = std::move(text); }
+
+  /// While one lives, another program has the terminal.
+  class loan {
+  public:
+    explicit loan(line_reader& from);
+    ~loan();
+    loan(const loan&) = delete;
+    loan& operator=(const loan&) = delete;
+
+  private:
+    line_reader& from_;
+  };
 
   [[nodiscard]] bool is_terminal() const noexcept { return terminal_ != nullptr; }
 

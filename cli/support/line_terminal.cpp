@@ -2,7 +2,8 @@
 
 #include "cli/support/environment.hpp"
 #include "cli/support/paste_reader.hpp"
-#include "cli/support/typing_signals.hpp"
+#include "cli/support/terminal_modes.hpp"
+#include "cli/support/typed_ahead.hpp"
 
 #include <histedit.h>
 
@@ -23,6 +24,8 @@ constexpr std::size_t most_shown_bytes = 1000;
 // Stands for "a text came at once" among the keys: Ctrl-\, which a terminal never sends, because it
 // is the key of SIGQUIT.
 constexpr wchar_t insert_key = 0x1c;
+constexpr char end_of_input_key = 0x04;
+constexpr std::string_view line_end_keys = "\x1b\r"; // larql-newline
 
 struct kept_paste {
   std::string mark; ///< what stands in the line
@@ -61,7 +64,11 @@ struct line_terminal::state {
   HistEvent event{};
   std::filesystem::path file;
   std::string prompt;
-  bool bracketed = false; ///< the terminal marks pastes
+  std::optional<terminal_modes> modes;
+  std::optional<typed_ahead> ahead; ///< while no line is typed
+  std::string early;                ///< came before the line
+  std::size_t early_taken = 0;      ///< bytes of it
+  std::size_t early_line_ends = 0;  ///< of it, taken and not passed on: the last ones are dropped
 
   // While a line is typed.
   held_messages* messages = nullptr;
@@ -71,10 +78,7 @@ struct line_terminal::state {
   std::string to_insert; ///< for insert_key
   std::vector<kept_paste> pastes;
 
-  void mark_pastes(bool on) const {
-    if (bracketed)
-      draw_text(on ? bracketed_paste_on : bracketed_paste_off);
-  }
+  [[nodiscard]] bool next_input(paste_reader::input& out);
   void draw_again() {
     std::fflush(stdout);
     draw_text("\r\x1b[J");
@@ -117,18 +121,18 @@ std::string line_terminal::state::shown_paste(const std::string& raw) {
 
 // What happened since: a message, another size, a stop, the foreground.
 void line_terminal::state::look_around() {
-  if (jobs->take_stop()) {
-    mark_pastes(false);
+  const auto stops = jobs->take_stop();
+  if (stops) {
     ::el_set(edit, EL_PREP_TERM, 0);
+    modes->give_back();
     (void) write_output("\n");
     jobs->stop();
-    (void) jobs->take_foreground();
+  }
+  if (jobs->take_foreground() || stops) {
+    modes->lost();
+    modes->take();
+    ::el_set(edit, EL_PREP_TERM, 0); // else libedit believes that its modes are in force
     ::el_set(edit, EL_PREP_TERM, 1);
-    mark_pastes(true);
-    draw_again();
-  } else if (jobs->take_foreground()) {
-    ::el_set(edit, EL_PREP_TERM, 1);
-    mark_pastes(true);
     draw_again();
   }
   if (jobs->take_resize()) {
@@ -140,6 +144,34 @@ void line_terminal::state::look_around() {
     (void) write_output("\r\x1b[K" + text);
     ::el_set(edit, EL_REFRESH, nullptr);
   }
+}
+
+// A key, or a paste: of what came before the line, then of what comes now. Enter sent nothing when
+// it came early, and Ctrl-D ended nothing.
+bool line_terminal::state::next_input(paste_reader::input& out) {
+  auto byte = '\0';
+  if (early_taken == early.size()) {
+    early.clear();
+    early_taken = early_line_ends = 0;
+    if (!read_byte(*signals, byte, [this] { look_around(); }))
+      return false;
+    out = keys.add(byte);
+    return true;
+  }
+  auto read = keys.add(early[early_taken++]);
+  out = {};
+  for (const auto key : read.typed) {
+    if (key == '\r' || key == '\n') {
+      ++early_line_ends;
+    } else if (key != end_of_input_key) {
+      for (; early_line_ends != 0; --early_line_ends)
+        out.typed += line_end_keys;
+      out.typed += key;
+    }
+  }
+  if (read.pasted)
+    out.pasted = std::string(std::exchange(early_line_ends, 0), '\n') + *read.pasted;
+  return true;
 }
 
 int line_terminal::state::read_character(wchar_t* out) {
@@ -158,10 +190,9 @@ int line_terminal::state::read_character(wchar_t* out) {
       else if (n != static_cast<std::size_t>(-2))
         return 1;
     }
-    auto byte = '\0';
-    if (!read_byte(*signals, byte, [this] { look_around(); }))
+    auto read = paste_reader::input{};
+    if (!next_input(read))
       return 0;
-    auto read = keys.add(byte);
     typed += read.typed;
     if (read.pasted)
       to_insert = shown_paste(*read.pasted);
@@ -176,7 +207,7 @@ line_terminal::line_terminal(std::filesystem::path history, const interrupt_scop
   auto& s = *state_;
   s.signals = &signals;
   s.file = std::move(history);
-  s.bracketed = process_environment("TERM").value_or("dumb") != "dumb";
+  s.modes.emplace(process_environment("TERM").value_or("dumb") != "dumb");
   s.edit = ::el_init("larql", stdin, stdout, stderr);
   s.history = ::history_init();
   ::history(s.history, &s.event, H_SETSIZE, remembered_lines);
@@ -198,6 +229,7 @@ line_terminal::line_terminal(std::filesystem::path history, const interrupt_scop
       s.edit, EL_GETCFN,
       +[](EditLine* e, wchar_t* out) { return state_of(e)->read_character(out); });
   ::el_source(s.edit, nullptr); // ~/.editrc
+  take();
 }
 
 line_terminal::~line_terminal() {
@@ -210,7 +242,21 @@ line_terminal::~line_terminal() {
         s.file, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write, ignored);
   }
   ::history_end(s.history);
+  s.ahead.reset();
   ::el_end(s.edit);
+}
+
+void line_terminal::take() {
+  auto& s = *state_;
+  s.modes->take();
+  s.ahead.emplace(*s.modes);
+}
+
+void line_terminal::lend() {
+  auto& s = *state_;
+  s.early += s.ahead->finish();
+  s.ahead.reset();
+  s.modes->give_back();
 }
 
 std::optional<std::string> line_terminal::read(const std::string& prompt,
@@ -219,6 +265,8 @@ std::optional<std::string> line_terminal::read(const std::string& prompt,
   s.prompt = prompt;
   s.keys = {};
   s.pastes.clear();
+  s.early += s.ahead->finish();
+  s.ahead.reset();
   auto length = 0;
   const char* text = nullptr;
   {
@@ -226,13 +274,12 @@ std::optional<std::string> line_terminal::read(const std::string& prompt,
     auto jobs = typing_signals{};
     s.messages = &messages;
     s.jobs = &jobs;
-    s.mark_pastes(true);
     s.to_insert = begin; // el_gets() begins with an empty line
     text = ::el_gets(s.edit, &length);
-    s.mark_pastes(false);
     s.messages = nullptr;
     s.jobs = nullptr;
   }
+  take();
   if (text == nullptr || length <= 0)
     return std::nullopt;
   auto line = std::string{text, static_cast<std::size_t>(length)};

@@ -1,5 +1,6 @@
 // A terminal on which lines are typed: libedit, with pastes, tabs, job control, and messages that
-// come meanwhile shown above the line.
+// come meanwhile shown above the line. What is typed between two lines is not shown where it comes
+// but stands in the next line, which Enter sends: line ends that came before are line ends in it.
 //
 // Owner     One at a time: the terminal is a single thing.
 // Threads   One.
@@ -60,6 +61,9 @@ public:
   /// What a signal has left of a line goes.
   void reset();
   void remember(const std::string& line);
+  /// Another program has the terminal from here to take(), with its modes as they were.
+  void lend();
+  void take();
 
   struct state;
 

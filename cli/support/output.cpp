@@ -1,6 +1,7 @@
 #include "cli/support/output.hpp"
 
 #include "cli/support/command.hpp"
+#include "cli/support/terminal_modes.hpp"
 
 #include <atomic>
 #include <cerrno>
@@ -81,6 +82,8 @@ void keep_standard_descriptors() noexcept {
 
 void print_text(std::string_view text) {
   const auto error = write_all(STDOUT_FILENO, text);
+  if (error != 0)
+    give_terminal_back();
   if (error == EPIPE)
     std::_Exit(exit_closed_pipe);
   if (error != 0)

@@ -1,7 +1,10 @@
 #include "cli/support/terminal_column.hpp"
 
+#include "cli/support/column_ranges.hpp"
 #include "runtime/text/utf8.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -12,26 +15,12 @@ namespace {
 constexpr std::size_t usual_columns = 80;
 constexpr std::size_t tab_width = 8;
 
-struct range {
-  char32_t first, last;
-};
-
-// Unicode's East_Asian_Width W and F, and emoji that terminals show as wide, by blocks.
-constexpr range wide[] = {{0x1100, 0x115f},   {0x2e80, 0x303e},   {0x3041, 0xa4cf},
-                          {0xa960, 0xa97c},   {0xac00, 0xd7a3},   {0xf900, 0xfaff},
-                          {0xfe30, 0xfe6f},   {0xff00, 0xff60},   {0xffe0, 0xffe6},
-                          {0x1f300, 0x1f64f}, {0x1f680, 0x1f6ff}, {0x1f900, 0x1f9ff},
-                          {0x1fa70, 0x1faff}, {0x20000, 0x3fffd}};
-// Marks, joiners and selectors that belong to the character before.
-constexpr range empty[] = {{0x300, 0x36f},   {0x200b, 0x200f}, {0x202a, 0x202e},  {0x2060, 0x2069},
-                           {0x20d0, 0x20ff}, {0xfe00, 0xfe0f}, {0x1f3fb, 0x1f3ff}};
-
+// @pre sorted
 template <std::size_t N>
-bool is_in(const range (&ranges)[N], char32_t c) noexcept {
-  for (const auto& r : ranges)
-    if (c >= r.first && c <= r.last)
-      return true;
-  return false;
+bool is_in(const character_range (&ranges)[N], char32_t c) noexcept {
+  const auto* r = std::partition_point(std::begin(ranges), std::end(ranges),
+                                       [c](const character_range& x) { return x.last < c; });
+  return r != std::end(ranges) && r->first <= c;
 }
 
 } // namespace
@@ -39,7 +28,7 @@ bool is_in(const range (&ranges)[N], char32_t c) noexcept {
 std::size_t columns_of(char32_t c) noexcept {
   if (c < 0x300)
     return c < 0x20 || (c >= 0x7f && c < 0xa0) ? 0 : 1;
-  return is_in(empty, c) ? 0 : is_in(wide, c) ? 2 : 1;
+  return is_in(empty_characters, c) ? 0 : is_in(wide_characters, c) ? 2 : 1;
 }
 
 std::size_t columns_of(std::string_view text) noexcept {

@@ -1,63 +1,13 @@
 // Mirrors cli/laptop/chat as a person sees it, on a terminal of tmux(1): typing, pasting, stopping,
-// the foreground and the background, narrow and wide.
+// the foreground and the background, narrow and wide. What is typed while an answer comes is in
+// chat_keys_test.cpp.
 
-#include "tests/e2e/serve_process.hpp"
-#include "tests/support/tmux_terminal.hpp"
-
-#include <nlohmann/json.hpp>
+#include "tests/e2e/chat_on_terminal.hpp"
 
 namespace larql::test {
 namespace {
 
-constexpr auto ready = "/help shows the commands";
-constexpr auto timing = "tokens/s";
-
-class ChatTerminal : public testing::Test {
-protected:
-  void SetUp() override {
-    if (!tmux_terminal::is_there())
-      GTEST_SKIP() << "tmux(1) is missing (Debian: tmux): nothing of chat on a terminal is tested";
-    const auto done =
-        run(larql({"extract", (source_dir() / "tests/demo_model/larql-demo.gguf").string(), "-o",
-                   vindex().string()}));
-    ASSERT_EQ(done.code, 0) << done.err;
-  }
-  [[nodiscard]] fs::path vindex() const { return scratch_ / "demo.vindex"; }
-
-  /// Answers end by no token that the model chooses.
-  void make_answers_endless() const {
-    write_file(vindex() / "generation_config.json",
-               R"({"eos_token_id": 1, "suppress_tokens": [1, 106]})");
-  }
-  static words endless() { return {"-n", "1000000", "--context", "1000100"}; }
-
-  void start(const tmux_terminal& t, const words& options = {}) const {
-    auto command = larql({"chat", vindex().string(), "--no-history", "-t", "2"});
-    command.insert(command.end(), options.begin(), options.end());
-    t.enter(shell_line(command));
-    ASSERT_TRUE(t.wait_for(ready)) << t.screen();
-    ASSERT_TRUE(t.wait_for("\n>")) << t.screen();
-  }
-  [[nodiscard]] nlohmann::json saved(const tmux_terminal& t, const std::string& name) const {
-    const auto file = scratch_ / name;
-    const auto before = count_of(t.screen(), "\nSaved");
-    t.enter("/save " + file.string());
-    EXPECT_TRUE(t.wait_for("\nSaved", before + 1)) << t.screen();
-    return nlohmann::json::parse(read_file(file));
-  }
-  /// The program has ended and the shell is there again.
-  static void expect_end(const tmux_terminal& t) {
-    // What is typed before the program has ended is the program's.
-    EXPECT_TRUE(eventually([&] {
-      const auto text = t.screen();
-      return text.substr(0, text.find_last_not_of(" \n") + 1).ends_with("\nsh:");
-    })) << t.screen();
-    t.enter("echo ended with $?");
-    EXPECT_TRUE(t.wait_for("\nended with 0")) << t.screen();
-  }
-
-  temporary_directory scratch_;
-};
+using ChatTerminal = chat_on_terminal;
 
 TEST_F(ChatTerminal, HoldsAConversationInNarrowAndWideWindows) {
   auto texts = std::vector<std::string>{};
@@ -76,6 +26,69 @@ TEST_F(ChatTerminal, HoldsAConversationInNarrowAndWideWindows) {
     expect_end(t);
   }
   EXPECT_EQ(texts[0], texts[1]);
+}
+
+TEST_F(ChatTerminal, WordsStayWholeAtTheEdgeAlsoAfterAnotherSize) {
+  make_answers_endless();
+  const auto question = std::string{"The capital of France is"};
+  const auto plain = run(larql({"run", vindex().string(), question, "-q", "-n", "60"}));
+  ASSERT_EQ(plain.code, 0) << plain.err;
+  const auto words = words_of(plain.out);
+  ASSERT_GT(words.size(), 10u) << plain.out;
+  const auto t = tmux_terminal{40, 50};
+  start(t, {"-n", "60"});
+  auto turns = 0u;
+  for (const auto columns : {40u, 28u}) {
+    t.resize(columns, 50);
+    if (turns != 0)
+      t.enter("/clear");
+    t.enter(question);
+    ASSERT_TRUE(t.wait_for(timing, ++turns)) << t.screen();
+    const auto rows = t.rows();
+    auto first = rows.size();
+    while (first != 0 && !rows[first - 1].starts_with("> " + question))
+      --first;
+    ASSERT_NE(first, 0u) << t.screen();
+    auto shown = std::string{};
+    for (auto i = first; i < rows.size() && !rows[i].starts_with("("); ++i)
+      shown += rows[i] + "\n";
+    EXPECT_EQ(words_of(shown), words) << shown;
+  }
+  EXPECT_EQ(saved(t, "talk.json")["turns"][1]["content"].get<std::string>() + "\n", plain.out);
+}
+
+TEST_F(ChatTerminal, AcceptedDraftsStandInTheTimingLineHereAndFromAServer) {
+  make_answers_endless();
+  const auto server = serve_process{vindex(), {"--speculate", "4"}};
+  for (const auto& command : {larql({"chat", vindex().string(), "--speculate", "4", "-n", "200"}),
+                              larql({"chat", "--url", server.url(), "-n", "200"})}) {
+    auto chat = child_process{command, {}, child_input::pipe};
+    chat.write("The capital of France is\n");
+    chat.end_input();
+    EXPECT_EQ(chat.wait(), (exit_status{0, 0})) << chat.err();
+    EXPECT_NE(chat.err().find(" drafts accepted)"), std::string::npos) << chat.err();
+  }
+}
+
+TEST_F(ChatTerminal, ASavedConversationGoesOnInAnotherProcess) {
+  const auto t = tmux_terminal{80, 40};
+  start(t, {"-n", "12"});
+  t.enter("The capital of France is");
+  ASSERT_TRUE(t.wait_for(timing)) << t.screen();
+  const auto turns = saved(t, "talk.json")["turns"];
+  EXPECT_TRUE(t.wait_for("with the keys and values of")) << t.screen();
+  t.enter("/quit");
+  expect_end(t);
+  t.enter("clear");
+  start(t, {"-n", "12"});
+  t.enter("/load " + (scratch_ / "talk.json").string());
+  ASSERT_TRUE(t.wait_for("1 question, with the keys and values of")) << t.screen();
+  t.enter("The capital of Italy is");
+  ASSERT_TRUE(t.wait_for(timing)) << t.screen();
+  const auto more = saved(t, "more.json")["turns"];
+  ASSERT_EQ(more.size(), 4u);
+  EXPECT_EQ(more[0], turns[0]);
+  EXPECT_EQ(more[1], turns[1]);
 }
 
 TEST_F(ChatTerminal, APasteOfThreeLinesIsOneMessageAndKeepsItsTabs) {
@@ -186,6 +199,34 @@ TEST_F(ChatTerminal, ANodeThatIsKilledInTheMiddleIsNamedAndItsReturnGoesOn) {
   ASSERT_TRUE(t.wait_for("stopped: /continue goes on")) << t.screen();
   EXPECT_TRUE(t.wait_for("larql: cluster: node beta")) << t.screen();
   EXPECT_TRUE(t.wait_for("2 nodes")) << t.screen();
+}
+
+TEST_F(ChatTerminal, ANodeThatIsFrozenIsNamedHereAndByAServer) {
+  make_answers_endless();
+  const auto alpha = node_process{vindex(), {"--name", "alpha", "--experts", "0-7"}};
+  auto beta = node_process{vindex(), {"--name", "beta", "--experts", "8-15"}};
+  const auto map = alpha.owns("0-7") + "," + beta.owns("8-15");
+  const auto server = serve_process{vindex(), {"--moe-shards", map, "--context", "100000"}};
+  for (const auto& command :
+       {larql({"chat", vindex().string(), "-t", "2", "--moe-shards", map, "--context", "100000"}),
+        larql({"chat", "--url", server.url()})}) {
+    const auto t = tmux_terminal{100, 40};
+    t.enter(shell_line(command) + " --no-history -n 90000");
+    ASSERT_TRUE(t.wait_for(ready)) << t.screen();
+    t.enter("The capital of France is");
+    ASSERT_TRUE(t.wait_for("Paris")) << t.screen();
+    beta.child().signal(SIGSTOP);
+    // A node that is lost, which takes five seconds to be known, is named without a reason.
+    EXPECT_TRUE(t.wait_for("\nwaiting for experts 8-15 of node beta, which does not answer"))
+        << t.screen();
+    beta.child().signal(SIGCONT);
+    EXPECT_TRUE(eventually([&] { return count_of(t.screen(), "waiting for experts") == 0; }))
+        << t.screen();
+    t.press("C-c");
+    EXPECT_TRUE(t.wait_for("stopped: /continue goes on")) << t.screen();
+    t.enter("/quit");
+    expect_end(t);
+  }
 }
 
 TEST_F(ChatTerminal, AServerThatIsSilentIsSaidToBeWaitedFor) {

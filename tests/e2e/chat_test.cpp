@@ -37,6 +37,11 @@ protected:
     const auto ended = chat->wait();
     return {ended ? ended->code : -1, chat->out(), chat->err()};
   }
+  /// The number that follows these words the last time that they come.
+  static int number_behind(const std::string& text, const std::string& words) {
+    const auto at = text.rfind(words);
+    return at == std::string::npos ? -1 : std::atoi(text.c_str() + at + words.size());
+  }
   static std::string joined(std::string lines) {
     lines.erase(std::remove(lines.begin(), lines.end(), '\n'), lines.end());
     return lines;
@@ -105,6 +110,28 @@ TEST_F(Chat, ATextThatBeginsWithASlashIsSent) {
   EXPECT_EQ(turns[2]["content"], "/usr/bin\n\tand more");
 }
 
+TEST_F(Chat, ThoughtsStandApartFromTheAnswerAndAreHiddenOrLeftOut) {
+  const auto question = std::string{"The capital of France is\n"};
+  const auto counted = [](const finished& done) { // tokens of the last answer
+    return number_behind("\n" + done.err, "\n(");
+  };
+  const words limit = {"-n", "60"};
+  const auto on = converse("/think on\n" + question, limit);
+  const auto hidden = converse("/think hidden\n" + question, limit);
+  const auto off = converse("/think on\n/think off\n" + question, limit);
+  EXPECT_EQ(on.out, off.out) << "no thought is in the answer";
+  EXPECT_EQ(hidden.out, off.out);
+  const auto thought = std::string{"The user asks for the capital of France."};
+  EXPECT_NE(on.err.find(thought), std::string::npos) << on.err;
+  EXPECT_EQ(hidden.err.find(thought), std::string::npos) << hidden.err;
+  EXPECT_EQ(counted(on), counted(hidden)) << "hidden thoughts are thought all the same";
+  EXPECT_GT(counted(on), counted(off));
+  const auto file = own_ / "talk.json";
+  (void) converse("/think hidden\n" + question + "/save " + file.string() + "\n", limit);
+  const auto turn = json::parse(read_file(file))["turns"][1];
+  EXPECT_NE(turn["thoughts"].get<std::string>().find(thought), std::string::npos) << turn;
+}
+
 // ---- answers that were cut ----------------------------------------------------------------------
 
 TEST_F(Chat, AnAnswerThatWasCutSaysSoAndGoesOnAsIfItHadNotBeen) {
@@ -151,7 +178,7 @@ TEST_F(Chat, ASavedConversationGoesOnInAnotherProcessAndReadsOnlyWhatIsNew) {
   const auto first = std::string{"The capital of France is a city of many people, and\n"};
   const auto second = std::string{"The capital of Italy is\n/stats\n"};
   const auto here = converse(first + second);
-  const auto before = converse(first + "/save " + file + "\n");
+  const auto before = converse(first + "/stats\n/save " + file + "\n");
   ASSERT_EQ(before.code, 0) << before.err;
   EXPECT_NE(before.err.find("Saved, with the keys and values of"), std::string::npos) << before.err;
   const auto after = converse("/load " + file + "\n" + second);
@@ -162,6 +189,12 @@ TEST_F(Chat, ASavedConversationGoesOnInAnotherProcessAndReadsOnlyWhatIsNew) {
     return at == std::string::npos ? std::string{"?"} : text.substr(at, text.find(',', at) - at);
   };
   EXPECT_EQ(read(after.err), read(here.err)) << after.err;
+  // What was kept is all but the last answer, and what is read is all that was not kept.
+  const auto kept = number_behind(before.err, "with the keys and values of ");
+  EXPECT_LE(number_behind(before.err, "context: ") - kept,
+            number_behind("\n" + before.err, "\n(") + 8);
+  EXPECT_EQ(number_behind(after.err, "context: "),
+            kept + number_behind(after.err, "(prompt: ") + number_behind("\n" + after.err, "\n("));
 
   fs::remove(file + ".kv");
   const auto anew = converse("/load " + file + "\n" + second);
@@ -243,6 +276,18 @@ TEST_F(Chat, AServerThatWantsAKeyGetsItAndSaysSoWithoutOne) {
   const auto with = ask({"--api-key-file", keys.string()});
   EXPECT_EQ(with.code, 0) << with.err;
   EXPECT_NE(with.err.find("/continue"), std::string::npos) << with.err;
+}
+
+TEST_F(Chat, AnAnswerOfAServerThatWasCutGoesOn) {
+  const auto server = serve_process{vindex(), {}};
+  auto chat =
+      child_process{larql({"chat", "--url", server.url(), "-n", "3"}), {}, child_input::pipe};
+  chat.write("The capital of France is\n/continue\n/undo\n/retry\n");
+  chat.end_input();
+  EXPECT_EQ(chat.wait(), (exit_status{1, 0})) << "there is nothing to ask again: " << chat.err();
+  EXPECT_EQ(joined(chat.out()),
+            joined(converse("The capital of France is\n", {"-q", "-n", "6"}).out));
+  EXPECT_EQ(count(chat.err(), "cut after 3 tokens: /continue goes on"), 2) << chat.err();
 }
 
 TEST_F(Chat, AServersFullContextLeavesOutTheOldestTurns) {

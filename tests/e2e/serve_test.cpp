@@ -295,6 +295,8 @@ TEST_F(Serve, WrongSettingsAreNamed) {
   const auto none = run(larql({"serve", (*scratch_ / "nothing.vindex").string(), "--port", "0"}));
   EXPECT_NE(none.code, 0);
   EXPECT_NE(none.err.find("nothing.vindex"), std::string::npos) << none.err;
+  EXPECT_EQ(std::count(none.err.begin(), none.err.end(), '\n'), 1)
+      << "what is wrong is all that is said: " << none.err;
   const auto memory = run(larql({"serve", vindex(), "--port", "0", "--kv-memory", "lots"}));
   EXPECT_EQ(memory.code, 2);
   EXPECT_NE(memory.err.find("--kv-memory"), std::string::npos) << memory.err;

@@ -1,8 +1,9 @@
-// Mirrors cli/support/{progress,line_reader,output}.hpp from outside: what a person sees on a
-// terminal of a certain width. The terminal is one of script(1).
+// Mirrors cli/support/{progress,line_reader,output,answer_screen}.hpp from outside: what a person
+// sees on a terminal of a certain width. The terminal is one of script(1).
 
 #include "tests/e2e/programs.hpp"
 #include "tests/support/hub_server.hpp"
+#include "tests/support/wan_link.hpp"
 
 namespace larql::test {
 namespace {
@@ -55,6 +56,56 @@ TEST_F(Terminal, AMessageThatComesWhileALineIsTypedStandsAboveIt) {
   EXPECT_TRUE(text.substr(0, at).ends_with("\r\x1b[K")) << text; // it begins a line
   chat->write("\x15/quit\n");                                    // ^U: what was typed goes
   EXPECT_TRUE(chat->wait()) << chat->out();
+}
+
+TEST_F(Terminal, ANodeThatIsAlwaysSlowIsWaitedForWithoutBlame) {
+  const auto node = node_process{vindex(), {"--name", "alpha"}};
+  const auto link = link_to(node.port(), {.round_trip = std::chrono::milliseconds{300}});
+  const auto run = on_terminal(
+      100, larql({"run", vindex().string(), "The capital of France is", "--raw", "-n", "4",
+                  "--moe-shards", fmt::format("0-15=caf://127.0.0.1:{}", link.port())}));
+  EXPECT_TRUE(run->wait()) << run->out();
+  EXPECT_NE(run->out().find("waiting for the next token"), std::string::npos) << run->out();
+  EXPECT_EQ(run->out().find("does not answer"), std::string::npos) << run->out();
+  EXPECT_NE(run->out().find("4 tokens"), std::string::npos) << run->out();
+}
+
+TEST_F(Terminal, ThoughtsAreDimmedUnlessColourIsNotWanted) {
+  const auto shown = [&](const words& variables) {
+    auto command = words{"/usr/bin/env"};
+    command.insert(command.end(), variables.begin(), variables.end());
+    for (auto& word : larql({"run", vindex().string(), "The capital of France is", "--thinking"}))
+      command.push_back(std::move(word));
+    const auto run = on_terminal(200, command);
+    EXPECT_TRUE(run->wait()) << run->out();
+    const auto text = run->out();
+    EXPECT_NE(text.find("The user asks for the capital of France."), std::string::npos) << text;
+    EXPECT_NE(text.find("\nThe capital of France is Paris."), std::string::npos) << text;
+    return text;
+  };
+  const auto dimmed = shown({});
+  const auto begin = dimmed.find("\x1b[2m");
+  const auto end = dimmed.find("\x1b[0m");
+  ASSERT_NE(begin, std::string::npos) << dimmed;
+  EXPECT_LT(begin, dimmed.find("The user asks")) << dimmed;
+  EXPECT_LT(dimmed.find("The user asks"), end) << dimmed;
+  EXPECT_LT(end, dimmed.find("\nThe capital of France is Paris.")) << dimmed;
+  EXPECT_EQ(shown({"NO_COLOR=1"}).find("\x1b[2m"), std::string::npos);
+  EXPECT_EQ(shown({"TERM=dumb"}).find('\x1b'), std::string::npos);
+}
+
+TEST_F(Terminal, HowFarAPromptIsReadIsSaidBelowAndGoneWithTheAnswer) {
+  auto prompt = std::string{};
+  for (auto i = 0; i < 100; ++i)
+    prompt += "The capital of France is Paris. ";
+  write_file(scratch_ / "prompt.txt", prompt);
+  const auto run = on_terminal(100, larql({"run", vindex().string(), "--raw", "-n", "4", "--chunk",
+                                           "8", "-f", (scratch_ / "prompt.txt").string()}));
+  EXPECT_TRUE(run->wait()) << run->out();
+  const auto text = run->out();
+  const auto last = text.rfind("reading the prompt: ");
+  ASSERT_NE(last, std::string::npos) << text;
+  EXPECT_NE(text.find(" tokens\r\x1b[K", last), std::string::npos) << text;
 }
 
 TEST_F(Terminal, ProgressFitsItsWidthAndStaysInItsLine) {

@@ -79,7 +79,15 @@ export class FakeCluster {
       events: this.events.map(({ at, ...e }) => ({ ...e, ago_ms: Math.round(now - at) })),
       heat: { tokens: Math.min(this.tokens, 256), counts: Buffer.from(this.counts).toString("base64") },
       answers: { running: this.running, reading: 0, waiting: 0, requests: 3 + this.running },
-      tokens: { prompt: 5200, cached: 3900, read: 1300, answer: this.tokens },
+      tokens: {
+        prompt: 5200,
+        cached: 3900,
+        read: 1300,
+        read_seconds: 4.1,
+        answer: this.tokens,
+        decoded: this.tokens,
+        decoded_seconds: 0.07 * this.tokens,
+      },
       time: {
         passes: this.tokens,
         seconds: t,

@@ -68,6 +68,17 @@ std::string tmux_terminal::screen() const {
   return run(command({"capture-pane", "-p", "-J", "-S", "-"})).out;
 }
 
+std::vector<std::string> tmux_terminal::rows() const {
+  auto out = std::vector<std::string>{};
+  const auto text = run(command({"capture-pane", "-p", "-S", "-"})).out;
+  for (auto at = std::size_t{0}; at < text.size();) {
+    const auto end = std::min(text.find('\n', at), text.size());
+    out.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return out;
+}
+
 bool tmux_terminal::wait_for(const std::string& text, unsigned times) const {
   return eventually([&] { return count_of(screen(), text) >= times; });
 }

@@ -35,6 +35,8 @@ public:
 
   /// What is on the screen and has left it at the top, long lines in one piece.
   [[nodiscard]] std::string screen() const;
+  /// The same as it stands there, row by row.
+  [[nodiscard]] std::vector<std::string> rows() const;
   /// Waits until the screen has `text` so many times.
   [[nodiscard]] bool wait_for(const std::string& text, unsigned times = 1) const;
 

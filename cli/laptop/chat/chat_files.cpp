@@ -52,7 +52,11 @@ void chat_loop::obey_files(const chat_order& order) {
 }
 
 result<void> chat_loop::edit(const std::string& begin) {
-  LARQL_TRY(auto text, edit_text(begin));
+  auto written = [&] {
+    const auto editors = line_reader::loan{lines_};
+    return edit_text(begin);
+  }();
+  LARQL_TRY(auto text, std::move(written));
   if (text.find_first_not_of(" \t\r\n") == std::string::npos) {
     tell("Nothing was written, nothing is sent.");
     return {};

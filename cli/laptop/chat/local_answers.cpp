@@ -160,12 +160,11 @@ turn_end local_answers::answer(const chat_turn& turn, const answer_flags& flags,
   }
   auto reader = step_reader{model_.text.tokens, flags.show_special, events};
   const auto* nodes = model_.compute->nodes();
-  auto outcome =
-      ask(service_.client(), *std::move(request),
-          {[&](const generate::generation::step_result& step) { reader.take(step); },
-           [&](const actors::prompt_progress& p) { events.on_read(p.tokens, p.total); },
-           [&] { events.on_wait(nodes == nullptr ? "" : waiting_text(*nodes->status()->view)); }},
-          stop);
+  auto outcome = ask(service_.client(), *std::move(request),
+                     {[&](const generate::generation::step_result& step) { reader.take(step); },
+                      [&](const actors::prompt_progress& p) { events.on_read(p.tokens, p.total); },
+                      [&] { events.on_wait(waiting_text(nodes)); }},
+                     stop);
   auto& end = outcome.end;
   reader.finish(end.rest, is_cut(end.reason));
   out.reason = end.reason;
@@ -233,11 +232,16 @@ std::string local_answers::nodes_text() {
   if (nodes == nullptr)
     return "all experts are on this machine\n";
   const auto status = nodes->status();
+  const auto late = nodes->late();
+  const auto state_of = [&](const actors::cluster_member& m) {
+    return std::find(late.begin(), late.end(), m.description->incarnation) == late.end()
+               ? name_of(m.state)
+               : "suspect";
+  };
   auto t = table{{"NODE", "ADDRESS", "STATE", "EXPERTS", "LAYERS", "LAST GOOD CHECK"}};
   for (const auto& m : status->view->members)
-    t.add({m.description->node, m.address, name_of(m.state),
-           to_string(m.description->owned.experts), to_string(m.description->owned.layers),
-           last_good_check(*nodes, m)});
+    t.add({m.description->node, m.address, state_of(m), to_string(m.description->owned.experts),
+           to_string(m.description->owned.layers), last_good_check(*nodes, m)});
   for (const auto& a : status->view->missing)
     t.add({a.name, a.address, "away", to_string(a.owned.experts), to_string(a.owned.layers), "",
            a.why});

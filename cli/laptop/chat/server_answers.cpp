@@ -1,11 +1,13 @@
 #include "cli/laptop/chat/server_answers.hpp"
 
 #include "cli/laptop/chat/server_request.hpp"
+#include "cli/laptop/chat/waiting_text.hpp"
 #include "cli/laptop/event_queue.hpp"
 #include "cli/support/table.hpp"
 #include "runtime/base/json.hpp"
 #include "runtime/base/mapped_file.hpp"
 
+#include <algorithm>
 #include <thread>
 
 namespace larql::cli {
@@ -15,7 +17,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto look_interval = 200ms; // how often a caller hears that nothing has come
-constexpr auto nodes_interval = 2s;   // how often the server is asked which node is away
+constexpr auto nodes_interval = 1s;   // how often the server is asked which node is away
 constexpr auto nodes_timeout = 1s;    // what has come is not shown before that has been answered
 constexpr auto connect_timeout = 15s;
 constexpr std::uint64_t max_key_bytes = 1u << 20;
@@ -70,6 +72,35 @@ json nodes_of(std::string_view body) {
     if (n.is_object())
       out.push_back(std::move(n));
   return out;
+}
+
+bool has_all_of(const json& node, const json& other, const char* key) {
+  const auto range = [&](const json& n) -> std::pair<std::int64_t, std::int64_t> {
+    const auto found = n.find(key);
+    const auto is_range = found != n.end() && found->is_array() && found->size() == 2 &&
+                          (*found)[0].is_number() && (*found)[1].is_number();
+    return is_range ? std::pair{(*found)[0].get<std::int64_t>(), (*found)[1].get<std::int64_t>()}
+                    : std::pair<std::int64_t, std::int64_t>{0, -1};
+  };
+  const auto [first, last] = range(node);
+  const auto [other_first, other_last] = range(other);
+  return first <= other_first && other_last <= last;
+}
+
+// "experts 8-15 of node beta": the first whose experts no node that serves has; empty if there is
+// none.
+std::string waited_for(const json& nodes) {
+  const auto serves = [](const json& n) { return field(n, "state") == "serving"; };
+  for (const auto& n : nodes) {
+    const auto has_other = std::any_of(nodes.begin(), nodes.end(), [&](const json& other) {
+      return serves(other) && has_all_of(other, n, "layers") && has_all_of(other, n, "experts");
+    });
+    if (!has_other)
+      return fmt::format("experts {} of node {}{}", range_text(n, "experts"),
+                         field(n, "name").empty() ? field(n, "address") : field(n, "name"),
+                         field(n, "state") == "suspect" ? late_text : "");
+  }
+  return {};
 }
 
 generate::end_reason reason_of(const server_stream& stream, const answer_flags& flags) {
@@ -229,10 +260,7 @@ void server_answers::look_at_nodes(const std::stop_token& stop) {
   const auto got = questions_.perform(request);
   if (got.error || !got.answer.ok())
     return;
-  for (const auto& n : nodes_of(got.answer.body))
-    if (waited_for_.empty() && field(n, "state") != "serving")
-      waited_for_ = fmt::format("experts {} of node {}", range_text(n, "experts"),
-                                field(n, "name").empty() ? field(n, "address") : field(n, "name"));
+  waited_for_ = waited_for(nodes_of(got.answer.body));
 }
 
 result<std::optional<prompt_size>> server_answers::measure(const chat_turn&, const answer_flags&) {

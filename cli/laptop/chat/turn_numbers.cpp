@@ -31,6 +31,8 @@ turn_numbers numbers_of(const generate::answer_stats& s, std::size_t prompt_toke
   out.round_trips = s.layer_times.size();
   out.sent_bytes = s.passes.calls.bytes_sent;
   out.received_bytes = s.passes.calls.bytes_received;
+  if (s.speculation.drafted != 0)
+    out.drafts = draft_numbers{s.speculation.drafted, s.speculation.accepted};
   return out;
 }
 

@@ -18,6 +18,11 @@ bool is_serving(const picture_node& n) {
   return n.state == "serving";
 }
 
+// A call that is overdue is no event: the next answer comes, or the node is lost.
+bool is_connected(const picture_node& n) {
+  return is_serving(n) || n.state == "suspect";
+}
+
 bool is_away(const picture_node& n) {
   return n.state == "lost" || n.state == "refused";
 }
@@ -87,7 +92,7 @@ void cluster_history::compare(const picture_node* before, const picture_node& no
   if (!was_there) {
     event.what = cluster_event::kind::joined;
     add(std::move(event), node, now);
-  } else if (before->state != node.state) {
+  } else if (before->state != node.state && !(is_connected(*before) && is_connected(node))) {
     event.why = node.state;
     add(std::move(event), node, now);
   }

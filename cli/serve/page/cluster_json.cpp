@@ -117,7 +117,10 @@ void add_counters(ordered_json& out, const picture_counters& c) {
   out["tokens"] = {{"prompt", c.prompt_tokens},
                    {"cached", c.cached_tokens},
                    {"read", c.read_tokens},
-                   {"answer", c.answer_tokens}};
+                   {"read_seconds", c.read_seconds},
+                   {"answer", c.answer_tokens},
+                   {"decoded", c.decoded_tokens},
+                   {"decoded_seconds", c.decoded_seconds}};
   out["time"] = {{"passes", c.passes},
                  {"seconds", c.pass_seconds},
                  {"attention", c.attention_seconds},

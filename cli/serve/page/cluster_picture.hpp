@@ -32,8 +32,10 @@ struct node_numbers {
 struct picture_node {
   std::string name; ///< may be empty for a node that never came
   std::string address;
-  std::string state; ///< "serving", "loading", "draining", "degraded", "lost" or "refused"
-  std::string why;   ///< of the last two
+  /// "serving", "suspect" (serving, and a call is overdue), "loading", "draining", "degraded",
+  /// "lost" or "refused"
+  std::string state;
+  std::string why; ///< of the last two
   experts::ownership owned;
   std::optional<node_numbers> numbers = {}; ///< absent as long as they are not known
 };
@@ -72,6 +74,9 @@ struct picture_counters {
   // Since the start.
   std::uint64_t requests = 0;
   std::uint64_t prompt_tokens = 0, cached_tokens = 0, read_tokens = 0, answer_tokens = 0;
+  double read_seconds = 0;          ///< of prompts
+  std::uint64_t decoded_tokens = 0; ///< behind the first one of each answer
+  double decoded_seconds = 0;       ///< between them
   std::uint64_t cache_lookups = 0, cache_hits = 0, cache_evictions = 0, disk_hits = 0;
   std::uint64_t preempted = 0;
   std::uint64_t passes = 0, rows = 0; ///< rows of all passes

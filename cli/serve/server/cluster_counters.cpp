@@ -23,7 +23,10 @@ picture_counters counters_of(const actors::session_status& s) {
   out.prompt_tokens = s.prompt_tokens;
   out.cached_tokens = s.cached_tokens;
   out.read_tokens = s.read_tokens;
+  out.read_seconds = s.read_seconds;
   out.answer_tokens = s.answer_tokens;
+  out.decoded_tokens = s.between_tokens.total;
+  out.decoded_seconds = s.between_tokens.sum;
   out.cache_lookups = s.cache_lookups;
   out.cache_hits = s.cache_hits;
   out.cache_evictions = s.cache_evictions;

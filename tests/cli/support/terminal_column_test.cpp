@@ -21,6 +21,9 @@ TEST(TerminalColumn, CountsCharactersAndNotBytes) {
   EXPECT_EQ(column_after("語言"), 4u);
   EXPECT_EQ(column_after("e\xcc\x81"), 1u); // a letter and its accent
   EXPECT_EQ(column_after("🙂"), 2u);
+  EXPECT_EQ(column_after("⭐⌚"), 4u);                 // emoji among older signs
+  EXPECT_EQ(column_after("\u0e17\u0e35\u0e48"), 1u); // a Thai letter with two marks
+  EXPECT_EQ(column_after("\u05e9\u05c1"), 1u);       // a Hebrew one with a point
 }
 
 TEST(TerminalColumn, LinesEndAtTheEdgeAndAtLineEnds) {

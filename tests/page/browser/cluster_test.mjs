@@ -43,6 +43,18 @@ test("a node that dies is seen within a second, with what took over", () =>
     await sees(page, ".events", /fra-1 is there/);
   }));
 
+test("a node whose answer is overdue is shown as not answering, and keeps its experts", () =>
+  withPage({}, async ({ fake, page }) => {
+    await page.keyboard.press("Alt+c");
+    await sees(page, ".cluster-summary", /3 nodes serve/);
+    const node = fake.cluster.nodes.find((n) => n.name === "fra-1");
+    node.state = "suspect";
+    await sees(page, ".node.is-warning", /fra-1.*not answering/);
+    await sees(page, ".cluster-summary", /3 nodes serve all 3,840 experts/);
+    node.state = "serving";
+    await page.waitForFunction(() => document.querySelector(".node.is-warning") === null);
+  }));
+
 test("speed, time and counters are live, and experts light up as they are used", () =>
   withPage({}, async ({ fake, page }) => {
     await page.keyboard.press("Alt+c");
@@ -52,10 +64,11 @@ test("speed, time and counters are live, and experts light up as they are used",
     await ask(page, "Go on");
     await answered(page);
     await sees(page, ".heat-readout", /of 3,840 experts used in the last/);
-    await sees(page, ".tile.speed", /\d\d\.\d/);
+    await sees(page, ".tile.speed", /14\.3.*tokens\/s, answers/);
+    await sees(page, ".tiles", /317.*tokens\/s, prompts/);
     await sees(page, ".time-table", /Experts.*43\.0 %/);
     await sees(page, ".counters", /75\.0 % of 12/);
-    await sees(page, ".pill", /tokens\/s/);
+    await sees(page, ".pill", /14\.3 tokens\/s/);
   }));
 
 test("the map of experts can be read by keyboard", () =>

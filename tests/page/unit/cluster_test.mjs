@@ -87,7 +87,7 @@ test("who answers in the place of a node has some of its experts", () => {
 function sample(clock_ms, answer, time = {}) {
   return {
     clock_ms,
-    tokens: { answer, read: 10 * answer },
+    tokens: { answer, read: 10 * answer, read_seconds: 0, decoded: answer, decoded_seconds: 0.25 * answer },
     calls: { sent_bytes: 1000 * answer, received_bytes: 0 },
     time: {
       passes: answer,
@@ -108,8 +108,31 @@ test("rates are taken over the last seconds by the server's clock", () => {
   assert.equal(h.rates.answer, 0);
   for (let i = 0; i <= 20; ++i) h.add(sample(1000 * i, i < 10 ? 0 : 10 * (i - 9)));
   assert.equal(h.rates.answer, 10);
-  assert.equal(h.rates.read, 100);
   assert.equal(h.rates.sentBytes, 10_000);
+});
+
+test("speeds are those of answers and prompts, however long nothing was asked and however close samples are", () => {
+  const at = (clock_ms, tokens) => ({ ...sample(clock_ms, tokens.answer), tokens });
+  const tokens = (read, read_seconds, answer, decoded_seconds) => ({
+    read,
+    read_seconds,
+    answer,
+    decoded: Math.max(0, answer - 1),
+    decoded_seconds,
+  });
+  const h = new History();
+  assert.deepEqual(h.speeds, { answer: 0, prompt: 0 });
+  h.add(at(0, tokens(0, 0, 0, 0)));
+  h.add(at(60_000, tokens(500, 0, 0, 0))); // a prompt is being read
+  h.add(at(62_000, tokens(600, 2, 1, 0))); // and has been: the first token
+  assert.deepEqual(h.speeds, { answer: 0, prompt: 300 });
+  h.add(at(62_003, tokens(600, 2, 11, 4))); // ten tokens that were told together
+  assert.deepEqual(h.speeds, { answer: 2.5, prompt: 300 });
+  h.add(at(300_000, tokens(600, 2, 11, 4)));
+  assert.deepEqual(h.speeds, { answer: 2.5, prompt: 300 });
+  const late = new History();
+  late.add(at(300_000, tokens(600, 2, 11, 4))); // a page that is opened afterwards
+  assert.deepEqual(late.speeds, { answer: 2.5, prompt: 300 });
 });
 
 test("a server that was started again begins a new history", () => {

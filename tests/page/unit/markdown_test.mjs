@@ -3,6 +3,7 @@ import test from "node:test";
 
 import { parseBlocks } from "../../../cli/serve/page/web/text/blocks.js";
 import { parseInline, plainText, safeHref } from "../../../cli/serve/page/web/text/inline.js";
+import { parseMath } from "../../../cli/serve/page/web/text/math.js";
 
 /** Blocks without their offsets. */
 function blocks(text) {
@@ -196,4 +197,26 @@ test("no character is lost", () => {
     "\\",
   ])
     assert.equal(plainText(parseInline(text)), text);
+});
+
+test("brackets of a formula are as large as what they enclose only where it says so", () => {
+  const brackets = (source) =>
+    parseMath(source)
+      .flatMap((n) => [n, ...(n.children ?? [])])
+      .filter((n) => n.tag === "mo")
+      .map((n) => [n.text, n.attributes?.stretchy ?? "as usual"]);
+  assert.deepEqual(brackets("f(x)_i"), [
+    ["(", "false"],
+    [")", "false"],
+  ]);
+  assert.deepEqual(brackets("\\left( x \\right)"), [
+    ["(", "as usual"],
+    [")", "as usual"],
+  ]);
+  assert.deepEqual(brackets("\\left. x \\right| + (y)"), [
+    ["|", "as usual"],
+    ["+", "as usual"],
+    ["(", "false"],
+    [")", "false"],
+  ]);
 });

@@ -163,14 +163,15 @@ class Page {
     if (!cluster) return;
     this.pill.className = `pill ${summaryOf(cluster, ownersOf(cluster)).level}`;
     const serving = cluster.nodes.filter((n) => n.state === "serving").length;
-    const { answer } = this.cluster.rates;
+    const isAnswering = this.cluster.rates.answer > 0.05;
+    const { answer } = this.cluster.speeds;
     const place =
       cluster.nodes.length === 0
         ? hereName()
         : serving === cluster.nodes.length
           ? plural(serving, "node")
           : `${serving} of ${cluster.nodes.length} nodes`;
-    if (answer > 0.05)
+    if (isAnswering && answer > 0)
       text.replaceChildren(h("span", { class: "pill-place" }, `${place} · `), `${formatRate(answer)} tokens/s`);
     else text.textContent = place;
   }

@@ -53,6 +53,10 @@ TEST(TurnNumbers, AreTakenFromAnAnswersStatistics) {
   EXPECT_EQ(n.prompt_tokens, 40u);
   EXPECT_EQ(n.read_tokens, 7u);
   EXPECT_EQ(n.nodes, 2u);
+  EXPECT_FALSE(n.drafts.has_value());
+  s.speculation.drafted = 9;
+  s.speculation.accepted = 7;
+  EXPECT_EQ(timing_text(numbers_of(s, 40, 0)), "3 tokens, 10.0 tokens/s, 7 of 9 drafts accepted");
 }
 
 TEST(TurnNumbers, AnAnswerThatWasCutSaysWhyAndHowToGoOn) {

@@ -37,6 +37,7 @@ picture_counters sample_counters() {
   c.running = 1, c.reading = 2, c.waiting = 3, c.requests = 4;
   c.kv_bytes = 5, c.kv_limit_bytes = 6, c.cached_sequences = 7, c.cached_bytes = 8;
   c.prompt_tokens = 9, c.cached_tokens = 10, c.read_tokens = 11, c.answer_tokens = 12;
+  c.read_seconds = 0.5, c.decoded_tokens = 10, c.decoded_seconds = 2.5;
   c.cache_lookups = 13, c.cache_hits = 14, c.cache_evictions = 15, c.disk_hits = 16;
   c.preempted = 17, c.passes = 18, c.rows = 19;
   c.pass_seconds = 2, c.attention_seconds = 0.25, c.router_seconds = 0.125, c.dense_seconds = 0.5;

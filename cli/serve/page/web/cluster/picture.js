@@ -96,6 +96,8 @@ export function summaryOf(cluster, owners, here = "this machine") {
 export class History {
   #samples = []; // {at, cluster}, oldest first
   #phases = null;
+  #speeds = { answer: 0, prompt: 0 };
+  #read = null; // the counters of tokens when the last prompt had been read
 
   /** `at` is the server's clock, in milliseconds: what a slow network adds does not count. */
   add(cluster) {
@@ -105,11 +107,14 @@ export class History {
     if (last !== undefined && (at < last.at || cluster.tokens.answer < last.cluster.tokens.answer)) {
       this.#samples = [];
       this.#phases = null;
+      this.#speeds = { answer: 0, prompt: 0 };
+      this.#read = null;
     }
     if (last !== undefined && at === last.at) return;
     this.#samples.push({ at, cluster });
     while (this.#samples[0].at < at - KEPT_MS) this.#samples.shift();
     this.#notePhases();
+    this.#noteSpeeds();
   }
 
   #base() {
@@ -125,14 +130,35 @@ export class History {
     return (1000 * (counter(last.cluster) - counter(base.cluster))) / (last.at - base.at);
   }
 
+  /** Of all answers together, by the clock: nothing while nothing is asked. */
   get rates() {
     return {
       answer: this.rate((c) => c.tokens.answer),
-      read: this.rate((c) => c.tokens.read),
       sentBytes: this.rate((c) => c.calls.sent_bytes),
       receivedBytes: this.rate((c) => c.calls.received_bytes),
       passes: this.rate((c) => c.time.passes),
     };
+  }
+
+  /**
+   * Tokens in a second of the time that was spent on them, as an answer and a prompt have it: of the last seconds with
+   * answers, and of the last prompts. It stays when nothing is computed. 0: nothing was computed yet.
+   */
+  get speeds() {
+    return this.#speeds;
+  }
+
+  #noteSpeeds() {
+    const now = this.#samples.at(-1).cluster.tokens;
+    const isFirst = this.#samples.length === 1;
+    const none = { read: 0, read_seconds: 0, decoded: 0, decoded_seconds: 0 };
+    const before = isFirst ? none : this.#base().cluster.tokens;
+    const seconds = now.decoded_seconds - before.decoded_seconds;
+    if (seconds > 0) this.#speeds.answer = (now.decoded - before.decoded) / seconds;
+    const last = this.#read ?? none;
+    if (now.read_seconds > last.read_seconds)
+      this.#speeds.prompt = (now.read - last.read) / (now.read_seconds - last.read_seconds);
+    if (now.read_seconds !== last.read_seconds || this.#read === null) this.#read = now;
   }
 
   // Passes of the last seconds; after the last answer, those of its end.

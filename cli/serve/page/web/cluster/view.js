@@ -87,6 +87,10 @@ export class ClusterView {
     return this.#history.rates;
   }
 
+  get speeds() {
+    return this.#history.speeds;
+  }
+
   /** Draws what is known: when the view is opened, or the theme has changed. */
   draw() {
     const { cluster } = this.#watch;
@@ -160,23 +164,23 @@ export class ClusterView {
   }
 
   #tileNodes(cluster) {
-    const { answer, read } = this.#history.rates;
+    const { answer, prompt } = this.#history.speeds;
     const { running, waiting, reading } = cluster.answers;
     const line = this.#history.line();
     const { kv_bytes: kv, kv_limit_bytes: limit } = cluster.cache;
     return [
       h(
         "div",
-        { class: "tile speed" },
+        { class: "tile speed", title: "Between the tokens of an answer; the line: of all answers, in the last minute" },
         h("span", { class: "tile-value" }, formatRate(answer)),
-        h("span", { class: "tile-label" }, "tokens/s"),
-        sparkline(line, "Tokens per second in the last minute"),
+        h("span", { class: "tile-label" }, "tokens/s, answers"),
+        sparkline(line, "Tokens per second of all answers in the last minute"),
       ),
       h(
         "div",
-        { class: "tile" },
-        h("span", { class: "tile-value" }, formatRate(read)),
-        h("span", { class: "tile-label" }, "prompt tokens/s"),
+        { class: "tile", title: "What was read of the last prompts, without what the cache had" },
+        h("span", { class: "tile-value" }, formatRate(prompt)),
+        h("span", { class: "tile-label" }, "tokens/s, prompts"),
       ),
       h(
         "div",

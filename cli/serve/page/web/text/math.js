@@ -18,6 +18,7 @@ import {
 } from "./math_symbols.js";
 
 const MOST_NESTED = 24;
+const BRACKETS = "()[]{}|‖⟨⟩⌈⌉⌊⌋";
 
 const TOKEN = /\\([A-Za-z]+)\*?|\\(.)|(\d+(?:[.,]\d+)*)|(\s+)|([^])/gu;
 
@@ -35,6 +36,14 @@ class Reader {
       c,
     }));
     this.at = 0;
+    this.stretches = false; // the next bracket: it stands behind \left or its like
+  }
+
+  /** Brackets are as large as what they enclose only where the formula says so. */
+  operator(text) {
+    const stretches = this.stretches || !BRACKETS.includes(text);
+    this.stretches = false;
+    return stretches ? { tag: "mo", text } : { tag: "mo", text, attributes: { stretchy: "false" } };
   }
 
   peek() {
@@ -112,16 +121,16 @@ class Reader {
     if (t.escaped !== undefined)
       return Object.hasOwn(SPACES, t.escaped)
         ? space(SPACES[t.escaped])
-        : { tag: "mo", text: t.escaped === "|" ? "‖" : t.escaped };
+        : this.operator(t.escaped === "|" ? "‖" : t.escaped);
     if (/\p{L}/u.test(t.c)) return { tag: "mi", text: t.c };
-    return { tag: "mo", text: t.c === "-" ? "−" : t.c === "*" ? "∗" : t.c };
+    return this.operator(t.c === "-" ? "−" : t.c === "*" ? "∗" : t.c);
   }
 
   command(t, depth) {
     const name = t.command;
     if (depth > MOST_NESTED) return { tag: "mtext", text: t.all };
     if (Object.hasOwn(IDENTIFIERS, name)) return { tag: "mi", text: IDENTIFIERS[name] };
-    if (Object.hasOwn(OPERATORS, name)) return { tag: "mo", text: OPERATORS[name] };
+    if (Object.hasOwn(OPERATORS, name)) return this.operator(OPERATORS[name]);
     if (Object.hasOwn(LARGE, name)) return { tag: "mo", text: LARGE[name], limits: !name.includes("int") };
     if (FUNCTIONS.has(name) || WITH_LIMITS.has(name)) return { tag: "mi", text: name, limits: WITH_LIMITS.has(name) };
     if (TEXTS.has(name)) return { tag: "mtext", text: this.raw() };
@@ -129,7 +138,11 @@ class Reader {
       return node("mstyle", [this.argument(depth)], { class: `math-${VARIANTS[name]}` });
     if (Object.hasOwn(SPACES, name)) return space(SPACES[name]);
     if (IGNORED.has(name)) {
-      if (this.peek()?.c === "." && (name === "left" || name === "right")) ++this.at; // no bracket
+      this.stretches = /^(?:left|right|middle|[bB]igg?[lrm]?)$/.test(name);
+      if (this.peek()?.c === "." && (name === "left" || name === "right")) {
+        ++this.at; // no bracket
+        this.stretches = false;
+      }
       return null;
     }
     if (Object.hasOwn(ACCENTS, name))
