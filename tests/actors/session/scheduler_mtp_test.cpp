@@ -3,9 +3,10 @@
 
 #include "tests/actors/session/session_fixture.hpp"
 
+#include "runtime/grammar/constraint.hpp"
 #include "runtime/speculation/mtp_drafter.hpp"
 #include "runtime/speculation/suffix_drafter.hpp"
-#include "tests/support/fake_experts.hpp"
+#include "tests/fuzz/fuzz_tokenizer.hpp"
 #include "tests/support/tiny_drafter.hpp"
 
 namespace larql::actors {
@@ -24,7 +25,8 @@ test::tiny_options small_vocabulary() {
 
 class SchedulerMtp : public test::scheduler_fixture {
 protected:
-  SchedulerMtp() : scheduler_fixture(small_vocabulary()) {
+  SchedulerMtp() : SchedulerMtp(small_vocabulary()) {}
+  explicit SchedulerMtp(const test::tiny_options& shape) : scheduler_fixture(shape) {
     test::tiny_drafter{vindex_.config()}.add_to(vindex_.path());
   }
   static ids prompt(std::size_t n, std::uint64_t seed) { return test::random_ids(n, vocab, seed); }
@@ -113,6 +115,51 @@ TEST_F(SchedulerMtp, AnswersBehindACachedPromptAreThePlainOnes) {
     settle();
     expect_whole(a);
   }
+}
+
+// ---- forms --------------------------------------------------------------------------------------
+
+const text::tokenizer& chat_tokens() {
+  return fuzz::chat_tokenizer();
+}
+
+test::tiny_options of_chat_tokens() {
+  auto o = test::tiny_options{};
+  o.vocab = static_cast<std::uint32_t>(chat_tokens().size());
+  return o;
+}
+
+class SchedulerMtpForms : public SchedulerMtp {
+protected:
+  SchedulerMtpForms() : SchedulerMtp(of_chat_tokens()) {}
+
+  std::shared_ptr<grammar::constraint_engine> engine_ =
+      grammar::constraint_engine::create(chat_tokens(), {3});
+};
+
+TEST_F(SchedulerMtpForms, AnswersOfAFormAreThePlainOnes) {
+  auto rules = grammar::output_rules{};
+  rules.form = grammar::content_form::json_object;
+  rules.schema = R"({"type":"object","properties":{"a":{"type":"array","items":{"type":"boolean"}},
+                     "b":{"enum":["one","two"]}},"required":["a","b"]})";
+  auto drafted = std::uint64_t{0};
+  for (auto seed = std::uint64_t{1}; seed <= 8; ++seed) {
+    SCOPED_TRACE(seed);
+    draft(speculation::mode::fixed, 1 + seed * 4 % 31);
+    start();
+    auto all = std::vector<asked>{};
+    for (auto i = 0u; i < 3; ++i) {
+      auto o = answer_of(40, i == 0 ? 0.0f : 1.0f, seed + i);
+      o.constraint = *engine_->compile(rules);
+      o.stop_tokens = {1, 3};
+      all.push_back(ask(test::random_ids(5 + 9 * i, of_chat_tokens().vocab, seed + i), o));
+    }
+    settle();
+    expect_all_whole(all);
+    drafted += work_->status().speculation.drafted;
+    work_.reset();
+  }
+  EXPECT_GT(drafted, 0u);
 }
 
 } // namespace
