@@ -328,10 +328,12 @@ void add_bench(command_parser& app, action& chosen) {
       .add_option("--synthetic-acceptance", o->acceptance,
                   "Answers whose drafts are right this often: 0.5,0.85")
       .delimiter(',')
-      .check(number_between(0, 1));
+      .check(number_between(0, 1))
+      .group("Computing");
   add_speculation_options(command, o->runtime.speculation);
-  command.add_flag("--json", o->json, "Print everything as JSON");
-  command.add_flag("--no-probe", o->no_probe, "Leave out the measurement of memory bandwidth");
+  command.add_flag("--json", o->json, "Print everything as JSON").group("Output");
+  command.add_flag("--no-probe", o->no_probe, "Leave out the measurement of memory bandwidth")
+      .group("Output");
   command.footer("larql bench gemma4.vindex\n"
                  "larql bench gemma4.vindex --topology cluster.toml --sessions 1,8 --wan home");
   command.callback([o, &chosen] {

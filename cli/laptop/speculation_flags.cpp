@@ -35,7 +35,7 @@ void add_speculation_options(command_parser& command, speculation_flags& flags) 
                   "Tokens to guess and verify in one pass: auto, off, or how many at most")
       .check(check_speculate)
       .show_default()
-      .group("Speculation");
+      .group("Computing");
   command
       .add_option("--draft", flags.draft,
                   "Who guesses: suffix (from prompt, answer and earlier answers), mtp (the drafter "
@@ -44,7 +44,7 @@ void add_speculation_options(command_parser& command, speculation_flags& flags) 
       .delimiter(',')
       .suggest({"auto", "suffix", "mtp"})
       .show_default()
-      .group("Speculation");
+      .group("Computing");
 }
 
 speculation::options speculation_of(const speculation_flags& flags,

@@ -56,9 +56,10 @@ void add_node_options(command_parser& app, node_flags& f) {
   app.add_option("--join", f.join, "HOST:PORT of a laptop that this node announces itself to")
       .group("Joining and downloads");
   app.add_option(
-      "--reach", f.reach,
-      "Cluster file of nodes near this one: it answers for their experts as well, and asks "
-      "them (env REACH; in a cluster file relay = true)");
+         "--reach", f.reach,
+         "Cluster file of nodes near this one: it answers for their experts as well, and asks "
+         "them (env REACH; in a cluster file relay = true)")
+      .group("Sessions and relay");
   app.add_option("--available-ram", f.available_ram,
                  "With --join: memory to offer, like 6GB; the laptop says which experts to load")
       .group("Joining and downloads");
@@ -70,11 +71,11 @@ void add_node_options(command_parser& app, node_flags& f) {
                  "Sessions of laptops that this node computes at the same time (default: 4 for "
                  "laptops whose certificates allow sessions, else 0; env ALLOW_SESSIONS)")
       .check(whole_number(0, max_sessions))
-      .group("Sessions");
+      .group("Sessions and relay");
   app.add_option("--session-memory", f.session_memory,
                  "Memory for their keys and values (default: half of what is free; env "
                  "SESSION_MEMORY)")
-      .group("Sessions");
+      .group("Sessions and relay");
   app.add_option("--buffer-memory", f.buffer_memory,
                  "Memory for calls that wait and answers that are not read, of all laptops "
                  "together (default: 256MB; env BUFFER_MEMORY)")

@@ -35,9 +35,9 @@ protected:
 
   /// The error of a run with this node; the run must end soon.
   [[nodiscard]] std::string error_of(const fake_node& node, const words& options = {}) {
-    auto command = larql({"run", vindex().string(), std::string(prompt_bytes, 'x'), "-q", "-n",
-                          "64", "--moe-shards", node.owns("0-1"), "--chunk", "3500",
-                          "--failover-timeout", "0"});
+    auto command =
+        larql({"run", vindex().string(), std::string(prompt_bytes, 'x'), "-q", "-n", "64",
+               "--moe-shards", node.owns("0-1"), "--chunk", "3500", "--failover-timeout", "0"});
     command.insert(command.end(), options.begin(), options.end());
     auto child = child_process{command};
     const auto ended = child.wait(20s);
