@@ -20,6 +20,7 @@ protected:
   [[nodiscard]] tiny_drafter drafter() const {
     auto o = drafter_options{};
     o.matrices = quant::encoding::bf16;
+    o.confidence = 10; // else it would not be sure enough of anything
     return tiny_drafter{*vindex::read_index(vindex()), o};
   }
   [[nodiscard]] fs::path drafter_gguf() const { return scratch_ / "mtp.gguf"; }

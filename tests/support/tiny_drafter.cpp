@@ -45,8 +45,9 @@ tiny_drafter::tiny_drafter(const vindex::model_config& target, const drafter_opt
     out.format =
         t.cols % quant::shape_of(o.matrices).weights == 0 ? o.matrices : quant::encoding::q8_0;
     out.shape = {t.rows, t.cols};
+    const auto size = t.key == "embed_tokens.weight" ? o.confidence : 1.0f;
     out.data = random_matrix(random, out.format, t.rows, t.cols,
-                             1 / std::sqrt(static_cast<float>(t.cols)));
+                             size / std::sqrt(static_cast<float>(t.cols)));
   }
 }
 

@@ -23,6 +23,7 @@ struct drafter_options {
   std::vector<bool> sliding = {true, true, false};
   quant::encoding matrices = quant::encoding::f32; ///< Q8_0 where it does not fit a width
   bool layer_scalar = true;
+  float confidence = 1; ///< of its head: about the deviation of logits
   std::uint64_t seed = 1;
 };
 

@@ -147,15 +147,16 @@ TEST_F(SchedulerMtpForms, AnswersOfAFormAreThePlainOnes) {
     SCOPED_TRACE(seed);
     draft(speculation::mode::fixed, 1 + seed * 4 % 31);
     start();
-    auto all = std::vector<asked>{};
+    auto all = std::vector<std::pair<asked, generate::generation_options>>{};
     for (auto i = 0u; i < 3; ++i) {
       auto o = answer_of(40, i == 0 ? 0.0f : 1.0f, seed + i);
       o.constraint = *engine_->compile(rules);
       o.stop_tokens = {1, 3};
-      all.push_back(ask(test::random_ids(5 + 9 * i, of_chat_tokens().vocab, seed + i), o));
+      all.emplace_back(ask(test::random_ids(5 + 9 * i, of_chat_tokens().vocab, seed + i), o), o);
     }
     settle();
-    expect_all_whole(all);
+    for (const auto& [a, o] : all)
+      EXPECT_EQ(a.got->tokens[0], alone(a.prompt, o));
     drafted += work_->status().speculation.drafted;
     work_.reset();
   }
