@@ -29,6 +29,32 @@ struct example {
   std::string value;
 };
 
+/// Such that a text stands at as many places at once as there may be.
+std::vector<example> hostile_examples() {
+  auto lengths = std::string{R"({"anyOf":[)"}, patterns = lengths, alternatives = std::string{};
+  for (auto i = 0; i < 300; ++i) {
+    lengths += fmt::format(R"({}{{"type":"string","minLength":{},"maxLength":{}}})",
+                           i > 0 ? "," : "", i, 2000 - i);
+    patterns += fmt::format(R"({}{{"type":"string","pattern":"{}.*{}$"}})", i > 0 ? "," : "",
+                            static_cast<char>('a' + i % 26), i);
+    alternatives += fmt::format("{}[a-z]*{}.?", i > 0 ? "|" : "", static_cast<char>('a' + i % 26));
+  }
+  return {
+      {"hostile: 300 lengths", lengths + "]}", R"("some text of a few words")"},
+      {"hostile: 300 patterns", patterns + "]}", R"("some text of a few words, and 7")"},
+      {"hostile: 300 alternatives, repeated",
+       fmt::format(R"({{"type":"string","pattern":"^({})*$"}})", alternatives),
+       R"("some text of a few words")"},
+      {"hostile: counts within counts",
+       R"({"type":"string","pattern":"^((([a-z ]{1,50},?){1,50};?){1,50}.?){1,50}$"})",
+       R"("some text of a few words, and more; at the end")"},
+      {"hostile: nested arrays",
+       R"({"$ref":"#/$defs/t","$defs":{"t":{"anyOf":[{"type":"array","items":{"$ref":"#/$defs/t"}},
+{"type":"array","items":{"type":"array","items":{"$ref":"#/$defs/t"}}},{"type":"string"}]}}})",
+       R"([["a", [["b"]], []], "c"])"},
+  };
+}
+
 std::vector<example> examples() {
   auto out = std::vector<example>{};
   out.push_back(
@@ -62,6 +88,8 @@ std::vector<example> examples() {
                  R"({"field_3": "a", "field_77": "some words", "field_150": "b"})"});
   out.push_back({"a pattern", R"({"type":"string","pattern":"^([A-Z][a-z]+ ){1,40}[0-9]{2,12}$"})",
                  R"("Some Words Of The Title And More Words Than That 2026")"});
+  for (auto& e : hostile_examples())
+    out.push_back(std::move(e));
   return out;
 }
 
