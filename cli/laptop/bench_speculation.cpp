@@ -32,13 +32,13 @@ result<void> measure(const actors::session_client& client, const std::vector<std
   auto enough = std::stop_source{};
   const auto on_stop = std::stop_callback{stop, [&] { enough.request_stop(); }};
   auto steps = to.passes;
-  const auto outcome = ask(
-      client, std::move(request),
-      [&](const generate::generation::step_result&) {
-        if (steps++ == least_speculated_passes) // the first step is of the prompt
-          enough.request_stop();
-      },
-      [](std::uint32_t) {}, enough.get_token());
+  const auto listener =
+      answer_listener{[&](const generate::generation::step_result&) {
+                        if (steps++ == least_speculated_passes) // the first step is of the prompt
+                          enough.request_stop();
+                      },
+                      [](const actors::prompt_progress&) {}};
+  const auto outcome = ask(client, std::move(request), listener, enough.get_token());
   LARQL_TRY_VOID(outcome.done());
   if (stop.stop_requested())
     return fail(errc::cancelled, "stopped");

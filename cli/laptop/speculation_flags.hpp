@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cli/support/command_parser.hpp"
+#include "runtime/models/gemma4/kv_cache.hpp"
 #include "runtime/models/gemma4/model.hpp"
 #include "runtime/speculation/speculator.hpp"
 
