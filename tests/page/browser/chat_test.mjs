@@ -312,6 +312,27 @@ test("conversations are found, renamed, deleted, exported and read in again", ()
     await page.waitForFunction(() => document.querySelectorAll(".conversation").length === 1);
   }));
 
+test("an answer that grows takes no button of the list from under the pointer", () =>
+  withPage({}, async ({ fake, page }) => {
+    const steps = new Steps();
+    fake.answer = () => steps.of([text("one "), text("two "), text("three"), END]);
+    await ask(page, "Count");
+    steps.next();
+    await sees(page, ".answer > .markdown", /one/);
+    await page.hover(".conversations li");
+    const bin = page.locator(".conversations li .icon-button").nth(1);
+    await bin.click();
+    assert.equal(await bin.innerText(), "Delete?");
+    const armed = await page.$(".conversations li .is-armed");
+    steps.next();
+    await sees(page, ".answer > .markdown", /two/);
+    await page.evaluate(() => new Promise((done) => setTimeout(done, 0)));
+    assert.equal(await armed.evaluate((b) => b.isConnected && b === document.activeElement), true);
+    await bin.click();
+    await page.waitForFunction(() => document.querySelectorAll(".conversation, .message").length === 0);
+    steps.next(2);
+  }));
+
 test("a conversation that is deleted in one tab is not brought back by another that reads its answer", () =>
   withPage({}, async ({ fake, page, context }) => {
     const steps = new Steps();

@@ -9,6 +9,8 @@ export class Sidebar {
   #list = h("div", { class: "conversations" });
   #search;
   #onOpen;
+  #drawn = "";
+  #armed = null; // the conversation whose next press on the bin deletes it
 
   constructor(chat, { onOpen, onData, onHelp, note }) {
     this.#chat = chat;
@@ -54,11 +56,21 @@ export class Sidebar {
 
   #draw() {
     if (this.#list.querySelector(".rename") !== null) return; // drawn when the new title is there
-    const focused = this.#list.contains(document.activeElement)
-      ? document.activeElement.closest("[data-id]")?.dataset.id
-      : null;
     const words = this.#search.value.trim().toLowerCase();
     const heads = this.#chat.heads.filter((c) => c.title.toLowerCase().includes(words));
+    // An answer that grows, here or in another tab, changes nothing that is seen, and must not take
+    // a button from under the pointer.
+    const seen = JSON.stringify([
+      words === "",
+      this.#armed,
+      this.#chat.shown.id,
+      heads.map((c) => [c.id, c.title, dayGroup(c.updated), c.isAnswering === true]),
+    ]);
+    if (seen === this.#drawn) return;
+    this.#drawn = seen;
+    const active = this.#list.contains(document.activeElement) ? document.activeElement : null;
+    const item = active?.closest("[data-id]");
+    const place = item ? [...item.querySelectorAll("button")].indexOf(active) : -1;
     const groups = [];
     let group = null;
     for (const head of heads) {
@@ -78,7 +90,10 @@ export class Sidebar {
             ),
           ]),
     );
-    if (focused) this.#list.querySelector(`[data-id="${focused}"] button`)?.focus();
+    if (place < 0) return;
+    const again = this.#list.querySelectorAll(`[data-id="${item.dataset.id}"] button`);
+    again[0]?.focus(); // the others are shown in an item that has the focus
+    again[place]?.focus();
   }
 
   #item(head) {
@@ -108,7 +123,7 @@ export class Sidebar {
         "span",
         { class: "item-actions" },
         iconButton("edit", `Rename ${head.title}`, () => this.#rename(head)),
-        iconButton("trash", `Delete ${head.title}`, (e) => this.#delete(head, e.currentTarget)),
+        this.#bin(head),
       ),
     );
   }
@@ -121,6 +136,7 @@ export class Sidebar {
       isDone = true;
       const title = input.value.trim();
       item.replaceChildren();
+      this.#drawn = "";
       if (save && title !== "") this.#chat.rename(head.id, title);
       this.#draw();
     };
@@ -144,20 +160,28 @@ export class Sidebar {
   }
 
   // The second press deletes.
-  #delete(head, button) {
-    if (button.classList.contains("is-armed")) {
+  #bin(head) {
+    const isArmed = this.#armed === head.id;
+    const bin = iconButton("trash", `Delete ${head.title}${isArmed ? " for good?" : ""}`, () => this.#delete(head));
+    if (isArmed) {
+      bin.classList.add("is-armed");
+      bin.replaceChildren("Delete?");
+    }
+    return bin;
+  }
+
+  #delete(head) {
+    if (this.#armed === head.id) {
+      this.#armed = null;
       this.#chat.remove(head.id);
       return;
     }
-    button.classList.add("is-armed");
-    button.setAttribute("aria-label", `Delete ${head.title} for good?`);
-    button.replaceChildren("Delete?");
-    const disarm = () => {
-      button.classList.remove("is-armed");
-      button.setAttribute("aria-label", `Delete ${head.title}`);
-      button.replaceChildren(icon("trash"));
-    };
-    button.addEventListener("blur", disarm, { once: true });
-    setTimeout(disarm, 4000);
+    this.#armed = head.id;
+    this.#draw();
+    setTimeout(() => {
+      if (this.#armed !== head.id) return;
+      this.#armed = null;
+      this.#draw();
+    }, 4000);
   }
 }
