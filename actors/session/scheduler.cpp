@@ -48,7 +48,8 @@ scheduler::~scheduler() {
 result<std::unique_ptr<scheduler>> scheduler::create(const parts& p,
                                                      const session_options& options) {
   LARQL_TRY_VOID(check(options));
-  LARQL_TRY(auto run, generate::executor::create(p.model, p.compute, p.experts, {options.chunk, 1, false, options.predispatch}));
+  LARQL_TRY(auto run, generate::executor::create(p.model, p.compute, p.experts,
+                                                 {options.chunk, 1, false, options.predispatch}));
   auto out = std::unique_ptr<scheduler>{new scheduler{p, options, std::move(run)}};
   // The options of a sequence are checked where it is made.
   LARQL_TRY(const auto probe, out->new_sequence());

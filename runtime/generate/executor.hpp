@@ -34,8 +34,8 @@ struct executor_options {
   std::uint32_t chunk = 256;          ///< most prompt tokens per pass
   std::uint32_t chunks_in_flight = 1; ///< of one prompt, at most
   bool adapts = false; ///< chunks become smaller, and fewer in flight, where that is faster
-  /// Passes ask for the experts of all layers together, so many times (experts/predispatch.hpp), and
-  /// are approximate; 0: layer after layer. A prompt's chunks do not overlap then.
+  /// Passes ask for the experts of all layers together, so many times (experts/predispatch.hpp),
+  /// and are approximate; 0: layer after layer. A prompt's chunks do not overlap then.
   std::uint32_t predispatch = 0;
 };
 
