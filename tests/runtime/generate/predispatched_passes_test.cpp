@@ -219,29 +219,26 @@ TEST_F(PredispatchedPasses, AStopEndsAPassWhereverItIs) {
   const auto all = text(4);
   const auto e = with(2);
   const auto expected = after(*e, all);
-  auto steps = 0u;
-  for (auto stop_at = 0u; stop_at == 0 || steps == stop_at; ++stop_at) {
-    SCOPED_TRACE(stop_at);
+  auto stopped = 0u; // passes
+  for (auto is_whole = false; !is_whole; ++stopped) {
+    SCOPED_TRACE(stopped);
     const auto s = model_->new_sequence();
     auto p = running_pass{model_->model().config};
     auto stop = std::stop_source{};
     const executor::part part[] = {{s.get(), all, {}, stop.get_token()}};
     ASSERT_TRUE(succeeds(e->begin(p, part)));
-    for (steps = 0; !e->is_done(p) && steps < stop_at; ++steps)
+    for (auto steps = 0u; !e->is_done(p) && steps < stopped; ++steps)
       ASSERT_TRUE(succeeds(e->advance(p)));
-    if (e->is_done(p)) {
-      e->finish(p);
-      break;
-    }
+    is_whole = e->is_done(p);
     stop.request_stop();
     while (p.is_active() && !e->is_done(p))
       (void) e->advance(p);
     if (p.is_active())
       e->finish(p);
-    EXPECT_EQ(s->size() % 4, 0u);
+    EXPECT_TRUE(s->size() == 0 || s->size() == all.size());
     EXPECT_EQ(after(*e, all), expected);
   }
-  EXPECT_GT(steps, 2 * layers);
+  EXPECT_GT(stopped, 3 * layers);
 }
 
 TEST_F(PredispatchedPasses, APartThatIsStoppedLeavesTheOthersAsTheyAre) {
@@ -249,8 +246,8 @@ TEST_F(PredispatchedPasses, APartThatIsStoppedLeavesTheOthersAsTheyAre) {
   for (const auto dispatches : {2u, layers}) {
     const auto e = with(dispatches, 64);
     const auto expected_first = after(*e, first), expected_last = after(*e, last_one);
-    auto steps = 0u;
-    for (auto stop_at = 0u; stop_at == 0 || steps == stop_at; ++stop_at) {
+    auto stop_at = 0u; // step
+    for (auto is_whole = false; !is_whole; ++stop_at) {
       SCOPED_TRACE(fmt::format("{} dispatches, stopped at step {}", dispatches, stop_at));
       const auto a = model_->new_sequence(), b = model_->new_sequence(), c = model_->new_sequence();
       auto p = running_pass{model_->model().config};
@@ -258,19 +255,18 @@ TEST_F(PredispatchedPasses, APartThatIsStoppedLeavesTheOthersAsTheyAre) {
       const executor::part parts[] = {
           {a.get(), first}, {b.get(), stopped, {}, stop.get_token()}, {c.get(), last_one}};
       ASSERT_TRUE(succeeds(e->begin(p, parts)));
-      for (steps = 0; !e->is_done(p); ++steps) {
+      for (auto steps = 0u; !e->is_done(p); ++steps) {
         if (steps == stop_at)
           stop.request_stop();
         ASSERT_TRUE(succeeds(e->advance(p)));
       }
-      steps = std::min(steps, stop_at);
+      is_whole = !stop.stop_requested();
       e->finish(p);
       EXPECT_EQ(last(*e, *a), expected_first);
       EXPECT_EQ(last(*e, *c), expected_last);
-      if (stop_at == 0) {
-        EXPECT_EQ(b->size(), 0u);
-      }
+      EXPECT_EQ(b->size() == 0, p.is_left_out(1));
     }
+    EXPECT_GT(stop_at, 3 * layers);
   }
 }
 
