@@ -30,7 +30,8 @@ void add_runtime_options(command_parser& command, runtime_options& o) {
   command.add_option("model", o.vindex,
                      "Vindex, GGUF, checkpoint, hf:// (default: by --topology)\n"
                      "A file or a directory of this machine, or hf://OWNER/NAME of the Hub.");
-  command.add_option("-t,--threads", o.threads, "Threads for computing (default: one per core)");
+  command.add_option("-t,--threads", o.threads, "Threads (default: one per core)")
+      .group("Computing");
   add_cluster_flags(command, o.cluster);
   command.add_option("--kv", o.kv, "Numbers of the KV cache")
       .one_of({"f16", "f32"})

@@ -147,8 +147,9 @@ TEST_F(PredispatchedPasses, APassBehindAnotherOneWaitsForItsEnd) {
   while (!e->is_done(a)) {
     EXPECT_TRUE(e->would_wait(b));
     ASSERT_TRUE(succeeds(e->advance(a)));
-    if (!e->is_done(c)) // another sequence takes turns with it
+    if (!e->is_done(c)) { // another sequence takes turns with it
       ASSERT_TRUE(succeeds(e->advance(c)));
+    }
   }
   EXPECT_FALSE(e->would_wait(b));
   e->finish(a);
