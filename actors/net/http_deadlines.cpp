@@ -2,7 +2,19 @@
 
 #include <algorithm>
 
+#include <sys/socket.h>
+
 namespace larql::actors {
+
+namespace {
+
+// All was read that the client has sent, and nothing more will come.
+bool is_at_end(int fd) {
+  char next = 0;
+  return ::recv(fd, &next, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+} // namespace
 
 void http_deadlines::enter(int fd, phase what) {
   if (const auto it = connections_.find(fd); it != connections_.end())
@@ -21,7 +33,7 @@ void http_deadlines::close_overdue(clock::time_point now, bool hurry) const {
     }
     if (c.what != phase::body && (crowded || hurry))
       limit = std::min(limit, options_.crowded_timeout);
-    if (now - c.since >= limit)
+    if (now - c.since >= limit || is_at_end(fd))
       hang_up(fd); // the library sees the end and cleans up
   }
 }

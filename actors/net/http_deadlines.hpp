@@ -1,5 +1,6 @@
-// Which connections of an HTTP server take too long. The library's own timeout counts from the last
-// byte, which a slow client can put off for ever.
+// Which connections of an HTTP server take too long, or have no request and get none any more. The
+// library's own timeout counts from the last byte, which a slow client can put off for ever, and it
+// does not notice an end that comes together with the bytes before it.
 //
 // Threads   The server's.
 
@@ -30,7 +31,8 @@ public:
   void enter(int fd, phase what);
   [[nodiscard]] std::size_t size() const noexcept { return connections_.size(); }
 
-  /// Hangs up on those that are overdue. `hurry`: no new request is wanted.
+  /// Hangs up on those that are overdue, and on those that wait for a request whose client has
+  /// closed its side. `hurry`: no new request is wanted.
   void close_overdue(clock::time_point now, bool hurry) const;
 
 private:

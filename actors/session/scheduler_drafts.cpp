@@ -53,7 +53,7 @@ double scheduler::plan_drafts(std::span<member> members, std::span<live_answer* 
       continue;
     if (a->drafts.drafters.empty())
       a->drafts = speculator_.begin(a->request->call.request.client);
-    wishes.push_back({&a->drafts, a->tokens, &*a->generation});
+    wishes.push_back({&a->drafts, {a->tokens, a->sequence.get()}, &*a->generation});
   }
   const auto took = speculator_.plan(wishes, rows);
   for (auto& m : members)

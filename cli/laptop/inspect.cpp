@@ -5,6 +5,7 @@
 #include "cli/support/model_path.hpp"
 #include "runtime/base/mapped_file.hpp"
 #include "runtime/vindex/checksums.hpp"
+#include "runtime/vindex/drafter.hpp"
 #include "runtime/vindex/format.hpp"
 #include "runtime/vindex/layer_file.hpp"
 #include "runtime/vindex/manifest.hpp"
@@ -159,6 +160,11 @@ result<inspection> inspect(const std::string& model) {
   LARQL_TRY_VOID(
       add(look_at(files, "dense", vindex::dense_file, vindex::dense_manifest_file), out.parts));
   LARQL_TRY_VOID(add(look_at(files, "norms", vindex::norms_file, "", "F32"), out.parts));
+  LARQL_TRY(const auto drafter, vindex::read_drafter(dir, out.model));
+  if (drafter)
+    LARQL_TRY_VOID(
+        add(look_at(files, "drafter", vindex::drafter_weights_file, vindex::drafter_manifest_file),
+            out.parts));
   LARQL_TRY(out.bank, look_at_experts(files, out.model, out.here));
   for (const auto name :
        {vindex::tokenizer_file, vindex::chat_template_file, vindex::generation_config_file})

@@ -15,7 +15,7 @@ namespace larql::cli {
 
 struct speculation_flags {
   std::string speculate = "off"; ///< auto, off, or a number of drafts
-  std::vector<std::string> draft = {"suffix"};
+  std::vector<std::string> draft = {"auto"};
 };
 
 /// Declares both. The default is auto.
@@ -33,7 +33,7 @@ struct drafting_place {
 /// defaults
 [[nodiscard]] speculation::options speculation_of(const speculation_flags& flags,
                                                   const vindex::model_config& model);
-/// Who makes them. Fails if a draft model cannot be opened, or has another vocabulary.
+/// Who makes them. Fails if a drafter that was named cannot be opened, or has another vocabulary.
 [[nodiscard]] result<std::vector<std::shared_ptr<speculation::drafter_source>>>
 drafters_of(const speculation_flags& flags, const drafting_place& where);
 

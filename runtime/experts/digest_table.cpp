@@ -1,15 +1,10 @@
 #include "runtime/experts/digest_table.hpp"
 
-#include "runtime/base/file_lock.hpp"
+#include "runtime/vindex/checksums_lock.hpp"
 #include "runtime/vindex/format.hpp"
 #include "runtime/vindex/storage.hpp"
 
 #include <algorithm>
-#include <cerrno>
-#include <chrono>
-#include <fcntl.h>
-#include <thread>
-#include <unistd.h>
 
 namespace larql::experts {
 
@@ -17,40 +12,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view lock_file = ".checksums.lock";
 constexpr std::uint64_t step_bytes = 1 << 20;
-constexpr auto poll = std::chrono::milliseconds{20};
 
 failure stopped() {
   return fail(errc::cancelled, "stopped before all digests were computed");
 }
-
-/// Held while checksums.json is read and written anew.
-class table_lock {
-public:
-  static result<table_lock> take(const fs::path& dir) {
-    auto out = table_lock{};
-    const auto path = dir / lock_file;
-    out.fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (out.fd_ < 0)
-      return fail(errc::io, "{}: open: {}", path.string(), errno_text(errno));
-    for (;;) {
-      LARQL_TRY(const auto locked, try_lock(out.fd_, path));
-      if (locked)
-        return out;
-      std::this_thread::sleep_for(poll); // a write of some kilobytes
-    }
-  }
-  table_lock(table_lock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  ~table_lock() {
-    if (fd_ >= 0)
-      ::close(fd_);
-  }
-
-private:
-  table_lock() = default;
-  int fd_ = -1;
-};
 
 // What an expert's digest covers, as it would stand in a layer file.
 result<sha256_digest> digest_of(const vindex::stored_file& in, const vindex::layer_header& h,
@@ -72,7 +38,7 @@ result<sha256_digest> digest_of(const vindex::stored_file& in, const vindex::lay
 using expert_digests = std::vector<std::pair<std::uint32_t, sha256_digest>>;
 
 result<void> save(const fs::path& dir, std::uint32_t layer, const expert_digests& found) {
-  LARQL_TRY(const auto lock, table_lock::take(dir));
+  LARQL_TRY(const auto lock, vindex::checksums_lock::take(dir));
   LARQL_TRY(auto sums, vindex::read_checksums(dir));
   if (!sums || !sums->layers.contains(layer))
     return fail(errc::mismatch, "{}: {} was taken away or changed", dir.string(),

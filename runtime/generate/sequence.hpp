@@ -117,6 +117,8 @@ public:
   /// forgotten. Fails, and changes nothing, if there is no memory.
   [[nodiscard]] result<void> accept(std::span<const std::uint32_t> branch);
 
+  [[nodiscard]] const gemma4::kv_cache& cache() const noexcept { return cache_; }
+
   // ---- for the executor -------------------------------------------------------------------------
 
   [[nodiscard]] gemma4::kv_cache& cache() noexcept { return cache_; }

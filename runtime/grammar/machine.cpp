@@ -20,30 +20,7 @@ std::size_t hash_of(std::span<const place::position> positions) {
   return hash;
 }
 
-// Beyond this many, finding a position among others takes too long one by one.
-constexpr std::size_t many = machine::max_nodes;
-
 } // namespace
-
-place near(const place& from, const network& net, std::uint32_t symbols) {
-  // The run that is under way may end without a further symbol.
-  const auto margin = symbols + 1;
-  auto out = from;
-  for (auto& f : out.frames) {
-    if (f.count == 0)
-      continue;
-    const auto& n = net.nodes[f.node];
-    // f.count - 1 runs are complete.
-    const auto done = f.count - 1;
-    auto least = done;
-    if (done < n.min)
-      least = n.min > margin ? n.min - margin : 0;
-    else if (n.max != unbounded)
-      least = std::max(n.min, n.max > margin ? n.max - margin : 0);
-    f.count = std::max(done, least) + 1;
-  }
-  return out;
-}
 
 std::size_t machine::frame_hash::operator()(const place::frame& f) const noexcept {
   return mix(mix(f.count, f.node), f.below);
@@ -135,23 +112,22 @@ machine::state machine::remember(std::vector<place::position> positions) {
 // ---- free moves ---------------------------------------------------------------------------------
 
 void machine::open_up(known_state& s) {
-  waiting_.clear();
+  waiting_.assign(s.positions.rbegin(), s.positions.rend());
   seen_.clear();
-  for (auto it = s.positions.rbegin(); it != s.positions.rend(); ++it)
-    waiting_.push_back(*it);
-  while (!waiting_.empty() && seen_.size() < 4 * many) {
+  for (auto visits = std::size_t{0}; !waiting_.empty() && visits < max_visits;) {
     const auto p = waiting_.back();
     waiting_.pop_back();
+    work_ += visit_work;
     const auto& n = net_->nodes[p.node];
-    if (depth(p.stack) + n.need > max_depth || n.need == unbounded ||
-        std::find(seen_.begin(), seen_.end(), p) != seen_.end())
+    if (depth(p.stack) + n.need > max_depth || n.need == unbounded || !seen_.insert(p))
       continue;
-    seen_.push_back(p);
+    ++visits;
     switch (n.what) {
     case network::kind::step: {
       if (n.edges > 0 && s.open.size() < max_nodes)
         s.open.push_back(p);
       const auto moves = net_->free_moves_of(n);
+      work_ += moves.size();
       for (auto i = moves.size(); i-- > 0;)
         waiting_.push_back({moves[i], p.stack});
       break;
@@ -184,18 +160,33 @@ void machine::visit_repeat(node_id node, std::uint32_t count, std::uint32_t stac
     waiting_.push_back({n.callee, push({stack, node, count + 1})});
 }
 
+// All symbols between those at which some edge begins or ends take the same edges.
 machine::state machine::compute_next(state from, symbol s) {
-  ++work_;
   auto to = std::vector<place::position>{};
-  for (const auto& p : states_[from].open)
-    for (const auto& e : net_->edges_of(net_->nodes[p.node]))
-      if (e.first <= s && s <= e.last) {
-        const auto q = place::position{e.to, p.stack};
-        if (to.size() < max_nodes && std::find(to.begin(), to.end(), q) == to.end())
-          to.push_back(q);
+  auto first = symbol{0}, last = symbol{symbol_count - 1};
+  seen_.clear();
+  work_ += step_work;
+  for (const auto& p : states_[from].open) {
+    for (const auto& e : net_->edges_of(net_->nodes[p.node])) {
+      ++work_;
+      if (e.first > s) {
+        last = std::min(last, static_cast<symbol>(e.first - 1));
+        break; // as do those behind it
       }
+      if (e.last < s) {
+        first = std::max(first, static_cast<symbol>(e.last + 1));
+        continue;
+      }
+      first = std::max(first, e.first);
+      last = std::min(last, e.last);
+      const auto q = place::position{e.to, p.stack};
+      if (to.size() < max_nodes && seen_.insert(q))
+        to.push_back(q);
+    }
+  }
   const auto id = to.empty() ? dead : remember(std::move(to));
-  rows_[std::size_t{from} * symbol_count + s] = id;
+  const auto row = rows_.begin() + static_cast<std::ptrdiff_t>(from) * symbol_count;
+  std::fill(row + first, row + last + 1, id);
   return id;
 }
 

@@ -3,7 +3,8 @@
 // A text may stand at several nodes at once, each with a stack of calls that are not complete. A
 // state (`place`) is the list of these, as a value of its own. For speed, the machine remembers
 // every state it has seen, under a number, and for every symbol which state follows: a step that
-// was made once costs one look-up. What it remembers is forgotten when it becomes too much.
+// was made once costs one look-up, and symbols that the same edges take are one step. What it
+// remembers is forgotten when it becomes too much.
 //
 // Order     States, and what is left out where a bound is met, depend on the text alone, not on
 //           what the machine has seen before.
@@ -14,6 +15,8 @@
 #pragma once
 
 #include "runtime/grammar/network.hpp"
+#include "runtime/grammar/place.hpp"
+#include "runtime/grammar/position_set.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -23,36 +26,6 @@
 #include <vector>
 
 namespace larql::grammar {
-
-/// Where a text stands in a network. Copied in well below a microsecond.
-struct place {
-  static constexpr std::uint32_t no_stack = ~0u;
-
-  /// A call that is not complete.
-  struct frame {
-    std::uint32_t below = no_stack; ///< number of a frame before it
-    node_id node = 0;               ///< where to go on
-    std::uint32_t count = 0;        ///< of a repeat: the run that is under way, from 1; else 0
-
-    friend bool operator==(const frame&, const frame&) = default;
-  };
-  /// A node, and the innermost frame.
-  struct position {
-    node_id node = 0;
-    std::uint32_t stack = no_stack;
-
-    friend bool operator==(const position&, const position&) = default;
-  };
-
-  std::vector<frame> frames;
-  std::vector<position> positions; ///< empty: no text can follow, and this one is none
-
-  friend bool operator==(const place&, const place&) = default;
-};
-
-/// The same place as far as texts of at most `symbols` symbols can tell: counts of repeats that are
-/// further than that from their bounds are moved together.
-[[nodiscard]] place near(const place& from, const network& net, std::uint32_t symbols);
 
 class machine {
 public:
@@ -76,6 +49,11 @@ public:
     const auto known = rows_[std::size_t{from} * symbol_count + s];
     return known != unknown ? known : compute_next(from, s);
   }
+  /// The same, but dead if the step was never made.
+  [[nodiscard]] state known_next(state from, symbol s) const noexcept {
+    const auto known = rows_[std::size_t{from} * symbol_count + s];
+    return known != unknown ? known : dead;
+  }
   /// The text so far is complete.
   [[nodiscard]] bool accepts(state s) const noexcept { return states_[s].accepts; }
   /// What text may follow and lead to this state again; `reach`: as far as that many characters.
@@ -86,11 +64,15 @@ public:
     return states_.size() >= max_states || frames_.size() >= max_frames;
   }
   void reset();
-  /// Steps that were not known before, since the begin.
+  /// What steps that were not known have cost since the begin, in edges that were looked at.
   [[nodiscard]] std::uint64_t work() const noexcept { return work_; }
 
 private:
   static constexpr std::size_t max_frames = 65'536;
+  static constexpr std::size_t max_visits = 4 * max_nodes; // of free moves into one state
+  // What a step and a position reached freely cost, in edges that are looked at.
+  static constexpr std::uint64_t step_work = 200;
+  static constexpr std::uint64_t visit_work = 8;
   static constexpr state unknown = ~0u;
 
   struct known_frame {
@@ -123,7 +105,7 @@ private:
   std::unordered_multimap<std::size_t, state> state_ids_; // by a hash of the positions
   std::vector<state> rows_;                               // symbol_count for each state
   std::vector<place::position> waiting_;                  // of open_up
-  std::vector<place::position> seen_;
+  position_set seen_{std::size_t{8} * max_nodes};
   std::uint64_t work_ = 0;
 };
 

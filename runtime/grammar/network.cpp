@@ -166,6 +166,9 @@ result<network> network_builder::finish(node_id start) {
   for (auto& d : nodes_) {
     d.node.first_edge = static_cast<std::uint32_t>(out.edges.size());
     d.node.first_free = static_cast<std::uint32_t>(out.free_moves.size());
+    std::stable_sort(
+        d.edges.begin(), d.edges.end(),
+        [](const network::edge& a, const network::edge& b) { return a.first < b.first; });
     // Where there is no way to the end, nothing leads to.
     for (const auto& e : d.edges)
       if (nodes_[e.to].node.need != unbounded)

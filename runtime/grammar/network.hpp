@@ -68,6 +68,7 @@ struct network {
   std::vector<node_id> free_moves;
   node_id start = 0;
 
+  /// In the order of their first symbols.
   [[nodiscard]] std::span<const edge> edges_of(const node& n) const noexcept {
     return std::span{edges}.subspan(n.first_edge, n.edges);
   }

@@ -22,6 +22,13 @@ result<const source_tensor*> checkpoint::find(const std::string& key,
   return &it->second;
 }
 
+std::string stamp_of(const std::filesystem::path& path) {
+  auto error = std::error_code{};
+  const auto time = std::filesystem::last_write_time(path, error).time_since_epoch().count();
+  return fmt::format("{}:{}:{};", path.filename().string(), std::filesystem::file_size(path, error),
+                     time);
+}
+
 std::string identity_of(std::span<const std::string> contents) {
   auto hash = sha256{};
   auto text = std::string{"larql-content-1\n"};

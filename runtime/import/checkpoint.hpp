@@ -47,6 +47,9 @@ struct source_part {
   std::string content = {};
 };
 
+/// What of a file changes when it does, for checkpoint::fingerprint: "m.gguf:4096:1764507600;".
+[[nodiscard]] std::string stamp_of(const std::filesystem::path& path);
+
 /// The identity of a source whose files have these names of content, in their order.
 [[nodiscard]] std::string identity_of(std::span<const std::string> contents);
 

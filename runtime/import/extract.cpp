@@ -4,7 +4,7 @@
 #include "runtime/base/json.hpp"
 #include "runtime/base/unfinished_directory.hpp"
 #include "runtime/import/extract_plan.hpp"
-#include "runtime/import/rewritten_file.hpp"
+#include "runtime/import/write_piece.hpp"
 #include "runtime/import/write_texts.hpp"
 #include "runtime/vindex/checksums.hpp"
 #include "runtime/vindex/directory.hpp"
@@ -17,8 +17,6 @@ namespace larql::import {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::uint64_t chunk_bytes = 8 << 20; // of output, converted and written at a time
 
 // Room beside the large files: manifests, tokenizer, checksums, blocks of the file system.
 constexpr std::uint64_t spare_bytes = 64 << 20;
@@ -99,20 +97,10 @@ private:
   }
 
   result<void> write(const piece& p, vindex::checksum_writer& out) {
-    const auto row_bytes = p.to.row_bytes();
-    const auto step = std::max<std::uint64_t>(chunk_bytes / row_bytes, 1);
-    for (auto row = p.first_row; row < p.first_row + p.rows; row += step) {
-      const auto end = std::min(row + step, p.first_row + p.rows);
-      buffer_.resize((end - row) * row_bytes);
-      LARQL_TRY_VOID(convert_piece(p, row - p.first_row, end - p.first_row, buffer_, pool_));
-      LARQL_TRY_VOID(out.write(buffer_));
-      const auto in_bytes = quant::row_bytes(p.tensor->format, p.tensor->cols());
-      release_pages(p.tensor->data.subspan(row * in_bytes, (end - row) * in_bytes));
-      progress_.done_bytes += buffer_.size();
-      if (options_.on_progress && !options_.on_progress(progress_))
-        return fail(errc::cancelled, "stopped; the same command goes on from here");
-    }
-    return {};
+    return write_piece(p, out, pool_, buffer_, [this](std::uint64_t bytes) {
+      progress_.done_bytes += bytes;
+      return !options_.on_progress || options_.on_progress(progress_);
+    });
   }
 
   const extract_plan& plan_;
@@ -127,11 +115,13 @@ private:
 
 // What an unfinished directory must have been made of to be continued.
 std::string state_text(const checkpoint& source, const extract_options& options) {
-  const auto state = json{
+  auto state = json{
       {"version", 2},
       {"source", source.fingerprint},
       {"quant", options.quant == vindex::quant_kind::q4k ? "q4k" : "lossless"},
   };
+  if (!options.beside.empty())
+    state["beside"] = options.beside;
   // File names need not be UTF-8.
   return state.dump(-1, ' ', false, json::error_handler_t::replace);
 }

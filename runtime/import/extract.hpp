@@ -38,6 +38,9 @@ struct extract_options {
   /// Called with the directory when all files are in it and before it gets its real name. After a
   /// failure or a stop the same command calls it again.
   std::function<result<void>(const std::filesystem::path&)> last_step = {};
+  /// What last_step makes of another source: an unfinished directory with another one is not
+  /// continued.
+  std::string beside = {};
 };
 
 [[nodiscard]] result<void> extract(const checkpoint& source,

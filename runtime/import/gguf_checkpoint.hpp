@@ -7,6 +7,7 @@
 #pragma once
 
 #include "runtime/import/checkpoint.hpp"
+#include "runtime/import/gguf_parts.hpp"
 
 #include <filesystem>
 #include <optional>
@@ -14,14 +15,6 @@
 #include <vector>
 
 namespace larql::import {
-
-/// "model-00002-of-00003.gguf" is a part of a split file: stem "model", of 3 parts.
-struct split_name {
-  std::string stem;
-  unsigned parts = 0;
-};
-/// Nothing for a name that is none of a part.
-[[nodiscard]] std::optional<split_name> parse_split_name(const std::filesystem::path& path);
 
 struct gguf_options {
   /// Also make the text files: tokenizer, chat template, sampling defaults. That takes a second for

@@ -13,7 +13,8 @@ using vindex::model_config;
 
 class config_reader {
 public:
-  explicit config_reader(const gguf_metadata& m) : m_(m) {}
+  config_reader(const gguf_metadata& m, std::string_view architecture)
+      : m_(m), architecture_(architecture) {}
 
   result<model_config> read() {
     LARQL_TRY_VOID(check_architecture());
@@ -30,13 +31,13 @@ public:
     LARQL_TRY(c.dense_width, u32("feed_forward_length"));
     LARQL_TRY_VOID(heads(c));
     LARQL_TRY(c.window, u32("attention.sliding_window"));
-    if (m_.has(gguf_key("context_length"))) {
-      LARQL_TRY(const auto n, m_.unsigned_integer(gguf_key("context_length")));
+    if (m_.has(key_of("context_length"))) {
+      LARQL_TRY(const auto n, m_.unsigned_integer(key_of("context_length")));
       c.trained_context = static_cast<std::uint32_t>(std::min<std::uint64_t>(n, UINT32_MAX));
     }
     LARQL_TRY(c.experts, u32("expert_count"));
     LARQL_TRY(c.top_k, u32("expert_used_count"));
-    LARQL_TRY(const auto eps, m_.number(gguf_key("attention.layer_norm_rms_epsilon")));
+    LARQL_TRY(const auto eps, m_.number(key_of("attention.layer_norm_rms_epsilon")));
     c.rms_eps = static_cast<float>(eps);
     LARQL_TRY(c.rope_base, number_or("rope.freq_base", 1e4));
     LARQL_TRY(c.rope_local_base, number_or("rope.freq_base_swa", 1e4));
@@ -49,6 +50,32 @@ public:
     return c;
   }
 
+  // Keys have the names of the model's. How many heads have keys and values is the model's matter.
+  result<vindex::drafter_config> read_drafter() {
+    LARQL_TRY_VOID(check_architecture());
+    auto c = model_config{};
+    auto out = vindex::drafter_config{};
+    LARQL_TRY(c.layers, u32("block_count"));
+    layers_ = c.layers;
+    LARQL_TRY(c.hidden, u32("embedding_length"));
+    LARQL_TRY(out.dense_width, u32("feed_forward_length"));
+    LARQL_TRY(out.target.hidden, u32("embedding_length_out"));
+    LARQL_TRY_VOID(heads(c));
+    LARQL_TRY_VOID(layer_kinds(c));
+    LARQL_TRY(out.target.window, u32("attention.sliding_window"));
+    LARQL_TRY(const auto eps, m_.number(key_of("attention.layer_norm_rms_epsilon")));
+    LARQL_TRY(out.target.rope_base, number_or("rope.freq_base", 1e4));
+    LARQL_TRY(out.target.rope_local_base, number_or("rope.freq_base_swa", 1e4));
+    LARQL_TRY_VOID(check_rope(c));
+    out.hidden = c.hidden;
+    out.q_heads = c.q_heads;
+    out.sliding = c.sliding;
+    out.rms_eps = static_cast<float>(eps);
+    out.target.head_dim = c.head_dim;
+    out.target.global_head_dim = c.global_head_dim;
+    return out;
+  }
+
 private:
   result<void> check_architecture() const {
     LARQL_TRY(const auto architecture, m_.string("general.architecture"));
@@ -57,15 +84,24 @@ private:
                   "{}: general.architecture is \"clip\": this is the image part of a model "
                   "(mmproj); its text part is another GGUF file",
                   m_.file_name());
-    if (architecture != "gemma4")
-      return fail(errc::unsupported, "{}: general.architecture is \"{}\", expected \"gemma4\"",
-                  m_.file_name(), architecture);
+    if (architecture_ == "gemma4" && architecture == vindex::drafter_kind)
+      return fail(errc::unsupported,
+                  "{}: general.architecture is \"{}\": this is a drafter, which goes into the "
+                  "vindex of its model: `larql extract {} -o MODEL.vindex`",
+                  m_.file_name(), architecture, m_.file_name());
+    if (architecture != architecture_)
+      return fail(errc::unsupported, "{}: general.architecture is \"{}\", expected \"{}\"",
+                  m_.file_name(), architecture, architecture_);
     return {};
+  }
+
+  [[nodiscard]] std::string key_of(std::string_view name) const {
+    return fmt::format("{}.{}", architecture_, name);
   }
 
   // Of a list, the entry of layer 0; the others must be the same.
   result<std::uint64_t> integer(std::string_view name) const {
-    const auto key = gguf_key(name);
+    const auto key = key_of(name);
     if (!m_.is_array(key))
       return m_.unsigned_integer(key);
     LARQL_TRY(const auto list, per_layer(key));
@@ -88,17 +124,17 @@ private:
   result<std::uint32_t> u32(std::string_view name) const {
     LARQL_TRY(const auto n, integer(name));
     if (n > vindex::max_vocab)
-      return fail(errc::corrupt, "{}: key \"{}\" is {}, out of range", m_.file_name(),
-                  gguf_key(name), n);
+      return fail(errc::corrupt, "{}: key \"{}\" is {}, out of range", m_.file_name(), key_of(name),
+                  n);
     return static_cast<std::uint32_t>(n);
   }
 
   result<std::uint32_t> u32_or(std::string_view name, std::uint32_t otherwise) const {
-    return m_.has(gguf_key(name)) ? u32(name) : result<std::uint32_t>{otherwise};
+    return m_.has(key_of(name)) ? u32(name) : result<std::uint32_t>{otherwise};
   }
 
   result<double> number_or(std::string_view name, double otherwise) const {
-    return m_.has(gguf_key(name)) ? m_.number(gguf_key(name)) : result<double>{otherwise};
+    return m_.has(key_of(name)) ? m_.number(key_of(name)) : result<double>{otherwise};
   }
 
   result<void> heads(model_config& c) const {
@@ -117,11 +153,11 @@ private:
     if (found == expected)
       return {};
     return fail(errc::unsupported, "{}: key \"{}\" is {}, expected {} like {}", m_.file_name(),
-                gguf_key(name), found, expected, as);
+                key_of(name), found, expected, as);
   }
 
   result<void> layer_kinds(model_config& c) const {
-    const auto key = gguf_key("attention.sliding_window_pattern");
+    const auto key = key_of("attention.sliding_window_pattern");
     if (m_.has(key) && !m_.is_array(key)) {
       LARQL_TRY(const auto all, m_.number(key));
       if (all != 0 && all != 1)
@@ -140,7 +176,7 @@ private:
   // One number for all layers, or one per layer; layers of a kind must agree.
   result<void> kv_heads(model_config& c) const {
     constexpr auto name = std::string_view{"attention.head_count_kv"};
-    const auto key = gguf_key(name);
+    const auto key = key_of(name);
     if (!m_.is_array(key)) {
       LARQL_TRY(c.kv_heads, u32_or(name, c.q_heads));
       c.global_kv_heads = c.kv_heads;
@@ -169,15 +205,19 @@ private:
       LARQL_TRY(const auto n, number_or(name, 0));
       if (n != 0)
         return fail(errc::unsupported, "{}: key \"{}\" is {}; only models with 0 are supported",
-                    m_.file_name(), gguf_key(name), n);
+                    m_.file_name(), key_of(name), n);
     }
+    return check_rope(c);
+  }
+
+  result<void> check_rope(const model_config& c) const {
     for (const auto name : {"rope.scaling.factor", "rope.scale_linear"}) {
       LARQL_TRY(const auto factor, number_or(name, 1));
       if (factor != 1 && factor != 0) // llama.cpp takes 0 for none
         return fail(errc::unsupported, "{}: key \"{}\" is {}; only models with 1 are supported",
-                    m_.file_name(), gguf_key(name), factor);
+                    m_.file_name(), key_of(name), factor);
     }
-    if (const auto key = gguf_key("rope.scaling.type"); m_.has(key)) {
+    if (const auto key = key_of("rope.scaling.type"); m_.has(key)) {
       LARQL_TRY(const auto type, m_.string(key));
       if (type != "none" && type != "linear")
         return fail(errc::unsupported, "{}: key \"{}\" is \"{}\", expected \"none\"",
@@ -190,6 +230,7 @@ private:
   }
 
   const gguf_metadata& m_;
+  std::string_view architecture_;
   std::uint32_t layers_ = 0;
 };
 
@@ -200,7 +241,11 @@ std::string gguf_key(std::string_view name) {
 }
 
 result<model_config> read_gguf_config(const gguf_metadata& metadata) {
-  return config_reader{metadata}.read();
+  return config_reader{metadata, "gemma4"}.read();
+}
+
+result<vindex::drafter_config> read_gguf_drafter_config(const gguf_metadata& metadata) {
+  return config_reader{metadata, vindex::drafter_kind}.read_drafter();
 }
 
 } // namespace larql::import

@@ -10,12 +10,17 @@
 #pragma once
 
 #include "runtime/import/gguf.hpp"
+#include "runtime/vindex/drafter.hpp"
 #include "runtime/vindex/index_json.hpp"
 
 namespace larql::import {
 
 /// What metadata alone says: vocabulary, expert width and whether V is K are told by the tensors.
 [[nodiscard]] result<vindex::model_config> read_gguf_config(const gguf_metadata& metadata);
+
+/// Of a drafter, but for its vocabulary, which its tensors tell, and the rotating part.
+[[nodiscard]] result<vindex::drafter_config>
+read_gguf_drafter_config(const gguf_metadata& metadata);
 
 /// "gemma4.block_count"
 [[nodiscard]] std::string gguf_key(std::string_view name);

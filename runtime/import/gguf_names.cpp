@@ -85,6 +85,12 @@ std::string vindex_key(std::string_view name, std::uint32_t layers) {
   return {};
 }
 
+std::string drafter_key(std::string_view name, std::uint32_t layers) {
+  constexpr auto start = std::string_view{"nextn."};
+  return name.starts_with(start) ? std::string{name.substr(start.size())}
+                                 : vindex_key(name, layers);
+}
+
 bool is_of_other_part(std::string_view name) {
   return std::any_of(std::begin(other_parts), std::end(other_parts),
                      [&](std::string_view p) { return name.starts_with(p); });

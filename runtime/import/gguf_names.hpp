@@ -14,6 +14,9 @@ namespace larql::import {
 /// model of `layers` layers.
 [[nodiscard]] std::string vindex_key(std::string_view gguf_name, std::uint32_t layers);
 
+/// The same for a drafter: "nextn.pre_projection.weight" → "pre_projection.weight".
+[[nodiscard]] std::string drafter_key(std::string_view gguf_name, std::uint32_t layers);
+
 /// Whether a tensor belongs to the parts that see and hear, which a text model does without.
 [[nodiscard]] bool is_of_other_part(std::string_view gguf_name);
 

@@ -5,79 +5,18 @@
 #include "runtime/base/mapped_file.hpp"
 #include "runtime/import/check_texts.hpp"
 #include "runtime/import/hf_config.hpp"
+#include "runtime/import/hf_parts.hpp"
 #include "runtime/import/hf_texts.hpp"
-#include "runtime/import/safetensors.hpp"
-#include "runtime/vindex/checksums.hpp"
 #include "runtime/vindex/format.hpp"
 
 #include <algorithm>
 #include <charconv>
-#include <set>
 
 namespace larql::import {
 
 namespace {
 
 namespace fs = std::filesystem;
-using quant::encoding;
-
-constexpr std::string_view config_file = "config.json";
-constexpr std::string_view whole_file = "model.safetensors";
-constexpr std::string_view shards_file = "model.safetensors.index.json";
-constexpr std::size_t max_shards = 4096;
-
-// ---- files --------------------------------------------------------------------------------------
-
-using weight_map = std::map<std::string, std::string>; // tensor → file
-
-result<weight_map> read_weight_map(const fs::path& path) {
-  LARQL_TRY(const auto index, parse_json_file(path, vindex::max_json_bytes));
-  LARQL_TRY(const json* map, (json_fields{index, path.string()}.object("weight_map")));
-  auto out = weight_map{};
-  auto files = std::set<std::string>{};
-  for (const auto& [tensor, file] : map->items()) {
-    if (!file.is_string() || !vindex::is_file_name(file.get_ref<const std::string&>()))
-      return fail(errc::corrupt, "{}: weight_map: tensor \"{}\" is in {}, which is no file's name",
-                  path.string(), tensor,
-                  file.dump(-1, ' ', true, json::error_handler_t::replace).substr(0, 80));
-    out.emplace(tensor, file.get<std::string>());
-    files.insert(file.get<std::string>());
-  }
-  if (out.empty() || files.size() > max_shards)
-    return fail(errc::corrupt, "{}: weight_map names {} files, expected 1 to {}", path.string(),
-                files.size(), max_shards);
-  return out;
-}
-
-// All files of the checkpoint; each tensor is where the index says.
-result<std::vector<safetensors_file>> open_parts(const fs::path& dir) {
-  auto out = std::vector<safetensors_file>{};
-  LARQL_TRY(const auto sharded, path_exists(dir / shards_file));
-  if (!sharded) {
-    LARQL_TRY(const auto whole, path_exists(dir / whole_file));
-    if (!whole)
-      return fail(errc::not_found, "{}: has neither {} nor {}", dir.string(), whole_file,
-                  shards_file);
-    LARQL_TRY(auto only, safetensors_file::open(dir / whole_file));
-    out.push_back(std::move(only));
-    return out;
-  }
-  LARQL_TRY(auto map, read_weight_map(dir / shards_file));
-  auto names = std::set<std::string>{};
-  for (const auto& [tensor, file] : map)
-    names.insert(file);
-  for (const auto& name : names) {
-    LARQL_TRY(auto part, safetensors_file::open(dir / name));
-    for (const auto& t : part.head().tensors)
-      if (const auto it = map.find(t.name); it != map.end() && it->second == name)
-        map.erase(it);
-    out.push_back(std::move(part));
-  }
-  if (!map.empty())
-    return fail(errc::corrupt, "{}: tensor \"{}\" is not in {}, where {} says it is", dir.string(),
-                map.begin()->first, map.begin()->second, shards_file);
-  return out;
-}
 
 // ---- tensors ------------------------------------------------------------------------------------
 
@@ -109,20 +48,9 @@ constexpr std::string_view layer_names[] = {
 constexpr std::string_view global_names[] = {"embed_tokens.weight", "norm.weight",
                                              "lm_head.weight"};
 
-// How checkpoints of different tools begin the names of the text model; the first that fits.
-constexpr std::string_view prefixes[] = {"model.language_model.model.", "model.language_model.",
-                                         "language_model.model.", "language_model.", "model."};
-
 // Parts of a model that a text model does without.
 constexpr std::string_view other_parts[] = {"vision_tower.", "audio_tower.", "embed_vision.",
                                             "embed_audio.", "multi_modal_projector."};
-
-std::string_view without_prefix(std::string_view name) {
-  for (const auto p : prefixes)
-    if (name.starts_with(p))
-      return name.substr(p.size());
-  return name;
-}
 
 // True for a name that model_config::layers layers can have.
 bool is_text_tensor(std::string_view key, std::uint32_t layers) {
@@ -141,32 +69,11 @@ bool is_text_tensor(std::string_view key, std::uint32_t layers) {
          std::find(std::begin(layer_names), std::end(layer_names), rest) != std::end(layer_names);
 }
 
-result<source_tensor> read_tensor(const safetensors_file& file, std::uint32_t part,
-                                  const safetensor& t) {
-  auto out = source_tensor{};
-  out.name = t.name;
-  out.shape = t.shape;
-  out.data = file.data(t);
-  out.part = part;
-  out.offset = file.head().data_offset + t.begin;
-  if (t.dtype == "BF16")
-    out.format = encoding::bf16;
-  else if (t.dtype == "F16")
-    out.format = encoding::f16;
-  else if (t.dtype == "F32")
-    out.format = encoding::f32;
-  else
-    return fail(errc::unsupported,
-                "{}: tensor \"{}\" has dtype {}; supported are BF16, F16 and F32",
-                file.path().string(), t.name, t.dtype);
-  return out;
-}
-
 result<void> read_tensors(const std::vector<safetensors_file>& parts, checkpoint& out) {
   for (auto p = 0u; p < parts.size(); ++p) {
     const auto& part = parts[p];
     for (const auto& t : part.head().tensors) {
-      const auto key = std::string{without_prefix(t.name)};
+      const auto key = std::string{without_hf_prefix(t.name)};
       const auto other = std::any_of(std::begin(other_parts), std::end(other_parts),
                                      [&](std::string_view o) { return key.starts_with(o); });
       if (other) {
@@ -177,7 +84,7 @@ result<void> read_tensors(const std::vector<safetensors_file>& parts, checkpoint
         return fail(errc::unsupported,
                     "{}: tensor \"{}\" is none of a Gemma 4 mixture-of-experts model of {} layers",
                     part.path().string(), t.name, out.config.layers);
-      LARQL_TRY(auto tensor, read_tensor(part, p, t));
+      LARQL_TRY(auto tensor, read_hf_tensor(part, p, t));
       if (!out.tensors.emplace(key, std::move(tensor)).second)
         return fail(errc::corrupt, "{}: tensor \"{}\" occurs twice", part.path().string(), t.name);
     }
@@ -209,29 +116,12 @@ result<void> add_small_parts(const fs::path& dir, std::vector<source_part>& part
   return {};
 }
 
-std::string stamp(const fs::path& path) {
-  auto error = std::error_code{};
-  const auto time = fs::last_write_time(path, error).time_since_epoch().count();
-  return fmt::format("{}:{}:{};", path.filename().string(), fs::file_size(path, error), time);
-}
-
 } // namespace
-
-result<std::vector<std::string>> shard_names(const fs::path& dir) {
-  LARQL_TRY(const auto sharded, path_exists(dir / shards_file));
-  if (!sharded)
-    return std::vector{std::string{whole_file}};
-  LARQL_TRY(const auto map, read_weight_map(dir / shards_file));
-  auto names = std::set<std::string>{};
-  for (const auto& [tensor, file] : map)
-    names.insert(file);
-  return std::vector<std::string>{names.begin(), names.end()};
-}
 
 std::span<const std::string_view> small_files() noexcept {
   static constexpr std::string_view names[] = {
-      config_file,
-      shards_file,
+      hf_config_file,
+      hf_shards_file,
       vindex::tokenizer_file,
       "tokenizer_config.json",
       "special_tokens_map.json",
@@ -243,13 +133,13 @@ std::span<const std::string_view> small_files() noexcept {
 }
 
 result<checkpoint> open_hf(const fs::path& dir) {
-  LARQL_TRY(const auto has_config, path_exists(dir / config_file));
+  LARQL_TRY(const auto has_config, path_exists(dir / hf_config_file));
   if (!has_config)
     return fail(errc::not_found, "{}: not a Hugging Face checkpoint: it has no {}", dir.string(),
-                config_file);
-  LARQL_TRY(const auto text, read_text_file(dir / config_file, vindex::max_json_bytes));
-  LARQL_TRY(auto config, parse_hf_config(text, (dir / config_file).string()));
-  LARQL_TRY(auto opened, open_parts(dir));
+                hf_config_file);
+  LARQL_TRY(const auto text, read_text_file(dir / hf_config_file, vindex::max_json_bytes));
+  LARQL_TRY(auto config, parse_hf_config(text, (dir / hf_config_file).string()));
+  LARQL_TRY(auto opened, open_hf_parts(dir));
   const auto parts = std::make_shared<std::vector<safetensors_file>>(std::move(opened));
   auto out = checkpoint{};
   out.owner = parts;
@@ -257,15 +147,15 @@ result<checkpoint> open_hf(const fs::path& dir) {
   out.config = std::move(config.model);
   const auto full = fs::absolute(dir).lexically_normal();
   out.config.model = (full.has_filename() ? full : full.parent_path()).filename().string();
-  out.fingerprint = stamp(dir / config_file);
+  out.fingerprint = stamp_of(dir / hf_config_file);
   for (const auto& part : *parts) {
     auto error = std::error_code{};
-    out.fingerprint += stamp(part.path());
+    out.fingerprint += stamp_of(part.path());
     out.parts.push_back({fs::absolute(part.path(), error).lexically_normal(), part.stamp(),
                          hash_bytes(part.head_bytes())});
   }
   LARQL_TRY_VOID(add_small_parts(dir, out.parts));
-  LARQL_TRY_VOID(vindex::check_config(out.config, (dir / config_file).string()));
+  LARQL_TRY_VOID(vindex::check_config(out.config, (dir / hf_config_file).string()));
   LARQL_TRY_VOID(read_tensors(*parts, out));
   LARQL_TRY_VOID(check_values(out));
   // A tied head that is stored all the same is the embeddings once more.

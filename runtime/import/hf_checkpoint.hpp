@@ -10,18 +10,13 @@
 #pragma once
 
 #include "runtime/import/checkpoint.hpp"
+#include "runtime/import/hf_parts.hpp"
 
 #include <filesystem>
 #include <span>
-#include <string>
 #include <string_view>
-#include <vector>
 
 namespace larql::import {
-
-/// The names of the safetensors files of a checkpoint, by its index, which has to be there if the
-/// checkpoint has one; the files have not.
-[[nodiscard]] result<std::vector<std::string>> shard_names(const std::filesystem::path& dir);
 
 /// The names of the small files that a checkpoint is read from, if it has them.
 [[nodiscard]] std::span<const std::string_view> small_files() noexcept;

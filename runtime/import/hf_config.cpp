@@ -57,7 +57,61 @@ public:
     return out;
   }
 
+  // Keys and values are the model's, so that the numbers of theirs are its matter.
+  result<vindex::drafter_config> read_drafter() {
+    LARQL_TRY_VOID(check_drafter_kind());
+    auto out = vindex::drafter_config{};
+    auto c = vindex::model_config{};
+    auto& t = out.target;
+    const std::tuple<const json_fields*, const char*, std::uint32_t*, std::uint32_t> counts[] = {
+        {&text_, "num_hidden_layers", &c.layers, vindex::max_layers},
+        {&text_, "hidden_size", &out.hidden, vindex::max_width},
+        {&text_, "intermediate_size", &out.dense_width, vindex::max_width},
+        {&text_, "num_attention_heads", &out.q_heads, vindex::max_heads},
+        {&text_, "head_dim", &t.head_dim, vindex::max_width},
+        {&text_, "sliding_window", &t.window, UINT32_MAX},
+        {&top_, "backbone_hidden_size", &t.hidden, vindex::max_width},
+    };
+    for (const auto& [from, key, to, max] : counts) {
+      LARQL_TRY(const auto n, from->unsigned_integer(key, max));
+      *to = static_cast<std::uint32_t>(n);
+    }
+    LARQL_TRY(t.global_head_dim, u32_or("global_head_dim", vindex::max_width, t.head_dim));
+    LARQL_TRY(const auto eps, number_or(text_, "rms_norm_eps", 1e-6));
+    LARQL_TRY_VOID(layer_types(c));
+    LARQL_TRY_VOID(rope(c));
+    out.rms_eps = static_cast<float>(eps);
+    out.sliding = c.sliding;
+    t.rope_base = c.rope_base;
+    t.rope_local_base = c.rope_local_base;
+    t.partial_rotary = c.partial_rotary;
+    return out;
+  }
+
 private:
+  result<void> check_drafter_kind() {
+    if (!is_hf_drafter(top_object_))
+      return fail(errc::unsupported, "{}: model_type is not \"gemma4_assistant\"", top_.where());
+    const std::pair<const json_fields*, const char*> off[] = {{&top_, "use_ordered_embeddings"},
+                                                              {&text_, "enable_moe_block"},
+                                                              {&text_, "use_double_wide_mlp"},
+                                                              {&text_, "attention_bias"}};
+    for (const auto& [from, key] : off) {
+      LARQL_TRY(const auto on, boolean_or(*from, key, false));
+      if (on)
+        return fail(errc::unsupported, "{}: {} is true; only drafters with false are supported",
+                    from->where(), key);
+    }
+    LARQL_TRY(const auto tied, boolean_or(top_, "tie_word_embeddings", true));
+    if (!tied)
+      return fail(errc::unsupported,
+                  "{}: tie_word_embeddings is false; only drafters whose "
+                  "embeddings are their output head are supported",
+                  top_.where());
+    LARQL_TRY_VOID(check_activation());
+    return check_not_quantised();
+  }
+
   result<void> check_kind() {
     LARQL_TRY(const auto type, text_.string("model_type"));
     if (type != "gemma4_text" && type != "gemma4")
@@ -80,13 +134,22 @@ private:
         return fail(errc::unsupported, "{}: {} is {}; only models with 0 are supported",
                     text_.where(), key, n);
     }
-    if (text_.has("hidden_activation")) {
-      LARQL_TRY(const auto name, text_.string("hidden_activation"));
-      if (name != "gelu_pytorch_tanh")
-        return fail(errc::unsupported,
-                    "{}: hidden_activation is \"{}\", expected \"gelu_pytorch_tanh\"",
-                    text_.where(), name);
-    }
+    LARQL_TRY_VOID(check_activation());
+    return check_not_quantised();
+  }
+
+  result<void> check_activation() {
+    if (!text_.has("hidden_activation"))
+      return {};
+    LARQL_TRY(const auto name, text_.string("hidden_activation"));
+    if (name != "gelu_pytorch_tanh")
+      return fail(errc::unsupported,
+                  "{}: hidden_activation is \"{}\", expected \"gelu_pytorch_tanh\"", text_.where(),
+                  name);
+    return {};
+  }
+
+  result<void> check_not_quantised() {
     for (const auto* f : {&top_, &text_})
       if (f->has("quantization_config"))
         return fail(errc::unsupported,
@@ -156,15 +219,39 @@ private:
 
 } // namespace
 
-result<hf_config> parse_hf_config(std::string_view text, std::string_view name) {
-  LARQL_TRY(const auto top, parse_json(text, name));
-  if (!top.is_object())
-    return fail(errc::corrupt, "{}: expected a JSON object, found {}", name, top.type_name());
-  // Models that see or hear keep the language model's numbers in a part of their own.
+namespace {
+
+// Models that see or hear, and drafters, keep the language model's numbers in a part of their own.
+template <class F>
+auto read_text_part(const json& top, std::string_view name, F read) {
   const auto part = top.find("text_config");
   if (part != top.end() && part->is_object())
-    return reader{top, *part, name, fmt::format("{}: text_config", name)}.read();
-  return reader{top, top, name, name}.read();
+    return read(reader{top, *part, name, fmt::format("{}: text_config", name)});
+  return read(reader{top, top, name, name});
+}
+
+result<json> parse_config(std::string_view text, std::string_view name) {
+  LARQL_TRY(auto top, parse_json(text, name));
+  if (!top.is_object())
+    return fail(errc::corrupt, "{}: expected a JSON object, found {}", name, top.type_name());
+  return top;
+}
+
+} // namespace
+
+result<hf_config> parse_hf_config(std::string_view text, std::string_view name) {
+  LARQL_TRY(const auto top, parse_config(text, name));
+  return read_text_part(top, name, [](reader r) { return r.read(); });
+}
+
+result<vindex::drafter_config> parse_hf_drafter_config(std::string_view text,
+                                                       std::string_view name) {
+  LARQL_TRY(const auto top, parse_config(text, name));
+  return read_text_part(top, name, [](reader r) { return r.read_drafter(); });
+}
+
+bool is_hf_drafter(const json& config) {
+  return config.is_object() && config.value("model_type", json()) == "gemma4_assistant";
 }
 
 } // namespace larql::import

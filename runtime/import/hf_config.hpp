@@ -8,6 +8,7 @@
 
 #include "runtime/base/json.hpp"
 #include "runtime/base/result.hpp"
+#include "runtime/vindex/drafter.hpp"
 #include "runtime/vindex/index_json.hpp"
 
 #include <string>
@@ -20,6 +21,12 @@ struct hf_config {
   bool tied = true;           ///< the embeddings are the output head
   json stop_tokens;           ///< eos_token_id as it stands there; null if absent
 };
+
+/// Whether a config.json is that of a drafter.
+[[nodiscard]] bool is_hf_drafter(const json& config);
+/// The numbers of a drafter. Its vocabulary is told by the tensors.
+[[nodiscard]] result<vindex::drafter_config> parse_hf_drafter_config(std::string_view text,
+                                                                     std::string_view name);
 
 /// `name` stands for the file in messages.
 [[nodiscard]] result<hf_config> parse_hf_config(std::string_view text, std::string_view name);

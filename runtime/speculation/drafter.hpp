@@ -8,6 +8,7 @@
 #pragma once
 
 #include "runtime/generate/draft_tree.hpp"
+#include "runtime/generate/sequence.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -17,15 +18,21 @@
 
 namespace larql::speculation {
 
+/// What is known of a text that drafts are wanted for.
+struct drafted_text {
+  /// Prompt and answer so far: the text of the last call and what has come since.
+  std::span<const std::uint32_t> tokens;
+  /// What the model has read of it: all but the last token. Null: not known.
+  const generate::sequence* read = nullptr;
+};
+
 class drafter {
 public:
   virtual ~drafter() = default;
 
-  /// Replaces `out` by at most `most` drafts behind `text`: prompt and answer so far, which is the
-  /// text of the last call and what has come since. Parents stand before their children, and likely
-  /// drafts before less likely ones. None is an answer.
-  virtual void propose(std::span<const std::uint32_t> text, std::size_t most,
-                       generate::draft_tree& out) = 0;
+  /// Replaces `out` by at most `most` drafts behind `text`. Parents stand before their children,
+  /// and likely drafts before less likely ones. None is an answer.
+  virtual void propose(const drafted_text& text, std::size_t most, generate::draft_tree& out) = 0;
 };
 
 class drafter_source {

@@ -13,10 +13,9 @@ public:
   own_drafter(model_source& from, std::unique_ptr<generate::sequence> s)
       : from_(from), sequence_(std::move(s)) {}
 
-  void propose(std::span<const std::uint32_t> text, std::size_t most,
-               generate::draft_tree& out) override {
+  void propose(const drafted_text& what, std::size_t most, generate::draft_tree& out) override {
     out = {};
-    if (sequence_ != nullptr && !try_to(text, most, out))
+    if (sequence_ != nullptr && !try_to(what.tokens, most, out))
       sequence_ = nullptr; // it would fail again
   }
 

@@ -8,8 +8,8 @@ class script_source::own_drafter final : public drafter {
 public:
   explicit own_drafter(const script_source& from) : from_(from) {}
 
-  void propose(std::span<const std::uint32_t> text, std::size_t most,
-               generate::draft_tree& out) override {
+  void propose(const drafted_text& what, std::size_t most, generate::draft_tree& out) override {
+    const auto text = what.tokens;
     constexpr auto unit = 9007199254740992.0; // 2^53, of random_bits
     out = {};
     for (auto at = text.size(); at < from_.text_.size() && out.size() < most; ++at) {

@@ -59,7 +59,7 @@ public:
   /// An answer that decodes in the next pass.
   struct wish {
     answer_drafts* to = nullptr;
-    std::span<const std::uint32_t> text; ///< with the token that the pass reads
+    drafted_text text; ///< with the token that the pass reads
     const generate::generation* state = nullptr;
   };
   /// Puts drafts for a pass of `rows` other rows into the answers, or none. Returns the seconds

@@ -52,8 +52,8 @@ public:
   own_drafter(const options& o, std::shared_ptr<const memory> earlier)
       : options_(o), earlier_(std::move(earlier)) {}
 
-  void propose(std::span<const std::uint32_t> text, std::size_t most,
-               generate::draft_tree& out) override {
+  void propose(const drafted_text& what, std::size_t most, generate::draft_tree& out) override {
+    const auto text = what.tokens;
     own_.append(text.subspan(own_.size()));
     out = {};
     const auto here = own_.repeated_suffix();

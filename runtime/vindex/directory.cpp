@@ -25,7 +25,7 @@ bool is_file_of_vindex(std::string_view name) {
   return !name.ends_with('/') &&
          (name == checksums_file || name == slice_file || name == locations_file ||
           name == "heads.bin" || name == "rewritten.bin" || name == "rewritten.bin.held" ||
-          name == ".texts" || name == ".stream.json" || name == ".checksums.lock" ||
+          name == ".texts" || name == ".stream.json" || name == checksums_lock_file ||
           part_of(name).has_value());
 }
 

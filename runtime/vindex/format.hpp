@@ -40,6 +40,13 @@ inline constexpr std::string_view head_any_manifest_file = "output_head_manifest
 // Ours: SHA-256 of everything, and what a slice was cut to.
 inline constexpr std::string_view checksums_file = "checksums.json";
 inline constexpr std::string_view slice_file = "larql_slice.json";
+/// Whoever changes checksums.json of a vindex that is in use holds a lock on it.
+inline constexpr std::string_view checksums_lock_file = ".checksums.lock";
+
+// Ours: a drafter beside the model (drafter.hpp).
+inline constexpr std::string_view drafter_file = "drafter.json";
+inline constexpr std::string_view drafter_manifest_file = "drafter_weights_manifest.json";
+inline constexpr std::string_view drafter_weights_file = "drafter_weights.bin";
 
 // Ours: of a vindex whose large files are parts of others.
 inline constexpr std::string_view locations_file = "locations.json";

@@ -12,6 +12,10 @@ namespace {
 
 constexpr std::uint32_t format_version = 1;
 
+// A part that programs before it do not know is not in the lists but has a field of its own, which
+// they ignore.
+constexpr auto drafter_field = "drafter";
+
 std::string range_text(const char* what, std::uint32_t first, std::uint32_t last) {
   return first == last ? fmt::format("{} {}", what, first)
                        : fmt::format("{}s {}-{}", what, first, last);
@@ -110,6 +114,10 @@ result<presence> parse_presence(std::string_view text, std::string_view name,
   LARQL_TRY(out.source, top.string("source"));
   LARQL_TRY(out.parts, read_parts(top, "parts"));
   LARQL_TRY(out.left_out, read_parts(top, "left_out"));
+  if (top.has(drafter_field)) {
+    LARQL_TRY(const auto is_here, top.boolean(drafter_field));
+    (is_here ? out.parts : out.left_out).insert(part::drafter);
+  }
   LARQL_TRY(out.holds, read_blocks(top, model));
   return out;
 }
@@ -131,12 +139,18 @@ std::string write_presence(const presence& here) {
   for (const auto& b : here.holds)
     blocks.push_back(
         {{"layers", {b.first_layer, b.last_layer}}, {"experts", {b.first_expert, b.last_expert}}});
-  const auto out = json{{"version", format_version},
-                        {"preset", here.preset},
-                        {"source", here.source},
-                        {"parts", to_string(here.parts)},
-                        {"left_out", to_string(here.left_out)},
-                        {"holds", std::move(blocks)}};
+  const auto known_before = [](std::set<part> parts) {
+    parts.erase(part::drafter);
+    return to_string(parts);
+  };
+  auto out = json{{"version", format_version},
+                  {"preset", here.preset},
+                  {"source", here.source},
+                  {"parts", known_before(here.parts)},
+                  {"left_out", known_before(here.left_out)},
+                  {"holds", std::move(blocks)}};
+  if (here.parts.contains(part::drafter) || here.left_out.contains(part::drafter))
+    out[drafter_field] = here.parts.contains(part::drafter);
   return out.dump(1, ' ', false, json::error_handler_t::replace) + "\n";
 }
 

@@ -28,6 +28,7 @@ constexpr part_name part_names[] = {
     {part::manifest, "manifest"},
     {part::labels, "labels"},
     {part::readme, "readme"},
+    {part::drafter, "drafter"},
 };
 
 // A file of a part: a whole name, or the beginning of one if it ends in '*'.
@@ -67,6 +68,9 @@ constexpr pattern patterns[] = {
     {part::labels, "feature_clusters.jsonl"},
     {part::labels, "relation_clusters.json"},
     {part::readme, "README.md"},
+    {part::drafter, drafter_file},
+    {part::drafter, drafter_manifest_file},
+    {part::drafter, drafter_weights_file},
 };
 
 bool matches(std::string_view pattern, std::string_view name) {
@@ -87,7 +91,7 @@ std::vector<preset> make_presets() {
       {"moe-client",
        moe_client_aliases,
        "the laptop: everything but the experts",
-       {embed, norms, attn, ffn, lm_head, tokenizer, manifest}},
+       {embed, norms, attn, ffn, lm_head, tokenizer, manifest, drafter}},
       {"moe-experts",
        moe_experts_aliases,
        "an expert node: the experts and what it needs beside them",
@@ -100,7 +104,7 @@ std::vector<preset> make_presets() {
        {},
        "every part",
        {embed, norms, attn, gate, down_meta, ffn, expert_layers, lm_head, router, tokenizer,
-        manifest, labels, readme}},
+        manifest, labels, readme, drafter}},
       {"client",
        {},
        "the reference's client for dense models",

@@ -31,6 +31,7 @@ enum class part {
   manifest,
   labels,
   readme,
+  drafter, ///< ours
 };
 
 [[nodiscard]] std::string_view to_string(part p) noexcept;

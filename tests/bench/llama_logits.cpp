@@ -1,7 +1,7 @@
 // llama.cpp's logits, for compare_kinds: at every position of a prompt and of the MORE tokens that
 // it finds most likely behind it, as raw f32 [tokens][vocabulary]; the ids of those tokens on
-// stdout, behind "ids: ". KV cache in f32, no flash attention. Compiled by compare_kinds in the peer's own system;
-// no part of this project's build.
+// stdout, behind "ids: ". KV cache in f32, no flash attention. Compiled by compare_kinds in the
+// peer's own system; no part of this project's build.
 //
 //     llama_logits MODEL OUT MORE ID...
 

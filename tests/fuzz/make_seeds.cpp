@@ -11,6 +11,7 @@
 #include "tests/support/paths.hpp"
 #include "tests/support/run_model.hpp"
 #include "tests/support/safetensors_writer.hpp"
+#include "tests/support/tiny_drafter.hpp"
 #include "tests/support/tiny_gguf.hpp"
 
 #include <fmt/format.h>
@@ -38,6 +39,11 @@ void vindex_seeds(const fs::path& dir, const std::string& label, const tiny_vind
   auto head = std::string{"\3"};
   head.append(reinterpret_cast<const char*>(&size), sizeof size);
   seed("layer", head, layer.substr(0, 512));
+}
+
+void drafter_seed(const fs::path& dir) {
+  const auto config = tiny_drafter{config_of({})}.config();
+  write_seed(dir, "drafter", "\4" + vindex::write_drafter(config, "1.0"));
 }
 
 void checksums_seeds(const fs::path& dir) {
@@ -291,6 +297,7 @@ int main(int argc, char** argv) {
   apart.fused_gate_up = false;
   apart.up = larql::quant::encoding::iq2_xs;
   vindex_seeds(dir / "vindex", "apart", tiny_vindex{apart});
+  drafter_seed(dir / "vindex");
   checksums_seeds(dir / "checksums");
   gguf_seeds(dir / "gguf");
   safetensors_seeds(dir / "safetensors");

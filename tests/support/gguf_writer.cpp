@@ -127,7 +127,9 @@ std::string gguf_tensor_name(const std::string& key) {
   const std::pair<const char*, const char*> global[] = {
       {"embed_tokens.weight", "token_embd.weight"},
       {"norm.weight", "output_norm.weight"},
-      {"lm_head.weight", "output.weight"}};
+      {"lm_head.weight", "output.weight"},
+      {"pre_projection.weight", "nextn.pre_projection.weight"},
+      {"post_projection.weight", "nextn.post_projection.weight"}};
   for (const auto& [ours, theirs] : global)
     if (key == ours)
       return theirs;

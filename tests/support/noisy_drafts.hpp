@@ -52,8 +52,9 @@ private:
   class own_drafter final : public speculation::drafter {
   public:
     explicit own_drafter(const noisy_source& from) : from_(from) {}
-    void propose(std::span<const std::uint32_t> text, std::size_t most,
+    void propose(const speculation::drafted_text& what, std::size_t most,
                  generate::draft_tree& out) override {
+      const auto text = what.tokens;
       out = {};
       for (const auto& whole : from_.texts_)
         if (whole.size() > text.size() && std::equal(text.begin(), text.end(), whole.begin()))

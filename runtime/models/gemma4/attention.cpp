@@ -1,5 +1,7 @@
 #include "runtime/models/gemma4/attention.hpp"
 
+#include "runtime/models/gemma4/attend_heads.hpp"
+
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -84,10 +86,7 @@ void attention::attend(std::uint32_t layer, const pass_rows& pass) {
   const auto kv_heads = config_.kv_heads_of(layer);
   const auto width = config_.q_heads * dim;
   const auto per_kv = config_.q_heads / kv_heads;
-  // Split a group when there are fewer tasks than threads; heads are independent.
-  auto heads = per_kv;
-  while (heads % 2 == 0 && rows.size() * (config_.q_heads / heads) < compute_.pool.threads())
-    heads /= 2;
+  const auto heads = heads_of_task(rows.size(), config_.q_heads, per_kv, compute_.pool.threads());
   const auto groups = config_.q_heads / heads;
   auto most_keys = 0u;
   for (const auto& row : rows)
@@ -106,34 +105,14 @@ void attention::attend(std::uint32_t layer, const pass_rows& pass) {
           const auto at = r * width + head * dim;
           auto& runs = runs_[worker];
           pass.read(r, layer, row.position + 1 - visible(layer, row.position), runs);
-          attend_heads(layer, row.cache->format(), runs, head / per_kv, q_.data() + at, heads,
-                       scores_.data() + worker * scratch, mixed_.data() + at);
+          attend_heads(compute_.k, row.cache->format(), dim, runs, head / per_kv, q_.data() + at,
+                       heads, scores_.data() + worker * scratch, mixed_.data() + at);
         }
       });
 }
 
 std::uint32_t attention::visible(std::uint32_t layer, std::uint32_t position) const {
   return config_.sliding[layer] ? std::min(config_.window, position + 1) : position + 1;
-}
-
-void attention::attend_heads(std::uint32_t layer, kv_format format, std::span<const kv_run> runs,
-                             std::uint32_t kv_head, const float* q, std::uint32_t heads,
-                             float* scores, float* out) const {
-  const auto dim = std::size_t{config_.head_dim_of(layer)};
-  const auto oldest = runs.front().first;
-  const auto keys = runs.back().first + runs.back().count - oldest;
-  const auto half = format == kv_format::f16;
-  const auto score = half ? compute_.k.attention_scores_f16 : compute_.k.attention_scores_f32;
-  const auto mix = half ? compute_.k.attention_mix_f16 : compute_.k.attention_mix_f32;
-  for (const auto& run : runs)
-    score(q, heads, dim, run.keys + kv_head * run.head_stride, run.count,
-          scores + (run.first - oldest), keys);
-  for (auto h = 0u; h < heads; ++h)
-    compute_.k.softmax(scores + std::size_t{h} * keys, keys);
-  std::fill_n(out, heads * dim, 0.0f);
-  for (const auto& run : runs)
-    mix(scores + (run.first - oldest), keys, heads, dim, run.values + kv_head * run.head_stride,
-        run.count, out);
 }
 
 } // namespace larql::gemma4

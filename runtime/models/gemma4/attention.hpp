@@ -37,9 +37,6 @@ private:
   [[nodiscard]] bool normalise_and_store(std::uint32_t layer, const vindex::layer_tensors& t,
                                          const rope_table& rope, const pass_rows& rows);
   void attend(std::uint32_t layer, const pass_rows& rows);
-  void attend_heads(std::uint32_t layer, kv_format format, std::span<const kv_run> runs,
-                    std::uint32_t kv_head, const float* q, std::uint32_t heads, float* scores,
-                    float* out) const;
   [[nodiscard]] std::uint32_t visible(std::uint32_t layer, std::uint32_t position) const;
 
   kernels::compute compute_;

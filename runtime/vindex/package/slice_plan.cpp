@@ -81,7 +81,8 @@ private:
                   "--experts and --layers choose expert files, but {} has no part expert_layers",
                   request_.preset.empty() ? "the list of parts" : "preset " + request_.preset);
     for (const auto p : request_.parts)
-      if (p != part::expert_layers && had_.left_out.contains(p))
+      if (p != part::expert_layers && had_.left_out.contains(p) &&
+          !(p == part::drafter && !request_.preset.empty())) // a preset takes it where there is one
         return fail(errc::mismatch, "{}: is itself a slice, without the part {}",
                     out_.source.string(), to_string(p));
     return {};
@@ -145,11 +146,13 @@ private:
     if (had_.sliced && !had_.source.empty())
       h.source = had_.source;
     h.parts = request_.parts;
+    if (!seen_.contains(part::drafter))
+      h.parts.erase(part::drafter);
     h.left_out = had_.left_out;
     h.left_out.insert(seen_.begin(), seen_.end());
     if (!had_.holds.empty())
       h.left_out.insert(part::expert_layers);
-    for (const auto p : request_.parts)
+    for (const auto p : h.parts)
       h.left_out.erase(p);
     if (wanted_)
       h.holds = {*wanted_};

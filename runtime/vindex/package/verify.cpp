@@ -4,6 +4,7 @@
 #include "runtime/base/mapped_file.hpp"
 #include "runtime/vindex/checksums.hpp"
 #include "runtime/vindex/directory.hpp"
+#include "runtime/vindex/drafter.hpp"
 #include "runtime/vindex/format.hpp"
 #include "runtime/vindex/manifest.hpp"
 #include "runtime/vindex/package/hash_jobs.hpp"
@@ -39,8 +40,10 @@ public:
     read_descriptions();
     check_sizes();
     check_layers();
-    if (bad_files_.empty()) // what is cut short has been said
+    if (bad_files_.empty()) { // what is cut short has been said
       check_dense();
+      check_drafter();
+    }
     find_checked_by_experts();
     find_unchecked();
     if (options_.deep)
@@ -157,6 +160,15 @@ private:
         norms != sizes_.end() && sizes_.contains(std::string{weight_manifest_file}))
       if (const auto ok = read_vector_manifest(dir_ / weight_manifest_file, norms->second); !ok)
         wrong(ok.error().text);
+  }
+
+  void check_drafter() {
+    const auto found = read_drafter(dir_, model_);
+    if (!found)
+      wrong(found.error().text);
+    else if (*found)
+      if (const auto all = drafter_weights::open(dir_, **found); !all)
+        wrong(all.error().text);
   }
 
   void find_unchecked() {

@@ -319,6 +319,30 @@ TEST_F(HttpServer, WhileAllPlacesAreTakenIdleConnectionsGiveTheirs) {
   EXPECT_EQ(get("/").status, 200);
 }
 
+// The end comes together with the last bytes before it, which the library reads as one.
+TEST_F(HttpServer, AClientThatSendsNothingMoreIsAnsweredAndClosed) {
+  options.idle_timeout = 600s; // beyond the patience of tests
+  options.head_timeout = options.body_timeout = 600s;
+  start();
+  auto clients = std::deque<http_stream>{};
+  for (auto i = 0; i < 20; ++i) {
+    auto& client = clients.emplace_back(port());
+    ASSERT_TRUE(client.post("/echo", "hello"));
+    client.half_close();
+  }
+  for (const auto* part :
+       {"", "GET / HT", "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nab"}) {
+    auto& client = clients.emplace_back(port());
+    ASSERT_TRUE(client.send(part));
+    client.half_close();
+  }
+  for (auto i = 0; i < 20; ++i)
+    EXPECT_EQ(clients[static_cast<std::size_t>(i)].response().body, "POST /echo 5 ");
+  for (auto& client : clients)
+    EXPECT_TRUE(client.is_closed());
+  EXPECT_TRUE(eventually([&] { return server->counted().connections == 0; }));
+}
+
 TEST_F(HttpServer, AClientThatDoesNotReadIsCutWhenItsExchangeSaysSo) {
   start();
   auto client = http_stream{port()};

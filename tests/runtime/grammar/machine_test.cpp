@@ -32,6 +32,31 @@ TEST(Machine, APlaceDoesNotDependOnWhatWasSeenBefore) {
   EXPECT_EQ(read(fresh, text), read(used, text));
 }
 
+// A step that was made serves all symbols that the same edges take, and no others.
+TEST(Machine, AStepDoesNotDependOnThoseThatWereMadeBeforeIt) {
+  const auto net = shared_schema(R"({"anyOf":[{"type":"integer","minimum":-7,"maximum":413},
+      {"type":"string","pattern":"^([a-fA-F0-9]{2}|[é-ø]+|x.y)*$"},{"enum":["a-","ab",[1,2]]},
+      {"type":"object","properties":{"a":{},"ab":{"type":"boolean"}}}]})");
+  auto forwards = machine{net}, backwards = machine{net};
+  for (const auto* text :
+       {"", "\"", "\"a", "\"x", "\"\xc3", "[", "-", "4", "{", "{\"a", "{\"ab\":"}) {
+    const auto at = read(forwards, text);
+    ASSERT_FALSE(at.positions.empty()) << text;
+    auto found = std::vector<place>(symbol_count);
+    for (auto s = 0u; s < symbol_count; ++s)
+      found[s] = forwards.leave(forwards.next(forwards.enter(at), static_cast<symbol>(s)));
+    for (auto s = symbol_count; s-- > 0;)
+      EXPECT_EQ(backwards.leave(backwards.next(backwards.enter(at), static_cast<symbol>(s))),
+                found[s])
+          << text << " and symbol " << s;
+    for (auto s = 0u; s < symbol_count; ++s) {
+      auto fresh = machine{net};
+      EXPECT_EQ(fresh.leave(fresh.next(fresh.enter(at), static_cast<symbol>(s))), found[s])
+          << text << " and symbol " << s;
+    }
+  }
+}
+
 TEST(Machine, APlaceIsTakenUpByAnotherMachine) {
   const auto net = shared_schema(tree);
   auto a = machine{net}, b = machine{net};

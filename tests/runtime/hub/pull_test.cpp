@@ -7,6 +7,7 @@
 #include "tests/support/failures.hpp"
 #include "tests/support/files.hpp"
 #include "tests/support/hub_server.hpp"
+#include "tests/support/tiny_drafter.hpp"
 #include "tests/support/tiny_model.hpp"
 
 #include <gtest/gtest.h>
@@ -67,6 +68,26 @@ TEST_F(PullOfRoles, ANodeGetsItsRectangleAndNothingElse) {
       EXPECT_EQ(has_expert(layer, e), e >= 2 && e <= 4) << layer << " " << e;
   EXPECT_EQ(presence().holds, (std::vector<vindex::expert_block>{{1, 2, 2, 4}}));
   EXPECT_EQ(done->unchecked_bytes, 0u);
+}
+
+TEST_F(PullOfRoles, ALaptopGetsTheDrafterAndANodeDoesNot) {
+  test::tiny_drafter{model_.config()}.add_to(model_.path());
+  server_.commit_directory("ann/tiny", model_.path());
+  auto request = pull_request{};
+  request.preset = "moe-client";
+  ASSERT_TRUE(succeeds(pull(request)));
+  auto drafter = vindex::read_drafter(copy(), model_.config());
+  ASSERT_TRUE(succeeds(drafter));
+  ASSERT_TRUE(drafter->has_value());
+  EXPECT_TRUE(succeeds(vindex::drafter_weights::open(copy(), **drafter)));
+  EXPECT_TRUE(presence().parts.contains(vindex::part::drafter));
+  std::filesystem::remove_all(copy());
+  request.preset = "moe-experts";
+  ASSERT_TRUE(succeeds(pull(request)));
+  drafter = vindex::read_drafter(copy(), model_.config());
+  ASSERT_TRUE(succeeds(drafter));
+  EXPECT_FALSE(drafter->has_value());
+  EXPECT_TRUE(presence().left_out.contains(vindex::part::drafter));
 }
 
 TEST_F(PullOfRoles, HeadsTellTheSizeOfExpertsBeforeAnyIsFetched) {

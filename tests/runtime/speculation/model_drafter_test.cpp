@@ -48,7 +48,7 @@ protected:
   }
   static generate::draft_tree propose(drafter& d, const ids& text, std::size_t most) {
     auto out = generate::draft_tree{};
-    d.propose(text, most, out);
+    d.propose({text}, most, out);
     return out;
   }
 

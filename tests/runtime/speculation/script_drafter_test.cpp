@@ -19,8 +19,8 @@ TEST(ScriptDrafter, IsRightAsOftenAsItIsSaidAndTheSameInEveryRun) {
     auto drafted = std::size_t{0}, hits = std::size_t{0};
     for (auto at = std::size_t{1}; at < text.size(); at += 31) {
       auto tree = generate::draft_tree{}, same = generate::draft_tree{};
-      d->propose(std::span{text}.first(at), 31, tree);
-      again->propose(std::span{text}.first(at), 31, same);
+      d->propose({std::span{text}.first(at)}, 31, tree);
+      again->propose({std::span{text}.first(at)}, 31, same);
       ASSERT_EQ(tree, same);
       for (auto i = std::size_t{0}; i < tree.size(); ++i) {
         ASSERT_LT(tree.tokens[i], 128u);
@@ -36,9 +36,9 @@ TEST(ScriptDrafter, IsRightAsOftenAsItIsSaidAndTheSameInEveryRun) {
 TEST(ScriptDrafter, HasNothingBehindItsText) {
   auto source = script_source{{1, 2, 3}, 8, 1.0};
   auto tree = generate::draft_tree{};
-  source.begin("")->propose(ids{1, 2}, 31, tree);
+  source.begin("")->propose({ids{1, 2}}, 31, tree);
   EXPECT_EQ(tree.tokens, ids{3});
-  source.begin("")->propose(ids{1, 2, 3}, 31, tree);
+  source.begin("")->propose({ids{1, 2, 3}}, 31, tree);
   EXPECT_TRUE(tree.empty());
 }
 

@@ -28,7 +28,7 @@ private:
   class own_drafter final : public drafter {
   public:
     explicit own_drafter(fixed_source& from) : from_(from) {}
-    void propose(std::span<const std::uint32_t>, std::size_t, generate::draft_tree& out) override {
+    void propose(const drafted_text&, std::size_t, generate::draft_tree& out) override {
       ++from_.asked;
       out = from_.tree_;
     }
@@ -61,7 +61,7 @@ protected:
   }
   /// One answer's tree for a pass.
   generate::draft_tree plan(speculator& s, answer_drafts& to) {
-    const auto w = speculator::wish{&to, text_, &state_};
+    const auto w = speculator::wish{&to, {text_}, &state_};
     (void) s.plan({&w, 1}, 1);
     return to.tree;
   }

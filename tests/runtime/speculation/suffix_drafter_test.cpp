@@ -13,7 +13,7 @@ using ids = std::vector<std::uint32_t>;
 
 generate::draft_tree propose(drafter& d, const ids& text, std::size_t most = 31) {
   auto out = generate::draft_tree{};
-  d.propose(text, most, out);
+  d.propose({text}, most, out);
   return out;
 }
 

@@ -121,7 +121,7 @@ TEST(SliceParts, PresetsAreFoundByNameAndAlias) {
         std::pair{"router", "router,tokenizer,manifest,labels,readme"},
         std::pair{"expert_server", "embed,norms,ffn,expert_layers,tokenizer,manifest"},
         std::pair{"moe-server", "embed,norms,ffn,expert_layers,tokenizer,manifest"},
-        std::pair{"moe-client", "embed,norms,attn,ffn,lm_head,tokenizer,manifest"}}) {
+        std::pair{"moe-client", "embed,norms,attn,ffn,lm_head,tokenizer,manifest,drafter"}}) {
     const auto p = find_preset(name);
     ASSERT_TRUE(succeeds(p));
     EXPECT_EQ(to_string((*p)->parts), to_string(*parse_parts(parts, "test"))) << name;
