@@ -13,6 +13,8 @@ result<void> check(const session_options& o) {
     return fail(errc::usage, "latency factor is {}, expected 1 to 1000", o.latency_factor);
   if (o.limits.running == 0)
     return fail(errc::usage, "answers at the same time are 0, expected at least 1");
+  if (o.predispatch != 0 && o.speculation.how != speculation::mode::off)
+    return fail(errc::usage, "drafts cannot be verified by approximate passes");
   return {};
 }
 
@@ -46,7 +48,8 @@ scheduler::~scheduler() {
 result<std::unique_ptr<scheduler>> scheduler::create(const parts& p,
                                                      const session_options& options) {
   LARQL_TRY_VOID(check(options));
-  LARQL_TRY(auto run, generate::executor::create(p.model, p.compute, p.experts, {options.chunk}));
+  LARQL_TRY(auto run, generate::executor::create(p.model, p.compute, p.experts,
+                                                 {options.chunk, 1, false, options.predispatch}));
   auto out = std::unique_ptr<scheduler>{new scheduler{p, options, std::move(run)}};
   // The options of a sequence are checked where it is made.
   LARQL_TRY(const auto probe, out->new_sequence());
@@ -78,7 +81,8 @@ void scheduler::close(session_id id) {
   if (found == sessions_.end())
     return;
   // Its text may come again.
-  cache_.insert(found->second.client, std::move(found->second.sequence));
+  if (!is_approximate())
+    cache_.insert(found->second.client, std::move(found->second.sequence));
   sessions_.erase(found);
   publish();
 }

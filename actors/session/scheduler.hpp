@@ -81,7 +81,7 @@ public:
   void save_all();
 
   /// The first `count` tokens of a session, or as many fewer as one can go on from, for a file;
-  /// nothing if there are none.
+  /// nothing if there are none, or if they are approximate.
   [[nodiscard]] std::optional<generate::sequence::prefix> share_session(session_id id,
                                                                         std::uint32_t count) const;
   /// A session goes on from what a sequence holds.
@@ -189,6 +189,8 @@ private:
   [[nodiscard]] bool revive(live_answer& a);
 
   void publish();
+  /// What passes give is of use to their own answer or session alone.
+  [[nodiscard]] bool is_approximate() const noexcept { return options_.predispatch != 0; }
 
   const gemma4::model& model_;
   kernels::compute compute_;

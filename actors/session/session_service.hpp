@@ -48,6 +48,10 @@ struct session_options {
   bool share_prefix = false; ///< clients see each other's cached prefixes
   double latency_factor = 3; ///< how much longer tokens may take while prompts are read
   speculation::options speculation;
+  /// As in generate::executor_options. What is computed is then approximate: it stays in its
+  /// session or ends with its answer, and is neither found by later prompts nor stored. No drafts
+  /// are tried, because the rows of a pass would change what it gives.
+  std::uint32_t predispatch = 0;
   cache_identity identity; ///< needed for `disk`
   disk_cache_options disk;
   /// Tokens, keys and values are overwritten before their memory is given back.

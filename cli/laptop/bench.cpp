@@ -203,7 +203,8 @@ result<bench_decode> decode(local_runtime& e, const options& o, std::uint32_t co
   all.divide(e, 1);
   LARQL_TRY_VOID(all.rounds(1, stop)); // buffers get their size, and the costs are known
   if (e.nodes() != nullptr) {
-    const auto most = o.groups != 0 ? o.groups : most_groups;
+    const auto usual = e.predispatch() != 0 ? 1u : most_groups;
+    const auto most = o.groups != 0 ? o.groups : usual;
     out.groups = o.groups != 0
                      ? std::min(o.groups, count)
                      : generate::choose_flight(e.executor().costs(), count, count, most).passes;
@@ -255,6 +256,7 @@ result<bench_results> measure(options& o, const std::stop_token& stop) {
   out.simd = kernels::name_of(e->compute().k.level);
   out.threads = e->compute().pool.threads();
   out.vindex = e->vindex().string();
+  out.predispatch = e->predispatch();
   out.placement = e->nodes() == nullptr ? "local" : "nodes";
   out.dense_bytes = gemma4::dense_bytes_per_token(e->model().weights);
   out.expert_bytes = e->expert_bytes_per_token();
@@ -282,6 +284,8 @@ result<bench_results> measure(options& o, const std::stop_token& stop) {
 }
 
 result<void> run(options& o, const std::stop_token& stop) {
+  if (o.runtime.dispatch.is_approximate() && !o.acceptance.empty())
+    return fail(errc::usage, "--synthetic-acceptance: --moe-dispatch batch verifies no drafts");
   LARQL_TRY_VOID(complete(o.runtime));
   LARQL_TRY(const auto results, measure(o, stop));
   print_text(o.json ? json_of(results) : text_of(results));

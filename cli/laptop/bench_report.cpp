@@ -212,6 +212,9 @@ std::string text_of(const bench_results& r) {
       fmt::format("{}: experts {}, {} threads, {}, opened in {:.0f} ms\n", one_line(r.vindex),
                   r.placement == "local" ? "on this machine" : "on nodes", r.threads, r.simd,
                   r.open_seconds * 1e3);
+  if (r.predispatch != 0)
+    out += fmt::format("experts of all layers at once, {} round trip{} per pass\n", r.predispatch,
+                       r.predispatch == 1 ? "" : "s");
   if (r.read_bytes_per_second > 0)
     out +=
         fmt::format("memory gives {:.1f} GB/s to these threads\n", r.read_bytes_per_second * 1e-9);
@@ -234,6 +237,7 @@ std::string text_of(const bench_results& r) {
 std::string json_of(const bench_results& r) {
   auto out = json{{"vindex", r.vindex},
                   {"placement", r.placement},
+                  {"moe_dispatch", r.predispatch == 0 ? "streaming" : "batch"},
                   {"simd", r.simd},
                   {"threads", r.threads},
                   {"open_ms", r.open_seconds * 1e3},
@@ -242,6 +246,8 @@ std::string json_of(const bench_results& r) {
                   {"read_bytes_per_second", r.read_bytes_per_second},
                   {"prefill", json::array()},
                   {"decode", json::array()}};
+  if (r.predispatch != 0)
+    out["moe_predispatch_iters"] = r.predispatch;
   if (r.link)
     out["link"] = link_json(*r.link);
   for (const auto& p : r.prefill) {

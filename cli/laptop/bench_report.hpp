@@ -67,7 +67,8 @@ struct bench_speculation {
 
 struct bench_results {
   std::string vindex;
-  std::string placement; ///< "local" or "nodes"
+  std::string placement;         ///< "local" or "nodes"
+  std::uint32_t predispatch = 0; ///< dispatches of a pass, if it is approximate
   std::string simd;
   unsigned threads = 1;
   double open_seconds = 0;

@@ -30,7 +30,8 @@ void add_runtime_options(command_parser& command, runtime_options& o) {
   command.add_option("model", o.vindex,
                      "Vindex, GGUF, checkpoint, hf:// (default: by --topology)\n"
                      "A file or a directory of this machine, or hf://OWNER/NAME of the Hub.");
-  command.add_option("-t,--threads", o.threads, "Threads for computing (default: one per core)");
+  command.add_option("-t,--threads", o.threads, "Threads (default: one per core)")
+      .group("Computing");
   add_cluster_flags(command, o.cluster);
   command.add_option("--kv", o.kv, "Numbers of the KV cache")
       .one_of({"f16", "f32"})
@@ -41,6 +42,7 @@ void add_runtime_options(command_parser& command, runtime_options& o) {
   command.add_option("--chunk", o.chunk, "Prompt tokens per pass")
       .show_default()
       .group("Computing");
+  add_dispatch_options(command, o.dispatch);
 }
 
 local_runtime::local_runtime(const runtime_options& options, const kernels::kernel_set& k)
@@ -66,6 +68,24 @@ result<std::vector<std::string>> places_of(const runtime_options& o) {
   }
 }
 
+// What cannot go together with approximate passes, and what they leave out.
+result<void> settle_dispatch(runtime_options& o) {
+  LARQL_TRY_VOID(check(o.dispatch));
+  if (!o.dispatch.is_approximate())
+    return {};
+  if (!o.session_at.empty())
+    return fail(errc::usage, "--moe-dispatch batch asks nodes for experts; a session at a node "
+                             "does not (--session-at here leaves it out)");
+  auto& speculate = o.speculation.speculate;
+  if (speculate != "off" && speculate != "auto")
+    return fail(errc::usage,
+                "--speculate {}: drafts cannot be verified with --moe-dispatch batch, whose "
+                "answers depend on the rows of a pass",
+                speculate);
+  speculate = "off";
+  return {};
+}
+
 } // namespace
 
 result<void> complete(runtime_options& options) {
@@ -78,6 +98,7 @@ result<void> complete(runtime_options& options) {
   if (options.may_place) {
     LARQL_TRY(options.session_at, places_of(options));
   }
+  LARQL_TRY_VOID(settle_dispatch(options));
   options.named = options.vindex.string();
   auto needs = options.nodes || !options.session_at.empty() ? laptop_needs() : hub::pull_request{};
   needs.to_run = true; // what cannot run is not worth its download
@@ -108,7 +129,11 @@ result<std::unique_ptr<local_runtime>> local_runtime::start(const runtime_option
 result<void> local_runtime::open(const std::stop_token& stop) {
   LARQL_TRY(model_, gemma4::model::load(options_.vindex));
   LARQL_TRY_VOID(options_.nodes ? connect_nodes(*options_.nodes, stop) : open_local_experts());
+  predispatch_ = predispatch_of(options_.dispatch, model_.config.layers);
+  if (predispatch_ != 0)
+    say("{}", dispatch_notice(predispatch_, model_.config.layers));
   auto flight = generate::executor_options{options_.chunk};
+  flight.predispatch = predispatch_;
   if (options_.nodes) {
     flight.adapts = options_.chunks_in_flight == 0;
     flight.chunks_in_flight = flight.adapts ? most_in_flight : options_.chunks_in_flight;
@@ -259,7 +284,8 @@ result<std::unique_ptr<actors::session_service>>
 local_runtime::start_own_sessions(const actors::session_options& wanted) {
   LARQL_TRY(auto* const system, actor_system());
   auto o = wanted;
-  o.groups = cluster_ ? most_in_flight : 1;
+  o.predispatch = predispatch_;
+  o.groups = cluster_ && predispatch_ == 0 ? most_in_flight : 1;
   if (o.speculation.sources.empty() && options_.speculation.speculate != "off") {
     o.speculation = speculation_of(options_.speculation, model_.config);
     LARQL_TRY(o.speculation.sources,

@@ -9,6 +9,7 @@
 #include "actors/laptop/remote_sessions.hpp"
 #include "actors/session/session_service.hpp"
 #include "cli/laptop/context_choice.hpp"
+#include "cli/laptop/dispatch_flags.hpp"
 #include "cli/laptop/speculation_flags.hpp"
 #include "cli/support/cluster_flags.hpp"
 #include "cli/support/command.hpp"
@@ -41,6 +42,7 @@ struct runtime_options {
   std::vector<std::string> session_at; ///< nodes where the session is, best first; see complete()
   bool may_place = false;              ///< the command's session may be at a node
   speculation_flags speculation;       ///< of commands that declare them; else off
+  dispatch_flags dispatch;
 };
 
 void add_runtime_options(command_parser& command, runtime_options& options);
@@ -81,6 +83,9 @@ public:
   /// Chooses the context, and tells surprises on stderr, before start_sessions() does.
   void set_context();
 
+  /// As in generate::executor_options; 0 until the model is open.
+  [[nodiscard]] std::uint32_t predispatch() const noexcept { return predispatch_; }
+
   /// Where the experts are computed.
   [[nodiscard]] experts::expert_port& port() noexcept;
 
@@ -118,6 +123,7 @@ private:
   const kernels::kernel_set* kernels_;
   compute_pool pool_;
   gemma4::model model_;
+  std::uint32_t predispatch_ = 0;
 
   // Local experts.
   std::optional<experts::expert_bank> bank_;

@@ -69,6 +69,9 @@ std::string speed_text(const generate::answer_stats& s) {
 
 void print_report(const generate::answer_stats& s) {
   report_line("\n{} ({})", speed_text(s), text_of(s.reason));
+  if (s.predispatch != 0)
+    report_line("experts of all layers at once (--moe-dispatch batch): {} round trip{} per pass",
+                s.predispatch, s.predispatch == 1 ? "" : "s");
   const auto rate =
       s.prefill.count() == 0 ? 0.0 : static_cast<double>(s.prompt_tokens) / seconds(s.prefill);
   if (s.tokens != 0)
@@ -89,11 +92,12 @@ void print_report(const generate::answer_stats& s) {
     round_trips.push_back(t.round_trip_us);
     network.push_back(t.round_trip_us - t.compute_us);
   }
-  report_line("per-layer round trip: p50 {}, p99 {}; of that on the way or waiting: p50 {}",
-              time_text(quantile(round_trips, 0.5)), time_text(quantile(round_trips, 0.99)),
-              time_text(quantile(network, 0.5)));
-  report_line("experts: {} layers in {} calls; bytes sent: {}, received: {}", s.passes.layers,
-              calls.calls, format_bytes(calls.bytes_sent), format_bytes(calls.bytes_received));
+  report_line("{} round trip: p50 {}, p99 {}; of that on the way or waiting: p50 {}",
+              s.predispatch == 0 ? "per-layer" : "longest", time_text(quantile(round_trips, 0.5)),
+              time_text(quantile(round_trips, 0.99)), time_text(quantile(network, 0.5)));
+  report_line("experts: {} {} in {} calls; bytes sent: {}, received: {}", s.passes.layers,
+              s.predispatch == 0 ? "layers" : "round trips", calls.calls,
+              format_bytes(calls.bytes_sent), format_bytes(calls.bytes_received));
   if (calls.retries + calls.hedges != 0)
     report_line("calls made again: {}, hedged: {}", calls.retries, calls.hedges);
   if (calls.relayed != 0)

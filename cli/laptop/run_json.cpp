@@ -29,6 +29,9 @@ std::string run_json(const run_answer& a) {
   if (!a.thoughts.empty())
     out["thoughts"] = a.thoughts;
   out["finish_reason"] = name_of(a.reason);
+  out["moe_dispatch"] = n.predispatch == 0 ? "streaming" : "batch";
+  if (n.predispatch != 0)
+    out["moe_predispatch_iters"] = n.predispatch;
   out["prompt_tokens"] = n.prompt_tokens;
   out["tokens"] = n.tokens;
   auto& t = out["timings"];

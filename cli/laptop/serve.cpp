@@ -205,8 +205,8 @@ result<void> serve_model(const options& o, const chat_model& model,
   server->use_metrics([&, client = sessions->client()] {
     const auto status = client.status();
     return serve::metrics_text({version_number(), facts.name, true, status.get(),
-                                server->http().counted(), server->http().busy(),
-                                nodes.latencies()});
+                                server->http().counted(), server->http().busy(), nodes.latencies(),
+                                e.predispatch()});
   });
   server->use_cluster([&, client = sessions->client(), started] {
     const auto status = client.status();
@@ -243,7 +243,7 @@ result<int> run(options o) {
   LARQL_TRY(auto server, serve::api_server::start(o.server));
   server->use_metrics([http = &server->http()] {
     return serve::metrics_text(
-        {version_number(), {}, false, nullptr, http->counted(), http->busy(), {}});
+        {version_number(), {}, false, nullptr, http->counted(), http->busy(), {}, 0});
   });
   auto notice = loading_notice{server->url()};
   auto stop = stop_on_signal{*signals};

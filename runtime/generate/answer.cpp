@@ -97,6 +97,7 @@ result<void> answer(executor& run, sequence& to, const prompt_input& prompt, gen
     done = decode(run, to, g, scratch, on_step, stop, begin, stats);
   }
   stats.reason = g.reason();
+  stats.predispatch = run.options().predispatch;
   stats.passes = run.stats().since(before);
   stats.layer_times = run.layer_times().since(layers_before);
   return done;

@@ -33,6 +33,7 @@ struct answer_stats {
   gemma4::pass_stats passes;                    ///< what this answer's passes have cost
   std::vector<experts::layer_time> layer_times; ///< of this answer's layers with nodes
   end_reason reason = end_reason::none;
+  std::uint32_t predispatch = 0; ///< as in executor_options
 };
 
 /// What an answer begins with.

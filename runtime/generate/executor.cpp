@@ -12,7 +12,7 @@ executor::executor(const gemma4::model& model, kernels::compute compute,
     : model_(model),
       options_(options),
       makers_(experts.makers()),
-      forward_(model, compute, experts),
+      forward_(model, compute, experts, options.predispatch),
       run_(model.config) {
   const auto us = [](std::chrono::nanoseconds t) { return static_cast<float>(t.count()) * 1e-3f; };
   forward_.on_calls = [this, us](const experts::call_stats& layer) {
@@ -260,6 +260,8 @@ result<void> executor::append(sequence& to, std::span<const std::uint32_t> token
 
 // For the tokens that no chunk has yet, and those of the chunks in flight.
 flight executor::next_chunks(std::size_t tokens) const {
+  if (options_.predispatch != 0)
+    return {1, options_.chunk};
   if (!options_.adapts)
     return {options_.chunks_in_flight, options_.chunk};
   for (const auto& c : chunks_)

@@ -5,7 +5,8 @@
 // flight: while nodes compute the experts of one chunk, this machine computes an earlier layer of
 // the next one. How many there are, and of how many tokens, follows from what passes have cost.
 //
-// Numerics  The results of a sequence do not depend on the other sequences of a pass or on chunks.
+// Numerics  The results of a sequence do not depend on the other sequences of a pass or on chunks;
+//           approximate ones (predispatch) do depend on chunks.
 // Owner     Borrows model, compute, port and, during a call, the sequences.
 // Threads   One caller.
 // Errors    A failed or cancelled pass leaves its sequences as they were before it; chunks that
@@ -33,6 +34,9 @@ struct executor_options {
   std::uint32_t chunk = 256;          ///< most prompt tokens per pass
   std::uint32_t chunks_in_flight = 1; ///< of one prompt, at most
   bool adapts = false; ///< chunks become smaller, and fewer in flight, where that is faster
+  /// Passes ask for the experts of all layers together, so many times (experts/predispatch.hpp),
+  /// and are approximate; 0: layer after layer. A prompt's chunks do not overlap then.
+  std::uint32_t predispatch = 0;
 };
 
 class executor {

@@ -226,6 +226,18 @@ TEST_F(ExactModes, ARelayThatIsKilledGivesTheTextsOfThisMachine) {
   EXPECT_GT(kills_, 0u);
 }
 
+TEST_F(ExactModes, ADispatchForEachLayerGivesTheTextsOfThisMachine) {
+  const auto& m = members_;
+  for (const auto* relay : {"never", "always"}) {
+    auto options = over("batch.toml", {&m[0], &m[1], &m[2], &m[3], &m[4]},
+                        fmt::format("relay = \"{}\"\n", relay), "off");
+    options.insert(options.end(), {"--moe-dispatch", "batch", "--moe-predispatch-iters", "6"});
+    expect_exact(fmt::format("batch, relay {}", relay), options,
+                 {&members_[0], &members_[4], &members_[2]});
+  }
+  EXPECT_GT(kills_, 0u);
+}
+
 TEST_F(ExactModes, SessionsAtNodesThatAreKilledGiveTheTextsOfThisMachine) {
   expect_exact(
       "session at a node",

@@ -24,7 +24,8 @@ struct turn_numbers {
   std::size_t tokens = 0;
   double tokens_per_second = 0;  ///< of those behind the first; 0: there are none
   std::uint32_t nodes = 0;       ///< that are there; 0: all experts are on one machine
-  std::uint64_t round_trips = 0; ///< layers whose experts were asked for
+  std::uint64_t round_trips = 0; ///< layers whose experts were asked for, or dispatches of all
+  std::uint32_t predispatch = 0; ///< of a pass, if answers are approximate
   std::uint64_t sent_bytes = 0;
   std::uint64_t received_bytes = 0;
   std::optional<draft_numbers> drafts; ///< if any were tried

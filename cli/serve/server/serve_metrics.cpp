@@ -187,6 +187,9 @@ std::string metrics_text(const serve_numbers& from) {
   out.gauge("larql_build_info", "Always 1; what runs here", 1,
             {{"version", from.version}, {"model", one_line(from.model)}});
   out.gauge("larql_ready", "1 if requests are answered", from.ready ? 1 : 0);
+  out.gauge("larql_predispatch_iterations",
+            "How often a pass asks for the experts of all layers at once; 0: answers are exact",
+            from.predispatch);
   add_http(out, from);
   if (from.sessions != nullptr) {
     add_sessions(out, *from.sessions);

@@ -9,6 +9,7 @@
 #include "actors/net/http_server.hpp"
 #include "actors/session/status.hpp"
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,7 @@ struct serve_numbers {
   actors::http_server::counts http;
   std::size_t busy = 0; ///< HTTP requests under way
   std::vector<node_latency> nodes;
+  std::uint32_t predispatch = 0; ///< dispatches of a pass, if answers are approximate
 };
 
 [[nodiscard]] std::string metrics_text(const serve_numbers& from);

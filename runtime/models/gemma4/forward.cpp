@@ -22,10 +22,12 @@ std::span<const float> forward::pass::hidden_row(std::uint32_t row) const {
   return std::span{x_}.subspan(std::size_t{row} * hidden_, hidden_);
 }
 
-forward::forward(const model& m, kernels::compute compute, experts::expert_port& experts)
+forward::forward(const model& m, kernels::compute compute, experts::expert_port& experts,
+                 std::uint32_t dispatches)
     : model_(m),
       compute_(compute),
       experts_(experts),
+      dispatches_(std::min(dispatches, m.config.layers)),
       attention_(compute, m.config),
       dense_(compute, m.config.activation),
       router_(compute, m.config) {}
@@ -36,6 +38,10 @@ void forward::begin(pass& p, std::span<const sequence_part> parts) {
   p.layer_ = 0;
   p.stats_ = {};
   p.makers_ = 0;
+  p.dispatches_ = dispatches_;
+  if (dispatches_ != 0)
+    p.rounds_.begin(model_.config.layers, model_.config.hidden);
+  p.entry_.clear();
   const auto n = std::size_t{p.rows()} * model_.config.hidden;
   for (auto* buffer : {&p.x_, &p.branch_, &p.moe_out_})
     buffer->resize(n);
@@ -48,8 +54,14 @@ void forward::leave_out(pass& p, std::size_t first, std::size_t count) {
   LARQL_CHECK(!p.is_waiting());
   p.rows_.remove(first, count);
   const auto hidden = std::size_t{model_.config.hidden};
-  const auto from = p.x_.begin() + static_cast<std::ptrdiff_t>(first * hidden);
-  p.x_.erase(from, from + static_cast<std::ptrdiff_t>(count * hidden));
+  for (auto* buffer : {&p.x_, &p.entry_}) {
+    if (buffer->empty())
+      continue;
+    const auto from = buffer->begin() + static_cast<std::ptrdiff_t>(first * hidden);
+    buffer->erase(from, from + static_cast<std::ptrdiff_t>(count * hidden));
+  }
+  if (p.dispatches_ != 0)
+    p.rounds_.remove_rows(first, count);
   for (auto* buffer : {&p.branch_, &p.moe_out_})
     buffer->resize(p.x_.size());
   if (p.rows() == 0)
@@ -117,6 +129,8 @@ result<void> forward::start_layer(pass& p, const std::stop_token& stop) {
   auto& times = p.stats_.times;
   auto clock = phase_clock{};
   normed_.resize(std::max(normed_.size(), x.size()));
+  if (p.dispatches_ != 0 && l == p.rounds_.round())
+    p.entry_ = x;
 
   norm_rows(rows, x.data(), t.input_norm, normed_.data());
   if (!attention_.run(l, t, config.sliding[l] ? p.rope_sliding_ : p.rope_full_, p.rows_,
@@ -132,8 +146,7 @@ result<void> forward::start_layer(pass& p, const std::stop_token& stop) {
   clock.lap(times.router);
   experts::assignments_by_expert(router_.ids(), router_.weights(), config.top_k, assignments_);
   norm_rows(rows, x.data(), t.pre_expert_norm, normed_.data());
-  LARQL_TRY(p.ticket_, experts_.start({l, rows, config.hidden, std::span{normed_}.first(x.size()),
-                                       assignments_}));
+  LARQL_TRY_VOID(ask_experts(p));
   clock.lap(times.experts);
 
   norm_rows(rows, x.data(), t.pre_dense_norm, normed_.data());
@@ -145,8 +158,42 @@ result<void> forward::start_layer(pass& p, const std::stop_token& stop) {
   return {};
 }
 
+// The experts get normed_; the dense branch uses its memory next.
+result<void> forward::ask_experts(pass& p) {
+  const auto batch =
+      experts::expert_batch{p.layer_, p.rows(), model_.config.hidden,
+                            std::span<const float>{normed_}.first(p.x_.size()), assignments_};
+  if (p.dispatches_ != 0) {
+    p.rounds_.exchange(batch, p.moe_out_);
+  } else {
+    LARQL_TRY(p.ticket_, experts_.start(batch));
+  }
+  p.is_open_ = true;
+  return {};
+}
+
+void forward::count_calls(pass& p, const experts::call_stats& calls) {
+  p.stats_.add_layer(calls);
+  p.makers_ |= calls.makers;
+  if (on_calls && calls.calls != 0)
+    on_calls(calls);
+}
+
+result<void> forward::wait_for_experts(pass& p, const std::stop_token& stop) {
+  p.sums_.assign(p.x_.size(), 0);
+  auto summed = p.ticket_->wait(p.sums_, stop);
+  count_calls(p, p.ticket_->stats());
+  p.ticket_.drop();
+  LARQL_TRY_VOID(std::move(summed));
+  compute_.k.fixed_to_float(p.sums_.data(), p.x_.size(), p.moe_out_.data());
+  return {};
+}
+
 // x = (x + norm(dense + norm(experts))) * layer_scalar
 result<void> forward::finish_layer(pass& p, const std::stop_token& stop) {
+  LARQL_CHECK(p.is_waiting());
+  if (p.rounds_.is_under_way())
+    return collect(p, stop);
   const auto& t = model_.weights.layers[p.layer_];
   const auto& k = compute_.k;
   const auto rows = p.rows();
@@ -154,17 +201,9 @@ result<void> forward::finish_layer(pass& p, const std::stop_token& stop) {
   auto& moe_out = p.moe_out_;
   auto& times = p.stats_.times;
   auto clock = phase_clock{};
-  LARQL_CHECK(p.is_waiting());
-  p.sums_.assign(x.size(), 0);
-  auto summed = p.ticket_->wait(p.sums_, stop);
-  const auto calls = p.ticket_->stats();
-  p.stats_.add_layer(calls);
-  p.makers_ |= calls.makers;
-  if (on_calls && calls.calls != 0)
-    on_calls(calls);
-  p.ticket_.drop();
-  LARQL_TRY_VOID(std::move(summed));
-  k.fixed_to_float(p.sums_.data(), x.size(), moe_out.data());
+  if (p.ticket_) {
+    LARQL_TRY_VOID(wait_for_experts(p, stop));
+  }
   clock.lap(times.experts);
   norm_rows(rows, moe_out.data(), t.post_expert_norm, moe_out.data());
 
@@ -175,10 +214,32 @@ result<void> forward::finish_layer(pass& p, const std::stop_token& stop) {
   clock.lap(times.combine);
   if (on_layer)
     on_layer(p.layer_, x);
+  p.is_open_ = false;
+  if (p.layer_ + 1 == model_.config.layers && p.rounds_.round() < p.dispatches_)
+    return end_round(p);
   if (p.layer_ + 1 == model_.config.layers)
     LARQL_TRY_VOID(check_finite(p)); // logits of NaN would be anything
   ++p.layer_;
   return {};
+}
+
+// The next round begins where this one has found what is exact.
+result<void> forward::end_round(pass& p) {
+  auto clock = phase_clock{};
+  p.layer_ = p.rounds_.round();
+  p.x_ = p.entry_;
+  auto started = p.rounds_.dispatch(experts_);
+  clock.lap(p.stats_.times.experts);
+  return started;
+}
+
+result<void> forward::collect(pass& p, const std::stop_token& stop) {
+  auto clock = phase_clock{};
+  auto taken = p.rounds_.collect(experts_, compute_.k, stop);
+  clock.lap(p.stats_.times.experts);
+  if (!p.rounds_.is_under_way()) // ended, or failed
+    count_calls(p, p.rounds_.stats());
+  return taken;
 }
 
 void forward::norm_rows(std::uint32_t rows, const float* in, std::span<const float> weight,

@@ -24,6 +24,7 @@ TEST(RunJson, IsOneLineWithTextThoughtsAndNumbers) {
   EXPECT_EQ(all["tokens"], 3);
   EXPECT_EQ(all["prompt_tokens"], 12);
   EXPECT_EQ(all["timings"]["first_token_ms"], 250);
+  EXPECT_EQ(all["moe_dispatch"], "streaming");
   EXPECT_FALSE(all.contains("thoughts"));
   a.thoughts = "Hm.";
   EXPECT_EQ(nlohmann::json::parse(run_json(a))["thoughts"], "Hm.");

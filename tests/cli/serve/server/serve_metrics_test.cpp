@@ -31,8 +31,10 @@ TEST(ServeMetrics, NumbersHaveTheirNames) {
   from.http.connections = 5;
   from.http.replies = {0, 0, 7, 0, 2, 1};
   from.nodes = {{"alpha", "10.0.0.1:9470", 0.001, 0.004}};
+  from.predispatch = 2;
   const auto text = metrics_text(from);
   const auto m = prometheus_text{text};
+  EXPECT_EQ(m["larql_predispatch_iterations"], 2);
   EXPECT_EQ(m["larql_ready"], 1) << text;
   EXPECT_EQ(m["larql_answers_running"], 3);
   EXPECT_EQ(m["larql_answers_waiting"], 2);
