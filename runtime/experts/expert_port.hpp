@@ -52,6 +52,22 @@ struct call_stats {
   std::chrono::nanoseconds slowest_compute{0}; ///< kernels of that call
   std::chrono::nanoseconds slowest_queue{0};   ///< its wait at the node before them
   maker_set makers = 0;                        ///< nodes that had a part in the answer
+
+  /// Both together: sums, and the times of the slower of the slowest calls.
+  void add(const call_stats& other) {
+    calls += other.calls;
+    retries += other.retries;
+    hedges += other.hedges;
+    relayed += other.relayed;
+    bytes_sent += other.bytes_sent;
+    bytes_received += other.bytes_received;
+    makers |= other.makers;
+    if (other.slowest < slowest)
+      return;
+    slowest = other.slowest;
+    slowest_compute = other.slowest_compute;
+    slowest_queue = other.slowest_queue;
+  }
 };
 
 /// One batch under way, as a port implements it. It belongs to the port, which may use its memory

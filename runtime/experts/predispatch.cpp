@@ -96,7 +96,7 @@ result<void> predispatch::take_answer(layer& l, const kernels::kernel_set& k,
                                       const std::stop_token& stop) {
   sums_.assign(l.numbers.size(), 0);
   auto done = l.ticket->wait(sums_, stop);
-  count(l.ticket->stats());
+  stats_.add(l.ticket->stats());
   l.ticket.drop();
   if (done)
     k.fixed_to_float(sums_.data(), sums_.size(), l.numbers.data());
@@ -107,21 +107,6 @@ void predispatch::cancel() noexcept {
   for (auto& l : layers_)
     l.ticket.drop();
   under_way_ = false;
-}
-
-void predispatch::count(const call_stats& s) {
-  stats_.calls += s.calls;
-  stats_.retries += s.retries;
-  stats_.hedges += s.hedges;
-  stats_.relayed += s.relayed;
-  stats_.bytes_sent += s.bytes_sent;
-  stats_.bytes_received += s.bytes_received;
-  stats_.makers |= s.makers;
-  if (s.slowest < stats_.slowest)
-    return;
-  stats_.slowest = s.slowest;
-  stats_.slowest_compute = s.slowest_compute;
-  stats_.slowest_queue = s.slowest_queue;
 }
 
 } // namespace larql::experts

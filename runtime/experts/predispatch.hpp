@@ -73,7 +73,6 @@ private:
   [[nodiscard]] result<void> start_more(expert_port& port);
   [[nodiscard]] result<void> take_answer(layer& l, const kernels::kernel_set& k,
                                          const std::stop_token& stop);
-  void count(const call_stats& s);
 
   std::uint32_t hidden_ = 0;
   std::uint32_t round_ = 0;

@@ -40,18 +40,18 @@ struct pass_stats {
   phase_times times;
   away_times away;
   std::uint64_t layers = 0;
-  experts::call_stats calls; ///< slowest and its kernels: of the slowest call of all
+  experts::call_stats calls; ///< slowest and its parts: of the slowest call of all
 
   void add_layer(const experts::call_stats& c) {
     ++layers;
     add(away_times{c.slowest, c.slowest_compute, c.slowest_queue});
-    add(c);
+    calls.add(c);
   }
   void add(const pass_stats& s) {
     times = times + s.times;
     layers += s.layers;
     add(s.away);
-    add(s.calls);
+    calls.add(s.calls);
   }
 
   /// What was added since `before`; the slowest call is that of all time.
@@ -76,19 +76,6 @@ private:
     away.round_trips += a.round_trips;
     away.kernels += a.kernels;
     away.queue += a.queue;
-  }
-  void add(const experts::call_stats& c) {
-    calls.calls += c.calls;
-    calls.retries += c.retries;
-    calls.hedges += c.hedges;
-    calls.relayed += c.relayed;
-    calls.bytes_sent += c.bytes_sent;
-    calls.bytes_received += c.bytes_received;
-    calls.makers |= c.makers;
-    if (c.slowest >= calls.slowest) {
-      calls.slowest = c.slowest;
-      calls.slowest_compute = c.slowest_compute;
-    }
   }
 };
 
