@@ -115,13 +115,19 @@ test("an answer that was left for too long is lost, and can be continued", () =>
     await page.waitForFunction(() => document.querySelector(".answer > .markdown").innerText === "abcdefg");
   }));
 
+/** The steps of an answer of these words, of which the first, "one", has come. */
+async function counting(fake, page, ...words) {
+  const steps = new Steps();
+  fake.answer = () => steps.of([...words.map((w) => text(w)), END]);
+  await ask(page, "Count");
+  steps.next();
+  await sees(page, ".answer > .markdown", /one/);
+  return steps;
+}
+
 test("a connection that breaks is made again without a word lost", () =>
   withPage({}, async ({ fake, page }) => {
-    const steps = new Steps();
-    fake.answer = () => steps.of([text("one "), text("two "), text("three"), END]);
-    await ask(page, "Count");
-    steps.next();
-    await sees(page, ".answer > .markdown", /one/);
+    const steps = await counting(fake, page, "one ", "two ", "three");
     fake.cutConnections();
     steps.next(3);
     const answer = await answered(page);
@@ -130,11 +136,7 @@ test("a connection that breaks is made again without a word lost", () =>
 
 test("two tabs: both see an answer come, one reads it, and the other goes on when the first is closed", () =>
   withPage({}, async ({ fake, page, context }) => {
-    const steps = new Steps();
-    fake.answer = () => steps.of([text("one "), text("two "), text("three "), text("four"), END]);
-    await ask(page, "Count");
-    steps.next();
-    await sees(page, ".answer > .markdown", /one/);
+    const steps = await counting(fake, page, "one ", "two ", "three ", "four");
     const other = await context.newPage();
     await other.goto(page.url());
     await sees(other, ".answer > .markdown", /one/);
@@ -314,11 +316,7 @@ test("conversations are found, renamed, deleted, exported and read in again", ()
 
 test("an answer that grows takes no button of the list from under the pointer", () =>
   withPage({}, async ({ fake, page }) => {
-    const steps = new Steps();
-    fake.answer = () => steps.of([text("one "), text("two "), text("three"), END]);
-    await ask(page, "Count");
-    steps.next();
-    await sees(page, ".answer > .markdown", /one/);
+    const steps = await counting(fake, page, "one ", "two ", "three");
     await page.hover(".conversations li");
     const bin = page.locator(".conversations li .icon-button").nth(1);
     await bin.click();
@@ -335,11 +333,7 @@ test("an answer that grows takes no button of the list from under the pointer", 
 
 test("a conversation that is deleted in one tab is not brought back by another that reads its answer", () =>
   withPage({}, async ({ fake, page, context }) => {
-    const steps = new Steps();
-    fake.answer = () => steps.of([text("one "), text("two"), END]);
-    await ask(page, "Count");
-    steps.next();
-    await sees(page, ".answer > .markdown", /one/);
+    const steps = await counting(fake, page, "one ", "two");
     const other = await context.newPage();
     await visit(other, fake);
     await other.hover(".conversations li");
