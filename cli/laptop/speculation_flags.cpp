@@ -79,10 +79,6 @@ result<void> check_tokenizer(const std::filesystem::path& draft,
   return {};
 }
 
-} // namespace
-
-namespace {
-
 using source_ptr = std::shared_ptr<speculation::drafter_source>;
 
 result<source_ptr> open_mtp(const drafting_place& where) {

@@ -59,11 +59,13 @@ std::string word_wrap::add(std::string_view text) {
     const auto c = text.substr(0, unit.length);
     const auto scalar = unit.what == text::utf8_unit::kind::scalar ? unit.scalar : U'?';
     text.remove_prefix(unit.length);
-    fences_.add(scalar);
     if (scalar == '\n') {
       put(c, out);
       begin_line();
-    } else if (fences_.is_code()) {
+      continue;
+    }
+    fences_.add(scalar);
+    if (fences_.is_code()) {
       put(c, out);
     } else if (scalar == ' ' || scalar == '\t') {
       add_blank(c, out);
