@@ -20,6 +20,8 @@ namespace larql::actors {
 
 class frame_reader {
 public:
+  static constexpr std::size_t piece_bytes = 1 << 20; ///< the most to ask for at once
+
   frame_reader() = default;
   /// Longer frames than that are an error.
   explicit frame_reader(std::uint32_t most_bytes) noexcept : most_bytes_(most_bytes) {}
@@ -54,8 +56,6 @@ public:
   }
 
 private:
-  static constexpr std::size_t piece_bytes = 1 << 20;
-
   std::uint32_t most_bytes_ = schema::max_frame_bytes;
   std::size_t body_bytes_ = 0; // 0: the next bytes are a header
   shared_buffer body_;

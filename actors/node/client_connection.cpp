@@ -85,7 +85,7 @@ void client_connection_state::on_data(caf::io::new_data_msg& m) {
     client_->activity->has_spoken = true;
     on_frame(*std::move(frame));
   } else if (!hold()) {
-    drop("the memory for calls and answers of all connections is used up");
+    drop(why_full());
   }
 }
 
@@ -231,6 +231,13 @@ bool client_connection_state::hold_answer(std::size_t bytes) {
 std::string client_connection_state::what_is_held() const {
   const auto& all = *node_.counters->buffers;
   return fmt::format("calls and answers that wait hold {} of {} bytes", all.used(), all.limit());
+}
+
+std::string client_connection_state::why_full() {
+  const auto waits = unsent();
+  if (waits == 0)
+    return what_is_held();
+  return fmt::format("does not read its answers, {} bytes wait, and {}", waits, what_is_held());
 }
 
 void client_connection_state::refuse_call(std::uint64_t id, failure_code code,

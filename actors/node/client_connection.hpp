@@ -114,6 +114,8 @@ private:
   /// The same for an answer, which may take more than the share of one if nothing else waits.
   [[nodiscard]] bool hold_answer(std::size_t bytes);
   [[nodiscard]] std::string what_is_held() const;
+  /// Why there is no room for what comes or goes: the peer's own doing, or everybody's.
+  [[nodiscard]] std::string why_full();
   void send_message(const schema::message& m);
   void send(std::vector<char>& frame);
   void write(std::vector<char>& frame);

@@ -51,8 +51,7 @@ void client_connection_state::send_message(const schema::message& m) {
 
 void client_connection_state::send(std::vector<char>& frame) {
   if (!hold(frame.size()))
-    return drop(
-        fmt::format("does not read its answers, {} bytes wait, and {}", unsent(), what_is_held()));
+    return drop(why_full());
   write(frame);
 }
 

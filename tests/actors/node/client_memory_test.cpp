@@ -2,6 +2,11 @@
 
 #include "tests/actors/node/client_connection_fixture.hpp"
 
+#include "runtime/base/log.hpp"
+#include "tests/support/raw_peer.hpp"
+
+#include <gmock/gmock.h>
+
 namespace larql::actors {
 namespace {
 
@@ -121,6 +126,27 @@ TEST_F(ClientConnection, ClosesAPeerThatDoesNotReadItsAnswers) {
   shard.answer(4, answer());
   settle();
   EXPECT_TRUE(is_closed(fd));
+}
+
+TEST_F(ClientConnection, APeerThatFillsTheMemoryWithAnswersThatItDoesNotReadIsClosedForThat) {
+  static auto lines = std::string{};
+  lines.clear();
+  set_log_writer([](std::string_view, std::string_view text) { lines += text; });
+  constexpr auto piece = frame_reader::piece_bytes;
+  constexpr auto unread = piece / 2;
+  counters->buffers = std::make_shared<memory_budget>(piece + unread / 2, 0);
+  start({});
+  receive_call(1);
+  shard.answer(0, as_answer(std::vector<char>(unread)));
+  settle();
+  receive(fd, test::frame_header(2 * piece));
+  receive(fd, std::vector<char>(piece)); // for which there is no room beside the answer
+  set_log_writer(nullptr);
+  EXPECT_TRUE(is_closed(fd));
+  EXPECT_THAT(lines, testing::HasSubstr(fmt::format(
+                         "does not read its answers, {} bytes wait, and calls and answers that "
+                         "wait hold {} of {} bytes",
+                         unread, unread, piece + unread / 2)));
 }
 
 } // namespace
