@@ -10,10 +10,11 @@ namespace larql::actors {
 namespace {
 
 constexpr double weight_of_new = 0.25;
-/// A faster pass than before is no chance: nothing makes a pass faster than it can be.
-constexpr double weight_of_faster = 0.5;
-/// Passes vary; nearly all of them are to stay within the factor, not half of them.
-constexpr double margin = 0.9;
+/// A much faster pass than before is no chance: nothing makes a pass faster than it can be. A much
+/// slower one may be.
+constexpr double much_faster = 0.75;
+constexpr double weight_of_much_faster = 0.5;
+constexpr double slower_at_most = 2;
 /// Tokens of prompts before it was seen what they cost.
 constexpr std::uint32_t first_guess = 32;
 
@@ -21,7 +22,8 @@ void follow(double& average, double x) {
   if (average == 0)
     average = x;
   else
-    average += (x < average ? weight_of_faster : weight_of_new) * (x - average);
+    average += (x < much_faster * average ? weight_of_much_faster : weight_of_new) *
+               (std::min(x, slower_at_most * average) - average);
 }
 
 double ns_of(pass_times::duration d) {
@@ -33,14 +35,17 @@ double ns_of(pass_times::duration d) {
 void pass_times::add(std::uint32_t answers, std::uint32_t reading, duration took) {
   LARQL_CHECK(answers + reading != 0);
   const auto ns = ns_of(took);
-  if (reading == 0)
+  if (reading == 0) {
+    beside_in_a_row_ = 0;
     return follow(decode_ns_[std::min<std::size_t>(answers, counted - 1)], ns);
+  }
   if (answers == 0) {
     // The weights are read for these tokens alone, so each seems to cost more than beside others.
     if (!read_beside_)
       follow(read_ns_, ns / reading);
     return;
   }
+  ++beside_in_a_row_;
   const auto alone = decoding(answers);
   if (!alone)
     return;
@@ -101,8 +106,8 @@ pass_budget budget_of(const pass_times& times, const pass_load& load, double fac
   if (load.decoding == 0)
     return {std::max(std::min(load.reading, chunk), 1u)};
   const auto limit_of = [&](pass_times::duration alone) {
-    return pass_times::duration{static_cast<std::int64_t>(static_cast<double>(alone.count()) *
-                                                          std::max(factor * margin, 1.0))};
+    return pass_times::duration{
+        static_cast<std::int64_t>(static_cast<double>(alone.count()) * std::max(factor, 1.0))};
   };
   const auto fair = std::min(load.clients * load.fewest, load.decoding);
   auto answers = load.decoding;
@@ -111,7 +116,7 @@ pass_budget budget_of(const pass_times& times, const pass_load& load, double fac
   if (load.reading == 0)
     return {answers};
   const auto alone = times.decoding(answers);
-  if (!alone)
+  if (!alone || times.is_stale())
     return {answers, false};
   const auto most = std::min(load.reading, chunk);
   const auto reading = times.reading_within(limit_of(*alone), answers).value_or(first_guess);

@@ -1,5 +1,6 @@
 // How long passes take here, learnt from those that were run, and how many rows a pass may have so
-// that nobody's tokens come much slower because of others.
+// that nobody's tokens come much slower because of others. The choice of the tokens is of a pass's
+// time: what counts is what a client sees between two of them.
 //
 // A pass costs what its decoded tokens cost alone, and so much more for each token of a prompt. The
 // first is remembered by the number of answers, the second as one number; both follow what is
@@ -32,6 +33,10 @@ public:
   [[nodiscard]] std::optional<std::uint32_t> reading_within(duration limit,
                                                             std::uint32_t answers) const;
 
+  /// So many passes read beside decoding without a break that what decoding takes alone may have
+  /// changed.
+  [[nodiscard]] bool is_stale() const noexcept { return beside_in_a_row_ >= fresh_for; }
+
   /// The most answers, up to `most` and at least `least`, that a pass can decode for within
   /// `limit`, judging by those that were seen; at most half as many again as in any of them.
   [[nodiscard]] std::uint32_t decoding_within(duration limit, std::uint32_t least,
@@ -39,12 +44,14 @@ public:
 
 private:
   static constexpr std::size_t counted = 129; // more answers are taken as 128
+  static constexpr std::uint32_t fresh_for = 32;
 
   [[nodiscard]] std::optional<double> estimate_ns(std::size_t answers) const;
 
   std::array<double, counted> decode_ns_{}; // by answers; 0: not seen
   double read_ns_ = 0;                      // for each token of a prompt; 0: not seen
   bool read_beside_ = false;                // that is of passes that decoded as well
+  std::uint32_t beside_in_a_row_ = 0;
 };
 
 /// What a pass is to serve.
@@ -65,9 +72,9 @@ struct pass_budget {
 /// Rows of the next pass.
 ///
 /// Prompts are read in chunks of `chunk` while nobody decodes. Otherwise a pass may take `factor`
-/// times as long as one of the decoding answers alone. Without prompts, a client's many answers
-/// slow the others down by no more than that, measured against a pass in which every client has as
-/// many answers as the one with the fewest.
+/// times as long as one of the decoding answers alone, which is measured again now and then.
+/// Without prompts, a client's many answers slow the others down by no more than that, measured
+/// against a pass in which every client has as many answers as the one with the fewest.
 [[nodiscard]] pass_budget budget_of(const pass_times& times, const pass_load& load, double factor,
                                     std::uint32_t chunk);
 

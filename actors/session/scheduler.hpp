@@ -120,6 +120,12 @@ private:
     speculation::controller::outcome what;
     std::vector<const live_answer*> answers;
   };
+  /// A pass without drafts, until the tokens that it leads to are chosen: that is of its price.
+  struct timed_pass {
+    std::uint32_t decoding = 0;
+    std::uint32_t reading = 0;
+    std::chrono::nanoseconds took{0};
+  };
   /// An answer whose next token can be chosen.
   struct due {
     live_answer* answer = nullptr;
@@ -163,6 +169,7 @@ private:
   void settle(lane& l, const result<void>& outcome);
   void take_apart(const lane& l, const failure& why);
   void count_pass(const lane& l, session_clock::time_point now);
+  void learn_times(std::size_t rows, std::chrono::nanoseconds choosing);
   [[nodiscard]] lane* next_lane();
 
   // Tokens: scheduler_tokens.cpp
@@ -180,7 +187,7 @@ private:
   void list_rows(due& d, std::vector<generate::executor::row>& rows) const;
   void accept_drafts(due& d);
   [[nodiscard]] bool give_up_drafts(live_answer& a);
-  void learn_passes(std::span<const due> dues, std::chrono::nanoseconds choosing);
+  void learn_passes(std::span<const due> dues, std::size_t rows, std::chrono::nanoseconds choosing);
 
   // Memory: scheduler_memory.cpp
   [[nodiscard]] std::uint64_t kv_needed(std::uint64_t tokens, std::uint64_t have) const;
@@ -208,6 +215,7 @@ private:
   std::deque<lane> lanes_;
   pass_times times_;
   speculation::speculator speculator_;
+  std::vector<timed_pass> timed_;
   std::vector<decoded_pass> decoded_;
   std::deque<generate::draft_tree> planned_; ///< trees of a pass that begins, behind their tokens
   std::vector<generate::sampling_scratch> scratch_; ///< for each thread of the pool

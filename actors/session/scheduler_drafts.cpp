@@ -97,10 +97,8 @@ void scheduler::note_decoded(const lane& l, session_clock::time_point now) {
 }
 
 // The logits of a pass are of its price, and every token that it gave of its worth.
-void scheduler::learn_passes(std::span<const due> dues, std::chrono::nanoseconds choosing) {
-  auto rows = std::size_t{0};
-  for (const auto& d : dues)
-    rows += d.rows;
+void scheduler::learn_passes(std::span<const due> dues, std::size_t rows,
+                             std::chrono::nanoseconds choosing) {
   for (auto& p : std::exchange(decoded_, {})) {
     auto heard = std::size_t{0};
     for (const auto& d : dues)

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 namespace larql::actors {
 
@@ -266,10 +267,19 @@ void scheduler::count_pass(const lane& l, session_clock::time_point now) {
   if (decoding + reading == 0)
     return;
   if (drafts == 0) // what is learnt is what answers cost without them
-    times_.add(decoding, reading, took);
+    timed_.push_back({decoding, reading, took});
   ++counts_.passes;
   counts_.pass_rows.add(decoding + reading + drafts);
   counts_.pass_seconds.add(std::chrono::duration<double>(took).count());
+}
+
+// What a client sees between two tokens is a pass and the choice of a token. The logits of `rows`
+// rows took `choosing`; a pass has its rows' share of it.
+void scheduler::learn_times(std::size_t rows, std::chrono::nanoseconds choosing) {
+  const auto each = rows == 0 ? choosing : choosing / static_cast<std::int64_t>(rows);
+  for (const auto& p : std::exchange(timed_, {}))
+    if (p.decoding <= rows) // else some are paused or gone
+      times_.add(p.decoding, p.reading, p.took + p.decoding * each);
 }
 
 } // namespace larql::actors

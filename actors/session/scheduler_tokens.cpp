@@ -51,14 +51,21 @@ void scheduler::choose_tokens() {
   for (const auto& a : running_) // those that end_reading() appends as well
     if (is_due(*a))
       dues.push_back({a.get()});
-  if (dues.empty())
+  if (dues.empty()) {
+    learn_times(0, {});
     return decoded_.clear();
+  }
   const auto begin = session_clock::now();
   if (!take_steps(dues))
     // Logits that are not finite end only the answer whose they are.
     for (auto& d : dues)
       (void) take_steps({&d, 1});
-  learn_passes(dues, session_clock::now() - begin);
+  const auto took = session_clock::now() - begin;
+  auto rows = std::size_t{0};
+  for (const auto& d : dues)
+    rows += d.rows;
+  learn_times(rows, took);
+  learn_passes(dues, rows, took);
 }
 
 bool scheduler::take_steps(std::span<due> dues) {

@@ -112,6 +112,27 @@ TEST(PassBudget, APassShowsWhatDecodingTakesBeforePromptsSlowItDown) {
   EXPECT_LE(first.rows, 64u);
 }
 
+TEST(PassBudget, WhatDecodingTakesAloneIsMeasuredAgainNowAndThen) {
+  auto t = measured();
+  auto reads = 0;
+  for (auto i = 0; i < 330; ++i) { // a prompt that is read while the machine becomes slower
+    const auto n = budget_of(t, {8, 4096, 8, 1}, 3, 256);
+    reads += n.reads ? 1 : 0;
+    t.add(8, n.reads ? n.rows - 8 : 0, milliseconds{n.reads ? 150 + 6 * (n.rows - 8) : 150});
+  }
+  EXPECT_GE(reads, 318) << "which costs prompts little";
+  EXPECT_GE(*t.decoding(8), milliseconds{145});
+  EXPECT_GE(budget_of(t, {8, 4096, 8, 1}, 3, 256).rows, 8u + 45) << "300 ms for them";
+}
+
+TEST(PassTimes, OnePassThatWasHeldUpChangesLittle) {
+  auto t = pass_times{};
+  for (auto i = 0; i < 10; ++i)
+    t.add(4, 0, milliseconds{40});
+  t.add(4, 0, milliseconds{4000});
+  EXPECT_LE(*t.decoding(4), milliseconds{50});
+}
+
 TEST(PassBudget, SomethingOfAPromptIsReadAtAnyPrice) {
   auto t = measured();
   for (auto i = 0; i < 20; ++i)
@@ -141,7 +162,7 @@ TEST(PassBudget, WhatManyAnswersTakeIsFoundOutStepByStep) {
     t.add(rows, 0, milliseconds{40 + 5 * rows});
   }
   EXPECT_GE(rows, 12u);
-  EXPECT_LE(rows, 19u);
+  EXPECT_LE(rows, 22u) << "150 ms";
 }
 
 } // namespace
