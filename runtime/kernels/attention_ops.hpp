@@ -8,6 +8,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -38,18 +39,35 @@ struct attention_ops {
   template <class T, std::size_t Heads>
   static void score_heads(const float* q, std::size_t dim, const T* keys, std::size_t count,
                           float* out, std::size_t score_stride) {
-    for (std::size_t j = 0; j < count; ++j) {
-      vec sum[Heads];
-      for (std::size_t h = 0; h < Heads; ++h)
-        sum[h] = L::zero();
-      for (std::size_t i = 0; i < dim; i += w) {
-        const auto key = load_element(keys + j * dim + i);
-        for (std::size_t h = 0; h < Heads; ++h)
-          sum[h] = L::fma(L::load(q + h * dim + i), key, sum[h]);
+    constexpr auto at_once = std::clamp<std::size_t>(L::accumulators / Heads, 1, 4);
+    auto j = std::size_t{0};
+    for (; j + at_once <= count; j += at_once)
+      score_keys<T, Heads, at_once>(q, dim, keys + j * dim, out + j, score_stride);
+    for (; j < count; ++j)
+      score_keys<T, Heads, 1>(q, dim, keys + j * dim, out + j, score_stride);
+  }
+
+  // Keys share what is loaded of the heads, and heads what is loaded of the keys.
+  template <class T, std::size_t Heads, std::size_t Keys>
+  static void score_keys(const float* q, std::size_t dim, const T* keys, float* out,
+                         std::size_t score_stride) {
+    vec sum[Heads][Keys];
+    for (std::size_t h = 0; h < Heads; ++h)
+      for (std::size_t j = 0; j < Keys; ++j)
+        sum[h][j] = L::zero();
+    for (std::size_t i = 0; i < dim; i += w) {
+      vec key[Keys];
+      for (std::size_t j = 0; j < Keys; ++j)
+        key[j] = load_element(keys + j * dim + i);
+      for (std::size_t h = 0; h < Heads; ++h) {
+        const auto part = L::load(q + h * dim + i);
+        for (std::size_t j = 0; j < Keys; ++j)
+          sum[h][j] = L::fma(part, key[j], sum[h][j]);
       }
-      for (std::size_t h = 0; h < Heads; ++h)
-        out[h * score_stride + j] = L::reduce_add(sum[h]);
     }
+    for (std::size_t h = 0; h < Heads; ++h)
+      for (std::size_t j = 0; j < Keys; ++j)
+        out[h * score_stride + j] = L::reduce_add(sum[h][j]);
   }
 
   /// out[h] += sum over j of p[h][j] * values[j]

@@ -13,6 +13,7 @@ namespace {
 
 struct simd16_avx2 {
   static constexpr int width = 16;
+  static constexpr std::size_t accumulators = 4;
 
   struct f32x16 {
     __m256 lo, hi;

@@ -10,6 +10,7 @@ namespace larql::kernels {
 
 struct simd16_avx512 {
   static constexpr int width = 16;
+  static constexpr std::size_t accumulators = 16;
 
   struct f32x16 {
     __m512 v;

@@ -11,6 +11,7 @@ namespace larql::kernels {
 
 struct simd16_neon {
   static constexpr int width = 16;
+  static constexpr std::size_t accumulators = 4;
 
   struct f32x16 {
     float32x4_t v[4]; // lanes 0-3, 4-7, 8-11, 12-15

@@ -18,6 +18,8 @@ namespace larql::kernels {
 
 struct simd16_ref {
   static constexpr int width = 16;
+  /// Vectors of sums that fit into the registers beside what they are sums of.
+  static constexpr std::size_t accumulators = 4;
 
   struct f32x16 {
     float v[width];

@@ -1,7 +1,5 @@
 #include "runtime/models/gemma4/attention.hpp"
 
-#include "runtime/models/gemma4/attend_heads.hpp"
-
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -79,34 +77,57 @@ bool attention::normalise_and_store(std::uint32_t layer, const layer_tensors& t,
   return finite.load();
 }
 
-// Tasks are (row, group of query heads that share a KV head).
+// Rows that follow each other in a sequence, up to `most` together.
+void attention::divide(std::uint32_t layer, const pass_rows& pass, std::size_t most) {
+  const auto rows = pass.rows();
+  blocks_.clear();
+  visible_.clear();
+  for (auto r = std::size_t{0}; r < rows.size(); ++r) {
+    const auto& row = rows[r];
+    visible_.push_back({row.position + 1 - visible(layer, row.position), row.position + 1});
+    const auto goes_on = r != 0 && blocks_.back().count < most && !row.is_draft() &&
+                         !rows[r - 1].is_draft() && row.cache == rows[r - 1].cache &&
+                         row.position == rows[r - 1].position + 1;
+    if (goes_on)
+      ++blocks_.back().count;
+    else
+      blocks_.push_back({r, 1});
+  }
+}
+
+// Tasks are (block of rows, group of query heads that share a KV head).
 void attention::attend(std::uint32_t layer, const pass_rows& pass) {
   const auto rows = pass.rows();
   const auto dim = std::size_t{config_.head_dim_of(layer)};
-  const auto kv_heads = config_.kv_heads_of(layer);
   const auto width = config_.q_heads * dim;
-  const auto per_kv = config_.q_heads / kv_heads;
-  const auto heads = heads_of_task(rows.size(), config_.q_heads, per_kv, compute_.pool.threads());
+  const auto per_kv = config_.q_heads / config_.kv_heads_of(layer);
+  const auto threads = compute_.pool.threads();
+  const auto heads = heads_of_task(rows.size(), config_.q_heads, per_kv, threads);
   const auto groups = config_.q_heads / heads;
-  auto most_keys = 0u;
-  for (const auto& row : rows)
-    most_keys = std::max(most_keys, visible(layer, row.position));
-  const auto scratch = std::size_t{heads} * most_keys;
-  if (scores_.size() < scratch * compute_.pool.threads())
-    scores_.resize(scratch * compute_.pool.threads());
-  runs_.resize(compute_.pool.threads());
+  divide(layer, pass, rows_of_task(rows.size(), heads, groups, threads));
+  const auto queries_of = [&](const row_block& b) {
+    return query_rows{q_.data() + b.first * width, width, heads,
+                      std::span{visible_}.subspan(b.first, b.count)};
+  };
+  auto scratch = std::size_t{0};
+  for (const auto& b : blocks_)
+    scratch = std::max(scratch, attend_scratch(queries_of(b), dim));
+  if (scratch_.size() < scratch * threads)
+    scratch_.resize(scratch * threads);
+  runs_.resize(threads);
   mixed_.resize(rows.size() * width);
   compute_.pool.parallel_for(
-      rows.size() * groups, 1, [&](std::size_t begin, std::size_t end, unsigned worker) {
+      blocks_.size() * groups, 1, [&](std::size_t begin, std::size_t end, unsigned worker) {
         for (auto task = begin; task < end; ++task) {
-          const auto r = task / groups;
-          const auto& row = rows[r];
+          const auto& b = blocks_[task / groups];
           const auto head = static_cast<std::uint32_t>(task % groups) * heads;
-          const auto at = r * width + head * dim;
+          auto queries = queries_of(b);
+          queries.q += head * dim;
           auto& runs = runs_[worker];
-          pass.read(r, layer, row.position + 1 - visible(layer, row.position), runs);
-          attend_heads(compute_.k, row.cache->format(), dim, runs, head / per_kv, q_.data() + at,
-                       heads, scores_.data() + worker * scratch, mixed_.data() + at);
+          pass.read(b.first + b.count - 1, layer, queries.visible.front().first, runs);
+          attend_rows(compute_.k, rows[b.first].cache->format(), dim, runs, head / per_kv, queries,
+                      scratch_.data() + worker * scratch,
+                      mixed_.data() + b.first * width + head * dim);
         }
       });
 }

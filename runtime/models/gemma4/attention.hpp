@@ -9,6 +9,7 @@
 #pragma once
 
 #include "runtime/kernels/linear.hpp"
+#include "runtime/models/gemma4/attend_heads.hpp"
 #include "runtime/models/gemma4/pass_rows.hpp"
 #include "runtime/models/gemma4/rope.hpp"
 #include "runtime/vindex/index_json.hpp"
@@ -32,10 +33,17 @@ public:
                          float* out);
 
 private:
+  /// Rows of one task, which share what is read of the cache.
+  struct row_block {
+    std::size_t first = 0;
+    std::size_t count = 0;
+  };
+
   void project(std::uint32_t layer, const vindex::layer_tensors& t, std::uint32_t rows,
                const float* in);
   [[nodiscard]] bool normalise_and_store(std::uint32_t layer, const vindex::layer_tensors& t,
                                          const rope_table& rope, const pass_rows& rows);
+  void divide(std::uint32_t layer, const pass_rows& pass, std::size_t most);
   void attend(std::uint32_t layer, const pass_rows& rows);
   [[nodiscard]] std::uint32_t visible(std::uint32_t layer, std::uint32_t position) const;
 
@@ -43,10 +51,12 @@ private:
   const vindex::model_config& config_;
   kernels::quantized_inputs input_;
   kernels::quantized_inputs mixed_input_;
-  std::vector<float> q_, k_, v_;          // [rows][heads * head_dim]
-  std::vector<float> mixed_;              // [rows][q_heads * head_dim]
-  std::vector<float> scores_;             // per worker: [heads][keys]
-  std::vector<std::vector<kv_run>> runs_; // per worker: what a row sees
+  std::vector<float> q_, k_, v_; // [rows][heads * head_dim]
+  std::vector<float> mixed_;     // [rows][q_heads * head_dim]
+  std::vector<row_block> blocks_;
+  std::vector<key_range> visible_;        // to each row
+  std::vector<float> scratch_;            // per worker
+  std::vector<std::vector<kv_run>> runs_; // per worker: what a block sees
 };
 
 } // namespace larql::gemma4

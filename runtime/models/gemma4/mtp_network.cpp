@@ -88,15 +88,18 @@ void mtp_network::attend(std::uint32_t l) {
   const auto per_kv = config_.q_heads / v.kv_heads;
   const auto threads = compute_.pool.threads();
   const auto heads = heads_of_task(1, config_.q_heads, per_kv, threads);
-  const auto keys = v.runs.back().first + v.runs.back().count - v.runs.front().first;
-  const auto scratch = std::size_t{heads} * keys;
+  const auto visible = key_range{v.runs.front().first, v.runs.back().first + v.runs.back().count};
+  const auto rows = query_rows{q_.data(), 0, heads, {&visible, 1}};
+  const auto scratch = attend_scratch(rows, v.dim);
   scores_.resize(std::max(scores_.size(), scratch * threads));
   compute_.pool.parallel_for(
       config_.q_heads / heads, 1, [&](std::size_t begin, std::size_t end, unsigned worker) {
         for (auto task = begin; task < end; ++task) {
           const auto head = static_cast<std::uint32_t>(task) * heads;
-          attend_heads(compute_.k, format_, v.dim, v.runs, head / per_kv, q_.data() + head * v.dim,
-                       heads, scores_.data() + worker * scratch, mixed_.data() + head * v.dim);
+          auto part = rows;
+          part.q += head * v.dim;
+          attend_rows(compute_.k, format_, v.dim, v.runs, head / per_kv, part,
+                      scores_.data() + worker * scratch, mixed_.data() + head * v.dim);
         }
       });
 }
