@@ -101,13 +101,20 @@ std::uint32_t pass_times::decoding_within(duration limit, std::uint32_t least,
   return least;
 }
 
+double weight_of_prompt(std::size_t tokens) noexcept {
+  constexpr auto long_prompt = 2048.0;
+  constexpr auto most = 3.0;
+  return std::clamp(long_prompt / static_cast<double>(std::max<std::size_t>(tokens, 1)), 1.0, most);
+}
+
 pass_budget budget_of(const pass_times& times, const pass_load& load, double factor,
                       std::uint32_t chunk) {
   if (load.decoding == 0)
     return {std::max(std::min(load.reading, chunk), 1u)};
-  const auto limit_of = [&](pass_times::duration alone) {
+  const auto limit_of = [&](pass_times::duration alone, double prompts = 1) {
+    const auto more = std::max(factor - 1, 0.0) * std::max(prompts, 1.0);
     return pass_times::duration{
-        static_cast<std::int64_t>(static_cast<double>(alone.count()) * std::max(factor, 1.0))};
+        static_cast<std::int64_t>(static_cast<double>(alone.count()) * (1 + more))};
   };
   const auto fair = std::min(load.clients * load.fewest, load.decoding);
   auto answers = load.decoding;
@@ -119,7 +126,8 @@ pass_budget budget_of(const pass_times& times, const pass_load& load, double fac
   if (!alone || times.is_stale())
     return {answers, false};
   const auto most = std::min(load.reading, chunk);
-  const auto reading = times.reading_within(limit_of(*alone), answers).value_or(first_guess);
+  const auto reading =
+      times.reading_within(limit_of(*alone, load.waiting), answers).value_or(first_guess);
   return {answers + std::clamp(reading, 1u, most)};
 }
 

@@ -60,7 +60,14 @@ struct pass_load {
   std::uint32_t reading = 0;  ///< tokens of prompts that wait to be read
   std::uint32_t clients = 1;  ///< of the decoding answers
   std::uint32_t fewest = 0;   ///< decoding answers of the client that has the fewest
+  /// Weights of the prompts that wait, as the decoding client sees them who has to bear the least:
+  /// all of its own, and of each other client the heaviest one.
+  double waiting = 0;
 };
+
+/// Of a prompt of which so many tokens are to be read: 1, and up to 3 for a short one, which holds
+/// others up for a short time only.
+[[nodiscard]] double weight_of_prompt(std::size_t tokens) noexcept;
 
 struct pass_budget {
   std::uint32_t rows = 0;
@@ -72,9 +79,11 @@ struct pass_budget {
 /// Rows of the next pass.
 ///
 /// Prompts are read in chunks of `chunk` while nobody decodes. Otherwise a pass may take `factor`
-/// times as long as one of the decoding answers alone, which is measured again now and then.
-/// Without prompts, a client's many answers slow the others down by no more than that, measured
-/// against a pass in which every client has as many answers as the one with the fewest.
+/// times as long as one of the decoding answers alone: so much more for each prompt that waits,
+/// times its weight. Those who decode beside several wait less for them in all, as rows cost less
+/// in longer passes. What decoding takes alone is measured again now and then. Without prompts, a
+/// client's many answers slow the others down by no more than that, measured against a pass in
+/// which every client has as many answers as the one with the fewest.
 [[nodiscard]] pass_budget budget_of(const pass_times& times, const pass_load& load, double factor,
                                     std::uint32_t chunk);
 

@@ -117,17 +117,31 @@ std::vector<live_answer*> scheduler::part_of(std::vector<live_answer*> free, con
 std::vector<scheduler::member> scheduler::share(std::span<live_answer* const> among) const {
   auto load = pass_load{};
   auto decoding = std::map<std::uint32_t, std::uint32_t>{}; // by client
+  struct prompts_of_client {
+    double all = 0;
+    double most = 0;
+  };
+  auto prompts = std::map<std::uint32_t, prompts_of_client>{};
   for (const auto* a : among) {
     if (a->reading) {
       load.reading += std::min(a->unread(), chunks_of(*a).rows);
+      const auto weight = weight_of_prompt(a->tokens.size() - a->cached_tokens);
+      auto& p = prompts[a->client];
+      p.all += weight;
+      p.most = std::max(p.most, weight);
     } else {
       ++load.decoding;
       ++decoding[a->client];
     }
   }
   load.clients = static_cast<std::uint32_t>(decoding.size());
-  for (const auto& [client, answers] : decoding)
+  for (const auto& [client, answers] : decoding) {
     load.fewest = load.fewest == 0 ? answers : std::min(load.fewest, answers);
+    auto borne = 0.0;
+    for (const auto& [whose, p] : prompts)
+      borne += whose == client ? p.all : p.most;
+    load.waiting = load.waiting == 0 ? borne : std::min(load.waiting, borne);
+  }
   const auto budget = budget_of(times_, load, options_.latency_factor, options_.chunk);
 
   auto demands = std::vector<row_demand>{};

@@ -102,6 +102,23 @@ TEST(PassBudget, WhileOthersDecodeAPassTakesNoLongerThanTheFactorAllows) {
     }
 }
 
+TEST(PassBudget, EachFurtherPromptThatWaitsMayStretchAPassAsMuch) {
+  for (const auto& [waiting, most] : {std::pair{1.0, 300}, {2.0, 500}, {2.5, 600}, {4.0, 900}}) {
+    const auto n = budget_of(measured(), {8, 4096, 8, 1, waiting}, 3, 256);
+    EXPECT_EQ(n.rows, 8u + static_cast<unsigned>(most - 100) / 4) << waiting << " prompts";
+  }
+  EXPECT_EQ(budget_of(measured(), {8, 4096, 8, 1, 40}, 3, 256).rows, 8u + 256) << "or a chunk";
+}
+
+TEST(PassBudget, AShortPromptMayStretchAPassMoreThanALongOne) {
+  EXPECT_EQ(weight_of_prompt(100'000), 1);
+  EXPECT_EQ(weight_of_prompt(2048), 1);
+  EXPECT_EQ(weight_of_prompt(1024), 2);
+  EXPECT_EQ(weight_of_prompt(512), 3);
+  EXPECT_EQ(weight_of_prompt(1), 3);
+  EXPECT_EQ(weight_of_prompt(0), 3);
+}
+
 TEST(PassBudget, APassShowsWhatDecodingTakesBeforePromptsSlowItDown) {
   EXPECT_EQ(budget_of({}, {4, 4096, 4, 1}, 3, 256), (pass_budget{4, false}));
   auto t = pass_times{};
