@@ -15,6 +15,8 @@ constexpr double weight_of_new = 0.25;
 constexpr double much_faster = 0.75;
 constexpr double weight_of_much_faster = 0.5;
 constexpr double slower_at_most = 2;
+/// Passes vary, and some of them by more when they are longer.
+constexpr double margin = 0.97;
 /// Tokens of prompts before it was seen what they cost.
 constexpr std::uint32_t first_guess = 32;
 
@@ -113,8 +115,8 @@ pass_budget budget_of(const pass_times& times, const pass_load& load, double fac
     return {std::max(std::min(load.reading, chunk), 1u)};
   const auto limit_of = [&](pass_times::duration alone, double prompts = 1) {
     const auto more = std::max(factor - 1, 0.0) * std::max(prompts, 1.0);
-    return pass_times::duration{
-        static_cast<std::int64_t>(static_cast<double>(alone.count()) * (1 + more))};
+    return pass_times::duration{static_cast<std::int64_t>(static_cast<double>(alone.count()) *
+                                                          std::max(margin * (1 + more), 1.0))};
   };
   const auto fair = std::min(load.clients * load.fewest, load.decoding);
   auto answers = load.decoding;

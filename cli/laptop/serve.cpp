@@ -309,7 +309,7 @@ void add_session_options(command_parser& c, options& o) {
       .show_default()
       .group("Prefix cache");
   c.add_option("--latency-factor", o.latency_factor,
-               "How much longer tokens may take while another prompt is read")
+               "How much longer tokens may take while a long prompt is read")
       .check(number_between(1, 100))
       .show_default()
       .group("Limits");
