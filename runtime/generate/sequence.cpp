@@ -48,7 +48,7 @@ std::uint32_t sequence::truncate(std::uint32_t count) {
   cache_.forget_from(reached);
   ahead_.clear();
   tokens_.resize(reached);
-  std::erase_if(origins_, [&](const origin& o) { return o.first >= reached; });
+  std::erase_if(origins_, [end = reached](const origin& o) { return o.first >= end; });
   // Later positions of the snapshots are of the text that is forgotten.
   for (auto& s : snapshots_)
     s.window.end = std::min(s.window.end, reached);
