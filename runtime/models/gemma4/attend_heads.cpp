@@ -84,9 +84,10 @@ std::uint32_t heads_of_task(std::size_t rows, std::uint32_t q_heads, std::uint32
 
 std::size_t rows_of_task(std::size_t rows, std::uint32_t heads, std::uint32_t groups,
                          unsigned threads) noexcept {
-  constexpr auto most_heads = std::size_t{16}; // whose queries and sums stay in the fast caches
-  constexpr auto tasks_per_thread = std::size_t{8};
-  auto out = std::max<std::size_t>(most_heads / heads, 1);
+  constexpr auto most_heads = std::size_t{64}; // whose queries and sums stay in the fast caches
+  constexpr auto most_rows = std::size_t{16};  // which see a little more than each of them does
+  constexpr auto tasks_per_thread = std::size_t{4};
+  auto out = std::clamp<std::size_t>(most_heads / heads, 1, most_rows);
   while (out > 1 && rows * groups < tasks_per_thread * threads * out)
     out /= 2;
   return out;
