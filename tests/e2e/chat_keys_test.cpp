@@ -122,14 +122,14 @@ TEST_F(ChatKeys, CtrlZGivesTheTerminalBackAndFgKeepsWhatWasTyped) {
   EXPECT_EQ(modes(t), before);
   t.paste("echo not bracketed\n");
   EXPECT_TRUE(t.wait_for("\nnot bracketed")) << t.screen();
-  t.enter("fg");
+  ASSERT_TRUE(t.bring_back("larql")) << t.screen();
   t.type(" too");
   stop_answer(t);
   EXPECT_TRUE(t.wait_for("\n> kept too")) << t.screen();
   t.press("C-z"); // while a line is typed
   ASSERT_TRUE(t.wait_for("Stopped", 2)) << t.screen();
   EXPECT_EQ(modes(t), before);
-  t.enter("fg");
+  ASSERT_TRUE(t.bring_back("larql")) << t.screen();
   ASSERT_TRUE(t.wait_for("\n> kept too", 2)) << t.screen();
   t.press("C-u");
   t.press("C-d");

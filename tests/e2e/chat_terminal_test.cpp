@@ -146,13 +146,13 @@ TEST_F(ChatTerminal, CtrlZStopsItAndFgBringsItBackWhileTypingAndAnswering) {
   ASSERT_TRUE(t.wait_for("Stopped")) << t.screen();
   t.enter("stty -a | grep -o ' icanon'"); // the shell has its own terminal again
   ASSERT_TRUE(t.wait_for("\n icanon")) << t.screen();
-  t.enter("fg");
+  ASSERT_TRUE(t.bring_back("larql")) << t.screen();
   ASSERT_TRUE(t.wait_for("> The capital", 2)) << t.screen();
   t.enter(" of France is");
   ASSERT_TRUE(t.wait_for("Paris")) << t.screen();
   t.press("C-z");
   ASSERT_TRUE(t.wait_for("Stopped", 2)) << t.screen();
-  t.enter("fg");
+  ASSERT_TRUE(t.bring_back("larql")) << t.screen();
   t.press("C-c");
   ASSERT_TRUE(t.wait_for("stopped: /continue goes on")) << t.screen();
   t.enter("/quit");

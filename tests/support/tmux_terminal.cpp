@@ -52,6 +52,13 @@ void tmux_terminal::enter(const std::string& line) const {
   press("Enter");
 }
 
+bool tmux_terminal::bring_back(const std::string& program) const {
+  enter("fg");
+  return eventually([&] {
+    return run(command({"display-message", "-p", "#{pane_current_command}"})).out == program + "\n";
+  });
+}
+
 void tmux_terminal::paste(const std::string& text) const {
   const auto file = scratch_ / "paste";
   write_file(file, text);

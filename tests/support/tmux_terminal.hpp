@@ -29,6 +29,9 @@ public:
   void press(const std::string& key) const;
   /// A line of the shell or of what runs in it.
   void enter(const std::string& line) const;
+  /// `fg` in the shell; whether this program has the terminal then. Keys that are pressed before it
+  /// has are the shell's.
+  [[nodiscard]] bool bring_back(const std::string& program) const;
   /// Pastes a text as a terminal does.
   void paste(const std::string& text) const;
   void resize(unsigned columns, unsigned rows) const;
