@@ -83,12 +83,14 @@ std::uint32_t heads_of_task(std::size_t rows, std::uint32_t q_heads, std::uint32
 }
 
 std::size_t rows_of_task(std::size_t rows, std::uint32_t heads, std::uint32_t groups,
-                         unsigned threads) noexcept {
+                         std::uint32_t keys, unsigned threads) noexcept {
+  constexpr auto most_scores = std::size_t{1} << 20; // 4 MB for each thread
   constexpr auto most_heads = std::size_t{64}; // whose queries and sums stay in the fast caches
   constexpr auto most_rows = std::size_t{16};  // which see a little more than each of them does
   constexpr auto tasks_per_thread = std::size_t{4};
   auto out = std::clamp<std::size_t>(most_heads / heads, 1, most_rows);
-  while (out > 1 && rows * groups < tasks_per_thread * threads * out)
+  while (out > 1 &&
+         (rows * groups < tasks_per_thread * threads * out || out * heads * keys > most_scores))
     out /= 2;
   return out;
 }

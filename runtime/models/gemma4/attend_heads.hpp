@@ -51,8 +51,8 @@ void attend_rows(const kernels::kernel_set& k, kv_format format, std::size_t dim
                                           std::uint32_t per_kv, unsigned threads) noexcept;
 
 /// Rows of one task, which share what they read of keys and values: not so many that threads have
-/// less to do than others.
+/// less to do than others, nor that the scores of so many keys take much memory.
 [[nodiscard]] std::size_t rows_of_task(std::size_t rows, std::uint32_t heads, std::uint32_t groups,
-                                       unsigned threads) noexcept;
+                                       std::uint32_t keys, unsigned threads) noexcept;
 
 } // namespace larql::gemma4

@@ -104,7 +104,10 @@ void attention::attend(std::uint32_t layer, const pass_rows& pass) {
   const auto threads = compute_.pool.threads();
   const auto heads = heads_of_task(rows.size(), config_.q_heads, per_kv, threads);
   const auto groups = config_.q_heads / heads;
-  divide(layer, pass, rows_of_task(rows.size(), heads, groups, threads));
+  auto most_keys = 0u;
+  for (const auto& row : rows)
+    most_keys = std::max(most_keys, visible(layer, row.position));
+  divide(layer, pass, rows_of_task(rows.size(), heads, groups, most_keys, threads));
   const auto queries_of = [&](const row_block& b) {
     return query_rows{q_.data() + b.first * width, width, heads,
                       std::span{visible_}.subspan(b.first, b.count)};

@@ -95,17 +95,23 @@ TEST(AttendRows, ARowThatSeesOnePositionGetsItsValue) {
 }
 
 TEST(RowsOfTask, AreFewWhereThreadsWouldWait) {
-  EXPECT_EQ(rows_of_task(256, 2, 8, 2), 16u);
-  EXPECT_EQ(rows_of_task(256, 8, 2, 2), 8u);
-  EXPECT_EQ(rows_of_task(256, 64, 1, 2), 1u);
-  EXPECT_EQ(rows_of_task(1, 2, 8, 2), 1u);
+  EXPECT_EQ(rows_of_task(256, 2, 8, 4096, 2), 16u);
+  EXPECT_EQ(rows_of_task(256, 8, 2, 4096, 2), 8u);
+  EXPECT_EQ(rows_of_task(256, 64, 1, 4096, 2), 1u);
+  EXPECT_EQ(rows_of_task(1, 2, 8, 4096, 2), 1u);
   for (const auto rows : {1u, 2u, 7u, 33u, 256u})
     for (const auto threads : {1u, 2u, 16u, 64u}) {
-      const auto together = rows_of_task(rows, 2, 8, threads);
+      const auto together = rows_of_task(rows, 2, 8, 4096, threads);
       if (together > 1) {
         EXPECT_GE(rows * 8 / together, 4 * threads) << rows << " rows, " << threads << " threads";
       }
     }
+}
+
+TEST(RowsOfTask, AreFewWhereTheScoresOfALongContextWouldTakeMuchMemory) {
+  for (const auto keys : {16'384u, 65'536u, 262'144u})
+    EXPECT_LE(rows_of_task(256, 8, 2, keys, 2) * 8 * keys, std::max(8u * keys, 1u << 20)) << keys;
+  EXPECT_EQ(rows_of_task(256, 8, 2, 262'144, 2), 1u);
 }
 
 } // namespace
