@@ -58,6 +58,30 @@ struct simd16_avx512 {
     const auto s2 = _mm_add_ps(s4, _mm_movehl_ps(s4, s4));
     return _mm_cvtss_f32(_mm_add_ss(s2, _mm_movehdup_ps(s2)));
   }
+  /// out[i] = reduce_add(a[i]): the same additions, those of all sums beside each other.
+  static void reduce_add_each(const f32x16 (&a)[16], float* out) {
+    __m512 fours[4]; // fours[i]: what is left of a[i], a[i + 4], a[i + 8], a[i + 12]
+    for (int i = 0; i < 4; ++i) {
+      const auto first = add_halves(a[i].v, a[i + 4].v);
+      const auto second = add_halves(a[i + 8].v, a[i + 12].v);
+      fours[i] = _mm512_add_ps(_mm512_shuffle_f32x4(first, second, 0x88),
+                               _mm512_shuffle_f32x4(first, second, 0xdd));
+    }
+    const auto first = add_pairs(fours[0], fours[1]);
+    const auto second = add_pairs(fours[2], fours[3]);
+    _mm512_storeu_ps(out, _mm512_add_ps(_mm512_shuffle_ps(first, second, 0x88),
+                                        _mm512_shuffle_ps(first, second, 0xdd)));
+  }
+
+  // Lanes 0-7 + lanes 8-15 of a, then of b.
+  static __m512 add_halves(__m512 a, __m512 b) {
+    return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee));
+  }
+  // Of every four lanes of a, then of b: the first two + the last two.
+  static __m512 add_pairs(__m512 a, __m512 b) {
+    return _mm512_add_ps(_mm512_shuffle_ps(a, b, 0x44), _mm512_shuffle_ps(a, b, 0xee));
+  }
+
   static float reduce_max(f32x16 a) {
     const auto s8 = _mm256_max_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
     const auto s4 = _mm_max_ps(_mm256_castps256_ps128(s8), _mm256_extractf128_ps(s8, 1));

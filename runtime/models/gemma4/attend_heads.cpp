@@ -1,6 +1,7 @@
 #include "runtime/models/gemma4/attend_heads.hpp"
 
 #include <algorithm>
+#include <cstdint>
 
 namespace larql::gemma4 {
 
@@ -13,11 +14,19 @@ key_range common_of(std::span<const key_range> visible) {
   return common.first < common.end ? common : key_range{end, end};
 }
 
+constexpr auto numbers_of_line = std::size_t{16};
+
+/// The kernels read queries again and again; what crosses a cache line takes two reads.
+float* aligned(float* p) {
+  constexpr auto line = numbers_of_line * sizeof(float);
+  const auto over = reinterpret_cast<std::uintptr_t>(p) % line;
+  return over == 0 ? p : p + (line - over) / sizeof(float);
+}
+
 } // namespace
 
 std::size_t attend_scratch(const query_rows& rows, std::size_t dim) noexcept {
-  const auto copies = rows.visible.size() == 1 ? 0 : 2 * dim; // queries and results side by side
-  return rows.all_heads() * (rows.keys() + copies);
+  return rows.all_heads() * (2 * dim + rows.keys()) + numbers_of_line;
 }
 
 void attend_rows(const kernels::kernel_set& k, kv_format format, std::size_t dim,
@@ -29,16 +38,12 @@ void attend_rows(const kernels::kernel_set& k, kv_format format, std::size_t dim
   const auto keys = rows.keys();
   const auto row_size = rows.heads * dim;
 
-  auto* const scores = scratch;
-  const auto* q = rows.q;
-  auto* mixed = out;
-  if (count > 1) {
-    auto* const copies = scratch + rows.all_heads() * keys;
-    for (auto r = std::size_t{0}; r < count; ++r)
-      std::copy_n(rows.q + r * rows.stride, row_size, copies + r * row_size);
-    q = copies;
-    mixed = copies + rows.all_heads() * dim;
-  }
+  // Queries and results of all rows side by side.
+  auto* const q = aligned(scratch);
+  auto* const mixed = q + rows.all_heads() * dim;
+  auto* const scores = mixed + rows.all_heads() * dim;
+  for (auto r = std::size_t{0}; r < count; ++r)
+    std::copy_n(rows.q + r * rows.stride, row_size, q + r * row_size);
 
   // Every row has a score of every key, visible to it or not.
   const auto score = half ? k.attention_scores_f16 : k.attention_scores_f32;
@@ -69,9 +74,8 @@ void attend_rows(const kernels::kernel_set& k, kv_format format, std::size_t dim
   mix_range(common, 0, count);
   for (auto r = std::size_t{0}; r < count; ++r)
     mix_range({common.end, rows.visible[r].end}, r, 1);
-  if (count > 1)
-    for (auto r = std::size_t{0}; r < count; ++r)
-      std::copy_n(mixed + r * row_size, row_size, out + r * rows.stride);
+  for (auto r = std::size_t{0}; r < count; ++r)
+    std::copy_n(mixed + r * row_size, row_size, out + r * rows.stride);
 }
 
 std::uint32_t heads_of_task(std::size_t rows, std::uint32_t q_heads, std::uint32_t per_kv,

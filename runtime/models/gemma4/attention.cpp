@@ -95,7 +95,8 @@ void attention::divide(std::uint32_t layer, const pass_rows& pass, std::size_t m
   }
 }
 
-// Tasks are (block of rows, group of query heads that share a KV head).
+// Tasks are (group of query heads that share a KV head, block of rows): blocks that follow each
+// other find the head's keys and values in the caches.
 void attention::attend(std::uint32_t layer, const pass_rows& pass) {
   const auto rows = pass.rows();
   const auto dim = std::size_t{config_.head_dim_of(layer)};
@@ -122,8 +123,8 @@ void attention::attend(std::uint32_t layer, const pass_rows& pass) {
   compute_.pool.parallel_for(
       blocks_.size() * groups, 1, [&](std::size_t begin, std::size_t end, unsigned worker) {
         for (auto task = begin; task < end; ++task) {
-          const auto& b = blocks_[task / groups];
-          const auto head = static_cast<std::uint32_t>(task % groups) * heads;
+          const auto& b = blocks_[task % blocks_.size()];
+          const auto head = static_cast<std::uint32_t>(task / blocks_.size()) * heads;
           auto queries = queries_of(b);
           queries.q += head * dim;
           auto& runs = runs_[worker];
