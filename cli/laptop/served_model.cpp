@@ -71,7 +71,7 @@ result<std::string> encoding_of(const fs::path& dir, const vindex::model_config&
     return std::string{model.quant == vindex::quant_kind::q4k ? "Q4_K" : "lossless"};
   LARQL_TRY(const auto in, files.open_file(name));
   LARQL_TRY(const auto header, vindex::read_layer_header(in, model));
-  return std::string{quant::name_of(header.formats.gate)};
+  return std::string{quant::name_of(quant::vindex_encoding(header.formats.gate))};
 }
 
 std::string piece_of(const text_assets& text, const std::vector<text::token_id>& ids) {

@@ -7,7 +7,6 @@
 #include "runtime/base/unfinished_state.hpp"
 #include "runtime/hub/pull_state.hpp"
 #include "runtime/hub/url.hpp"
-#include "runtime/import/located_layout.hpp"
 #include "runtime/vindex/directory.hpp"
 #include "runtime/vindex/format.hpp"
 #include "runtime/vindex/locations.hpp"
@@ -117,8 +116,7 @@ std::optional<cache_entry> entry_of_hub(const fs::path& dir) {
 
 // An error if another process works in the directory.
 result<void> check_not_in_use(const fs::path& dir) {
-  for (const auto& path :
-       {hub::pull_layout{dir}.lock(), dir / unfinished_state_file, dir / import::rewritten_file}) {
+  for (const auto& path : {hub::pull_layout{dir}.lock(), dir / unfinished_state_file}) {
     const auto fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
     if (fd < 0)
       continue;

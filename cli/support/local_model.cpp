@@ -77,11 +77,6 @@ result<fs::path> extracted(const fs::path& source, bool look_only, const std::st
   }
 }
 
-void say_rewriting(const fs::path& file, const import::rewriting& r) {
-  say("{}: numbers in {} have another order here; those of {} tensors, {}, are written once, to {}",
-      file.string(), r.encodings, r.tensors, format_bytes(r.bytes), r.file.string());
-}
-
 } // namespace
 
 result<fs::path> open_gguf_files(const gguf_files& files, const hub::pull_request& needs,
@@ -99,18 +94,11 @@ result<fs::path> open_gguf_files(const gguf_files& files, const hub::pull_reques
     }
   }
   auto pool = compute_pool{choose_threads(0)};
-  auto line = std::optional<progress_line>{};
   auto o = import::located_options{};
   o.version = version_number();
   o.here = files.here;
   o.stop = stop;
-  o.on_rewriting = [&](const import::rewriting& r) { say_rewriting(file, r); };
-  o.on_progress = [&](std::uint64_t done, std::uint64_t total) {
-    if (!line)
-      line.emplace("rewriting");
-    line->update(done, total, "");
-  };
-  LARQL_TRY_VOID(import::make_located(source, dir, wanted, pool, o));
+  LARQL_TRY_VOID(import::make_located(source, dir, wanted.texts, pool, o));
   return dir;
 }
 

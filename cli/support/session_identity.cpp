@@ -4,10 +4,14 @@
 #include "runtime/vindex/checksums.hpp"
 #include "runtime/vindex/fingerprint.hpp"
 #include "runtime/vindex/format.hpp"
+#include "runtime/vindex/hash_stored.hpp"
+#include "runtime/vindex/manifest.hpp"
 #include "runtime/vindex/storage.hpp"
 
 #include <algorithm>
 #include <array>
+#include <utility>
+#include <vector>
 
 namespace larql::cli {
 
@@ -15,21 +19,51 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr auto piece_bytes = std::size_t{1} << 20;
+// The manifest that says how the matrices of a file are stored; none for files of one encoding that
+// every vindex has.
+std::string_view manifest_of(std::string_view name) {
+  for (const auto& [file, manifest] :
+       {std::pair{vindex::attention_file, vindex::attention_manifest_file},
+        std::pair{vindex::dense_file, vindex::dense_manifest_file},
+        std::pair{vindex::embeddings_any_file, vindex::embeddings_any_manifest_file},
+        std::pair{vindex::head_any_file, vindex::head_any_manifest_file}})
+    if (name == file)
+      return manifest;
+  return {};
+}
 
-// Of the bytes that a file of the vindex stands for, wherever they lie.
-result<sha256_digest> hash_stored(const vindex::stored_file& in, const std::stop_token& stop) {
-  auto hash = sha256{};
-  auto buffer = std::vector<std::byte>(piece_bytes);
-  for (auto at = std::uint64_t{0}; at < in.size_bytes();) {
-    if (stop.stop_requested())
-      return fail(errc::cancelled, "{}: its digest was not finished", in.path().string());
-    const auto n = std::min<std::uint64_t>(piece_bytes, in.size_bytes() - at);
-    const auto piece = std::span{buffer}.first(static_cast<std::size_t>(n));
-    LARQL_TRY_VOID(in.read(at, piece));
-    hash.update(piece);
-    at += n;
+// All bytes of a file in their order: the matrices of its manifest, and what is between them.
+result<std::vector<vindex::encoded_range>> parts_of(const fs::path& dir, std::string_view name,
+                                                    std::uint64_t bytes) {
+  auto entries = std::vector<vindex::matrix_entry>{};
+  if (const auto manifest = manifest_of(name); !manifest.empty()) {
+    LARQL_TRY(entries, vindex::read_matrix_manifest(dir / manifest, bytes));
   }
+  std::ranges::sort(entries, {}, &vindex::matrix_entry::offset);
+  auto out = std::vector<vindex::encoded_range>{};
+  auto at = std::uint64_t{0};
+  const auto add = [&](std::uint64_t to, quant::encoding format) {
+    if (at < to)
+      out.push_back({at, to - at, format});
+    at = std::max(at, to);
+  };
+  for (const auto& e : entries)
+    if (e.offset >= at) { // the same matrix may have two names
+      add(e.offset, quant::encoding::f32);
+      add(e.offset + e.length, e.format);
+    }
+  add(bytes, quant::encoding::f32);
+  return out;
+}
+
+// Of the numbers that a file of the vindex stands for, wherever they lie.
+result<sha256_digest> hash_stored(const fs::path& dir, std::string_view name,
+                                  const vindex::stored_file& in, const std::stop_token& stop) {
+  LARQL_TRY(const auto parts, parts_of(dir, name, in.size_bytes()));
+  auto hash = sha256{};
+  for (const auto& part : parts)
+    LARQL_TRY_VOID(vindex::hash_as_in_vindex(
+        in, part, hash, [&](std::uint64_t) { return !stop.stop_requested(); }));
   return hash.finish();
 }
 
@@ -65,7 +99,7 @@ private:
       if (const auto known = sums_->files.find(std::string{name});
           known != sums_->files.end() && known->second.bytes == in.size_bytes())
         return known->second.sha256;
-    return hash_stored(in, stop_);
+    return hash_stored(files_.dir(), name, in, stop_);
   }
 
   vindex::storage files_;

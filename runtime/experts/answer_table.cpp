@@ -35,7 +35,8 @@ std::vector<index_range> runs_of(std::uint32_t experts, Predicate wanted) {
 vindex::layer_answers empty_table(const expert_bank& bank, std::uint32_t layer,
                                   std::uint32_t experts) {
   const auto w = bank.get(layer, bank.owned().experts.first);
-  auto out = vindex::layer_answers{{w.gate.format, w.up.format, w.down.format}, {}};
+  const auto format = [](const quant::matrix_view& m) { return quant::vindex_encoding(m.format); };
+  auto out = vindex::layer_answers{{format(w.gate), format(w.up), format(w.down)}, {}};
   out.experts.resize(experts);
   return out;
 }

@@ -2,6 +2,7 @@
 
 #include "runtime/vindex/checksums_lock.hpp"
 #include "runtime/vindex/format.hpp"
+#include "runtime/vindex/hash_stored.hpp"
 #include "runtime/vindex/storage.hpp"
 
 #include <algorithm>
@@ -12,26 +13,18 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t step_bytes = 1 << 20;
-
-failure stopped() {
-  return fail(errc::cancelled, "stopped before all digests were computed");
-}
-
-// What an expert's digest covers, as it would stand in a layer file.
+// What an expert's digest covers, as it would stand in a layer file of a vindex.
 result<sha256_digest> digest_of(const vindex::stored_file& in, const vindex::layer_header& h,
-                                std::uint32_t expert, std::vector<std::byte>& buffer,
+                                std::uint32_t expert,
                                 const std::function<bool(std::uint64_t)>& on_read) {
+  const auto& e = h.entries[expert];
+  const vindex::encoded_range parts[] = {
+      {e.gate_up_offset, h.gate_bytes, h.formats.gate},
+      {e.gate_up_offset + h.gate_bytes, h.gate_up_bytes - h.gate_bytes, h.formats.up},
+      {e.down_offset, h.down_bytes, h.formats.down}};
   auto hash = sha256{};
-  for (const auto& range : vindex::expert_ranges(h, expert))
-    for (auto done = std::uint64_t{0}; done < range.bytes;) {
-      buffer.resize(std::min(step_bytes, range.bytes - done));
-      LARQL_TRY_VOID(in.read(range.offset + done, buffer));
-      hash.update(buffer);
-      done += buffer.size();
-      if (!on_read(buffer.size()))
-        return stopped();
-    }
+  for (const auto& part : parts)
+    LARQL_TRY_VOID(vindex::hash_as_in_vindex(in, part, hash, on_read));
   return hash.finish();
 }
 
@@ -98,7 +91,7 @@ private:
     auto found = expert_digests{};
     auto ended = result<void>{};
     for (const auto e : wanted) {
-      auto digest = digest_of(in, header, e, buffer_, [&](std::uint64_t bytes) {
+      auto digest = digest_of(in, header, e, [&](std::uint64_t bytes) {
         done_ += bytes;
         return !on_progress_ || on_progress_(done_, total_);
       });
@@ -117,7 +110,6 @@ private:
   const vindex::model_config& model_;
   const vindex::expert_block& of_;
   const digests_progress& on_progress_;
-  std::vector<std::byte> buffer_;
   std::uint64_t done_ = 0, total_ = 0;
 };
 

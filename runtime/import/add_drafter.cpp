@@ -27,7 +27,7 @@ encoding encoding_for(const vindex::drafter_tensor& t, const source_tensor& from
   if (t.is_vector)
     return encoding::f32;
   if (quant == vindex::quant_kind::lossless)
-    return from.format;
+    return quant::vindex_encoding(from.format);
   return t.key.ends_with("down_proj.weight") ? encoding::q6_k : encoding::q4_k;
 }
 

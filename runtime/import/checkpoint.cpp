@@ -31,7 +31,7 @@ std::string stamp_of(const std::filesystem::path& path) {
 
 std::string identity_of(std::span<const std::string> contents) {
   auto hash = sha256{};
-  auto text = std::string{"larql-content-1\n"};
+  auto text = std::string{"larql-content-2\n"};
   for (const auto& c : contents)
     text += c + '\n';
   hash.update(std::as_bytes(std::span{text}));
@@ -49,7 +49,7 @@ std::string checkpoint::identity() const {
   }
   auto hash = sha256{};
   const auto add = [&](const std::string& text) { hash.update(std::as_bytes(std::span{text})); };
-  add("larql-source-1\n");
+  add("larql-source-2\n");
   for (const auto& p : parts)
     add(fmt::format("{} {} {} {} {}\n", p.stamp.device, p.stamp.inode, p.stamp.bytes,
                     p.stamp.modified_ns, to_hex(p.head)));

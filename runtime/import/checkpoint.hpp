@@ -27,7 +27,6 @@ namespace larql::import {
 struct source_tensor {
   std::string name; ///< in the source, for messages
   quant::encoding format = quant::encoding::f32;
-  bool ggml_q6k = false; ///< Q6_K in ggml's element order; repacked on the way out
   std::vector<std::uint64_t> shape;
   std::span<const std::byte> data;
   std::uint32_t part = 0;   ///< of checkpoint::parts: where data lies

@@ -15,16 +15,7 @@ using quant::encoding;
 
 void read_row(const source_tensor& from, std::uint64_t row, std::span<float> out) {
   const auto bytes = quant::row_bytes(from.format, from.cols());
-  const auto* p = from.data.data() + row * bytes;
-  if (!from.ggml_q6k) {
-    quant::dequantize_row(from.format, p, from.cols(), out.data());
-    return;
-  }
-  std::byte block[210];
-  for (auto i = std::uint64_t{0}; i < from.cols(); i += 256, p += 210) {
-    quant::linear_from_ggml_q6_k(p, block);
-    quant::dequantize_row(encoding::q6_k, block, 256, out.data() + i);
-  }
+  quant::dequantize_row(from.format, from.data.data() + row * bytes, from.cols(), out.data());
 }
 
 void write_row(std::span<const float> x, encoding format, std::byte* out) {
@@ -47,7 +38,8 @@ void write_row(std::span<const float> x, encoding format, std::byte* out) {
 } // namespace
 
 bool can_convert(const source_tensor& from, encoding format) noexcept {
-  return format == from.format || quant::shape_of(format).weights == 1 ||
+  return format == from.format || format == quant::vindex_encoding(from.format) ||
+         quant::shape_of(format).weights == 1 ||
          format == encoding::q4_k || format == encoding::q6_k;
 }
 
@@ -57,14 +49,12 @@ bool convert_rows(const source_tensor& from, std::uint64_t begin, std::uint64_t 
   const auto out_bytes = to.row_bytes();
   LARQL_CHECK(out.size() == (end - begin) * out_bytes && to.cols >= from.cols());
   auto* p = out.data();
-  if (from.format == to.format && from.cols() == to.cols && scale == 1) {
-    const auto* source = from.data.data() + begin * in_bytes;
-    if (!from.ggml_q6k) {
-      std::memcpy(p, source, out.size());
-      return true;
-    }
-    for (auto at = std::size_t{0}; at < out.size(); at += 210)
-      quant::linear_from_ggml_q6_k(source + at, p + at);
+  const auto as_it_is = from.format == to.format;
+  if ((as_it_is || quant::vindex_encoding(from.format) == to.format) && from.cols() == to.cols &&
+      scale == 1) {
+    std::memcpy(p, from.data.data() + begin * in_bytes, out.size());
+    if (!as_it_is)
+      quant::to_vindex_encoding(from.format, out);
     return true;
   }
   auto row = std::vector<float>(to.cols, 0.0f);

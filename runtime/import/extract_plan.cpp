@@ -17,8 +17,13 @@ using vindex::quant_kind;
 
 class planner {
 public:
-  planner(const checkpoint& source, quant_kind quant, const std::string& version)
-      : source_(source), config_(source.config), quant_(quant), version_(version) {
+  planner(const checkpoint& source, quant_kind quant, const std::string& version,
+          matrices_lie where)
+      : source_(source),
+        config_(source.config),
+        quant_(quant),
+        version_(version),
+        where_(where) {
     config_.quant = quant;
   }
 
@@ -67,9 +72,13 @@ private:
     out_.texts.push_back({std::string{name}, std::move(content)});
   }
 
+  [[nodiscard]] encoding own_encoding(const source_tensor& t) const {
+    return where_ == matrices_lie::in_source ? t.format : quant::vindex_encoding(t.format);
+  }
+
   // The encoding a matrix gets: its own (lossless) or the one the reference would choose.
   [[nodiscard]] target target_for(const source_tensor& t, encoding q4k_choice) const {
-    const auto format = quant_ == quant_kind::lossless ? t.format : q4k_choice;
+    const auto format = quant_ == quant_kind::lossless ? own_encoding(t) : q4k_choice;
     return {format, static_cast<std::uint32_t>(quant::padded_cols(format, t.cols()))};
   }
 
@@ -221,12 +230,13 @@ private:
 
   void described_matrix(std::string_view file_name, std::string_view manifest_name, std::string key,
                         const source_tensor& t) {
-    whole_matrix(file_name, t, t.format);
+    const auto format = own_encoding(t);
+    whole_matrix(file_name, t, format);
     const auto bytes = out_.files.back().bytes();
     const auto cols = out_.files.back().pieces[0].to.cols;
     add_text(manifest_name,
              vindex::write_matrix_manifest({{std::move(key), static_cast<std::uint32_t>(t.rows()),
-                                             cols, t.format, 0, bytes}}));
+                                             cols, format, 0, bytes}}));
   }
 
   result<void> embeddings() {
@@ -282,7 +292,8 @@ private:
     LARQL_TRY(const auto* down, source_.find(layer_key(l, "experts.down_proj"), {e, h, w}));
     auto formats = vindex::expert_formats{encoding::q4_k, encoding::q4_k, encoding::q4_k};
     if (quant_ == quant_kind::lossless)
-      formats = {parts.front().tensor->format, parts.back().tensor->format, down->format};
+      formats = {own_encoding(*parts.front().tensor), own_encoding(*parts.back().tensor),
+                 own_encoding(*down)};
     const auto header =
         vindex::plan_layer(formats, config_.experts, config_.expert_width, config_.hidden);
     auto file = named(vindex::layer_file_name(l));
@@ -305,6 +316,7 @@ private:
   model_config config_;
   quant_kind quant_;
   const std::string& version_;
+  matrices_lie where_;
   extract_plan out_;
 };
 
@@ -318,8 +330,8 @@ std::uint64_t output_file::bytes() const noexcept {
 }
 
 result<extract_plan> plan_extract(const checkpoint& source, quant_kind quant,
-                                  const std::string& version) {
-  return planner{source, quant, version}.run();
+                                  const std::string& version, matrices_lie where) {
+  return planner{source, quant, version, where}.run();
 }
 
 } // namespace larql::import

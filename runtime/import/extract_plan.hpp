@@ -40,8 +40,13 @@ struct extract_plan {
   std::vector<text_file> texts; ///< index.json, manifests, tokenizer; written last
 };
 
+/// Whether matrices are written to files of the vindex, or used from where they lie. Only then do
+/// they keep an encoding that no vindex has (quant::vindex_encoding).
+enum class matrices_lie { in_vindex, in_source };
+
 /// `version` is the program's, for index.json.
 [[nodiscard]] result<extract_plan> plan_extract(const checkpoint& source, vindex::quant_kind quant,
-                                                const std::string& version = {});
+                                                const std::string& version = {},
+                                                matrices_lie where = matrices_lie::in_vindex);
 
 } // namespace larql::import

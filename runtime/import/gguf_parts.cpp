@@ -109,8 +109,7 @@ result<source_tensor> read_gguf_tensor(const gguf_file& file, std::uint32_t part
                 file.path().string(), t.name, shown_ggml_type(t.type), supported_ggml_types());
   auto out = source_tensor{};
   out.name = t.name;
-  out.format = *format;
-  out.ggml_q6k = *format == encoding::q6_k;
+  out.format = *format == encoding::q6_k ? encoding::q6_k_ggml : *format;
   out.shape.assign(t.dims.rbegin(), t.dims.rend());
   const auto block = quant::shape_of(out.format).weights;
   if (out.cols() % block != 0)

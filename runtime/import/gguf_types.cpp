@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iterator>
 #include <string_view>
+#include <vector>
 
 namespace larql::import {
 
@@ -28,7 +29,7 @@ constexpr type_name others[] = {
 
 std::optional<quant::encoding> encoding_of_ggml_type(std::uint32_t type) noexcept {
   for (const auto& f : quant::block_table)
-    if (f.ggml_type == type)
+    if (f.ggml_type == type && type != quant::no_ggml_type)
       return f.format;
   return std::nullopt;
 }
@@ -43,12 +44,13 @@ std::string shown_ggml_type(std::uint32_t type) {
 }
 
 std::string supported_ggml_types() {
-  auto out = std::string{};
-  for (auto i = std::size_t{0}; i < quant::encoding_count; ++i) {
-    const auto* between = i == 0 ? "" : i + 1 == quant::encoding_count ? " and " : ", ";
-    out += fmt::format("{}{}", between, quant::block_table[i].name);
-  }
-  return out;
+  auto names = std::vector<std::string_view>{};
+  for (const auto& f : quant::block_table)
+    if (f.ggml_type != quant::no_ggml_type)
+      names.push_back(f.name);
+  const auto last = names.back();
+  names.pop_back();
+  return fmt::format("{} and {}", fmt::join(names, ", "), last);
 }
 
 } // namespace larql::import

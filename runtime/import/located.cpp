@@ -4,13 +4,12 @@
 #include "runtime/base/file_writer.hpp"
 #include "runtime/base/unfinished_directory.hpp"
 #include "runtime/import/located_layout.hpp"
-#include "runtime/import/rewritten_file.hpp"
+#include "runtime/import/write_piece.hpp"
 #include "runtime/vindex/checksums.hpp"
 #include "runtime/vindex/directory.hpp"
 #include "runtime/vindex/format.hpp"
 
 #include <algorithm>
-#include <set>
 #include <thread>
 
 namespace larql::import {
@@ -37,18 +36,17 @@ bool is_text_of_source(const checkpoint& source, std::string_view name) {
 
 class maker {
 public:
-  maker(const checkpoint& source, const fs::path& dir, const located_needs& needs,
-        compute_pool& pool, const located_options& options)
-      : source_(source), dir_(dir), needs_(needs), pool_(pool), options_(options) {}
+  maker(const checkpoint& source, const fs::path& dir, bool texts, compute_pool& pool,
+        const located_options& options)
+      : source_(source), dir_(dir), texts_(texts), pool_(pool), options_(options) {}
 
   result<void> run() {
-    LARQL_TRY(plan_, plan_extract(source_, vindex::quant_kind::lossless, options_.version));
+    LARQL_TRY(plan_, plan_extract(source_, vindex::quant_kind::lossless, options_.version,
+                                  matrices_lie::in_source));
     layout_ = lay_out(source_, plan_);
     LARQL_TRY_VOID(make());
     LARQL_TRY_VOID(update());
-    if (needs_.texts)
-      LARQL_TRY_VOID(add_texts());
-    return rewrite();
+    return texts_ ? add_texts() : result<void>{};
   }
 
 private:
@@ -92,8 +90,6 @@ private:
     LARQL_TRY(auto heads, file_writer::create(to / heads_file));
     LARQL_TRY_VOID(heads.write(layout_.heads));
     LARQL_TRY_VOID(heads.commit());
-    if (layout_.rewritten_bytes != 0)
-      LARQL_TRY_VOID(create_rewritten_file(to / rewritten_file, layout_.rewritten_bytes));
     auto sums = vindex::checksums{};
     for (const auto& f : plan_.files)
       if (f.layer) // the experts' digests are found out when there is time
@@ -145,51 +141,9 @@ private:
     return write_text_file(dir_ / texts_mark, "");
   }
 
-  [[nodiscard]] bool is_needed(const rewritten_piece& p) const {
-    if (!p.layer)
-      return needs_.dense;
-    return std::any_of(
-        needs_.experts.begin(), needs_.experts.end(),
-        [&](const vindex::expert_block& b) { return b.contains(*p.layer, p.expert); });
-  }
-
-  result<void> rewrite() {
-    auto needed = std::vector<rewritten_piece>{};
-    for (const auto& p : layout_.rewritten)
-      if (is_needed(p))
-        needed.push_back(p);
-    const auto path = dir_ / rewritten_file;
-    LARQL_TRY(auto missing, missing_pieces(path, needed));
-    if (missing.empty())
-      return {};
-    tell(missing, path);
-    auto o = rewrite_options{};
-    o.stop = options_.stop;
-    o.on_progress = options_.on_progress;
-    return write_pieces(path, std::move(missing), pool_, o);
-  }
-
-  void tell(const std::vector<rewritten_piece>& missing, const fs::path& path) const {
-    if (!options_.on_rewriting)
-      return;
-    auto tensors = std::set<const source_tensor*>{};
-    auto names = std::set<std::string_view>{};
-    auto out = rewriting{};
-    for (const auto& p : missing) {
-      out.bytes += p.rows.bytes();
-      tensors.insert(p.rows.tensor);
-      names.insert(quant::name_of(p.rows.tensor->format));
-    }
-    out.tensors = tensors.size();
-    for (const auto name : names)
-      out.encodings += fmt::format("{}{}", out.encodings.empty() ? "" : ", ", name);
-    out.file = path;
-    options_.on_rewriting(out);
-  }
-
   const checkpoint& source_;
   const fs::path& dir_;
-  const located_needs& needs_;
+  bool texts_;
   compute_pool& pool_;
   const located_options& options_;
   extract_plan plan_;
@@ -205,9 +159,9 @@ result<bool> has_texts(const fs::path& dir, const std::string& identity) {
   return path_exists(dir / texts_mark);
 }
 
-result<void> make_located(const checkpoint& source, const fs::path& dir, const located_needs& needs,
+result<void> make_located(const checkpoint& source, const fs::path& dir, bool texts,
                           compute_pool& pool, const located_options& options) {
-  return maker{source, dir, needs, pool, options}.run();
+  return maker{source, dir, texts, pool, options}.run();
 }
 
 } // namespace larql::import

@@ -1,12 +1,10 @@
 // A vindex of files that are used from where they lie: names, shapes, norms and texts are written
-// into a directory of the cache, the matrices stay in the source (vindex/locations.hpp). What has
-// to be stored otherwise, Q6_K for its order, goes to a file beside them, as far as it is needed.
+// into a directory of the cache, the matrices stay in the source (vindex/locations.hpp).
 //
-// The directory is made as a whole or not at all; several processes may use it, and add what they
-// need, at once.
+// The directory is made as a whole or not at all; several processes may use it, and add texts to
+// it, at once.
 //
 // Blocking  Reads and writes; waits for another process that works in the directory.
-// Memory    A few megabytes of buffers; source pages are released as soon as they are converted.
 // Errors    Name the file or tensor; errc::cancelled if it was stopped. The same call goes on.
 // Source    docs/vindex-format.md, "locations.json".
 
@@ -16,9 +14,7 @@
 #include "runtime/import/checkpoint.hpp"
 #include "runtime/vindex/presence.hpp"
 
-#include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -33,21 +29,9 @@ struct located_needs {
   std::vector<vindex::expert_block> experts;
 };
 
-/// What is to be written beside the source because it is stored otherwise there.
-struct rewriting {
-  std::uint64_t bytes = 0;
-  std::size_t tensors = 0;
-  std::string encodings; ///< "Q6_K"
-  std::filesystem::path file;
-};
-
 struct located_options {
   std::string version;                       ///< of the program, for index.json
   std::optional<vindex::presence> here = {}; ///< of a source that holds some experts only
-  /// Told before anything is rewritten.
-  std::function<void(const rewriting&)> on_rewriting = {};
-  /// Bytes rewritten; called several times a second.
-  std::function<void(std::uint64_t done, std::uint64_t total)> on_progress = {};
   std::stop_token stop = {};
 };
 
@@ -55,10 +39,10 @@ struct located_options {
 /// them.
 [[nodiscard]] result<bool> has_texts(const std::filesystem::path& dir, const std::string& identity);
 
-/// Makes the directory, or brings it to where the needs are met. @pre the source was read from
-/// files and its encodings are kept (vindex::quant_kind::lossless)
+/// Makes the directory if it is not there, and adds the source's texts if they are asked for.
+/// @pre the source was read from files and its encodings are kept (vindex::quant_kind::lossless)
 [[nodiscard]] result<void> make_located(const checkpoint& source, const std::filesystem::path& dir,
-                                        const located_needs& needs, compute_pool& pool,
+                                        bool texts, compute_pool& pool,
                                         const located_options& options);
 
 } // namespace larql::import

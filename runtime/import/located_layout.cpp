@@ -11,11 +11,9 @@ namespace {
 
 using vindex::located_run;
 
-constexpr std::uint64_t rewritten_alignment = 64;
-
 bool is_as_in_source(const piece& p) {
   const auto& t = *p.tensor;
-  return t.format == p.to.format && t.cols() == p.to.cols && !t.ggml_q6k && p.scale == 1;
+  return t.format == p.to.format && t.cols() == p.to.cols && p.scale == 1;
 }
 
 // Makes one run of runs at equal distances.
@@ -55,7 +53,6 @@ public:
     for (const auto& f : plan_.files)
       if (f.name != vindex::norms_file)
         add(f);
-    out_.rewritten_bytes = rewritten_end_;
     return std::move(out_);
   }
 
@@ -73,22 +70,10 @@ private:
     auto at = std::uint64_t{f.head.size()};
     for (auto i = std::size_t{0}; i < f.pieces.size(); ++i) {
       const auto& p = f.pieces[i];
-      auto run = located_run{at, p.bytes(), 0, 0};
-      if (is_as_in_source(p)) {
-        run.file = p.tensor->part;
-        run.offset = p.tensor->offset + p.first_row * p.to.row_bytes();
-      } else {
-        if (!rewritten_)
-          rewritten_ = add_own(rewritten_file);
-        run.file = *rewritten_;
-        run.offset =
-            (rewritten_end_ + rewritten_alignment - 1) / rewritten_alignment * rewritten_alignment;
-        rewritten_end_ = run.offset + run.bytes;
-        out_.rewritten.push_back(
-            {p, run.offset, f.layer, static_cast<std::uint32_t>(f.layer ? i / kinds : 0)});
-      }
-      runs[i % kinds].push_back(run);
-      at += run.bytes;
+      LARQL_CHECK(is_as_in_source(p));
+      const auto offset = p.tensor->offset + p.first_row * p.to.row_bytes();
+      runs[i % kinds].push_back({at, p.bytes(), p.tensor->part, offset});
+      at += p.bytes();
     }
     auto& stored = out_.where.stored[f.name];
     stored.bytes = at;
@@ -105,8 +90,6 @@ private:
   const extract_plan& plan_;
   located_layout out_;
   std::uint32_t heads_ = 0;
-  std::optional<std::uint32_t> rewritten_;
-  std::uint64_t rewritten_end_ = 0;
 };
 
 } // namespace

@@ -1,8 +1,7 @@
 #include "runtime/import/write_piece.hpp"
 
-#include "runtime/import/rewritten_file.hpp"
-
 #include <algorithm>
+#include <atomic>
 
 namespace larql::import {
 
@@ -11,6 +10,23 @@ namespace {
 constexpr std::uint64_t chunk_bytes = 8 << 20; // of output, converted and written at a time
 
 } // namespace
+
+result<void> convert_piece(const piece& p, std::uint64_t begin, std::uint64_t end,
+                           std::span<std::byte> out, compute_pool& pool) {
+  const auto row_bytes = p.to.row_bytes();
+  const auto first = p.first_row + begin;
+  auto converted = std::atomic<bool>{true};
+  pool.parallel_for(end - begin, 16, [&](std::size_t a, std::size_t b, unsigned) {
+    if (!convert_rows(*p.tensor, first + a, first + b, p.to,
+                      out.subspan(a * row_bytes, (b - a) * row_bytes), p.scale))
+      converted.store(false, std::memory_order_relaxed);
+  });
+  if (converted.load())
+    return {};
+  return fail(errc::corrupt,
+              "tensor {}: rows {} to {} hold a number that is NaN, infinite or too large for {}",
+              p.tensor->name, first, first + (end - begin) - 1, quant::name_of(p.to.format));
+}
 
 result<void> write_piece(const piece& p, vindex::checksum_writer& out, compute_pool& pool,
                          std::vector<std::byte>& buffer,

@@ -1,4 +1,4 @@
-// Converts a run of rows and appends it to a file of a vindex.
+// Converts runs of rows, and appends them to a file of a vindex.
 //
 // Memory    Some megabytes at a time; source pages are released as soon as they are converted.
 
@@ -11,9 +11,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <vector>
 
 namespace larql::import {
+
+/// Rows [begin, end) of a piece, counted from its first, in the piece's encoding.
+/// @pre out holds them
+[[nodiscard]] result<void> convert_piece(const piece& p, std::uint64_t begin, std::uint64_t end,
+                                         std::span<std::byte> out, compute_pool& pool);
 
 /// `on_bytes` is told what was written since the last call; false ends it with errc::cancelled.
 /// `buffer` is scratch.

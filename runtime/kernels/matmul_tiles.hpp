@@ -24,7 +24,8 @@ consteval bool has_tiles(const quant::block_facts& f) {
   case nibbles_iq4_nl: return true;
   case k_nibbles:
   case k_nibbles_fifth: return f.scales == quant::scale_layout::six_bit;
-  case linear_six: return f.scales == quant::scale_layout::signed_bytes;
+  case linear_six:
+  case ggml_six: return f.scales == quant::scale_layout::signed_bytes;
   case nibbles_mxfp4:
   case k_pairs:
   case k_pairs_third:

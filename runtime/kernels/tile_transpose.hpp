@@ -136,6 +136,29 @@ static inline void transpose_linear_six(const std::uint8_t* nibbles, const std::
   }
 }
 
+// Byte i of 32 upper bytes has those of the weights i, 32 + i, 64 + i and 96 + i.
+template <class V>
+static inline void transpose_ggml_six(const std::uint8_t* nibbles, const std::uint8_t* high,
+                                      std::size_t stride, typename V::ints* code) {
+  const auto two = V::splat(0x30303030);
+  for (int i = 0; i < 2; ++i, nibbles += 64, high += 32, code += 32) { // 128 weights
+    typename V::ints both[16], top[8];
+    LARQL_UNROLL
+    for (int k = 0; k < 4; ++k)
+      V::gather_16_bytes(nibbles + 16 * k, stride, both + 4 * k);
+    V::gather_16_bytes(high, stride, top);
+    V::gather_16_bytes(high + 16, stride, top + 4);
+    const auto join = [&](auto four, auto bits) { return V::bit_or(four, V::bit_and(bits, two)); };
+    LARQL_UNROLL
+    for (int k = 0; k < 8; ++k) {
+      code[k] = join(V::low_nibbles(both[k]), V::shift_left(top[k], 4));
+      code[8 + k] = join(V::low_nibbles(both[8 + k]), V::shift_left(top[k], 2));
+      code[16 + k] = join(V::high_nibbles(both[k]), top[k]);
+      code[24 + k] = join(V::high_nibbles(both[8 + k]), V::shift_right(top[k], 2));
+    }
+  }
+}
+
 template <class V, quant::encoding E>
 static inline void transpose_block256(const std::uint8_t* base, std::size_t stride,
                                       transposed256<V, E>& out) {
@@ -148,6 +171,10 @@ static inline void transpose_block256(const std::uint8_t* base, std::size_t stri
   const auto* codes = base + facts.codes_at;
   if constexpr (facts.codes == code_layout::linear_six) {
     transpose_linear_six<V>(codes, base + facts.high_at, stride, out.code);
+    return;
+  }
+  if constexpr (facts.codes == code_layout::ggml_six) {
+    transpose_ggml_six<V>(codes, base + facts.high_at, stride, out.code);
     return;
   }
   for (int i = 0; i < 4; ++i) { // 64 weights

@@ -37,6 +37,7 @@ enum class encoding : std::uint8_t {
   iq2_s,
   iq2_xs,
   iq2_xxs,
+  q6_k_ggml, ///< Q6_K as a GGUF has it: the same numbers in another order of bits.
 };
 
 /// How the codes of a block lie in its bytes.
@@ -56,6 +57,7 @@ enum class code_layout : std::uint8_t {
   k_nibbles,       ///< per 64 weights 32 bytes: low nibbles are the first 32 weights
   k_nibbles_fifth, ///< the same, with 32 bytes at high_at: bit j of byte i for weight 32j + i
   linear_six,      ///< weight i: nibble i%2 of byte i/2, bits 2(i%4) of byte high_at + i/4
+  ggml_six,        ///< per 128 weights 64 bytes: low nibbles are the first 64; k_pairs at high_at
   k_pairs,         ///< per 128 weights 32 bytes: bits 2j of byte i are weight 32j + i
   k_pairs_third,   ///< the same, with a bit 2 where k_nibbles_fifth has its bit 4
   nibbles_iq4_xs,  ///< eight times nibbles_iq4_nl
@@ -87,12 +89,14 @@ enum class d_kind : std::uint8_t {
   exponent, ///< a byte e: 2^(e - 128)
 };
 
+inline constexpr auto no_ggml_type = ~std::uint32_t{0};
+
 /// What a block of one encoding is. Places are in bytes from the block's first byte.
 struct block_facts {
   encoding format;
   std::string_view name;    ///< in manifests and messages; never change, as the two below
   std::uint32_t layer_code; ///< in layer files; below 64 the reference's own (7 is its fp4)
-  std::uint32_t ggml_type;  ///< in GGUF files
+  std::uint32_t ggml_type;  ///< in GGUF files (gguf_parts.cpp for Q6_K); or no_ggml_type
   std::uint32_t weights;    ///< 1, 32 or 256
   std::uint32_t bytes;
   code_layout codes;

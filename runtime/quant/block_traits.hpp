@@ -275,6 +275,21 @@ inline constexpr block_facts block_table[] = {
      .scales_at = 6,
      .scale_step = 8,
      .groups = 8},
+    {.format = encoding::q6_k_ggml,
+     .name = "Q6_K_GGML",
+     .layer_code = 78,
+     .ggml_type = no_ggml_type,
+     .weights = 256,
+     .bytes = 210,
+     .codes = code_layout::ggml_six,
+     .codes_at = 0,
+     .high_at = 128,
+     .d_at = 208,
+     .offset = 32,
+     .max_code = 63,
+     .scales = scale_layout::signed_bytes,
+     .scales_at = 192,
+     .groups = 16},
 };
 inline constexpr std::size_t encoding_count = std::size(block_table);
 
@@ -317,7 +332,7 @@ consteval bool table_is_sound() {
       return false;
     for (auto j = std::size_t{0}; j < i; ++j)
       if (f.name == block_table[j].name || f.layer_code == block_table[j].layer_code ||
-          f.ggml_type == block_table[j].ggml_type)
+          (f.ggml_type == block_table[j].ggml_type && f.ggml_type != no_ggml_type))
         return false;
     if (f.offset != 0 && !std::has_single_bit(static_cast<unsigned>(f.offset)))
       return false;

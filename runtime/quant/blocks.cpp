@@ -68,6 +68,15 @@ void join_linear_six(const std::byte* low, const std::byte* high,
   }
 }
 
+void join_ggml_six(const std::byte* low, const std::byte* high,
+                   std::array<std::uint8_t, 256>& out) noexcept {
+  split_k_pairs(high, out);
+  for (auto i = std::size_t{0}; i < 256; ++i) {
+    const auto low_bits = (byte_at(low, i / 128 * 64 + i % 64) >> (i % 128 / 64 * 4)) & 15u;
+    out[i] = static_cast<std::uint8_t>(low_bits | static_cast<unsigned>(out[i]) << 4u);
+  }
+}
+
 // Nibble i of a run of them, low ones first.
 int nibble_at(const std::byte* p, std::size_t i) noexcept {
   return byte_at(p, i / 2) >> (i % 2 * 4) & 15;
@@ -174,6 +183,7 @@ block256 decode_block256(encoding e, const std::byte* p) noexcept {
     look_up(iq4_nl_codes, out.code);
     break;
   case code_layout::linear_six: join_linear_six(codes, high, out.code); break;
+  case code_layout::ggml_six: join_ggml_six(codes, high, out.code); break;
   default: decode_lattice(facts, p, out.code); break;
   }
   return out;

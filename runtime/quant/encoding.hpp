@@ -31,6 +31,12 @@ struct block_shape {
 }
 [[nodiscard]] std::optional<encoding> encoding_from_name(std::string_view name) noexcept;
 
+/// What a vindex stores such numbers as. Their places in a block may differ, nothing else does:
+/// blocks have the same size and products the same bits.
+[[nodiscard]] constexpr encoding vindex_encoding(encoding e) noexcept {
+  return e == encoding::q6_k_ggml ? encoding::q6_k : e;
+}
+
 /// Bytes of one row. @pre `cols` is a multiple of the block's weights
 [[nodiscard]] constexpr std::uint64_t row_bytes(encoding e, std::uint64_t cols) noexcept {
   return cols / shape_of(e).weights * shape_of(e).bytes;

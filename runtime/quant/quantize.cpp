@@ -353,4 +353,15 @@ void linear_from_ggml_q6_k(const std::byte* in, std::byte* out) noexcept {
   std::memcpy(out + 192, in + 192, 18); // scales and d stay: both use 16 consecutive elements
 }
 
+void to_vindex_encoding(encoding from, std::span<std::byte> blocks) noexcept {
+  if (from != encoding::q6_k_ggml)
+    return;
+  constexpr auto bytes = block_traits<encoding::q6_k>.bytes;
+  std::byte linear[bytes];
+  for (auto at = std::size_t{0}; at < blocks.size(); at += bytes) {
+    linear_from_ggml_q6_k(blocks.data() + at, linear);
+    std::memcpy(blocks.data() + at, linear, bytes);
+  }
+}
+
 } // namespace larql::quant

@@ -22,4 +22,7 @@ void quantize_row_q6_k(std::span<const float> x, std::byte* out) noexcept;
 /// Rearranges a Q6_K block from ggml's element order to linear order. The weights stay the same.
 void linear_from_ggml_q6_k(const std::byte* ggml_block, std::byte* out) noexcept;
 
+/// Makes blocks of vindex_encoding(from) of blocks of `from`, in place. @pre whole blocks
+void to_vindex_encoding(encoding from, std::span<std::byte> blocks) noexcept;
+
 } // namespace larql::quant

@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// ".larql-pull" is what a pull has noted about the vindex.
+// ".larql-pull" is what a pull has noted about the vindex; earlier versions wrote rewritten.bin.
 bool is_file_of_vindex(std::string_view name) {
   if (name == "layers/" || name.starts_with(".larql-pull/"))
     return true;

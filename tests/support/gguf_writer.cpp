@@ -120,7 +120,7 @@ void gguf_writer::write(const std::filesystem::path& path) const {
 }
 
 std::uint32_t ggml_code(quant::encoding e) {
-  return quant::facts_of(e).ggml_type;
+  return quant::facts_of(quant::vindex_encoding(e)).ggml_type;
 }
 
 std::string gguf_tensor_name(const std::string& key) {

@@ -60,7 +60,7 @@ public:
     append_u32(tensors_, static_cast<std::uint32_t>(dims.size()));
     for (const auto d : dims)
       append_u64(tensors_, d);
-    append_u32(tensors_, quant::facts_of(e).ggml_type);
+    append_u32(tensors_, quant::facts_of(quant::vindex_encoding(e)).ggml_type);
     append_u64(tensors_, data_.size());
     append_bytes(data_, data.data(), data.size());
     pad(data_);
@@ -212,7 +212,7 @@ private:
     project("attn_q.weight", shape_.heads * dim, h);
     project("attn_k.weight", kv * dim, h);
     if (!full)
-      project("attn_v.weight", kv * dim, h);
+      matrix(prefix + "attn_v.weight", {h, kv * dim}, shape_.value_encoding);
     project("attn_output.weight", h, shape_.heads * dim);
     norm("attn_q_norm.weight", dim);
     norm("attn_k_norm.weight", dim, 0.3f);

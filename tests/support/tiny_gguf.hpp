@@ -34,6 +34,7 @@ struct tiny_gguf {
   std::vector<quant::encoding> expert_encodings = {quant::encoding::q8_0, quant::encoding::q4_k,
                                                    quant::encoding::f32};
   std::vector<quant::encoding> up_encodings = {}; ///< likewise, if up is a tensor of its own
+  quant::encoding value_encoding = quant::encoding::q8_0; ///< of attention's V, where there is one
   bool tokenizer = true;
 
   /// Writes the file.

@@ -27,6 +27,7 @@ consteval bool is_supported(const block_facts& f) {
   case code_layout::k_nibbles:
   case code_layout::k_nibbles_fifth:
   case code_layout::linear_six:
+  case code_layout::ggml_six:
   case code_layout::k_pairs:
   case code_layout::k_pairs_third:
   case code_layout::lattice_2xxs:

@@ -277,6 +277,11 @@ static inline __m512i unpack_codes(const std::uint8_t* p, int g) {
     return add_high_bits(k_pairs(codes, g), high_bits, g, 4);
   } else if constexpr (facts.codes == code_layout::nibbles_iq4_xs) {
     return iq4_xs_codes(codes + 32 * g);
+  } else if constexpr (facts.codes == code_layout::ggml_six) {
+    const auto both = _mm512_loadu_si512(codes + 64 * (g / 2));
+    const auto low = _mm512_and_si512(g % 2 == 0 ? both : _mm512_srli_epi16(both, 4),
+                                      _mm512_set1_epi8(15));
+    return _mm512_or_si512(low, _mm512_slli_epi16(k_pairs(high_bits, g), 4));
   } else if constexpr (facts.codes != code_layout::linear_six) {
     return lattice_codes<E>(p, g);
   } else {

@@ -28,6 +28,7 @@ enum class product_part : std::uint8_t { floats, bytes_and_nibbles, fifth_bit, k
   case k_nibbles: return product_part::k_nibbles;
   case k_nibbles_fifth:
   case linear_six:
+  case ggml_six:
   case k_pairs:
   case k_pairs_third:
   case nibbles_iq4_xs:

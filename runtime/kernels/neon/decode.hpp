@@ -33,7 +33,8 @@ consteval bool is_supported(const block_facts& f) {
   case code_layout::nibbles_fifth: return is_signed_byte;
   case code_layout::k_nibbles:
   case code_layout::k_nibbles_fifth: return is_signed_byte && f.scales == scale_layout::six_bit;
-  case code_layout::linear_six: return is_signed_byte && f.scales == scale_layout::signed_bytes;
+  case code_layout::linear_six:
+  case code_layout::ggml_six: return is_signed_byte && f.scales == scale_layout::signed_bytes;
   case code_layout::nibbles_mxfp4:
   case code_layout::k_pairs:
   case code_layout::k_pairs_third:
@@ -119,6 +120,16 @@ static inline uint8x16x2_t six_bit_codes(const std::uint8_t* low_bits,
   return {{vbslq_u8(upper, a, vzip1q_u8(even, odd)), vbslq_u8(upper, b, vzip2q_u8(even, odd))}};
 }
 
+// The 16 codes after code 32 * Sub + 16 * Half.
+template <encoding E, int Sub, int Half>
+static inline uint8x16_t ggml_six_codes16(const std::uint8_t* p) {
+  constexpr auto& facts = block_traits<E>;
+  const auto bytes = vld1q_u8(p + facts.codes_at + 64 * (Sub / 4) + 32 * (Sub % 2) + 16 * Half);
+  const auto low = Sub % 4 < 2 ? vandq_u8(bytes, vdupq_n_u8(15)) : vshrq_n_u8(bytes, 4);
+  const auto high = vld1q_u8(p + facts.high_at + 32 * (Sub / 4) + 16 * Half);
+  return vbslq_u8(vdupq_n_u8(0x30), move_bit<2 * (Sub % 4), 4>(high), low);
+}
+
 // The 32 codes of sub-block Sub.
 template <encoding E, int Sub>
 static inline codes codes256(const std::uint8_t* p) {
@@ -126,6 +137,8 @@ static inline codes codes256(const std::uint8_t* p) {
   if constexpr (facts.codes == code_layout::linear_six) {
     const auto c = six_bit_codes(p + facts.codes_at + 16 * Sub, p + facts.high_at + 8 * Sub);
     return without_offset<E>(c.val[0], c.val[1]);
+  } else if constexpr (facts.codes == code_layout::ggml_six) {
+    return without_offset<E>(ggml_six_codes16<E, Sub, 0>(p), ggml_six_codes16<E, Sub, 1>(p));
   } else {
     return without_offset<E>(k_codes16<E, Sub, 0>(p), k_codes16<E, Sub, 1>(p));
   }

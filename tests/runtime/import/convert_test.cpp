@@ -89,7 +89,7 @@ TEST_P(Convert, EverythingCanBecomeAKQuant) {
   }
   want.resize(2 * 210);
   quant::quantize_row_q6_k(x, want.data());
-  if (GetParam() != encoding::q6_k) {
+  if (quant::vindex_encoding(GetParam()) != encoding::q6_k) {
     EXPECT_EQ(convert(m.tensor, 0, 1, {encoding::q6_k, 512}), want);
   }
 }
@@ -116,8 +116,7 @@ TEST(ConvertRows, ShortRowsAreFilledUpWithZeros) {
 }
 
 TEST(ConvertRows, GgmlsQ6KIsPutIntoLinearOrderWhereverItGoes) {
-  auto m = matrix{encoding::q6_k, 2, 512};
-  m.tensor.ggml_q6k = true;
+  const auto m = matrix{encoding::q6_k_ggml, 2, 512};
   auto linear = std::vector<std::byte>(4 * 210);
   for (auto b = std::size_t{0}; b < 4; ++b)
     quant::linear_from_ggml_q6_k(m.bytes.data() + b * 210, linear.data() + b * 210);

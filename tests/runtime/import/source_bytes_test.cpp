@@ -22,7 +22,7 @@ protected:
     auto opened = open_gguf(file_, {.texts = false});
     ASSERT_TRUE(succeeds(opened));
     source_ = *std::move(opened);
-    auto plan = plan_extract(source_, vindex::quant_kind::lossless);
+    auto plan = plan_extract(source_, vindex::quant_kind::lossless, {}, matrices_lie::in_source);
     ASSERT_TRUE(succeeds(plan));
     plan_ = *std::move(plan);
   }

@@ -181,7 +181,8 @@ TEST(LayerFile, FormatCodesNeverChange) {
       {encoding::iq4_nl, 66}, {encoding::q5_k, 67},   {encoding::q4_1, 68},
       {encoding::iq4_xs, 69}, {encoding::q3_k, 70},   {encoding::q2_k, 71},
       {encoding::mxfp4, 72},  {encoding::iq3_s, 73},  {encoding::iq3_xxs, 74},
-      {encoding::iq2_s, 75},  {encoding::iq2_xs, 76}, {encoding::iq2_xxs, 77}};
+      {encoding::iq2_s, 75},  {encoding::iq2_xs, 76}, {encoding::iq2_xxs, 77},
+      {encoding::q6_k_ggml, 78}};
   ASSERT_EQ(std::size(codes), quant::encoding_count);
   for (const auto& [e, code] : codes) {
     EXPECT_EQ(layer_code(e), code);
