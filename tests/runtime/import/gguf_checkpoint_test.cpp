@@ -355,14 +355,17 @@ TEST_F(GgufCheckpoint, ListsPerLayerHaveOneEntryEach) {
 
 TEST(Gguf, TensorTypesNeverChange) {
   const std::pair<encoding, std::uint32_t> types[] = {
-      {encoding::f32, 0},     {encoding::f16, 1},      {encoding::q4_0, 2},
-      {encoding::q5_0, 6},    {encoding::q5_1, 7},     {encoding::q8_0, 8},
-      {encoding::q4_k, 12},   {encoding::q5_k, 13},    {encoding::q6_k, 14},
-      {encoding::iq4_nl, 20}, {encoding::bf16, 30},    {encoding::q4_1, 3},
-      {encoding::q2_k, 10},   {encoding::q3_k, 11},    {encoding::iq2_xxs, 16},
-      {encoding::iq2_xs, 17}, {encoding::iq3_xxs, 18}, {encoding::iq3_s, 21},
-      {encoding::iq2_s, 22},  {encoding::iq4_xs, 23},  {encoding::mxfp4, 39},
-      {encoding::q6_k_ggml, quant::no_ggml_type}};
+      {encoding::f32, 0},      {encoding::f16, 1},
+      {encoding::q4_0, 2},     {encoding::q5_0, 6},
+      {encoding::q5_1, 7},     {encoding::q8_0, 8},
+      {encoding::q4_k, 12},    {encoding::q5_k, 13},
+      {encoding::q6_k, 14},    {encoding::iq4_nl, 20},
+      {encoding::bf16, 30},    {encoding::q4_1, 3},
+      {encoding::q2_k, 10},    {encoding::q3_k, 11},
+      {encoding::iq2_xxs, 16}, {encoding::iq2_xs, 17},
+      {encoding::iq3_xxs, 18}, {encoding::iq3_s, 21},
+      {encoding::iq2_s, 22},   {encoding::iq4_xs, 23},
+      {encoding::mxfp4, 39},   {encoding::q6_k_ggml, quant::no_ggml_type}};
   ASSERT_EQ(std::size(types), quant::encoding_count);
   for (const auto& [e, type] : types)
     EXPECT_EQ(quant::facts_of(e).ggml_type, type) << quant::name_of(e);

@@ -175,13 +175,13 @@ TEST(LayerFile, Version3HasAFormatForGateUpAndDown) {
 
 TEST(LayerFile, FormatCodesNeverChange) {
   const std::pair<encoding, std::uint32_t> codes[] = {
-      {encoding::f32, 0},     {encoding::f16, 1},     {encoding::bf16, 2},
-      {encoding::q4_0, 3},    {encoding::q4_k, 4},    {encoding::q6_k, 5},
-      {encoding::q8_0, 6},    {encoding::q5_0, 64},   {encoding::q5_1, 65},
-      {encoding::iq4_nl, 66}, {encoding::q5_k, 67},   {encoding::q4_1, 68},
-      {encoding::iq4_xs, 69}, {encoding::q3_k, 70},   {encoding::q2_k, 71},
-      {encoding::mxfp4, 72},  {encoding::iq3_s, 73},  {encoding::iq3_xxs, 74},
-      {encoding::iq2_s, 75},  {encoding::iq2_xs, 76}, {encoding::iq2_xxs, 77},
+      {encoding::f32, 0},       {encoding::f16, 1},     {encoding::bf16, 2},
+      {encoding::q4_0, 3},      {encoding::q4_k, 4},    {encoding::q6_k, 5},
+      {encoding::q8_0, 6},      {encoding::q5_0, 64},   {encoding::q5_1, 65},
+      {encoding::iq4_nl, 66},   {encoding::q5_k, 67},   {encoding::q4_1, 68},
+      {encoding::iq4_xs, 69},   {encoding::q3_k, 70},   {encoding::q2_k, 71},
+      {encoding::mxfp4, 72},    {encoding::iq3_s, 73},  {encoding::iq3_xxs, 74},
+      {encoding::iq2_s, 75},    {encoding::iq2_xs, 76}, {encoding::iq2_xxs, 77},
       {encoding::q6_k_ggml, 78}};
   ASSERT_EQ(std::size(codes), quant::encoding_count);
   for (const auto& [e, code] : codes) {
