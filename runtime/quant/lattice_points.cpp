@@ -242,6 +242,24 @@ constexpr auto of_2 = [](unsigned d) { return d == 0 ? 8u : d == 1 ? 25u : 43u; 
 constexpr auto of_3xxs = [](unsigned d) { return d == 7 ? 62u : 8 * d + 4; };
 constexpr auto of_3s = [](unsigned d) { return 2 * d + 1; };
 
+template <std::size_t N>
+consteval packed_points<N> bytes_of(const std::uint16_t (&packed)[N]) {
+  auto out = packed_points<N>{};
+  for (auto j = std::size_t{0}; j < 2; ++j)
+    for (auto i = std::size_t{0}; i < N; ++i)
+      out[j][i] = static_cast<std::uint8_t>(packed[i] >> (8 * j));
+  return out;
+}
+
+template <std::size_t N>
+consteval lattice_planes<N> planes_of(const std::array<std::uint32_t, N>& points) {
+  auto out = lattice_planes<N>{};
+  for (auto j = std::size_t{0}; j < 4; ++j)
+    for (auto i = std::size_t{0}; i < N; ++i)
+      out[j][i] = static_cast<std::uint8_t>(points[i] >> (8 * j));
+  return out;
+}
+
 } // namespace
 
 constinit const std::array<std::uint64_t, 256> iq2_xxs_points =
@@ -254,5 +272,14 @@ constinit const std::array<std::uint32_t, 256> iq3_xxs_points =
     unpack<std::uint32_t, 3>(packed_3xxs, of_3xxs);
 constinit const std::array<std::uint32_t, 512> iq3_s_points =
     unpack<std::uint32_t, 3>(packed_3s, of_3s);
+
+alignas(64) constinit const lattice_planes<256> iq3_xxs_planes =
+    planes_of(unpack<std::uint32_t, 3>(packed_3xxs, of_3xxs));
+alignas(64) constinit const lattice_planes<512> iq3_s_planes =
+    planes_of(unpack<std::uint32_t, 3>(packed_3s, of_3s));
+
+alignas(64) constinit const packed_points<256> iq2_xxs_packed = bytes_of(packed_2xxs);
+alignas(64) constinit const packed_points<512> iq2_xs_packed = bytes_of(packed_2xs);
+alignas(64) constinit const packed_points<1024> iq2_s_packed = bytes_of(packed_2s);
 
 } // namespace larql::quant

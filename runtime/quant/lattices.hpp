@@ -24,6 +24,21 @@ extern const std::array<std::uint64_t, 1024> iq2_s_points;
 extern const std::array<std::uint32_t, 256> iq3_xxs_points;
 extern const std::array<std::uint32_t, 512> iq3_s_points;
 
+/// The same points by number: plane j has the j-th number of every point.
+template <std::size_t Points>
+using lattice_planes = std::array<std::array<std::uint8_t, Points>, 4>;
+alignas(64) extern const lattice_planes<256> iq3_xxs_planes;
+alignas(64) extern const lattice_planes<512> iq3_s_planes;
+
+/// The points of IQ2 with two bits for each number, which count in iq2_numbers: the lower bytes of
+/// all, then the upper ones.
+template <std::size_t Points>
+using packed_points = std::array<std::array<std::uint8_t, Points>, 2>;
+alignas(64) extern const packed_points<256> iq2_xxs_packed;
+alignas(64) extern const packed_points<512> iq2_xs_packed;
+alignas(64) extern const packed_points<1024> iq2_s_packed;
+inline constexpr std::array<std::uint8_t, 4> iq2_numbers = {8, 25, 43, 0};
+
 /// A bit for each of eight weights, set for a minus, from the seven that are stored: their number
 /// is even.
 inline constexpr auto eight_signs = [] {

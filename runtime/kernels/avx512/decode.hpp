@@ -9,6 +9,7 @@
 #include "runtime/kernels/tile_transpose.hpp"
 #include "runtime/quant/block_traits.hpp"
 
+#include <array>
 #include <cstring>
 #include <immintrin.h>
 
@@ -150,24 +151,25 @@ static inline __m128i scale_bytes(const std::uint8_t* block) {
         _mm_set1_epi8(3));
     return _mm_sub_epi8(_mm_or_si128(low, _mm_slli_epi16(pairs, 4)), _mm_set1_epi8(32));
   } else if constexpr (facts.scales == scale_layout::split_six) {
-    const auto both = _mm_cvtsi32_si128(static_cast<int>(load_u32(p + 2)));
-    const auto low = _mm_and_si128(_mm_unpacklo_epi8(both, _mm_srli_epi16(both, 4)), four);
-    std::uint16_t high;
-    std::memcpy(&high, p, 2);
-    const auto pairs =
-        _mm_cvtepi16_epi8(_mm_and_si128(_mm_srlv_epi16(_mm_set1_epi16(static_cast<short>(high)),
-                                                       _mm_setr_epi16(0, 2, 4, 6, 8, 10, 12, 14)),
-                                        _mm_set1_epi16(3)));
-    return _mm_sub_epi8(_mm_or_si128(low, _mm_slli_epi16(pairs, 4)), _mm_set1_epi8(32));
+    // Two bytes of pairs, then four of nibbles. Byte j takes the bits from its place on: nibble j
+    // at the bottom, pair j four bits below its place, so that it is above the nibble.
+    const auto all = _mm_loadl_epi64(as128(p));
+    const auto low =
+        _mm_and_si128(_mm_multishift_epi64_epi8(_mm_set1_epi64x(0x2c28'2420'1c18'1410), all), four);
+    const auto high =
+        _mm_and_si128(_mm_multishift_epi64_epi8(_mm_set1_epi64x(0x0a08'0604'0200'3e3c), all),
+                      _mm_set1_epi8(0x30));
+    return _mm_sub_epi8(_mm_or_si128(low, high), _mm_set1_epi8(32));
   } else if constexpr (facts.scales == scale_layout::odd_nibbles) {
     const auto both = facts.groups == 16 ? _mm_loadl_epi64(as128(p))
                                          : _mm_cvtsi32_si128(static_cast<int>(load_u32(p)));
     return odd_numbers(_mm_and_si128(_mm_unpacklo_epi8(both, _mm_srli_epi16(both, 4)), four));
   } else if constexpr (facts.scales == scale_layout::odd_top_nibbles) {
-    alignas(16) std::uint8_t nibbles[16] = {};
-    for (std::uint32_t j = 0; j < facts.groups; ++j)
-      nibbles[j] = static_cast<std::uint8_t>(p[j * facts.scale_step + 3] >> 4);
-    return odd_numbers(_mm_load_si128(as128(nibbles)));
+    static_assert(facts.groups == 8 && (facts.scale_step == 4 || facts.scale_step == 8));
+    if constexpr (facts.scale_step == 4)
+      return odd_numbers(_mm256_cvtepi32_epi8(_mm256_srli_epi32(_mm256_loadu_si256(as256(p)), 28)));
+    else // the four bytes before them
+      return odd_numbers(_mm512_cvtepi64_epi8(_mm512_srli_epi64(_mm512_loadu_si512(p - 4), 60)));
   } else {
     static_assert(facts.scales == scale_layout::signed_bytes);
     return _mm_loadu_si128(as128(p));
@@ -262,7 +264,7 @@ static inline __m512i iq4_xs_codes(const std::uint8_t* p) {
       iq4_nl_table(), _mm512_and_si512(_mm512_srlv_epi16(halves, shift), _mm512_set1_epi8(15)));
 }
 
-// 64 codes from 64 * g on, in element order.
+// 64 codes from 64 * g on, in element order. Not of the lattices.
 template <encoding E>
 static inline __m512i unpack_codes(const std::uint8_t* p, int g) {
   constexpr auto& facts = block_traits<E>;
@@ -279,12 +281,11 @@ static inline __m512i unpack_codes(const std::uint8_t* p, int g) {
     return iq4_xs_codes(codes + 32 * g);
   } else if constexpr (facts.codes == code_layout::ggml_six) {
     const auto both = _mm512_loadu_si512(codes + 64 * (g / 2));
-    const auto low = _mm512_and_si512(g % 2 == 0 ? both : _mm512_srli_epi16(both, 4),
-                                      _mm512_set1_epi8(15));
+    const auto low =
+        _mm512_and_si512(g % 2 == 0 ? both : _mm512_srli_epi16(both, 4), _mm512_set1_epi8(15));
     return _mm512_or_si512(low, _mm512_slli_epi16(k_pairs(high_bits, g), 4));
-  } else if constexpr (facts.codes != code_layout::linear_six) {
-    return lattice_codes<E>(p, g);
   } else {
+    static_assert(facts.codes == code_layout::linear_six);
     const auto low_mask = _mm512_set1_epi8(15);
     const auto high_mask = _mm512_set1_epi8(0x30);
     // Byte j of a dword takes the bits 2j.. of that dword, placed at bits 4 and 5.
@@ -295,6 +296,35 @@ static inline __m512i unpack_codes(const std::uint8_t* p, int g) {
         select, _mm512_cvtepu8_epi32(_mm_loadu_si128(as128(high_bits + 16 * g))));
     return _mm512_or_si512(_mm512_and_si512(both, low_mask), _mm512_and_si512(high, high_mask));
   }
+}
+
+// All of a block, 64 to a register.
+template <encoding E>
+static inline void unpack_all_codes(const std::uint8_t* p, __m512i* code) {
+  if constexpr (block_traits<E>.codes >= code_layout::lattice_2xxs)
+    lattice_codes_of_block<E>(p, code);
+  else
+    for (int g = 0; g < 4; ++g)
+      code[g] = unpack_codes<E>(p, g);
+}
+
+// A block of IQ4_XS for scaled_halves.
+template <encoding E>
+static inline void unpack_halves(const std::uint8_t* p, block256& out) {
+  constexpr auto& facts = block_traits<E>;
+  static_assert(facts.codes == code_layout::nibbles_iq4_xs && !facts.has_min && facts.groups == 8);
+  const auto scales = scale_bytes<E>(p);
+  const auto all = _mm512_cvtepi8_epi32(scales);
+  const auto lanes = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
+  for (int h = 0; h < 2; ++h) {
+    const auto index = split_nibbles(_mm512_loadu_si512(p + facts.codes_at + 64 * h));
+    out.code[2 * h] = _mm512_shuffle_epi8(iq4_nl_table(), index.first);
+    out.code[2 * h + 1] = _mm512_shuffle_epi8(iq4_nl_table(), index.second);
+    out.wide_scale[h] =
+        _mm512_permutexvar_epi32(_mm512_add_epi32(lanes, _mm512_set1_epi32(4 * h)), all);
+  }
+  out.min = _mm256_slli_epi16(_mm256_cvtepi8_epi16(_mm_unpacklo_epi8(scales, scales)),
+                              facts.offset_shift()); // one for each sum of sixteen inputs
 }
 
 // d | d_min << 16
@@ -313,11 +343,37 @@ static inline std::uint32_t d_bits(const std::uint8_t* p) {
 
 // ---- blocks of 32 -----------------------------------------------------------------------------
 
-// Bit i of the four bytes at p belongs to element i; sixteen bytes from p on may be read.
-static inline code_pair nibbles_and_fifth_bits(const std::uint8_t* p, std::size_t step,
-                                               std::size_t count) {
-  auto codes = split_nibbles(load_lanes128(p + 4, step, count));
-  const auto bits = load_lanes128(p, step, count);
+// Where byte i of the lanes is in two registers, the first of which begins with four blocks and the
+// second of which ends with them.
+template <std::size_t Bytes, std::size_t Offset>
+alignas(64) inline constexpr auto places_in_four = [] {
+  auto out = std::array<std::uint8_t, 64>{};
+  for (std::size_t i = 0; i < 64; ++i) {
+    const auto at = i / 16 * Bytes + Offset + i % 16;
+    out[i] = static_cast<std::uint8_t>(at < 64 ? at : at - (4 * Bytes - 64) + 64);
+  }
+  return out;
+}();
+
+// Sixteen bytes at Offset of each of up to four blocks of E, zeros for those that are not there.
+template <encoding E, std::size_t Offset>
+static inline __m512i lanes_of_blocks(const std::uint8_t* p, std::size_t count) {
+  constexpr std::size_t bytes = block_traits<E>.bytes;
+  if constexpr (4 * bytes <= 128) {
+    if (count == 4)
+      return _mm512_permutex2var_epi8(_mm512_loadu_si512(p),
+                                      _mm512_load_si512(places_in_four<bytes, Offset>.data()),
+                                      _mm512_loadu_si512(p + 4 * bytes - 64));
+  }
+  return load_lanes128(p + Offset, bytes, count);
+}
+
+// Bit i of the four bytes at high_at belongs to element i; twelve bytes behind them may be read.
+template <encoding E>
+static inline code_pair nibbles_and_fifth_bits(const std::uint8_t* p, std::size_t count) {
+  constexpr auto& facts = block_traits<E>;
+  auto codes = split_nibbles(lanes_of_blocks<E, facts.codes_at>(p, count));
+  const auto bits = lanes_of_blocks<E, facts.high_at>(p, count);
   const auto bit = _mm512_set1_epi64(static_cast<long long>(0x8040201008040201u));
   const auto spread = _mm512_broadcast_i32x4(_mm_set_epi64x(0x0101010101010101, 0));
   const auto set = [&](char first) {
@@ -336,12 +392,10 @@ static inline __m512i mxfp4_table() {
 
 // 2^(e - 128), as quant/half.hpp has it.
 static inline __m512 exponents_to_floats(__m512i e) {
-  const auto normal = _mm512_slli_epi32(_mm512_sub_epi32(e, _mm512_set1_epi32(1)), 23);
-  const auto small = _mm512_sllv_epi32(_mm512_set1_epi32(0x200000), e);
-  const auto finite =
-      _mm512_mask_mov_epi32(normal, _mm512_cmplt_epu32_mask(e, _mm512_set1_epi32(2)), small);
-  return _mm512_castsi512_ps(_mm512_mask_mov_epi32(
-      finite, _mm512_cmpeq_epi32_mask(e, _mm512_set1_epi32(255)), _mm512_set1_epi32(0x7fc00000)));
+  const auto power = _mm512_cvtepi32_ps(_mm512_sub_epi32(e, _mm512_set1_epi32(128)));
+  return _mm512_mask_mov_ps(_mm512_scalef_ps(_mm512_set1_ps(1), power),
+                            _mm512_cmpeq_epi32_mask(e, _mm512_set1_epi32(255)),
+                            _mm512_castsi512_ps(_mm512_set1_epi32(0x7fc00000)));
 }
 
 // Up to four blocks taken apart: a 128-bit lane of each register per block, elements 0-15 in the
@@ -349,20 +403,20 @@ static inline __m512 exponents_to_floats(__m512i e) {
 template <encoding E>
 static inline code_pair unpack_blocks32(const std::uint8_t* p, std::size_t count) {
   constexpr auto& facts = block_traits<E>;
-  const auto* codes = p + facts.codes_at;
   if constexpr (facts.codes == code_layout::signed_bytes) {
+    const auto* codes = p + facts.codes_at;
     const auto sign = _mm512_set1_epi8(static_cast<char>(0x80));
     return {_mm512_xor_si512(load_lanes128(codes, facts.bytes, count), sign),
             _mm512_xor_si512(load_lanes128(codes + 16, facts.bytes, count), sign)};
   } else if constexpr (facts.codes == code_layout::nibbles) {
-    return split_nibbles(load_lanes128(codes, facts.bytes, count));
+    return split_nibbles(lanes_of_blocks<E, facts.codes_at>(p, count));
   } else if constexpr (facts.codes == code_layout::nibbles_fifth) {
     static_assert(facts.codes_at == facts.high_at + 4);
-    return nibbles_and_fifth_bits(p + facts.high_at, facts.bytes, count);
+    return nibbles_and_fifth_bits<E>(p, count);
   } else {
     static_assert(facts.codes == code_layout::nibbles_iq4_nl ||
                   facts.codes == code_layout::nibbles_mxfp4);
-    const auto index = split_nibbles(load_lanes128(codes, facts.bytes, count));
+    const auto index = split_nibbles(lanes_of_blocks<E, facts.codes_at>(p, count));
     const auto table = facts.codes == code_layout::nibbles_mxfp4 ? mxfp4_table() : iq4_nl_table();
     return {_mm512_shuffle_epi8(table, index.first), _mm512_shuffle_epi8(table, index.second)};
   }

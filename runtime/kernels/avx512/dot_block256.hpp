@@ -90,7 +90,21 @@ static inline __m512i scaled_products(const block256& w, const std::int8_t* q) {
   }
 }
 
-template <encoding E, int Inputs>
+// The same of 32-weight groups whose first sixteen codes are in one register, together with those
+// of three other groups, and whose second sixteen are in the next one; the inputs lie likewise.
+static inline __m512i scaled_halves(const block256& w, const std::int8_t* q) {
+  __m512i dot[2];
+  for (int h = 0; h < 2; ++h) {
+    const auto first =
+        _mm512_dpbusd_epi32(_mm512_setzero_si512(), w.code[2 * h], _mm512_loadu_si512(q + 128 * h));
+    dot[h] = _mm512_dpbusd_epi32(first, w.code[2 * h + 1], _mm512_loadu_si512(q + 128 * h + 64));
+    dot[h] = _mm512_mullo_epi32(dot[h], w.wide_scale[h]);
+  }
+  return _mm512_add_epi32(dot[0], dot[1]);
+}
+
+/// Halves: x.q is in the order of order_halves, and E's groups come apart like that.
+template <encoding E, int Inputs, bool Halves = false>
 static void dot_256(const std::uint8_t* row, const activation_view& x, std::size_t input,
                     float* out, std::size_t out_stride) {
   constexpr auto& facts = block_traits<E>;
@@ -114,13 +128,16 @@ static void dot_256(const std::uint8_t* row, const activation_view& x, std::size
       const auto* p = row + (first + b) * facts.bytes;
       prefetch<facts.bytes>(address(p, row_prefetch_bytes));
       block256 w;
-      for (int g = 0; g < 4; ++g)
-        w.code[g] = unpack_codes<E>(p, g);
-      unpack_scales<E>(p, w);
+      if constexpr (Halves) {
+        unpack_halves<E>(p, w);
+      } else {
+        unpack_all_codes<E>(p, w.code);
+        unpack_scales<E>(p, w);
+      }
       bits[b] = d_bits<E>(p);
       for (int n = 0; n < Inputs; ++n) {
         const auto* q = x.q + (input + n) * x.cols + (first + b) * 256;
-        auto z = scaled_products<E>(w, q);
+        auto z = Halves ? scaled_halves(w, q) : scaled_products<E>(w, q);
         const auto sums =
             _mm256_loadu_si256(as256(x.sums + (input + n) * x.sum_stride + (first + b) * 16));
         const auto offsets = _mm256_madd_epi16(sums, w.min);

@@ -82,6 +82,25 @@ static inline __m128i eight_halves(const std::uint8_t* blocks, std::ptrdiff_t co
   }
 }
 
+// The bytes at Offset of sixteen blocks of `Bytes` bytes, four of which a register holds: all of
+// them if Whole, else those of the first `count`, with zeros after them.
+template <std::size_t Bytes, std::size_t Offset, bool Whole>
+static inline __m512i sixteen_bytes(const std::uint8_t* blocks, std::ptrdiff_t count) {
+  static_assert(3 * Bytes < 64);
+  constexpr auto step = static_cast<std::ptrdiff_t>(Bytes);
+  const auto four = [&](std::ptrdiff_t block) {
+    const auto at = block * step + static_cast<std::ptrdiff_t>(Offset);
+    return load_at_most<64, Whole>(blocks + at, count * step - at);
+  };
+  constexpr auto b = static_cast<char>(Bytes);
+  const auto index = _mm512_castsi128_si512(_mm_setr_epi8(
+      0, b, 2 * b, 3 * b, 64, 64 + b, 64 + 2 * b, 64 + 3 * b, 0, 0, 0, 0, 0, 0, 0, 0));
+  const auto low = _mm512_permutex2var_epi8(four(0), index, four(4));
+  const auto high = _mm512_permutex2var_epi8(four(8), index, four(12));
+  return _mm512_cvtepu8_epi32(
+      _mm_unpacklo_epi64(_mm512_castsi512_si128(low), _mm512_castsi512_si128(high)));
+}
+
 // Lane 4j + i of the result is the sum of 128-bit lane i of z[j].
 static inline __m512i sum_blocks(const __m512i* z) {
   const auto order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
@@ -119,10 +138,8 @@ add_blocks32(const std::uint8_t* p, std::size_t count, const std::int8_t* q, std
   };
   const auto d = [&] {
     if constexpr (facts.d_is == quant::d_kind::exponent) {
-      alignas(64) std::uint32_t e[16] = {};
-      for (std::size_t b = 0; b < 16 && (Whole || b < count); ++b)
-        e[b] = p[b * facts.bytes + facts.d_at];
-      return exponents_to_floats(_mm512_load_si512(e));
+      return exponents_to_floats(
+          sixteen_bytes<facts.bytes, facts.d_at, Whole>(p, static_cast<std::ptrdiff_t>(count)));
     } else {
       return halves.template operator()<facts.d_at>();
     }
@@ -168,9 +185,13 @@ template <encoding E, int Inputs>
   constexpr auto bytes = block_traits<E>.bytes;
   const std::size_t blocks = x.cols / 32;
   std::size_t b = 0;
-  for (; b + 16 <= blocks; b += 16)
+  for (; b + 16 <= blocks; b += 16) {
+    prefetch<16 * bytes>(address(row, row_prefetch_bytes + b * bytes));
     add_blocks32<E, Inputs, 4, true>(row + b * bytes, 16, q, stride, x, input, b, acc);
+  }
   const auto rest = blocks - b;
+  if (rest != 0)
+    prefetch<8 * bytes>(address(row, row_prefetch_bytes + b * bytes));
   const auto add = [&]<int Quads>(std::size_t count) __attribute__((always_inline)) {
     add_blocks32<E, Inputs, Quads, false>(row + b * bytes, count, q, stride, x, input, b, acc);
   };
@@ -199,8 +220,6 @@ template <encoding E, int Inputs>
     __m512 acc[4][Inputs] = {};
     for (std::size_t r = 0; r < some; ++r) {
       const auto* row = base + (first + r) * row_stride;
-      for (std::size_t line = 0; line < row_stride; line += 64)
-        prefetch<1>(address(row, row_prefetch_bytes + line));
       add_row32<E, Inputs>(row, q, stride, x, input, acc[r]);
     }
     LARQL_UNROLL
@@ -235,6 +254,24 @@ static void gemv_block32(const std::uint8_t* base, std::size_t row_stride, std::
     }
     n += count;
   }
+}
+
+/// Blocks of 256 whose groups of 32 come apart in two halves as well.
+template <encoding E>
+inline constexpr bool has_gemv_halves = block_traits<E>.codes == code_layout::nibbles_iq4_xs;
+
+/// out[r] = row r · input `input`, for `rows` rows. @pre x.cols <= gemv32_bytes
+template <encoding E>
+static void gemv_halves(const std::uint8_t* base, std::size_t row_stride, std::size_t rows,
+                        const activation_view& x, std::size_t input, float* out) {
+  alignas(64) std::int8_t q[gemv32_bytes];
+  order_halves(x.q + input * x.cols, x.cols, q);
+  auto in = x;
+  in.q = q;
+  in.scale += input * x.scale_stride;
+  in.sums += input * x.sum_stride;
+  for (std::size_t r = 0; r < rows; ++r)
+    dot_256<E, 1, true>(base + r * row_stride, in, 0, out + r, 0);
 }
 
 } // namespace larql::kernels::avx512

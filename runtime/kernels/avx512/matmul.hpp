@@ -64,6 +64,10 @@ void matmul(const quant::matrix_view& w, std::size_t row_begin, std::size_t row_
       }
     }
   }
+  if constexpr (has_gemv_halves<E>)
+    if (inputs == 1 && x.cols <= gemv32_bytes)
+      return gemv_halves<E>(base + row_begin * stride, stride, row_end - row_begin, x, input_begin,
+                            out);
   if (inputs >= least_tile_inputs<E>) {
     const auto rest =
         whole_tiles<isa, E>(w, row_begin, row_end, x, input_begin, input_end, out, out_stride);

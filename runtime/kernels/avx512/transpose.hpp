@@ -160,14 +160,17 @@ static inline void transpose_byte_scales(const std::uint8_t* base, std::size_t s
   }
 }
 
-// 64 weights of each row.
 template <encoding E>
-static inline void transpose_codes(const std::uint8_t* base, std::size_t stride, int part,
-                                   __m512i* code) {
-  __m512i rows[16];
-  for (std::size_t r = 0; r < lane_rows; ++r)
-    rows[r] = unpack_codes<E>(base + r * stride, part);
-  transpose_dwords(rows, code);
+static inline void transpose_codes(const std::uint8_t* base, std::size_t stride, __m512i* code) {
+  __m512i rows[4][lane_rows]; // by 64 weights
+  for (std::size_t r = 0; r < lane_rows; ++r) {
+    __m512i row[4];
+    unpack_all_codes<E>(base + r * stride, row);
+    for (std::size_t g = 0; g < 4; ++g)
+      rows[g][r] = row[g];
+  }
+  for (std::size_t g = 0; g < 4; ++g)
+    transpose_dwords(rows[g], code + 16 * g);
 }
 
 template <encoding E>
@@ -181,8 +184,7 @@ static inline void transpose_block256(const std::uint8_t* base, std::size_t stri
     for (int i = 0; i < 8; ++i)
       transpose_16_bytes(base + block_traits<E>.codes_at + 16 * i, stride, out.code + 4 * i);
   } else {
-    for (int part = 0; part < 4; ++part)
-      transpose_codes<E>(base, stride, part, out.code + 16 * part);
+    transpose_codes<E>(base, stride, out.code);
   }
 }
 
