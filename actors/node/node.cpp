@@ -11,8 +11,9 @@ namespace {
 
 using schema::node_state;
 
-// When the calls of an ended connection have been dropped as well.
-constexpr auto memory_delay = std::chrono::milliseconds{500};
+// When the calls of an ended connection have been dropped as well: soon, or, of a busy node, later.
+constexpr std::chrono::milliseconds memory_delays[] = {
+    std::chrono::milliseconds{500}, std::chrono::seconds{2}, std::chrono::seconds{8}};
 // A shard that answers within this time lives; one that does not is busy with a call.
 constexpr auto status_timeout = std::chrono::seconds{2};
 // How often one that waits for a place looks for it.
@@ -61,7 +62,10 @@ node_supervisor_state::handle::behavior_type node_supervisor_state::make_behavio
       [this](status_atom) { return on_status(); },
       [this](describe_atom) { return state_; },
       [this](shard_atom) { start_shard(); },
-      [](tick_atom) { give_memory_back(); },
+      [this](tick_atom) {
+        --trims_ahead_;
+        give_memory_back();
+      },
   };
 }
 
@@ -193,9 +197,18 @@ void node_supervisor_state::on_down(const caf::down_msg& m) {
       if (code_of(m.reason))                // it threw
         log_error("node", "the connection of a laptop failed: {}", actors::text_of(m.reason));
       options_.counters->connections.fetch_sub(1);
-      self_->delayed_send(self_, memory_delay, tick_atom::value);
+      give_memory_back_later();
       return;
     }
+}
+
+// However many connections end, it is not done more often than for two of them.
+void node_supervisor_state::give_memory_back_later() {
+  if (trims_ahead_ > std::size(memory_delays))
+    return;
+  for (const auto delay : memory_delays)
+    self_->delayed_send(self_, delay, tick_atom::value);
+  trims_ahead_ += std::size(memory_delays);
 }
 
 void node_supervisor_state::on_shard_down(const caf::error& why) {

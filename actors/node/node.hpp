@@ -61,6 +61,7 @@ private:
   caf::result<bool> on_restart();
   caf::result<node_status_ptr> on_status();
   void on_down(const caf::down_msg& m);
+  void give_memory_back_later();
   void on_shard_down(const caf::error& why);
   void start_shard();
   void set_state(schema::node_state state);
@@ -74,6 +75,7 @@ private:
   std::vector<caf::typed_response_promise<bool>> waiting_for_restart_;
   client_places connections_;
   std::uint32_t waiting_for_place_ = 0;
+  std::size_t trims_ahead_ = 0; ///< messages on their way to this actor that memory be given back
   restart_budget budget_;
   unsigned attempt_ = 0;
   schema::node_status measured_; // nothing but what options_.measure() says
