@@ -131,7 +131,7 @@ private:
     LARQL_TRY(const auto source,
               import::open_gguf(out_.files[0], {.texts = false, .parts = out_.files}));
     LARQL_TRY(const auto plan, import::plan_extract(source, vindex::quant_kind::lossless, {},
-                                                     import::matrices_lie::in_source));
+                                                    import::matrices_lie::in_source));
     LARQL_TRY(const auto needs, needs_of(request_, source.config));
     const auto all = std::vector{vindex::everything(source.config)};
     if (needs.dense && needs.experts == all) {

@@ -1,8 +1,8 @@
-#include "runtime/import/write_piece.hpp"
 #include "runtime/import/arriving_extract.hpp"
 
 #include "runtime/base/mapped_file.hpp"
 #include "runtime/base/unfinished_directory.hpp"
+#include "runtime/import/write_piece.hpp"
 #include "runtime/import/write_texts.hpp"
 
 #include <algorithm>

@@ -39,8 +39,8 @@ void write_row(std::span<const float> x, encoding format, std::byte* out) {
 
 bool can_convert(const source_tensor& from, encoding format) noexcept {
   return format == from.format || format == quant::vindex_encoding(from.format) ||
-         quant::shape_of(format).weights == 1 ||
-         format == encoding::q4_k || format == encoding::q6_k;
+         quant::shape_of(format).weights == 1 || format == encoding::q4_k ||
+         format == encoding::q6_k;
 }
 
 bool convert_rows(const source_tensor& from, std::uint64_t begin, std::uint64_t end,

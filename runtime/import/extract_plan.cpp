@@ -19,11 +19,7 @@ class planner {
 public:
   planner(const checkpoint& source, quant_kind quant, const std::string& version,
           matrices_lie where)
-      : source_(source),
-        config_(source.config),
-        quant_(quant),
-        version_(version),
-        where_(where) {
+      : source_(source), config_(source.config), quant_(quant), version_(version), where_(where) {
     config_.quant = quant;
   }
 
@@ -235,8 +231,8 @@ private:
     const auto bytes = out_.files.back().bytes();
     const auto cols = out_.files.back().pieces[0].to.cols;
     add_text(manifest_name,
-             vindex::write_matrix_manifest({{std::move(key), static_cast<std::uint32_t>(t.rows()),
-                                             cols, format, 0, bytes}}));
+             vindex::write_matrix_manifest(
+                 {{std::move(key), static_cast<std::uint32_t>(t.rows()), cols, format, 0, bytes}}));
   }
 
   result<void> embeddings() {

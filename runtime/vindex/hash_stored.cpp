@@ -18,7 +18,8 @@ result<void> hash_as_in_vindex(const stored_file& in, const encoded_range& range
     quant::to_vindex_encoding(range.format, buffer);
     to.update(buffer);
     if (!on_read(buffer.size()))
-      return fail(errc::cancelled, "{}: stopped before its digest was finished", in.path().string());
+      return fail(errc::cancelled, "{}: stopped before its digest was finished",
+                  in.path().string());
   }
   return {};
 }

@@ -128,9 +128,10 @@ TEST_F(FromFile, ANodesDigestIsFoundOutInTheBackgroundAndIsThatOfTheVindex) {
 TEST_F(FromFile, ASessionOfAGgufIsPlacedAtANodeWithItsVindexAndTheOtherWayRound) {
   for (const auto& [here, there] : {std::pair{gguf(), vindex()}, std::pair{vindex(), gguf()}}) {
     const auto want = out_of("run", here, {"abc", "-q", "-n", "12"});
-    const auto place = node_process{
-        there, {"--allow-sessions", "1", "--session-memory", "200MB"}, settings()};
-    EXPECT_EQ(out_of("run", here, {"abc", "-q", "-n", "12", "--session-at", place.address()}), want);
+    const auto place =
+        node_process{there, {"--allow-sessions", "1", "--session-memory", "200MB"}, settings()};
+    EXPECT_EQ(out_of("run", here, {"abc", "-q", "-n", "12", "--session-at", place.address()}),
+              want);
   }
 }
 

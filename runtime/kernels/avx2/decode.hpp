@@ -180,8 +180,8 @@ static inline __m256i codes256(const std::uint8_t* p, int sub) {
     return look_up(iq4_nl_table(), nibbles32(low_bits + 16 * sub));
   } else if constexpr (facts.codes == code_layout::ggml_six) {
     const auto both = _mm256_loadu_si256(as256(low_bits + 64 * (sub / 4) + 32 * (sub % 2)));
-    const auto low = _mm256_and_si256(sub % 4 < 2 ? both : _mm256_srli_epi16(both, 4),
-                                      _mm256_set1_epi8(15));
+    const auto low =
+        _mm256_and_si256(sub % 4 < 2 ? both : _mm256_srli_epi16(both, 4), _mm256_set1_epi8(15));
     return _mm256_or_si256(low, _mm256_slli_epi16(k_pairs(high_bits, sub), 4));
   } else if constexpr (facts.codes != code_layout::linear_six) {
     return lattice_codes<E>(p, sub);

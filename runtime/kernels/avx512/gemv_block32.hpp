@@ -7,7 +7,7 @@
 
 #pragma once
 
-#include "runtime/kernels/avx512/decode.hpp"
+#include "runtime/kernels/avx512/decode_block32.hpp"
 #include "runtime/kernels/avx512/dot_block256.hpp"
 
 #include <algorithm>

@@ -4,6 +4,7 @@
 
 #pragma once
 
+#include "runtime/kernels/avx512/decode_block32.hpp"
 #include "runtime/kernels/avx512/tile_float.hpp"
 #include "runtime/kernels/avx512/transpose.hpp"
 
