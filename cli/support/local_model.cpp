@@ -93,12 +93,11 @@ result<fs::path> open_gguf_files(const gguf_files& files, const hub::pull_reques
         say("{}: {}", file.string(), note);
     }
   }
-  auto pool = compute_pool{choose_threads(0)};
   auto o = import::located_options{};
   o.version = version_number();
   o.here = files.here;
   o.stop = stop;
-  LARQL_TRY_VOID(import::make_located(source, dir, wanted.texts, pool, o));
+  LARQL_TRY_VOID(import::make_located(source, dir, wanted.texts, o));
   return dir;
 }
 

@@ -230,7 +230,7 @@ private:
     return out;
   }
 
-  void describe(const import::available_numbers& found, const import::located_needs& needs,
+  void describe(const import::available_numbers& found, const import::source_needs& needs,
                 const std::vector<vindex::expert_block>& all) {
     if (found.dense && found.experts == all)
       return;
@@ -265,10 +265,10 @@ result<pulled_gguf> pull_gguf(const model_address& from, const pull_request& req
   return gguf_puller{from, request, to, options}.run();
 }
 
-result<import::located_needs> needs_of(const pull_request& request,
-                                       const vindex::model_config& model) {
+result<import::source_needs> needs_of(const pull_request& request,
+                                      const vindex::model_config& model) {
   LARQL_TRY(const auto wanted, select(request, model));
-  auto out = import::located_needs{};
+  auto out = import::source_needs{};
   out.dense = wanted.parts.contains(vindex::part::attn) || wanted.parts.contains(vindex::part::ffn);
   out.texts = wanted.parts.contains(vindex::part::tokenizer);
   out.experts = wanted.blocks;

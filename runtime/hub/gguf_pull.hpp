@@ -14,7 +14,7 @@
 #include "runtime/hub/pull_plan.hpp"
 #include "runtime/hub/pull_state.hpp"
 #include "runtime/hub/repo.hpp"
-#include "runtime/import/located.hpp"
+#include "runtime/import/source_bytes.hpp"
 
 #include <filesystem>
 #include <optional>
@@ -36,7 +36,7 @@ struct pulled_gguf {
                                             const pull_options& options);
 
 /// What a request means for a model that is used from its files.
-[[nodiscard]] result<import::located_needs> needs_of(const pull_request& request,
-                                                     const vindex::model_config& model);
+[[nodiscard]] result<import::source_needs> needs_of(const pull_request& request,
+                                                    const vindex::model_config& model);
 
 } // namespace larql::hub

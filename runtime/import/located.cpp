@@ -36,9 +36,8 @@ bool is_text_of_source(const checkpoint& source, std::string_view name) {
 
 class maker {
 public:
-  maker(const checkpoint& source, const fs::path& dir, bool texts, compute_pool& pool,
-        const located_options& options)
-      : source_(source), dir_(dir), texts_(texts), pool_(pool), options_(options) {}
+  maker(const checkpoint& source, const fs::path& dir, bool texts, const located_options& options)
+      : source_(source), dir_(dir), texts_(texts), options_(options) {}
 
   result<void> run() {
     LARQL_TRY(plan_, plan_extract(source_, vindex::quant_kind::lossless, options_.version,
@@ -104,10 +103,11 @@ private:
 
   result<void> write_norms(const output_file& f, const fs::path& path) {
     LARQL_TRY(auto out, file_writer::create(path));
+    auto inline_pool = compute_pool{1}; // norms are small
     auto buffer = std::vector<std::byte>{};
     for (const auto& p : f.pieces) {
       buffer.resize(p.bytes());
-      LARQL_TRY_VOID(convert_piece(p, 0, p.rows, buffer, pool_));
+      LARQL_TRY_VOID(convert_piece(p, 0, p.rows, buffer, inline_pool));
       LARQL_TRY_VOID(out.write(buffer));
     }
     return out.commit();
@@ -144,7 +144,6 @@ private:
   const checkpoint& source_;
   const fs::path& dir_;
   bool texts_;
-  compute_pool& pool_;
   const located_options& options_;
   extract_plan plan_;
   located_layout layout_;
@@ -160,8 +159,8 @@ result<bool> has_texts(const fs::path& dir, const std::string& identity) {
 }
 
 result<void> make_located(const checkpoint& source, const fs::path& dir, bool texts,
-                          compute_pool& pool, const located_options& options) {
-  return maker{source, dir, texts, pool, options}.run();
+                          const located_options& options) {
+  return maker{source, dir, texts, options}.run();
 }
 
 } // namespace larql::import

@@ -10,7 +10,6 @@
 
 #pragma once
 
-#include "runtime/base/compute_pool.hpp"
 #include "runtime/import/checkpoint.hpp"
 #include "runtime/vindex/presence.hpp"
 
@@ -18,16 +17,8 @@
 #include <optional>
 #include <stop_token>
 #include <string>
-#include <vector>
 
 namespace larql::import {
-
-/// What a process computes with.
-struct located_needs {
-  bool dense = true; ///< attention, dense feed-forward, embeddings, head
-  bool texts = true; ///< tokenizer and what belongs to it: the source was opened with its texts
-  std::vector<vindex::expert_block> experts;
-};
 
 struct located_options {
   std::string version;                       ///< of the program, for index.json
@@ -42,7 +33,6 @@ struct located_options {
 /// Makes the directory if it is not there, and adds the source's texts if they are asked for.
 /// @pre the source was read from files and its encodings are kept (vindex::quant_kind::lossless)
 [[nodiscard]] result<void> make_located(const checkpoint& source, const std::filesystem::path& dir,
-                                        bool texts, compute_pool& pool,
-                                        const located_options& options);
+                                        bool texts, const located_options& options);
 
 } // namespace larql::import

@@ -54,7 +54,7 @@ void add_layer(std::vector<expert_block>& to, const output_file& f,
 } // namespace
 
 std::vector<interval_set> needed_bytes(const extract_plan& plan, std::size_t parts,
-                                       const located_needs& needs) {
+                                       const source_needs& needs) {
   auto out = std::vector<interval_set>(parts);
   for (const auto& f : plan.files)
     for (auto i = std::size_t{0}; i < f.pieces.size(); ++i) {

@@ -110,13 +110,18 @@ static inline void add_fifth_bits(const std::uint8_t* base, std::size_t stride,
   }
 }
 
+// Four codes of six bits: the lower four of each, and the upper two where they belong in `bits`.
+template <class V>
+static inline typename V::ints six_bits(typename V::ints four, typename V::ints bits) {
+  return V::bit_or(four, V::bit_and(bits, V::splat(0x30303030)));
+}
+
 // Byte i of the upper bits has those of the weights 4i to 4i + 3. So that they need no spreading,
 // the dwords of a group of 16 take the weights 0 4 8 12, 1 5 9 13, ...: every second byte of the
 // nibbles. order_inputs() puts the inputs into that order.
 template <class V>
 static inline void transpose_linear_six(const std::uint8_t* nibbles, const std::uint8_t* high,
                                         std::size_t stride, typename V::ints* code) {
-  const auto two = V::splat(0x30303030);
   for (int i = 0; i < 4; ++i, nibbles += 32, high += 16, code += 16) { // 64 weights
     typename V::ints low[8], top[4];
     V::gather_16_bytes_even_first(nibbles, stride, low);
@@ -125,13 +130,10 @@ static inline void transpose_linear_six(const std::uint8_t* nibbles, const std::
     LARQL_UNROLL
     for (int g = 0; g < 4; ++g) {
       const auto even = low[2 * g], odd = low[2 * g + 1];
-      const auto join = [&](auto four, auto bits) {
-        return V::bit_or(four, V::bit_and(bits, two));
-      };
-      code[4 * g] = join(V::low_nibbles(even), V::shift_left(top[g], 4));
-      code[4 * g + 1] = join(V::high_nibbles(even), V::shift_left(top[g], 2));
-      code[4 * g + 2] = join(V::low_nibbles(odd), top[g]);
-      code[4 * g + 3] = join(V::high_nibbles(odd), V::shift_right(top[g], 2));
+      code[4 * g] = six_bits<V>(V::low_nibbles(even), V::shift_left(top[g], 4));
+      code[4 * g + 1] = six_bits<V>(V::high_nibbles(even), V::shift_left(top[g], 2));
+      code[4 * g + 2] = six_bits<V>(V::low_nibbles(odd), top[g]);
+      code[4 * g + 3] = six_bits<V>(V::high_nibbles(odd), V::shift_right(top[g], 2));
     }
   }
 }
@@ -140,7 +142,6 @@ static inline void transpose_linear_six(const std::uint8_t* nibbles, const std::
 template <class V>
 static inline void transpose_ggml_six(const std::uint8_t* nibbles, const std::uint8_t* high,
                                       std::size_t stride, typename V::ints* code) {
-  const auto two = V::splat(0x30303030);
   for (int i = 0; i < 2; ++i, nibbles += 64, high += 32, code += 32) { // 128 weights
     typename V::ints both[16], top[8];
     LARQL_UNROLL
@@ -148,13 +149,12 @@ static inline void transpose_ggml_six(const std::uint8_t* nibbles, const std::ui
       V::gather_16_bytes(nibbles + 16 * k, stride, both + 4 * k);
     V::gather_16_bytes(high, stride, top);
     V::gather_16_bytes(high + 16, stride, top + 4);
-    const auto join = [&](auto four, auto bits) { return V::bit_or(four, V::bit_and(bits, two)); };
     LARQL_UNROLL
     for (int k = 0; k < 8; ++k) {
-      code[k] = join(V::low_nibbles(both[k]), V::shift_left(top[k], 4));
-      code[8 + k] = join(V::low_nibbles(both[8 + k]), V::shift_left(top[k], 2));
-      code[16 + k] = join(V::high_nibbles(both[k]), top[k]);
-      code[24 + k] = join(V::high_nibbles(both[8 + k]), V::shift_right(top[k], 2));
+      code[k] = six_bits<V>(V::low_nibbles(both[k]), V::shift_left(top[k], 4));
+      code[8 + k] = six_bits<V>(V::low_nibbles(both[8 + k]), V::shift_left(top[k], 2));
+      code[16 + k] = six_bits<V>(V::high_nibbles(both[k]), top[k]);
+      code[24 + k] = six_bits<V>(V::high_nibbles(both[8 + k]), V::shift_right(top[k], 2));
     }
   }
 }

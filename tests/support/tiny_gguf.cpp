@@ -2,6 +2,7 @@
 
 #include "runtime/base/bytes.hpp"
 #include "runtime/base/check.hpp"
+#include "tests/support/gguf_writer.hpp"
 #include "tests/support/random_weights.hpp"
 
 #include <fmt/format.h>
@@ -60,7 +61,7 @@ public:
     append_u32(tensors_, static_cast<std::uint32_t>(dims.size()));
     for (const auto d : dims)
       append_u64(tensors_, d);
-    append_u32(tensors_, quant::facts_of(quant::vindex_encoding(e)).ggml_type);
+    append_u32(tensors_, ggml_code(e));
     append_u64(tensors_, data_.size());
     append_bytes(data_, data.data(), data.size());
     pad(data_);

@@ -192,19 +192,20 @@ static inline void spread_byte_scales(__m128i scales, block256& out) {
   out.scale23 = spread(8);
 }
 
-// The scales of groups beside the sums of their codes: half a register, or a quarter.
-template <int Groups>
+// The scales of groups beside the sums of their codes, Each to a register: halves or quarters of
+// it.
+template <int Each>
 static inline void spread_wide_scales(__m128i scales, block256& out) {
-  constexpr int each = Groups / 4; // in a register
   const auto all = _mm512_cvtepi8_epi32(scales);
-  const auto lanes = each == 2 ? _mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1)
+  const auto lanes = Each == 2 ? _mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1)
                                : _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
   for (int g = 0; g < 4; ++g)
     out.wide_scale[g] =
-        _mm512_permutexvar_epi32(_mm512_add_epi32(lanes, _mm512_set1_epi32(each * g)), all);
+        _mm512_permutexvar_epi32(_mm512_add_epi32(lanes, _mm512_set1_epi32(Each * g)), all);
 }
 
-template <encoding E>
+// Wide: groups whose sums are in one register, where sums are not packed.
+template <encoding E, int Wide = static_cast<int>(block_traits<E>.groups) / 4>
 static inline void unpack_scales(const std::uint8_t* block, block256& out) {
   constexpr auto& facts = block_traits<E>;
   const auto* p = block + facts.scales_at;
@@ -217,7 +218,7 @@ static inline void unpack_scales(const std::uint8_t* block, block256& out) {
       static_assert(facts.groups == 16);
       spread_byte_scales(scales, out);
     } else {
-      spread_wide_scales<facts.groups>(scales, out);
+      spread_wide_scales<Wide>(scales, out);
       if constexpr (facts.groups == 8) // one for each sum of sixteen inputs
         scales = _mm_unpacklo_epi8(scales, scales);
     }
@@ -311,19 +312,13 @@ static inline void unpack_all_codes(const std::uint8_t* p, __m512i* code) {
 template <encoding E>
 static inline void unpack_halves(const std::uint8_t* p, block256& out) {
   constexpr auto& facts = block_traits<E>;
-  static_assert(facts.codes == code_layout::nibbles_iq4_xs && !facts.has_min && facts.groups == 8);
-  const auto scales = scale_bytes<E>(p);
-  const auto all = _mm512_cvtepi8_epi32(scales);
-  const auto lanes = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
+  static_assert(facts.codes == code_layout::nibbles_iq4_xs);
   for (int h = 0; h < 2; ++h) {
     const auto index = split_nibbles(_mm512_loadu_si512(p + facts.codes_at + 64 * h));
     out.code[2 * h] = _mm512_shuffle_epi8(iq4_nl_table(), index.first);
     out.code[2 * h + 1] = _mm512_shuffle_epi8(iq4_nl_table(), index.second);
-    out.wide_scale[h] =
-        _mm512_permutexvar_epi32(_mm512_add_epi32(lanes, _mm512_set1_epi32(4 * h)), all);
   }
-  out.min = _mm256_slli_epi16(_mm256_cvtepi8_epi16(_mm_unpacklo_epi8(scales, scales)),
-                              facts.offset_shift()); // one for each sum of sixteen inputs
+  unpack_scales<E, 4>(p, out);
 }
 
 // d | d_min << 16

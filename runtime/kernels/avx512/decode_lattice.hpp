@@ -1,6 +1,6 @@
 // The lattice encodings taken apart in AVX-512 registers: numbers of points are looked up in tables
-// that registers hold, signs are a mask. Included by decode.hpp only;
-// quant/lattices.hpp has the tables.
+// that registers hold, signs are a mask. Included by decode.hpp only; quant/lattices.hpp has the
+// tables.
 
 #pragma once
 
@@ -47,6 +47,15 @@ static inline __m512i look_up_in(const std::array<std::uint8_t, N>& table, __m51
   return look_up_in<N>(table.data(), index, bits);
 }
 
+// Eight signs to a byte of 32 words that have seven. The eighth makes the number of ones even.
+static inline __m256i with_eighth_sign(__m512i sevens) {
+  auto parity = _mm512_xor_si512(sevens, _mm512_srli_epi16(sevens, 4));
+  parity = _mm512_xor_si512(parity, _mm512_srli_epi16(parity, 2));
+  parity = _mm512_xor_si512(parity, _mm512_srli_epi16(parity, 1));
+  const auto eighth = _mm512_and_si512(_mm512_slli_epi16(parity, 7), _mm512_set1_epi16(128));
+  return _mm512_cvtepi16_epi8(_mm512_or_si512(sevens, eighth));
+}
+
 // The signs of a block, eight to a byte, of eight words that have four times seven.
 static inline __m256i signs_of_eight_words(__m256i words) {
   const auto four = [&](int first) {
@@ -54,24 +63,10 @@ static inline __m256i signs_of_eight_words(__m256i words) {
     const auto each = _mm512_permutexvar_epi32(_mm512_add_epi32(lanes, _mm512_set1_epi32(first)),
                                                _mm512_castsi256_si512(words));
     const auto places = _mm512_broadcast_i32x4(_mm_setr_epi32(0, 7, 14, 21));
-    const auto sevens = _mm512_and_si512(_mm512_srlv_epi32(each, places), _mm512_set1_epi32(127));
-    auto parity = _mm512_xor_si512(sevens, _mm512_srli_epi32(sevens, 4));
-    parity = _mm512_xor_si512(parity, _mm512_srli_epi32(parity, 2));
-    parity = _mm512_xor_si512(parity, _mm512_srli_epi32(parity, 1));
-    const auto eighth = _mm512_and_si512(_mm512_slli_epi32(parity, 7), _mm512_set1_epi32(128));
-    return _mm512_cvtepi32_epi8(_mm512_or_si512(sevens, eighth));
+    return _mm512_cvtepi32_epi16(
+        _mm512_and_si512(_mm512_srlv_epi32(each, places), _mm512_set1_epi32(127)));
   };
-  return _mm256_set_m128i(four(4), four(0));
-}
-
-// The same of 32 words of sixteen bits that have seven signs on top.
-static inline __m256i signs_of_tops(__m512i words) {
-  const auto sevens = _mm512_srli_epi16(words, 9);
-  auto parity = _mm512_xor_si512(sevens, _mm512_srli_epi16(sevens, 4));
-  parity = _mm512_xor_si512(parity, _mm512_srli_epi16(parity, 2));
-  parity = _mm512_xor_si512(parity, _mm512_srli_epi16(parity, 1));
-  const auto eighth = _mm512_and_si512(_mm512_slli_epi16(parity, 7), _mm512_set1_epi16(128));
-  return _mm512_cvtepi16_epi8(_mm512_or_si512(sevens, eighth));
+  return with_eighth_sign(_mm512_inserti64x4(_mm512_castsi256_si512(four(0)), four(4), 1));
 }
 
 // Eight signs for each of 32 bytes, as bits for 64 codes each.
@@ -150,7 +145,7 @@ static inline void lattice_codes_of_block(const std::uint8_t* p, __m512i* code) 
     auto bits = index_bits{};
     bits.bit8 = _mm512_test_epi16_mask(codes, _mm512_set1_epi16(256));
     points_of_eight(quant::iq2_xs_packed, _mm512_cvtepi16_epi8(codes), bits, numbers);
-    apply(sign_bits{signs_of_tops(codes)});
+    apply(sign_bits{with_eighth_sign(_mm512_srli_epi16(codes, 9))});
   } else if constexpr (facts.codes == code_layout::lattice_2s) {
     const auto pairs = _mm256_multishift_epi64_epi8( // byte i takes its bits from 2i on
         _mm256_setr_epi64x(0x0e0c'0a08'0604'0200, 0x1e1c'1a18'1614'1210, 0x2e2c'2a28'2624'2220,

@@ -33,8 +33,7 @@ protected:
     config_ = source->config;
     test::extract_to(*source, dir_ / "x.vindex");
     want_ = **vindex::read_checksums(dir_ / "x.vindex");
-    auto pool = compute_pool{1};
-    ASSERT_TRUE(succeeds(import::make_located(*source, located(), true, pool, {})));
+    ASSERT_TRUE(succeeds(import::make_located(*source, located(), true, {})));
   }
   [[nodiscard]] fs::path located() const { return dir_ / "located"; }
   [[nodiscard]] vindex::checksums found() const { return **vindex::read_checksums(located()); }

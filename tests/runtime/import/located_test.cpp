@@ -42,7 +42,7 @@ protected:
   result<fs::path> locate() {
     LARQL_TRY(const auto source, open_gguf(gguf_));
     const auto dir = cache_ / source.identity();
-    LARQL_TRY_VOID(make_located(source, dir, true, pool_, {}));
+    LARQL_TRY_VOID(make_located(source, dir, true, {}));
     return dir;
   }
   fs::path extracted() {
@@ -52,7 +52,6 @@ protected:
     return dir_ / "x.vindex";
   }
 
-  compute_pool pool_{2};
   test::temporary_directory dir_;
   fs::path gguf_ = dir_ / "model.gguf";
   fs::path cache_ = dir_ / "cache";
@@ -143,7 +142,7 @@ TEST_F(Located, APulledFileStaysTheSameWhileBytesArrive) {
     source.parts[0].content = "sha";
     EXPECT_EQ(source.identity(), identity_of(std::vector<std::string>{"sha"}));
     const auto dir = cache_ / source.identity();
-    LARQL_TRY_VOID(make_located(source, dir, false, pool_, options));
+    LARQL_TRY_VOID(make_located(source, dir, false, options));
     return dir;
   };
   auto partly = located_options{};
@@ -182,7 +181,7 @@ TEST_F(Located, TextsComeWhenTheyAreNeeded) {
   ASSERT_TRUE(succeeds(without));
   EXPECT_TRUE(without->files.empty());
   const auto dir = cache_ / without->identity();
-  ASSERT_TRUE(succeeds(make_located(*without, dir, false, pool_, {})));
+  ASSERT_TRUE(succeeds(make_located(*without, dir, false, {})));
   EXPECT_FALSE(*has_texts(dir, without->identity()));
   EXPECT_FALSE(fs::exists(dir / vindex::tokenizer_file));
   ASSERT_TRUE(succeeds(locate()));
@@ -198,10 +197,9 @@ TEST_F(Located, ManyAtOnceMakeOne) {
     auto threads = std::vector<std::jthread>{};
     for (auto i = 0u; i < made.size(); ++i)
       threads.emplace_back([&, i] {
-        auto pool = compute_pool{1};
         const auto source = open_gguf(gguf_);
         const auto dir = cache_ / source->identity();
-        const auto ok = make_located(*source, dir, i % 2 == 0, pool, {});
+        const auto ok = make_located(*source, dir, i % 2 == 0, {});
         made[i] = ok ? result<fs::path>{dir} : result<fs::path>{ok.error()};
       });
   }
@@ -238,7 +236,7 @@ TEST_F(Located, OnlyPagesWithOwnedExpertsOfTheFileBecomeResident) {
     const auto source = open_gguf(gguf_);
     ASSERT_TRUE(succeeds(source));
     dir = cache_ / source->identity();
-    ASSERT_TRUE(succeeds(make_located(*source, dir, false, pool_, {})));
+    ASSERT_TRUE(succeeds(make_located(*source, dir, false, {})));
     for (const auto& [key, t] : source->tensors)
       if (key.find(".experts.") != std::string::npos)
         matrices.emplace_back(t.offset, t.data.size());

@@ -26,7 +26,7 @@ protected:
     ASSERT_TRUE(succeeds(plan));
     plan_ = *std::move(plan);
   }
-  [[nodiscard]] std::vector<interval_set> needed(const located_needs& needs) const {
+  [[nodiscard]] std::vector<interval_set> needed(const source_needs& needs) const {
     return needed_bytes(plan_, 1, needs);
   }
   [[nodiscard]] expert_block all() const { return vindex::everything(source_.config); }
@@ -51,7 +51,7 @@ TEST_F(SourceBytes, WhatIsNeededIsWhatIsAvailable) {
 }
 
 TEST_F(SourceBytes, NoMoreIsAskedForThanIsNeeded) {
-  const auto bytes = [&](const located_needs& needs) { return needed(needs)[0].bytes(); };
+  const auto bytes = [&](const source_needs& needs) { return needed(needs)[0].bytes(); };
   const auto none = bytes({false, false, {}}); // vectors
   const auto one = bytes({false, false, {{0, 2, 5, 5}}});
   EXPECT_EQ(bytes({false, false, {{0, 2, 2, 4}}}) - none, 3 * (one - none));
