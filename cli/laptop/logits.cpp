@@ -5,6 +5,8 @@
 #include "cli/support/interrupt.hpp"
 #include "runtime/base/output_file.hpp"
 
+#include <stop_token>
+
 namespace larql::cli {
 
 namespace {
@@ -20,13 +22,13 @@ struct options {
 // vocabulary.
 constexpr std::size_t rows_at_a_time = 16;
 
-// The logits of the last `count` tokens.
-result<void> write_logits(local_runtime& e, const generate::sequence& s, std::size_t count,
+// The logits of the tokens from `first` on, whose rows are those of the last chunk.
+result<void> write_logits(local_runtime& e, const generate::sequence& s, std::uint32_t first,
                           output_file& out) {
   auto rows = std::vector<generate::executor::row>{};
-  for (auto i = count; i-- > 0;) {
-    rows.push_back({&s, s.size() - static_cast<std::uint32_t>(i + 1)});
-    if (rows.size() < rows_at_a_time && i != 0)
+  for (auto i = first; i < s.size(); ++i) {
+    rows.push_back({&s, i});
+    if (rows.size() < rows_at_a_time && i + 1 != s.size())
       continue;
     LARQL_TRY(const auto logits, e.executor().logits(rows));
     LARQL_TRY_VOID(out.write(std::as_bytes(logits)));
@@ -41,13 +43,20 @@ result<void> run(options& o, const std::stop_token& stop) {
   LARQL_TRY(auto out, output_file::open(o.output, o.force));
   LARQL_TRY(const auto e, local_runtime::start(o.runtime, stop));
   LARQL_TRY(const auto sequence, e->new_sequence(static_cast<std::uint32_t>(ids.size())));
-  auto left = std::span{ids};
-  while (!left.empty()) {
-    const auto chunk = left.first(std::min<std::size_t>(left.size(), o.runtime.chunk));
-    LARQL_TRY_VOID(e->executor().append(*sequence, chunk, stop));
-    LARQL_TRY_VOID(write_logits(*e, *sequence, chunk.size(), out));
-    left = left.subspan(chunk.size());
-  }
+  // How many tokens a chunk has is the executor's choice, and only the last one's rows are kept.
+  auto ends = std::stop_source{};
+  const auto on_stop = std::stop_callback{stop, [&] { ends.request_stop(); }};
+  auto written = result<void>{};
+  auto first = std::uint32_t{0};
+  auto read = e->executor().append(*sequence, ids, ends.get_token(), [&](std::uint32_t size) {
+    if (written)
+      written = write_logits(*e, *sequence, first, out);
+    if (!written)
+      ends.request_stop();
+    first = size;
+  });
+  LARQL_TRY_VOID(std::move(written));
+  LARQL_TRY_VOID(std::move(read));
   return out.commit();
 }
 

@@ -93,7 +93,8 @@ public:
   // ---- whole texts ------------------------------------------------------------------------------
 
   /// Appends any number of tokens to a sequence, in chunks. `on_chunk` is told the sequence's size
-  /// whenever one of them is complete.
+  /// whenever one of them is complete; its rows are kept until the next one is (sequence::row_at).
+  /// How many tokens a chunk has is chosen here.
   [[nodiscard]] result<void> append(sequence& to, std::span<const std::uint32_t> tokens,
                                     const std::stop_token& stop = {},
                                     const std::function<void(std::uint32_t)>& on_chunk = {});
