@@ -7,6 +7,7 @@
 #include "runtime/experts/ownership.hpp"
 #include "runtime/quant/activation_function.hpp"
 #include "runtime/quant/encoding.hpp"
+#include "runtime/quant/sum_format.hpp"
 #include "schema/session_messages.hpp"
 
 #include <array>
@@ -134,6 +135,7 @@ struct expert_call {
   bool direct = false;                     ///< from own pages only
   std::uint32_t remaining_us = 0;          ///< how long the sender waits; 0: it does not say
   std::span<const std::byte> whole_rows;   ///< u8 per row: 1 if it has no picks elsewhere; or empty
+  quant::sum_format sums = quant::sum_format::exact; ///< what the answer may be rounded to
 };
 
 struct expert_result {

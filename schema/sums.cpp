@@ -54,10 +54,12 @@ void add_row(const std::byte* in, std::span<std::int64_t> sums) {
 
 } // namespace
 
-void pack_sums(std::span<const std::int64_t> sums, std::size_t hidden,
+void pack_sums(std::span<const std::int64_t> sums, std::size_t hidden, quant::sum_format format,
                std::vector<std::byte>& widths, std::vector<std::byte>& bytes) {
   for (; !sums.empty(); sums = sums.subspan(hidden)) {
     const auto row = sums.first(hidden);
+    if (format != quant::sum_format::exact && put_rounded_row(row, format, widths, bytes))
+      continue;
     const auto width = width_of(row);
     widths.push_back(std::byte{width});
     const auto at = bytes.size();
@@ -70,6 +72,20 @@ void pack_sums(std::span<const std::int64_t> sums, std::size_t hidden,
     case 7: pack_row<7>(row, out); break;
     default: pack_row<8>(row, out); break;
     }
+  }
+}
+
+void round_sums(std::span<std::int64_t> sums, std::size_t hidden, quant::sum_format format) {
+  if (format == quant::sum_format::exact)
+    return;
+  auto widths = std::vector<std::byte>{}, bytes = std::vector<std::byte>{};
+  for (; !sums.empty(); sums = sums.subspan(hidden)) {
+    const auto row = sums.first(hidden);
+    bytes.clear();
+    if (!put_rounded_row(row, format, widths, bytes))
+      continue;
+    std::fill(row.begin(), row.end(), 0);
+    add_rounded_row(bytes, rounded_row(format), row);
   }
 }
 
@@ -94,27 +110,42 @@ result<void> read_complete_row(std::span<const std::byte> bytes, std::span<std::
 }
 
 result<void> check_sums(std::span<const std::byte> widths, std::span<const std::byte> bytes,
-                        std::size_t rows, std::size_t hidden, std::span<const std::byte> whole) {
+                        std::size_t rows, std::size_t hidden, const allowed_rows& allowed) {
   if (widths.size() != rows)
     return fail(errc::corrupt, "result: widths has {} entries, expected {}", widths.size(), rows);
   auto expected = std::size_t{0};
   for (auto i = std::size_t{0}; i < rows; ++i) {
     const auto width = static_cast<std::uint8_t>(widths[i]);
-    const auto may_be_complete = i < whole.size() && whole[i] != std::byte{0};
+    const auto may_be_complete = i < allowed.whole.size() && allowed.whole[i] != std::byte{0};
     if (width == complete_row && !may_be_complete)
       return fail(errc::corrupt, "result: row {} is complete, but other sums belong to it", i);
-    if (width != complete_row && (width < min_sum_width || width > max_sum_width))
+    if (is_rounded_row(width) && width != rounded_row(allowed.format))
+      return fail(errc::corrupt, "result: row {} is rounded to {}, but the call asked for {}", i,
+                  name_of(static_cast<quant::sum_format>(width)), name_of(allowed.format));
+    if (width != complete_row && !is_rounded_row(width) &&
+        (width < min_sum_width || width > max_sum_width))
       return fail(errc::corrupt, "result: widths holds {}, expected {} to {}", width, min_sum_width,
                   max_sum_width);
     expected += row_bytes(width, hidden);
   }
   if (bytes.size() != expected)
     return fail(errc::corrupt, "result: sums has {} bytes, expected {}", bytes.size(), expected);
+  if (allowed.format == quant::sum_format::exact)
+    return {};
+  for (const auto w : widths) {
+    const auto width = static_cast<std::uint8_t>(w);
+    const auto size = row_bytes(width, hidden);
+    if (is_rounded_row(width))
+      LARQL_TRY_VOID(check_rounded_row(bytes.first(size), width, hidden));
+    bytes = bytes.subspan(size);
+  }
   return {};
 }
 
 void add_packed(std::span<const std::byte> bytes, std::uint8_t width,
                 std::span<std::int64_t> sums) {
+  if (is_rounded_row(width))
+    return add_rounded_row(bytes, width, sums);
   switch (width) {
   case 4: return add_row<4>(bytes.data(), sums);
   case 5: return add_row<5>(bytes.data(), sums);

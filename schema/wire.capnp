@@ -191,6 +191,16 @@ struct Call {
   wholeRows @12 :Data;
   # u8[rows], or empty: 1 where these picks are all that the row has anywhere. Such a row's answer may
   # be complete.
+
+  sums @13 :SumFormat;
+  # What the rows of the answer may be rounded to. A node that does not know it answers exactly.
+
+  enum SumFormat {
+    exact @0;
+    f16 @1;
+    bf16 @2;
+    q8 @3;
+  }
 }
 
 struct Result {
@@ -200,13 +210,15 @@ struct Result {
 
   widths @3 :Data;
   # u8[rows]: bytes per sum of the row, 4 to 8, the fewest that hold all of them. 0: the row is
-  # complete; only where the call said that it is whole, and only from a relay.
+  # complete; only where the call said that it is whole, and only from a relay. 1 to 3: the row is
+  # rounded to the SumFormat of that number; only where the call asked for that one.
 
   sums @4 :Data;
   # Per row hidden signed integers of widths[row] bytes: the sum over the row's picks of
   # weight * expert(row) in units of 2^-32. Integers, so the laptop may add shards in any order.
   # Of a complete row hidden f32: what the laptop would make of the integers of all experts. Nothing
-  # may be added to it.
+  # may be added to it. Of a rounded row hidden f16 or bf16, or for every 32 numbers a f32 scale and
+  # an i8 each. An owner sends a row that is too large for them as integers.
 
   computeNanos @5 :UInt64;
   # Time in the kernels, without queueing and network.

@@ -146,6 +146,10 @@ result<message> get(wire::Call::Reader r) {
   if (!out.whole_rows.empty() && out.whole_rows.size() != out.rows)
     return bad_message("call.wholeRows",
                        fmt::format("has {} entries, expected {}", out.whole_rows.size(), out.rows));
+  const auto sums = static_cast<std::size_t>(r.getSums());
+  if (sums >= quant::sum_formats)
+    return bad_message("call.sums", fmt::format("is {}, which is no format", sums));
+  out.sums = static_cast<quant::sum_format>(sums);
   return message{out};
 }
 

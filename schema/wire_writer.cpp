@@ -93,6 +93,7 @@ void put(wire::Message::Builder m, const expert_call& x) {
   out.setRemainingMicros(x.remaining_us);
   if (!x.whole_rows.empty())
     out.setWholeRows(bytes_of(x.whole_rows));
+  out.setSums(static_cast<wire::Call::SumFormat>(x.sums));
 }
 
 void put(wire::Message::Builder m, const expert_result& x) {

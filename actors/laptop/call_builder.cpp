@@ -69,6 +69,7 @@ void call_builder::build(const call_terms& terms, const layer_job& job,
   call.remaining_us = static_cast<std::uint32_t>(std::clamp<std::int64_t>(
       terms.remaining.count(), 0, std::numeric_limits<std::uint32_t>::max()));
   call.whole_rows = terms.whole_rows;
+  call.sums = terms.sums;
   call.layer = job.layer;
   call.rows = static_cast<std::uint32_t>(rows.size());
   call.format = job.rows.view().format;

@@ -23,6 +23,7 @@ struct call_terms {
   std::chrono::microseconds remaining{0};     ///< how long it is waited for
   bool direct = true;                         ///< from the node's own pages only
   std::span<const std::byte> whole_rows = {}; ///< as in schema::expert_call
+  quant::sum_format sums = quant::sum_format::exact;
 };
 
 class call_builder {

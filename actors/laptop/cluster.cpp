@@ -246,6 +246,7 @@ result<void> cluster::start(caf::actor_system& sys, const cluster_options& optio
   r.spot_check = options.topology.spot_check;
   r.relays = options.topology.relays;
   r.complete_rows = options.topology.complete_rows;
+  r.sums = options.topology.sums;
   r.makers = makers_;
   r.late = late_;
   r.condemn = [slot = supervisor_, makers = makers_](const cluster_member& m, const std::string&) {

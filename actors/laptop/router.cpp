@@ -267,7 +267,8 @@ void router_state::send(const job_ptr& job, node_call& p, std::size_t member, bo
   a.sent = now;
   a.asked = self_->clock().now();
   a.relayed = relayed;
-  a.bytes = call_bytes(*job->job, p.rows.size(), p.assignments.size());
+  a.bytes = call_bytes(*job->job, p.rows.size(), p.assignments.size(),
+                       usual_row_bytes(job->job->hidden, options_.sums));
   a.bytes_ahead = node.bytes_in_flight + a.bytes;
   a.expected_us = timing.expected_us(units, a.bytes_ahead);
   a.allowed = timing.deadline(units, options_.limits, a.bytes_ahead);
@@ -285,10 +286,10 @@ void router_state::send(const job_ptr& job, node_call& p, std::size_t member, bo
     mark_whole_rows(*job, p);
   }
   auto frame = frames_.take();
-  builder_.build(
-      {a.id, a.allowed, !relayed,
-       relayed ? std::span<const std::byte>{p.whole_rows} : std::span<const std::byte>{}},
-      *job->job, p.assignments, p.rows, *frame);
+  builder_.build({a.id, a.allowed, !relayed,
+                  relayed ? std::span<const std::byte>{p.whole_rows} : std::span<const std::byte>{},
+                  options_.sums},
+                 *job->job, p.assignments, p.rows, *frame);
   frames_.let_go_if_large(frame);
   job->job->stats.bytes_sent += frame->size();
   ++job->job->stats.calls;

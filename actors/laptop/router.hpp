@@ -43,6 +43,7 @@
 #include "actors/policy/way_choice.hpp"
 #include "runtime/base/backoff.hpp"
 #include "runtime/experts/maker_ledger.hpp"
+#include "runtime/quant/sum_format.hpp"
 
 #include <optional>
 #include <unordered_map>
@@ -62,7 +63,8 @@ struct router_options {
   std::function<double()> uniform = [] { return 0.5; }; ///< random numbers in [0, 1), for jitter
   unsigned spot_check = 0; ///< one call in so many goes to two owners; 0: none
   topology::relay_use relays = topology::relay_use::measured;
-  bool complete_rows = true; ///< relays may answer with f32 for whole rows
+  bool complete_rows = true;                         ///< relays may answer with f32 for whole rows
+  quant::sum_format sums = quant::sum_format::exact; ///< else answers are rounded: approximate
   std::shared_ptr<experts::maker_ledger> makers = std::make_shared<experts::maker_ledger>();
   std::shared_ptr<late_nodes> late = std::make_shared<late_nodes>(); ///< is kept here
   /// Told when a node has been condemned in the ledger: its answers are not used any more.
@@ -142,12 +144,12 @@ private:
 
   [[nodiscard]] std::optional<std::size_t> other_owner(const pending_job& job, const node_call& p);
   [[nodiscard]] failure missing_experts(const pending_job& job, time now) const;
-  [[nodiscard]] static result<void> merge(pending_job& job, const node_call& p, const attempt& a,
-                                          const schema::expert_result& r);
-  [[nodiscard]] static result<std::vector<std::int64_t>> sums_of(const cluster_member& m,
-                                                                 const schema::expert_result& r,
-                                                                 std::size_t rows,
-                                                                 std::uint32_t hidden);
+  [[nodiscard]] result<void> merge(pending_job& job, const node_call& p, const attempt& a,
+                                   const schema::expert_result& r) const;
+  [[nodiscard]] result<std::vector<std::int64_t>> sums_of(const cluster_member& m,
+                                                          const schema::expert_result& r,
+                                                          std::size_t rows,
+                                                          std::uint32_t hidden) const;
 
   // router_relays.cpp
   void dispatch_first(const job_ptr& job);
@@ -157,6 +159,7 @@ private:
                              std::uint32_t expert) const;
   [[nodiscard]] std::uint64_t direct_bytes(const pending_job& job,
                                            std::span<const experts::assignment> assignments);
+  [[nodiscard]] bool completes_rows(const pending_job& job) const;
   void mark_whole_rows(const pending_job& job, node_call& p);
   void relay_failed(const cluster_member& m);
   [[nodiscard]] std::optional<failure> bad_maker(const attempt& a,

@@ -11,11 +11,11 @@ namespace {
 
 // Whether the sizes of a result are those of the call.
 result<void> check_rows(const cluster_member& m, const schema::expert_result& r, std::size_t rows,
-                        std::uint32_t hidden, std::span<const std::byte> whole) {
+                        std::uint32_t hidden, const schema::allowed_rows& allowed) {
   const auto& node = m.description->node;
   if (r.rows != rows)
     return fail(errc::corrupt, "node {}: the result has {} rows, expected {}", node, r.rows, rows);
-  if (auto ok = schema::check_sums(r.widths, r.sums, r.rows, hidden, whole); !ok)
+  if (auto ok = schema::check_sums(r.widths, r.sums, r.rows, hidden, allowed); !ok)
     return std::move(ok).error().in(fmt::format("node {}", node));
   return {};
 }
@@ -96,8 +96,9 @@ void router_state::on_answer(const received_result& answer) {
 // The sums of a direct answer by themselves.
 result<std::vector<std::int64_t>> router_state::sums_of(const cluster_member& m,
                                                         const schema::expert_result& r,
-                                                        std::size_t rows, std::uint32_t hidden) {
-  LARQL_TRY_VOID(check_rows(m, r, rows, hidden, {}));
+                                                        std::size_t rows,
+                                                        std::uint32_t hidden) const {
+  LARQL_TRY_VOID(check_rows(m, r, rows, hidden, {{}, options_.sums}));
   auto out = std::vector<std::int64_t>(rows * hidden, 0);
   auto sums = r.sums;
   for (auto i = std::size_t{0}; i < rows; ++i) {
@@ -113,13 +114,13 @@ result<std::vector<std::int64_t>> router_state::sums_of(const cluster_member& m,
 // completed is taken as it is; nothing comes before or after it. Nothing is changed if the result
 // is wrong.
 result<void> router_state::merge(pending_job& job, const node_call& p, const attempt& a,
-                                 const schema::expert_result& r) {
+                                 const schema::expert_result& r) const {
   using row_state = pending_job::row_state;
   const auto hidden = job.job->hidden;
   const auto& node = *a.member().description;
-  LARQL_TRY_VOID(check_rows(a.member(), r, p.rows.size(), hidden,
-                            a.relayed ? std::span<const std::byte>{p.whole_rows}
-                                      : std::span<const std::byte>{}));
+  const auto whole =
+      a.relayed ? std::span<const std::byte>{p.whole_rows} : std::span<const std::byte>{};
+  LARQL_TRY_VOID(check_rows(a.member(), r, p.rows.size(), hidden, {whole, options_.sums}));
   const auto width_of = [&](std::size_t i) { return static_cast<std::uint8_t>(r.widths[i]); };
   for (auto i = std::size_t{0}; i < p.rows.size(); ++i) {
     const auto state = job.row_states[p.rows[i]];

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "actors/laptop/router.hpp"
+#include "schema/sums.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -118,19 +119,23 @@ struct router_state::spot_check {
   return distinct + static_cast<std::uint32_t>(assignments.size());
 }
 
-/// Of a sum as it usually is on the wire.
-inline constexpr std::uint64_t usual_sum_bytes = 5;
+/// Bytes of a row of sums as it usually is on the wire.
+[[nodiscard]] inline std::uint64_t usual_row_bytes(std::uint32_t hidden, quant::sum_format f) {
+  constexpr auto usual_width = std::uint8_t{5};
+  return schema::row_bytes(f == quant::sum_format::exact ? usual_width : schema::rounded_row(f),
+                           hidden);
+}
 
-/// Bytes of a call with so many of the job's rows and of its answer, as far as they can be known.
+/// Bytes of a call with so many of the job's rows and of its answer, whose rows have
+/// `answer_bytes`, as far as they can be known.
 [[nodiscard]] inline std::uint64_t call_bytes(const layer_job& job, std::uint64_t rows,
-                                              std::uint64_t picks,
-                                              std::uint64_t sum_bytes = usual_sum_bytes) {
+                                              std::uint64_t picks, std::uint64_t answer_bytes) {
   constexpr auto pick_bytes = std::uint64_t{10};
   const auto& x = job.rows.view();
   const auto is_f32 = x.format == kernels::activation_format::f32;
   const auto row_bytes = is_f32 ? std::uint64_t{x.cols} * sizeof(float)
                                 : x.cols + x.cols / kernels::scale_block(x.format) * sizeof(float);
-  return rows * (row_bytes + sum_bytes * job.hidden) + picks * pick_bytes;
+  return rows * (row_bytes + answer_bytes) + picks * pick_bytes;
 }
 
 /// The i-th of the other nodes that had a part in a result.

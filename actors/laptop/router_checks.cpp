@@ -89,8 +89,8 @@ void router_state::begin_check(const job_ptr& job, node_call& p, std::size_t wit
 void router_state::ask(spot_check& c, std::size_t member) {
   const auto& m = view_->members[member];
   auto frame = frames_.take();
-  builder_.build({next_id_++, options_.limits.call_ceiling, true, {}}, *c.job, c.assignments,
-                 c.rows, *frame);
+  builder_.build({next_id_++, options_.limits.call_ceiling, true, {}, options_.sums}, *c.job,
+                 c.assignments, c.rows, *frame);
   frames_.let_go_if_large(frame);
   const auto request = self_->new_request_id(caf::message_priority::normal);
   m.shard->enqueue(messages_.make(self_->ctrl(), request, run_atom::value,
@@ -222,7 +222,8 @@ void router_state::ask_third(const check_ptr& c) {
 void router_state::decide_here(const check_ptr& c) {
   const auto& all = c->opinions;
   if (options_.own_sums)
-    if (const auto own = options_.own_sums(*c->job, c->assignments, c->rows)) {
+    if (auto own = options_.own_sums(*c->job, c->assignments, c->rows)) {
+      schema::round_sums(*own, c->job->hidden, options_.sums); // as the others sent theirs
       const auto wrong_0 = *own != *all[0].sums, wrong_1 = *own != *all[1].sums;
       if (wrong_0 != wrong_1)
         return condemn(c, wrong_0 ? 0 : 1, "this machine");

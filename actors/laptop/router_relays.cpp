@@ -12,7 +12,6 @@ namespace {
 // How long a relay that did not answer well is passed over.
 constexpr auto relay_pause = std::chrono::seconds{2};
 // Of a number of a complete row.
-constexpr std::uint64_t complete_sum_bytes = 4;
 
 } // namespace
 
@@ -55,7 +54,8 @@ std::uint64_t router_state::direct_bytes(const pending_job& job,
         sent += seen == 0;
         seen = 1;
       }
-  return call_bytes(*job.job, sent, assignments.size());
+  return call_bytes(*job.job, sent, assignments.size(),
+                    usual_row_bytes(job.job->hidden, options_.sums));
 }
 
 // The relay that the job goes to, as far as it reaches; none: the owners are asked.
@@ -80,15 +80,16 @@ std::optional<std::size_t> router_state::choose_relay(pending_job& job) {
   if (relays_.empty())
     return std::nullopt;
   way_offers_.push_back({0, direct_bytes(job, assignments)});
-  const auto sums =
-      options_.complete_rows && job.job->is_whole ? complete_sum_bytes : usual_sum_bytes;
+  const auto answer_bytes = completes_rows(job)
+                                ? schema::row_bytes(schema::complete_row, job.job->hidden)
+                                : usual_row_bytes(job.job->hidden, options_.sums);
   for (const auto i : relays_) {
     covered_.clear();
     rest_.clear();
     for (const auto& a : assignments)
       (reaches(view_->members[i], layer, a.expert) ? covered_ : rest_).push_back(a);
     rows_of(covered_, covered_rows_);
-    const auto bytes = call_bytes(*job.job, covered_rows_.size(), covered_.size(), sums) +
+    const auto bytes = call_bytes(*job.job, covered_rows_.size(), covered_.size(), answer_bytes) +
                        (rest_.empty() ? 0 : direct_bytes(job, rest_));
     way_offers_.push_back({view_->members[i].description->incarnation, bytes});
   }
@@ -117,10 +118,15 @@ void router_state::dispatch_first(const job_ptr& job) {
     dispatch(job, rest_, {});
 }
 
+// Whether a relay may answer with complete rows.
+bool router_state::completes_rows(const pending_job& job) const {
+  return options_.complete_rows && options_.sums == quant::sum_format::exact && job.job->is_whole;
+}
+
 // Rows of which the call has all picks that there are anywhere.
 void router_state::mark_whole_rows(const pending_job& job, node_call& p) {
   p.whole_rows.clear();
-  if (!options_.complete_rows || !job.job->is_whole)
+  if (!completes_rows(job))
     return;
   counts_.assign(job.job->row_count, 0);
   for (const auto& a : job.job->assignments)

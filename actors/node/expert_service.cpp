@@ -60,7 +60,7 @@ expert_service::answer expert_service::run(const schema::expert_call& call,
   out.rows = call.rows;
   widths_.clear();
   packed_.clear();
-  schema::pack_sums(sums_, self_.model.hidden, widths_, packed_);
+  schema::pack_sums(sums_, self_.model.hidden, call.sums, widths_, packed_);
   out.widths = widths_;
   out.sums = packed_;
   out.queue_ns = nanoseconds(started - arrived);

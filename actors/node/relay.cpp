@@ -267,7 +267,7 @@ void relay_state::finish_if_complete(const open_ptr& c) {
   const auto& m = c->call.message;
   widths_.clear();
   sums_.clear();
-  adder_.add(c->answered, m.rows, options_.self->model.hidden, m.whole_rows, widths_, sums_);
+  adder_.add(c->answered, m, options_.self->model.hidden, widths_, sums_);
   auto out = schema::expert_result{};
   out.id = m.id;
   out.incarnation = options_.self->incarnation;

@@ -14,12 +14,14 @@ struct place {
 
 } // namespace
 
-void part_adder::add(std::span<const answered_part> parts, std::uint32_t rows, std::uint32_t hidden,
-                     std::span<const std::byte> whole, std::vector<std::byte>& widths,
+void part_adder::add(std::span<const answered_part> parts, const schema::expert_call& whole,
+                     std::uint32_t hidden, std::vector<std::byte>& widths,
                      std::vector<std::byte>& bytes) {
+  const auto& whole_rows = whole.whole_rows;
+  const auto is_exact = whole.sums == quant::sum_format::exact;
   auto places = std::vector<place>(parts.size());
   floats_.resize(hidden);
-  for (auto r = 0u; r < rows; ++r) {
+  for (auto r = 0u; r < whole.rows; ++r) {
     sums_.assign(hidden, 0);
     for (auto i = std::size_t{0}; i < parts.size(); ++i) {
       const auto& part = parts[i];
@@ -32,11 +34,11 @@ void part_adder::add(std::span<const answered_part> parts, std::uint32_t rows, s
       at.byte += size;
       ++at.row;
     }
-    if (r < whole.size() && whole[r] != std::byte{0}) {
+    if (is_exact && r < whole_rows.size() && whole_rows[r] != std::byte{0}) {
       k_.fixed_to_float(sums_.data(), hidden, floats_.data());
       schema::put_complete_row(floats_, widths, bytes);
     } else {
-      schema::pack_sums(sums_, hidden, widths, bytes);
+      schema::pack_sums(sums_, hidden, whole.sums, widths, bytes);
     }
   }
 }

@@ -2,6 +2,7 @@
 //
 // Numerics  Integers are added, so the order does not matter. A row that is whole becomes the f32
 //           that the laptop would have made of its integers (docs/numerics.md, "Sum over experts").
+//           Rounding, where the laptop asks for it, comes last and once.
 // Memory    One row of sums beside the answer.
 
 #pragma once
@@ -27,11 +28,11 @@ class part_adder {
 public:
   explicit part_adder(const kernels::kernel_set& k) : k_(k) {}
 
-  /// Appends the sums of `rows` rows of `hidden` to `widths` and `bytes`. Rows are complete where
-  /// `whole` has an entry that is not 0; empty: none is.
-  void add(std::span<const answered_part> parts, std::uint32_t rows, std::uint32_t hidden,
-           std::span<const std::byte> whole, std::vector<std::byte>& widths,
-           std::vector<std::byte>& bytes);
+  /// Appends the sums of the rows of `whole`, `hidden` numbers each, to `widths` and `bytes`: in
+  /// the format that the call asks for; if that is exact, complete where it says that a row is
+  /// whole.
+  void add(std::span<const answered_part> parts, const schema::expert_call& whole,
+           std::uint32_t hidden, std::vector<std::byte>& widths, std::vector<std::byte>& bytes);
 
 private:
   const kernels::kernel_set& k_;

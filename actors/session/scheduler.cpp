@@ -81,7 +81,7 @@ void scheduler::close(session_id id) {
   if (found == sessions_.end())
     return;
   // Its text may come again.
-  if (!is_approximate())
+  if (caches())
     cache_.insert(found->second.client, std::move(found->second.sequence));
   sessions_.erase(found);
   publish();
@@ -128,7 +128,7 @@ bool scheduler::step() {
 }
 
 void scheduler::save_all() {
-  if (disk_ == nullptr)
+  if (disk_ == nullptr || !stores())
     return;
   cache_.for_each([&](std::string_view owner, const generate::sequence& s) {
     disk_->save(std::string{owner}, s.share(s.size()));

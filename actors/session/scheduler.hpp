@@ -197,7 +197,11 @@ private:
 
   void publish();
   /// What passes give is of use to their own answer or session alone.
-  [[nodiscard]] bool is_approximate() const noexcept { return options_.predispatch != 0; }
+  // What is computed is of no use to other requests, or not beyond this process.
+  [[nodiscard]] bool caches() const noexcept { return options_.predispatch == 0; }
+  [[nodiscard]] bool stores() const noexcept {
+    return caches() && options_.sums == quant::sum_format::exact;
+  }
 
   const gemma4::model& model_;
   kernels::compute compute_;

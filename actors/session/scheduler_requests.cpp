@@ -173,7 +173,7 @@ result<std::unique_ptr<generate::sequence>> scheduler::new_sequence() const {
 std::optional<generate::sequence::prefix> scheduler::share_session(session_id id,
                                                                    std::uint32_t count) const {
   const auto found = sessions_.find(id);
-  if (is_approximate() || found == sessions_.end() || found->second.sequence == nullptr)
+  if (!stores() || found == sessions_.end() || found->second.sequence == nullptr)
     return std::nullopt;
   const auto& s = *found->second.sequence;
   const auto valid = makers_ == nullptr ? s.size() : s.void_from(*makers_);
@@ -317,6 +317,7 @@ void scheduler::end(live_answer& a, std::optional<failure> failed) {
     speculator_.learn(a.request->call.request.client, std::span{a.tokens}.subspan(a.prompt_tokens));
   a.stats.reason = e.reason;
   a.stats.predispatch = options_.predispatch;
+  a.stats.sums = options_.sums;
   a.stats.layer_times = run_->layer_times().since(a.layers_before);
   e.stats = std::move(a.stats);
   keep(a);
@@ -336,10 +337,10 @@ void scheduler::keep(live_answer& a) {
   }
   if (options_.wipes)
     wipe(a.tokens);
-  if (a.sequence == nullptr || a.request->forgets || is_approximate())
+  if (a.sequence == nullptr || a.request->forgets || !caches())
     return;
   if (const auto end = asked.hints.system_end;
-      disk_ != nullptr && end >= least_from_disk && a.sequence->reach(end) == end)
+      disk_ != nullptr && stores() && end >= least_from_disk && a.sequence->reach(end) == end)
     disk_->save(asked.client, a.sequence->share(end));
   cache_.insert(asked.client, std::move(a.sequence), a.parent);
 }

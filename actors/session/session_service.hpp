@@ -17,6 +17,7 @@
 #include "actors/session/session_provider.hpp"
 #include "runtime/experts/expert_port.hpp"
 #include "runtime/models/gemma4/model.hpp"
+#include "runtime/quant/sum_format.hpp"
 #include "runtime/speculation/speculator.hpp"
 
 #include <filesystem>
@@ -52,6 +53,9 @@ struct session_options {
   /// session or ends with its answer, and is neither found by later prompts nor stored. No drafts
   /// are tried, because the rows of a pass would change what it gives.
   std::uint32_t predispatch = 0;
+  /// Of nodes' answers. Unless it is exact, what is computed is approximate: later prompts of this
+  /// service find it, and nothing is stored.
+  quant::sum_format sums = quant::sum_format::exact;
   cache_identity identity; ///< needed for `disk`
   disk_cache_options disk;
   /// Tokens, keys and values are overwritten before their memory is given back.

@@ -257,6 +257,7 @@ result<bench_results> measure(options& o, const std::stop_token& stop) {
   out.threads = e->compute().pool.threads();
   out.vindex = e->vindex().string();
   out.predispatch = e->predispatch();
+  out.sums = e->sums();
   out.placement = e->nodes() == nullptr ? "local" : "nodes";
   out.dense_bytes = gemma4::dense_bytes_per_token(e->model().weights);
   out.expert_bytes = e->expert_bytes_per_token();

@@ -215,6 +215,8 @@ std::string text_of(const bench_results& r) {
   if (r.predispatch != 0)
     out += fmt::format("experts of all layers at once, {} round trip{} per pass\n", r.predispatch,
                        r.predispatch == 1 ? "" : "s");
+  if (r.sums != quant::sum_format::exact)
+    out += fmt::format("nodes round their sums to {}\n", name_of(r.sums));
   if (r.read_bytes_per_second > 0)
     out +=
         fmt::format("memory gives {:.1f} GB/s to these threads\n", r.read_bytes_per_second * 1e-9);
@@ -238,6 +240,7 @@ std::string json_of(const bench_results& r) {
   auto out = json{{"vindex", r.vindex},
                   {"placement", r.placement},
                   {"moe_dispatch", r.predispatch == 0 ? "streaming" : "batch"},
+                  {"wire_sums", name_of(r.sums)},
                   {"simd", r.simd},
                   {"threads", r.threads},
                   {"open_ms", r.open_seconds * 1e3},

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "runtime/models/gemma4/pass_stats.hpp"
+#include "runtime/quant/sum_format.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -67,8 +68,9 @@ struct bench_speculation {
 
 struct bench_results {
   std::string vindex;
-  std::string placement;         ///< "local" or "nodes"
-  std::uint32_t predispatch = 0; ///< dispatches of a pass, if it is approximate
+  std::string placement;                             ///< "local" or "nodes"
+  std::uint32_t predispatch = 0;                     ///< dispatches of a pass, if it is approximate
+  quant::sum_format sums = quant::sum_format::exact; ///< of nodes' answers; else approximate
   std::string simd;
   unsigned threads = 1;
   double open_seconds = 0;

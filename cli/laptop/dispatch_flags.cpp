@@ -39,6 +39,13 @@ std::uint32_t predispatch_of(const dispatch_flags& flags, std::uint32_t layers) 
   return flags.is_approximate() ? std::min(flags.iterations.value_or(usual_iterations), layers) : 0;
 }
 
+std::string rounding_notice(quant::sum_format sums) {
+  return fmt::format(
+      "[wire] sums = \"{}\": answers are approximate; nodes round what they send, and "
+      "nothing is stored for later prompts",
+      name_of(sums));
+}
+
 std::string dispatch_notice(std::uint32_t dispatches, std::uint32_t layers) {
   const auto per_token =
       fmt::format("{} round trip{} per token", dispatches, dispatches == 1 ? "" : "s");

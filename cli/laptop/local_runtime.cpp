@@ -86,6 +86,16 @@ result<void> settle_dispatch(runtime_options& o) {
   return {};
 }
 
+// A session at a node has exact answers, and goes on with the same ones here if the node is lost.
+result<void> check_sums(const runtime_options& o) {
+  if (!o.nodes || o.session_at.empty() || o.nodes->sums == quant::sum_format::exact)
+    return {};
+  return fail(errc::usage,
+              "{}: [wire] sums = \"{}\" rounds what nodes answer; a session at a node does not ask "
+              "them (--session-at here leaves it out)",
+              o.nodes->source, name_of(o.nodes->sums));
+}
+
 } // namespace
 
 result<void> complete(runtime_options& options) {
@@ -99,6 +109,7 @@ result<void> complete(runtime_options& options) {
     LARQL_TRY(options.session_at, places_of(options));
   }
   LARQL_TRY_VOID(settle_dispatch(options));
+  LARQL_TRY_VOID(check_sums(options));
   options.named = options.vindex.string();
   auto needs = options.nodes || !options.session_at.empty() ? laptop_needs() : hub::pull_request{};
   needs.to_run = true; // what cannot run is not worth its download
@@ -132,6 +143,8 @@ result<void> local_runtime::open(const std::stop_token& stop) {
   predispatch_ = predispatch_of(options_.dispatch, model_.config.layers);
   if (predispatch_ != 0)
     say("{}", dispatch_notice(predispatch_, model_.config.layers));
+  if (const auto f = sums(); f != quant::sum_format::exact)
+    say("{}", rounding_notice(f));
   auto flight = generate::executor_options{options_.chunk};
   flight.predispatch = predispatch_;
   if (options_.nodes) {
@@ -285,6 +298,7 @@ local_runtime::start_own_sessions(const actors::session_options& wanted) {
   LARQL_TRY(auto* const system, actor_system());
   auto o = wanted;
   o.predispatch = predispatch_;
+  o.sums = sums();
   o.groups = cluster_ && predispatch_ == 0 ? most_in_flight : 1;
   if (o.speculation.sources.empty() && options_.speculation.speculate != "off") {
     o.speculation = speculation_of(options_.speculation, model_.config);

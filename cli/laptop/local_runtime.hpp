@@ -19,6 +19,7 @@
 #include "runtime/experts/local_experts.hpp"
 #include "runtime/generate/executor.hpp"
 #include "runtime/models/gemma4/model.hpp"
+#include "runtime/quant/sum_format.hpp"
 
 #include <filesystem>
 #include <memory>
@@ -85,6 +86,10 @@ public:
 
   /// As in generate::executor_options; 0 until the model is open.
   [[nodiscard]] std::uint32_t predispatch() const noexcept { return predispatch_; }
+  /// Of nodes' answers, which are approximate unless it is exact.
+  [[nodiscard]] quant::sum_format sums() const noexcept {
+    return options_.nodes ? options_.nodes->sums : quant::sum_format::exact;
+  }
 
   /// Where the experts are computed.
   [[nodiscard]] experts::expert_port& port() noexcept;

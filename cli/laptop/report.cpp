@@ -72,6 +72,8 @@ void print_report(const generate::answer_stats& s) {
   if (s.predispatch != 0)
     report_line("experts of all layers at once (--moe-dispatch batch): {} round trip{} per pass",
                 s.predispatch, s.predispatch == 1 ? "" : "s");
+  if (s.sums != quant::sum_format::exact)
+    report_line("nodes rounded their sums to {} ([wire] sums)", name_of(s.sums));
   const auto rate =
       s.prefill.count() == 0 ? 0.0 : static_cast<double>(s.prompt_tokens) / seconds(s.prefill);
   if (s.tokens != 0)

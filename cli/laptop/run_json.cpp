@@ -32,6 +32,7 @@ std::string run_json(const run_answer& a) {
   out["moe_dispatch"] = n.predispatch == 0 ? "streaming" : "batch";
   if (n.predispatch != 0)
     out["moe_predispatch_iters"] = n.predispatch;
+  out["wire_sums"] = name_of(n.sums);
   out["prompt_tokens"] = n.prompt_tokens;
   out["tokens"] = n.tokens;
   auto& t = out["timings"];

@@ -206,7 +206,7 @@ result<void> serve_model(const options& o, const chat_model& model,
     const auto status = client.status();
     return serve::metrics_text({version_number(), facts.name, true, status.get(),
                                 server->http().counted(), server->http().busy(), nodes.latencies(),
-                                e.predispatch()});
+                                e.predispatch(), e.sums() != quant::sum_format::exact});
   });
   server->use_cluster([&, client = sessions->client(), started] {
     const auto status = client.status();

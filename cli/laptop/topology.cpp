@@ -200,6 +200,7 @@ experts = "64-127"
 # rows = "auto"                   # what goes up: 8 bits a number where that is exact, or always "f32"
 # relay = "auto"                  # rows to a relay where that is faster; or "never", "always"
 # complete_rows = true            # relays send f32 for rows that they have all sums of
+# sums = "exact"                  # "f16", "bf16", "q8": fewer bytes down, approximate answers
 
 # [session]
 # at = ["alpha", "beta"]          # nodes that compute the laptop's sessions, best first; they see prompt and text

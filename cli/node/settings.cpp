@@ -304,10 +304,12 @@ result<node_settings> merge_settings(const node_flags& flags, const environment_
   LARQL_TRY_VOID(take_topology(of_file, out));
   LARQL_TRY_VOID(take_environment(environment, out));
   LARQL_TRY_VOID(take_flags(flags, out));
-  // Others are reached with what protects this node, whatever the file says for laptops.
+  // Others are reached with what protects this node, and answer exactly, whatever the file says for
+  // laptops.
   for (auto* c : {&out.others, &out.reach})
     if (*c) {
       (*c)->protect = out.protect;
+      (*c)->sums = quant::sum_format::exact;
       for (auto& n : (*c)->nodes)
         n.address.tls = out.protect.enabled();
       for (auto& d : (*c)->find.dns)

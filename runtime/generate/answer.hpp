@@ -12,6 +12,7 @@
 #include "runtime/generate/executor.hpp"
 #include "runtime/generate/generation.hpp"
 #include "runtime/generate/speculation_stats.hpp"
+#include "runtime/quant/sum_format.hpp"
 
 #include <chrono>
 #include <functional>
@@ -33,7 +34,8 @@ struct answer_stats {
   gemma4::pass_stats passes;                    ///< what this answer's passes have cost
   std::vector<experts::layer_time> layer_times; ///< of this answer's layers with nodes
   end_reason reason = end_reason::none;
-  std::uint32_t predispatch = 0; ///< as in executor_options
+  std::uint32_t predispatch = 0;                     ///< as in executor_options
+  quant::sum_format sums = quant::sum_format::exact; ///< of nodes' answers
 };
 
 /// What an answer begins with.

@@ -167,7 +167,7 @@ result<hedging> read_hedging(const toml_table& t) {
 }
 
 result<void> read_wire(const toml_table& t, cluster& out) {
-  LARQL_TRY_VOID(t.only({"rows", "relay", "complete_rows"}));
+  LARQL_TRY_VOID(t.only({"rows", "relay", "complete_rows", "sums"}));
   LARQL_TRY(const auto rows, t.string_or("rows", "auto"));
   if (rows != "auto" && rows != "f32")
     return t.wrong("rows", fmt::format("is \"{}\", expected \"auto\" or \"f32\"", rows));
@@ -180,6 +180,14 @@ result<void> read_wire(const toml_table& t, cluster& out) {
                : relay == "never" ? relay_use::never
                                   : relay_use::always;
   LARQL_TRY(out.complete_rows, t.boolean_or("complete_rows", out.complete_rows));
+  LARQL_TRY(const auto sums, t.string_or("sums", "exact"));
+  const auto format = quant::find_sum_format(sums);
+  if (!format)
+    return t.wrong(
+        "sums", fmt::format("is \"{}\", expected \"exact\", or \"f16\", \"bf16\" or \"q8\", which "
+                            "are approximate",
+                            sums));
+  out.sums = *format;
   return {};
 }
 

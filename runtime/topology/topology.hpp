@@ -10,6 +10,7 @@
 
 #include "runtime/base/result.hpp"
 #include "runtime/experts/ownership.hpp"
+#include "runtime/quant/sum_format.hpp"
 #include "runtime/topology/coverage.hpp"
 #include "runtime/topology/shard_map.hpp"
 #include "runtime/topology/shard_url.hpp"
@@ -118,7 +119,8 @@ struct cluster {
   hedging hedge;
   row_encoding rows = row_encoding::automatic;
   relay_use relays = relay_use::measured;
-  bool complete_rows = true;            ///< a relay sends f32 for a row that it has all sums of
+  bool complete_rows = true; ///< a relay sends f32 for a row that it has all sums of
+  quant::sum_format sums = quant::sum_format::exact; ///< of nodes' answers; else approximate
   std::vector<std::string> sessions_at; ///< nodes where the laptop has its sessions, best first
   unsigned spot_check = 1000;           ///< one call in so many goes to two owners; 0: none
   std::string source;                   ///< the file's name; empty in the short form

@@ -38,11 +38,12 @@ def programs(folder):
     return found
 
 
-def start_node(node, vindex, first, last, threads, port=None, log=subprocess.DEVNULL):
+def start_node(node, vindex, first, last, threads, port=None, log=subprocess.DEVNULL, name=None):
     """A node with these experts that takes connections, and its port."""
     port = port or free_port()
     env = dict(os.environ, VINDEX_PATH=str(vindex), EXPERTS=f"{first}-{last}", ACTOR_PORT=str(port))
-    process = subprocess.Popen([node, "--threads", str(threads)], env=env, stdout=subprocess.DEVNULL, stderr=log)
+    named = ["--name", name] if name else []
+    process = subprocess.Popen([node, "--threads", str(threads), *named], env=env, stdout=subprocess.DEVNULL, stderr=log)
     try:
         wait_for_port(port, process, "larql-node")
     except BaseException:

@@ -40,11 +40,11 @@ private:
   expert_service service_;
 };
 
-// What a laptop does with a relay's answer.
-void check_result(const schema::expert_result& r) {
+// What a laptop that asked for this format does with a relay's answer.
+void check_result(const schema::expert_result& r, quant::sum_format format) {
   constexpr auto hidden = std::size_t{256};
   const auto whole = std::vector<std::byte>(r.widths.size(), std::byte{1});
-  if (!schema::check_sums(r.widths, r.sums, r.rows, hidden, whole))
+  if (!schema::check_sums(r.widths, r.sums, r.rows, hidden, {whole, format}))
     return;
   auto sums = std::vector<std::int64_t>(hidden);
   auto left = r.sums;
@@ -81,7 +81,8 @@ void check_message(const std::vector<char>& body) {
   auto frame = std::vector<char>{};
   schema::encode(*m, frame); // whatever was accepted can be sent on
   if (const auto* r = std::get_if<schema::expert_result>(&*m))
-    check_result(*r);
+    for (auto f = std::size_t{0}; f < quant::sum_formats; ++f)
+      check_result(*r, static_cast<quant::sum_format>(f));
   static auto node = tiny_node{};
   if (const auto* c = std::get_if<schema::expert_call>(&*m)) {
     split_call(*c);

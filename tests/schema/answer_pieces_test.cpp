@@ -23,7 +23,7 @@ public:
     auto sums = std::vector<std::int64_t>(rows * hidden);
     for (auto i = std::size_t{0}; i < sums.size(); ++i)
       sums[i] = static_cast<std::int64_t>(random.bits()) >> (32 - 8 * (i / hidden % 5));
-    pack_sums(sums, hidden, widths_, bytes_);
+    pack_sums(sums, hidden, quant::sum_format::exact, widths_, bytes_);
     whole.id = 7;
     whole.incarnation = 8;
     whole.rows = rows;
@@ -111,7 +111,8 @@ TEST(AnswerPieces, OneRowIsNotDivided) {
 TEST(AnswerPieces, RowsMayBeCompleteAndEachPieceNamesTheMakers) {
   auto widths = std::vector<std::byte>{}, bytes = std::vector<std::byte>{};
   for (auto r = 0; r < 7; ++r) {
-    pack_sums(std::vector<std::int64_t>(hidden, r), hidden, widths, bytes);
+    pack_sums(std::vector<std::int64_t>(hidden, r), hidden, quant::sum_format::exact, widths,
+              bytes);
     put_complete_row(std::vector<float>(hidden, static_cast<float>(r)), widths, bytes);
   }
   const auto makers = std::vector<std::byte>(16, std::byte{3});
@@ -128,7 +129,7 @@ TEST(AnswerPieces, RowsMayBeCompleteAndEachPieceNamesTheMakers) {
   for (auto i = std::size_t{0}; i < got.pieces.size(); ++i) {
     const auto& p = got.pieces[i];
     const auto may_be_complete = std::vector<std::byte>(p.rows, std::byte{1});
-    EXPECT_TRUE(test::succeeds(check_sums(p.widths, p.sums, p.rows, hidden, may_be_complete)));
+    EXPECT_TRUE(test::succeeds(check_sums(p.widths, p.sums, p.rows, hidden, {may_be_complete})));
     EXPECT_EQ(test::hex(p.makers), test::hex(makers));
     EXPECT_LE(got.sizes[i], 1'500u);
     sums.insert(sums.end(), p.sums.begin(), p.sums.end());

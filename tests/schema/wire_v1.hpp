@@ -89,6 +89,11 @@ inline std::vector<sample> samples() {
   relayed_call.remaining_us = 4'000'000'000;
   static constexpr auto one_whole = std::array{std::byte{0}, std::byte{1}};
   relayed_call.whole_rows = one_whole;
+  auto rounded_call = call;
+  rounded_call.sums = quant::sum_format::q8;
+  auto rounded_result = result;
+  static constexpr auto one_rounded = std::array{std::byte{3}, std::byte{5}};
+  rounded_result.widths = one_rounded;
   auto relayed_result = result;
   static constexpr auto one_complete = std::array{std::byte{0}, std::byte{5}};
   relayed_result.widths = one_complete;
@@ -141,6 +146,8 @@ inline std::vector<sample> samples() {
       {"welcome_reach", relay},
       {"call_direct", direct_call},
       {"call_relayed", relayed_call},
+      {"call_rounded", rounded_call},
+      {"result_rounded", rounded_result},
       {"result_relayed", relayed_result},
       {"failed_unavailable",
        call_failed{44, 45, failure_code::unavailable, "experts 64-70: lost", {64, 70}}},

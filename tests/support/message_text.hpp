@@ -54,10 +54,10 @@ inline std::string text_of(const schema::refused& m) {
 }
 inline std::string text_of(const schema::expert_call& m) {
   return fmt::format("call id={} layer={} rows={} format={} activations={} scales={} pick_rows={} "
-                     "pick_experts={} pick_weights={} direct={} remaining={} whole={}",
+                     "pick_experts={} pick_weights={} direct={} remaining={} whole={} sums={}",
                      m.id, m.layer, m.rows, static_cast<int>(m.format), hex(m.activations),
                      hex(m.scales), hex(m.pick_rows), hex(m.pick_experts), hex(m.pick_weights),
-                     m.direct, m.remaining_us, hex(m.whole_rows)) +
+                     m.direct, m.remaining_us, hex(m.whole_rows), name_of(m.sums)) +
          (m.piece_bytes != 0 ? fmt::format(" pieces={}", m.piece_bytes) : "");
 }
 inline std::string text_of(const schema::expert_result& m) {

@@ -30,6 +30,7 @@ turn_numbers numbers_of(const generate::answer_stats& s, std::size_t prompt_toke
   out.nodes = nodes;
   out.round_trips = s.layer_times.size();
   out.predispatch = s.predispatch;
+  out.sums = s.sums;
   out.sent_bytes = s.passes.calls.bytes_sent;
   out.received_bytes = s.passes.calls.bytes_received;
   if (s.speculation.drafted != 0)

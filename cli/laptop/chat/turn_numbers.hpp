@@ -5,6 +5,7 @@
 #pragma once
 
 #include "runtime/generate/answer.hpp"
+#include "runtime/quant/sum_format.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -26,6 +27,7 @@ struct turn_numbers {
   std::uint32_t nodes = 0;       ///< that are there; 0: all experts are on one machine
   std::uint64_t round_trips = 0; ///< layers whose experts were asked for, or dispatches of all
   std::uint32_t predispatch = 0; ///< of a pass, if answers are approximate
+  quant::sum_format sums = quant::sum_format::exact; ///< of nodes' answers; else approximate
   std::uint64_t sent_bytes = 0;
   std::uint64_t received_bytes = 0;
   std::optional<draft_numbers> drafts; ///< if any were tried

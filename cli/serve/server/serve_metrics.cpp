@@ -188,8 +188,11 @@ std::string metrics_text(const serve_numbers& from) {
             {{"version", from.version}, {"model", one_line(from.model)}});
   out.gauge("larql_ready", "1 if requests are answered", from.ready ? 1 : 0);
   out.gauge("larql_predispatch_iterations",
-            "How often a pass asks for the experts of all layers at once; 0: answers are exact",
+            "How often a pass asks for the experts of all layers at once; 0: layer after layer",
             from.predispatch);
+  out.gauge("larql_rounded_sums",
+            "1 if nodes round what they send, so that answers are approximate",
+            from.rounded_sums ? 1 : 0);
   add_http(out, from);
   if (from.sessions != nullptr) {
     add_sessions(out, *from.sessions);

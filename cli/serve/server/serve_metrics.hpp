@@ -33,6 +33,7 @@ struct serve_numbers {
   std::size_t busy = 0; ///< HTTP requests under way
   std::vector<node_latency> nodes;
   std::uint32_t predispatch = 0; ///< dispatches of a pass, if answers are approximate
+  bool rounded_sums = false;     ///< nodes round what they send
 };
 
 [[nodiscard]] std::string metrics_text(const serve_numbers& from);

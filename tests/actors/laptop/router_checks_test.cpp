@@ -166,6 +166,45 @@ TEST_F(RouterChecks, ThisMachinesFilesDecideWhereThereIsNoThirdOwner) {
   EXPECT_NE(condemned[0].find("this machine decides"), std::string::npos);
 }
 
+TEST_F(RouterChecks, RoundedAnswersAreComparedAsTheyWereSent) {
+  options.sums = quant::sum_format::bf16;
+  options.own_sums = [](const layer_job& job, std::span<const experts::assignment>,
+                        std::span<const std::uint32_t>) {
+    return std::optional{expected_sums(job)};
+  };
+  start({{0, 7}, {0, 7}});
+  const auto agreed = route(make_job(2, 2, some_assignments()));
+  EXPECT_EQ(call_in(shards[0].calls().at(0)).sums, quant::sum_format::bf16);
+  EXPECT_EQ(call_in(shards[1].calls().at(0)).sums, quant::sum_format::bf16);
+  answer_rightly(0);
+  answer_rightly(1);
+  ASSERT_EQ(error_of(agreed), "no error");
+  auto rounded = expected_sums(*agreed);
+  schema::round_sums(rounded, hidden, options.sums);
+  EXPECT_EQ(agreed->sums, rounded);
+  EXPECT_TRUE(condemned.empty());
+  const auto disputed = route(make_job(3, 2, some_assignments()));
+  answer_rightly(0, 1);
+  answer_wrongly(1, 1, std::int64_t{1} << 40);
+  ASSERT_TRUE(is_done(disputed));
+  EXPECT_EQ(disputed->sums, rounded);
+  ASSERT_EQ(condemned.size(), 1u);
+  EXPECT_NE(condemned[0].find("beta: "), std::string::npos);
+}
+
+TEST_F(RouterChecks, ARoundedAnswerThatNobodyAskedForIsAnError) {
+  options.spot_check = 0;
+  start({{0, 7}});
+  const auto job = route(make_job(2, 1, {{0, 1, 2}}));
+  auto call = call_in(shards[0].calls().at(0));
+  call.sums = quant::sum_format::f16;
+  shards[0].answer(0, result_of(call, expected_sums(*job), 1));
+  settle();
+  ASSERT_TRUE(is_done(job));
+  EXPECT_NE(error_of(job).find("rounded to f16, but the call asked for exact"), std::string::npos)
+      << error_of(job);
+}
+
 TEST_F(RouterChecks, FilesThatAgreeWithNeitherDecideNothing) {
   options.own_sums = [](const layer_job& job, std::span<const experts::assignment>,
                         std::span<const std::uint32_t>) {

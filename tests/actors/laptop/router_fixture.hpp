@@ -49,7 +49,7 @@ received<T> received_of(const T& message) {
 inline received_result result_of(const schema::expert_call& call,
                                  const std::vector<std::int64_t>& sums, std::uint32_t rows) {
   auto widths = std::vector<std::byte>{}, bytes = std::vector<std::byte>{};
-  schema::pack_sums(sums, hidden, widths, bytes);
+  schema::pack_sums(sums, hidden, call.sums, widths, bytes);
   auto out = schema::expert_result{};
   out.id = call.id;
   out.rows = rows;

@@ -33,16 +33,19 @@ protected:
     const auto call = call_in(out);
     const auto right = right_answer(out);
     auto widths = std::vector<std::byte>{}, bytes = std::vector<std::byte>{};
+    auto left = right.message.sums;
     for (auto r = 0u; r < call.rows; ++r) {
       auto sums = std::vector<std::int64_t>(hidden);
-      schema::add_packed(right.message.sums.subspan(r * hidden * 4), 4, sums);
+      const auto width = static_cast<std::uint8_t>(right.message.widths[r]);
+      schema::add_packed(left, width, sums);
+      left = left.subspan(schema::row_bytes(width, hidden));
       if (completes && r < call.whole_rows.size() && call.whole_rows[r] != std::byte{0}) {
         auto x = std::vector<float>{};
         for (const auto s : sums)
           x.push_back(static_cast<float>(static_cast<double>(s) * 0x1p-32));
         schema::put_complete_row(x, widths, bytes);
       } else {
-        schema::pack_sums(sums, hidden, widths, bytes);
+        schema::pack_sums(sums, hidden, call.sums, widths, bytes);
       }
     }
     auto result = right.message;
@@ -114,6 +117,19 @@ TEST_F(RouterRelays, CompleteRowsCanBeSwitchedOff) {
   start_relay();
   route(make_job(0, 1, {{0, 1, 1}, {0, 5, 2}}));
   EXPECT_TRUE(call_to(alpha).whole_rows.empty());
+}
+
+TEST_F(RouterRelays, RoundedRowsAreNeverComplete) {
+  options.sums = quant::sum_format::f16;
+  start_relay();
+  const auto job = route(make_job(0, 2, some_assignments()));
+  EXPECT_TRUE(call_to(alpha).whole_rows.empty());
+  EXPECT_EQ(call_to(alpha).sums, quant::sum_format::f16);
+  relay_answers();
+  ASSERT_EQ(error_of(job), "no error");
+  auto rounded = expected_sums(*job);
+  schema::round_sums(rounded, hidden, options.sums);
+  EXPECT_EQ(job->sums, rounded);
 }
 
 TEST_F(RouterRelays, CallsToOwnersAreDirect) {

@@ -58,6 +58,7 @@ protected:
     std::vector<std::byte> whole = {};
     bool direct = false;
     std::chrono::microseconds remaining{0};
+    quant::sum_format sums = quant::sum_format::exact;
   };
   received_call call_of(const question& q) {
     auto x = std::vector<float>{};
@@ -82,6 +83,7 @@ protected:
     call.pick_weights = std::as_bytes(std::span{weights});
     call.whole_rows = q.whole;
     call.direct = q.direct;
+    call.sums = q.sums;
     call.remaining_us = static_cast<std::uint32_t>(q.remaining.count());
     auto out = received_of(call);
     return {{out.buffer, out.message}, std::chrono::steady_clock::now(), nullptr};
@@ -107,7 +109,7 @@ protected:
   void shard_answers(std::size_t i = 0) {
     const auto& call = shard.calls().at(i).message;
     auto widths = std::vector<std::byte>{}, bytes = std::vector<std::byte>{};
-    schema::pack_sums(sums_of(call), hidden, widths, bytes);
+    schema::pack_sums(sums_of(call), hidden, call.sums, widths, bytes);
     auto out = schema::expert_result{};
     out.id = call.id;
     out.incarnation = self_description->incarnation;

@@ -109,6 +109,30 @@ TEST_F(Relay, ReplicasShareWhatIsAsked) {
   EXPECT_EQ(owners[1].calls().size(), 1u);
 }
 
+TEST_F(Relay, OwnersAnswerExactlyAndTheirSumIsRoundedOnce) {
+  start({{4, 7}});
+  auto q = question{2, {{0, 1, 1001}, {1, 1, 301}, {0, 5, 99}, {1, 6, 777}}};
+  q.whole = {std::byte{1}, std::byte{1}};
+  q.sums = quant::sum_format::bf16;
+  const auto a = put(q);
+  EXPECT_EQ(call_to(0).sums, quant::sum_format::exact);
+  EXPECT_EQ(shard.calls().at(0).message.sums, quant::sum_format::exact);
+  owner_answers(0);
+  shard_answers();
+  auto expected = sums_of(q);
+  schema::round_sums(expected, hidden, q.sums);
+  EXPECT_EQ(result_in(a).sums, expected);
+  EXPECT_NE(expected, sums_of(q));
+}
+
+TEST_F(Relay, WhatItOwnsAloneItsShardRounds) {
+  start({{4, 7}});
+  auto q = question{1, {{0, 1, 1}, {0, 2, 1}}};
+  q.sums = quant::sum_format::f16;
+  (void) put(q);
+  EXPECT_EQ(shard.calls().at(0).message.sums, quant::sum_format::f16);
+}
+
 TEST_F(Relay, OwnAndForwardedWorkAreCountedApart) {
   start({{4, 7}});
   const auto a = put({2, {{0, 1, 1}, {1, 5, 1}}});

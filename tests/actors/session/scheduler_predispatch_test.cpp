@@ -1,5 +1,6 @@
-// Mirrors session_options::predispatch: answers of approximate passes, of which nothing is found by
-// later prompts or stored. With as many dispatches as layers they can be compared.
+// Mirrors session_options::predispatch and sums: approximate answers, of which nothing is stored,
+// and of passes in rounds nothing is found by later prompts. With as many dispatches as layers they
+// can be compared.
 
 #include "tests/actors/session/session_fixture.hpp"
 
@@ -91,6 +92,27 @@ TEST_F(SchedulerPredispatch, NothingIsCachedOrStored) {
     EXPECT_EQ(disk.saved != 0, dispatches == 0);
     work_.reset();
   }
+}
+
+TEST_F(SchedulerPredispatch, WhatComesOfRoundedSumsIsFoundAgainButNotStored) {
+  options_.predispatch = 0;
+  options_.sums = quant::sum_format::q8;
+  auto disk = watched_store{};
+  work_ = *scheduler::create({model_->model(), model_->compute(), model_->port(), &disk}, options_);
+  auto first = request(text(400), {answer_of(6)});
+  first.hints.system_end = 380;
+  (void) ask(std::move(first));
+  settle();
+  const auto again = ask(text(400), answer_of(6));
+  settle();
+  work_->save_all();
+  EXPECT_NE(again.got->ends.at(0).cached_tokens, 0u);
+  EXPECT_EQ(again.got->ends.at(0).stats.sums, quant::sum_format::q8);
+  EXPECT_EQ(disk.saved, 0u);
+  work_->open(1, "");
+  (void) ask(of_session(text(60), 1));
+  settle();
+  EXPECT_FALSE(work_->share_session(1, 60)) << "for no file";
 }
 
 TEST_F(SchedulerPredispatch, ASessionKeepsItsOwnAndLeavesNothing) {

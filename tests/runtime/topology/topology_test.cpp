@@ -52,6 +52,7 @@ TEST(Topology, ReadsNodesWithDefaults) {
   EXPECT_EQ(c->rows, row_encoding::automatic);
   EXPECT_EQ(c->relays, relay_use::measured);
   EXPECT_TRUE(c->complete_rows);
+  EXPECT_EQ(c->sums, quant::sum_format::exact);
   EXPECT_FALSE(c->nodes[0].relay);
   EXPECT_EQ(c->find_node("b"), &c->nodes[1]);
   EXPECT_EQ(c->find_node("z"), nullptr);
@@ -98,6 +99,7 @@ quantile = 0.9
 rows = "f32"
 relay = "always"
 complete_rows = false
+sums = "q8"
 [session]
 at = "a"
 )",
@@ -124,6 +126,7 @@ at = "a"
   EXPECT_EQ(c->rows, row_encoding::f32);
   EXPECT_EQ(c->relays, relay_use::always);
   EXPECT_FALSE(c->complete_rows);
+  EXPECT_EQ(c->sums, quant::sum_format::q8);
 }
 
 TEST(Topology, ErrorsNameFileLineAndKey) {
