@@ -13,8 +13,6 @@ namespace {
 
 using quant::sum_format;
 
-constexpr std::size_t block = 32;
-
 // A sum of fixed point holds less than 2^31; so do the numbers of a rounded row.
 constexpr float limit = 0x1p31f;
 
@@ -41,9 +39,9 @@ void write(T x, std::byte*& out) {
 }
 
 void put_blocks(std::span<const std::int64_t> row, std::byte* out) {
-  auto numbers = std::array<float, block>{};
-  for (auto first = std::size_t{0}; first < row.size(); first += block) {
-    const auto n = std::min(block, row.size() - first);
+  auto numbers = std::array<float, numbers_per_scale>{};
+  for (auto first = std::size_t{0}; first < row.size(); first += numbers_per_scale) {
+    const auto n = std::min(numbers_per_scale, row.size() - first);
     auto most = 0.0f;
     for (auto i = std::size_t{0}; i < n; ++i) {
       numbers[i] = float_of(row[first + i]);
@@ -72,9 +70,9 @@ void for_each(std::span<const std::byte> bytes, std::uint8_t width, std::size_t 
     return;
   default: break;
   }
-  for (auto first = std::size_t{0}; first < hidden; first += block) {
+  for (auto first = std::size_t{0}; first < hidden; first += numbers_per_scale) {
     const auto scale = read<float>(in);
-    for (auto i = first; i < std::min(first + block, hidden); ++i)
+    for (auto i = first; i < std::min(first + numbers_per_scale, hidden); ++i)
       take(i, scale * static_cast<float>(read<std::int8_t>(in)));
   }
 }

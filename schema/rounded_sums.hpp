@@ -29,12 +29,14 @@ namespace larql::schema {
          width <= rounded_row(quant::sum_format::q8);
 }
 
+/// Numbers of a q8 row that share a scale; the last ones of a row may be fewer.
+inline constexpr std::size_t numbers_per_scale = 32;
+
 /// Bytes of a rounded row. @pre is_rounded_row(width)
 [[nodiscard]] constexpr std::size_t rounded_row_bytes(std::uint8_t width,
                                                       std::size_t hidden) noexcept {
-  constexpr auto block = std::size_t{32};
   return width == rounded_row(quant::sum_format::q8)
-             ? hidden + (hidden + block - 1) / block * sizeof(float)
+             ? hidden + (hidden + numbers_per_scale - 1) / numbers_per_scale * sizeof(float)
              : hidden * 2;
 }
 

@@ -11,7 +11,6 @@ namespace {
 
 // How long a relay that did not answer well is passed over.
 constexpr auto relay_pause = std::chrono::seconds{2};
-// Of a number of a complete row.
 
 } // namespace
 

@@ -196,8 +196,8 @@ private:
   [[nodiscard]] bool revive(live_answer& a);
 
   void publish();
-  /// What passes give is of use to their own answer or session alone.
-  // What is computed is of no use to other requests, or not beyond this process.
+  // Whether later requests may go on from what was computed, and whether it may outlive the
+  // process.
   [[nodiscard]] bool caches() const noexcept { return options_.predispatch == 0; }
   [[nodiscard]] bool stores() const noexcept {
     return caches() && options_.sums == quant::sum_format::exact;

@@ -87,7 +87,7 @@ result<void> settle_dispatch(runtime_options& o) {
 }
 
 // A session at a node has exact answers, and goes on with the same ones here if the node is lost.
-result<void> check_sums(const runtime_options& o) {
+result<void> check_rounding(const runtime_options& o) {
   if (!o.nodes || o.session_at.empty() || o.nodes->sums == quant::sum_format::exact)
     return {};
   return fail(errc::usage,
@@ -109,7 +109,7 @@ result<void> complete(runtime_options& options) {
     LARQL_TRY(options.session_at, places_of(options));
   }
   LARQL_TRY_VOID(settle_dispatch(options));
-  LARQL_TRY_VOID(check_sums(options));
+  LARQL_TRY_VOID(check_rounding(options));
   options.named = options.vindex.string();
   auto needs = options.nodes || !options.session_at.empty() ? laptop_needs() : hub::pull_request{};
   needs.to_run = true; // what cannot run is not worth its download

@@ -1,5 +1,8 @@
 """Ports, programs and nodes on loopback, for the scripts beside this file."""
+import contextlib
+import json
 import os
+import pathlib
 import shutil
 import socket
 import subprocess
@@ -51,6 +54,27 @@ def start_node(node, vindex, first, last, threads, port=None, log=subprocess.DEV
         process.wait()
         raise
     return process, port
+
+
+@contextlib.contextmanager
+def sharing_nodes(node, vindex, count, threads=1):
+    """Nodes that share a model's experts: name, experts ("0-63") and port of each. They end with the block."""
+    experts = json.load(open(pathlib.Path(vindex) / "index.json"))["model_config"]["moe"]["num_experts"]
+    nodes, out = [], []
+    try:
+        for i in range(count):
+            first, last = experts * i // count, experts * (i + 1) // count - 1
+            process, port = start_node(node, vindex, first, last, threads, name=f"n{i}")
+            nodes.append(process)
+            out.append((f"n{i}", f"{first}-{last}", port))
+        yield out
+    finally:
+        end_all(nodes)
+
+
+def shard_map(nodes):
+    """For --moe-shards."""
+    return ",".join(f"{experts}=caf://127.0.0.1:{port}" for _, experts, port in nodes)
 
 
 def end_all(processes):

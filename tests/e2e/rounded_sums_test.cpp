@@ -80,8 +80,7 @@ TEST_F(RoundedSums, GiveOtherLogitsThatAreNearTheExactOnes) {
   const auto exact = logits({});
   ASSERT_FALSE(exact.empty());
   EXPECT_EQ(logits({"--topology", cluster("")}), exact);
-  // Of a range of 60. They differ by more than the rounding: the next layer rounds its rows to 8
-  // bits, and wherever a number lay between two of them it takes the other one.
+  // Of a range of 60.
   constexpr auto most = 4.0f;
   for (const auto* sums : {"f16", "bf16", "q8"}) {
     const auto got = logits({"--topology", cluster(sums)});
@@ -95,14 +94,24 @@ TEST_F(RoundedSums, GiveOtherLogitsThatAreNearTheExactOnes) {
 }
 
 TEST_F(RoundedSums, AServerNamesThemAndStoresNoPrompt) {
-  const auto store = *scratch_ / "prompts";
-  const auto server =
-      serve_process{vindex(), {"--topology", cluster("q8"), "--prompt-cache", store.string()}};
   const auto body = json{{"prompt", std::string(400, 'a')}, {"max_tokens", 4}, {"temperature", 0}};
-  for (auto i = 0; i < 2; ++i)
-    EXPECT_EQ(server.post("/v1/completions", body).status, 200);
-  EXPECT_EQ(server.metric("larql_rounded_sums"), 1);
-  EXPECT_EQ(server.metric("larql_prefix_cache_hits_total"), 1) << "in memory it is found again";
+  for (const auto* sums : {"exact", "q8"}) {
+    SCOPED_TRACE(sums);
+    const auto is_exact = std::string_view{sums} == "exact";
+    const auto store = *scratch_ / fmt::format("prompts-{}", sums);
+    auto server =
+        serve_process{vindex(), {"--topology", cluster(sums), "--prompt-cache", store.string()}};
+    for (auto i = 0; i < 2; ++i)
+      EXPECT_EQ(server.post("/v1/completions", body).status, 200);
+    EXPECT_EQ(server.metric("larql_rounded_sums"), is_exact ? 0 : 1);
+    EXPECT_EQ(server.metric("larql_prefix_cache_hits_total"), 1) << "in memory it is found again";
+    server.child().signal(SIGTERM);
+    EXPECT_TRUE(server.child().wait());
+    const auto stored =
+        std::any_of(fs::recursive_directory_iterator{store}, fs::recursive_directory_iterator{},
+                    [](const fs::directory_entry& e) { return e.path().extension() == ".prompt"; });
+    EXPECT_EQ(stored, is_exact);
+  }
 }
 
 TEST_F(RoundedSums, WhatCannotGoTogetherIsAUsageError) {

@@ -16,6 +16,21 @@ using test::ids;
 
 constexpr auto layers = 3u; // of the usual tiny model
 
+/// Remembers that it was given something.
+class watched_store final : public prompt_store {
+public:
+  std::size_t saved = 0;
+  std::uint32_t reach(const std::string&, std::span<const std::uint32_t>, std::uint32_t) override {
+    return 0;
+  }
+  void load(const std::string&, std::vector<std::uint32_t>, std::uint32_t,
+            std::unique_ptr<generate::sequence> into, loaded_fn on_loaded) override {
+    on_loaded(std::move(into));
+  }
+  void save(const std::string&, generate::sequence::prefix) override { ++saved; }
+  void flush() override {}
+};
+
 class SchedulerPredispatch : public test::scheduler_fixture {
 protected:
   SchedulerPredispatch() {
@@ -27,6 +42,20 @@ protected:
     auto out = request(std::move(tokens), {answer_of(6)});
     out.session = id;
     return out;
+  }
+
+  /// The second answer to a prompt, after which all is saved that may be.
+  asked ask_twice(prompt_store& disk) {
+    work_ =
+        *scheduler::create({model_->model(), model_->compute(), model_->port(), &disk}, options_);
+    auto first = request(text(400), {answer_of(6)});
+    first.hints.system_end = 380;
+    (void) ask(std::move(first));
+    settle();
+    auto again = ask(text(400), answer_of(6));
+    settle();
+    work_->save_all();
+    return again;
   }
 };
 
@@ -57,35 +86,12 @@ TEST_F(SchedulerPredispatch, FewerDispatchesGiveOtherTokensAndAllOfThem) {
   EXPECT_NE(a.got->tokens.at(0), alone(text(60), answer_of(40)));
 }
 
-/// Remembers that it was given something.
-class watched_store final : public prompt_store {
-public:
-  std::size_t saved = 0;
-  std::uint32_t reach(const std::string&, std::span<const std::uint32_t>, std::uint32_t) override {
-    return 0;
-  }
-  void load(const std::string&, std::vector<std::uint32_t>, std::uint32_t,
-            std::unique_ptr<generate::sequence> into, loaded_fn on_loaded) override {
-    on_loaded(std::move(into));
-  }
-  void save(const std::string&, generate::sequence::prefix) override { ++saved; }
-  void flush() override {}
-};
-
 TEST_F(SchedulerPredispatch, NothingIsCachedOrStored) {
   for (const auto dispatches : {0u, layers}) {
     SCOPED_TRACE(dispatches);
     options_.predispatch = dispatches;
     auto disk = watched_store{};
-    work_ =
-        *scheduler::create({model_->model(), model_->compute(), model_->port(), &disk}, options_);
-    auto first = request(text(400), {answer_of(6)});
-    first.hints.system_end = 380;
-    (void) ask(std::move(first));
-    settle();
-    const auto again = ask(text(400), answer_of(6));
-    settle();
-    work_->save_all();
+    const auto again = ask_twice(disk);
     expect_whole(again);
     EXPECT_EQ(again.got->ends.at(0).cached_tokens != 0, dispatches == 0);
     EXPECT_EQ(work_->status().cached_sequences != 0, dispatches == 0);
@@ -98,14 +104,7 @@ TEST_F(SchedulerPredispatch, WhatComesOfRoundedSumsIsFoundAgainButNotStored) {
   options_.predispatch = 0;
   options_.sums = quant::sum_format::q8;
   auto disk = watched_store{};
-  work_ = *scheduler::create({model_->model(), model_->compute(), model_->port(), &disk}, options_);
-  auto first = request(text(400), {answer_of(6)});
-  first.hints.system_end = 380;
-  (void) ask(std::move(first));
-  settle();
-  const auto again = ask(text(400), answer_of(6));
-  settle();
-  work_->save_all();
+  const auto again = ask_twice(disk);
   EXPECT_NE(again.got->ends.at(0).cached_tokens, 0u);
   EXPECT_EQ(again.got->ends.at(0).stats.sums, quant::sum_format::q8);
   EXPECT_EQ(disk.saved, 0u);
@@ -113,6 +112,7 @@ TEST_F(SchedulerPredispatch, WhatComesOfRoundedSumsIsFoundAgainButNotStored) {
   (void) ask(of_session(text(60), 1));
   settle();
   EXPECT_FALSE(work_->share_session(1, 60)) << "for no file";
+  work_.reset(); // before the store
 }
 
 TEST_F(SchedulerPredispatch, ASessionKeepsItsOwnAndLeavesNothing) {
